@@ -1,0 +1,425 @@
+"""The study as typed, validated models: one per section of the YAML, unknown keys refused, all faults told together.
+
+The defaults are the protocol of the paper (arXiv 2102.04525v1). `validate` merges the study's sections into every dataset,
+so that `training.epochs` holds for all datasets and `datasets.kits19.training.epochs` for one.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from workflow_lib.errors import Faults
+
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+"""Names that become folders: letters, digits, '_' and '-'."""
+
+Range = tuple[float, float]
+
+
+class Section(BaseModel):
+    """A section of the configuration: immutable, and a key it does not know is a fault."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Study(Section):
+    """What the run is called, and which datasets of the catalogue it uses."""
+
+    name: str = Field(description="Folder of the results: results/<name>. Letters, digits, '_' and '-'.")
+    title: str = Field(description="Heading of the report.")
+    datasets: list[str] = Field(
+        min_length=1, description="Datasets of the catalogue `datasets` to run, in the order of the report."
+    )
+    seed: int = Field(42, ge=0, description="The one seed; every random draw is derived from it.")
+    results: str = Field("results", description="Folder under which the results of all studies lie.")
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_a_folder(cls, value: str) -> str:
+        if not NAME_PATTERN.fullmatch(value):
+            raise ValueError("use letters, digits, '_' and '-' only, at most 64, beginning with a letter or digit")
+        return value
+
+
+class CrossValidation(Section):
+    """Division of the cases."""
+
+    folds: int = Field(5, ge=2, le=20, description="Number of folds; every fold is trained and scored.")
+
+
+class Preprocessing(Section):
+    """From the images as they are to what the network sees. In this order: clip, z-score, resample."""
+
+    clip: Range | None = Field(
+        None, description="Lowest and highest intensity kept, in the unit of the image (HU for CT); null: no clipping."
+    )
+    normalise: Literal["z-score", "none"] = Field(
+        "z-score", description="z-score over the whole volume, (x - mean + 1e-6) / (std + 1e-6)."
+    )
+    spacing: tuple[float, ...] | None = Field(
+        None,
+        min_length=2,
+        max_length=3,
+        description="Voxel size after resampling, in mm, in the axes of the file; null: the grid stays as it is.",
+    )
+    resampling: Literal["batchgenerators-0.21", "batchgenerators-0.25"] = Field(
+        "batchgenerators-0.21",
+        description="Whose border and label rule: 0.21 (what the paper had: image border 0, last label with at least "
+        "one half wins) or 0.25 (reflected border, argmax).",
+    )
+    shards: int = Field(
+        1, ge=1, le=1000, description="Number of jobs that share the preprocessing of the dataset. Does not change the result."
+    )
+
+    @field_validator("clip")
+    @classmethod
+    def _clip_ascends(cls, value: Range | None) -> Range | None:
+        return _ascending(value)
+
+    @field_validator("spacing")
+    @classmethod
+    def _spacing_is_positive(cls, value: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if value is not None and min(value) <= 0:
+            raise ValueError("every spacing must be above 0 mm")
+        return value
+
+
+class Augmentation(Section):
+    """Random changes of the training patches. null turns one off. Ranges are MIScnn's."""
+
+    probability: float = Field(
+        0.15, ge=0, le=1, description="Probability of each kind per sample (mirroring apart: always, 0.5 per axis)."
+    )
+    mirror: bool = Field(True, description="Mirror every axis with probability 0.5.")
+    contrast: Range | None = Field((0.3, 3.0), description="Factor on the distance from the mean of the volume; range preserved.")
+    brightness: Range | None = Field((0.5, 2.0), description="Factor on the intensity.")
+    gamma: Range | None = Field((0.7, 1.5), description="Exponent on the intensity scaled to [0, 1]; mean and std kept.")
+    noise: Range | None = Field(
+        (0.0, 0.05), description="Standard deviation of additive Gaussian noise (MIScnn calls it variance)."
+    )
+    elastic_alpha: Range | None = Field((0.0, 900.0), description="Magnitude of the elastic deformation; null: none.")
+    elastic_sigma: Range = Field((9.0, 13.0), description="Smoothness of the elastic deformation, in voxels.")
+    rotation: Range | None = Field((-15.0, 15.0), description="Angle around each axis, in degrees.")
+    scaling: Range | None = Field(None, description="Zoom factor; off in the paper, (0.85, 1.25) in MIScnn's default.")
+
+    @field_validator("contrast", "brightness", "gamma", "noise", "elastic_alpha", "elastic_sigma", "rotation", "scaling")
+    @classmethod
+    def _ranges_ascend(cls, value: Range | None) -> Range | None:
+        return _ascending(value, strictly=False)
+
+
+class Network(Section):
+    """MIScnn's standard U-Net; 2-D or 3-D follows from the patch."""
+
+    filters: int = Field(32, ge=1, le=256, description="Filters of the first level; doubled on each level below.")
+    depth: int = Field(4, ge=1, le=7, description="Number of poolings; every side of the patch must divide by 2**depth.")
+    batch_normalisation: bool = Field(True, description="Batch normalisation (momentum 0.99) after each convolution.")
+
+
+class Training(Section):
+    """One training: one loss on one fold."""
+
+    patch: tuple[int, ...] = Field(
+        min_length=2, max_length=3, description="Shape of the training patches, in voxels, in the axes of the file."
+    )
+    batch_size: int = Field(2, ge=1, le=1024, description="Patches of a step, each of another case.")
+    epochs: int = Field(ge=1, description="Number of epochs.")
+    iterations: int = Field(ge=1, description="Steps of an epoch.")
+    learning_rate: float = Field(3e-4, gt=0, description="Initial learning rate of Adam.")
+    minimum_learning_rate: float = Field(1e-6, gt=0, description="The plateau schedule does not go below it.")
+    plateau_factor: float = Field(0.1, gt=0, lt=1, description="Factor on the rate when the validation loss stalls.")
+    plateau_patience: int = Field(20, ge=1, description="Epochs without a lower validation loss before the rate falls.")
+    validation: Literal["fixed", "random"] = Field(
+        "fixed",
+        description="Validation patches: fixed (one set per fold, the same for every loss and epoch) or random "
+        "(new crops each epoch, as MIScnn).",
+    )
+    checkpoint_minutes: float = Field(10, gt=0, description="At most so many minutes of training are lost when a job dies.")
+    threads: int = Field(2, ge=1, le=256, description="CPU threads of a training. Part of the result on a CPU.")
+    gpus: Literal[0, 1] = Field(
+        1, description="GPUs that a training asks the cluster for: 1, or 0 for a study that runs on CPUs."
+    )
+    memory_mb: int = Field(16000, ge=500, description="Memory to ask the cluster for, in MB; doubled at each retry.")
+    minutes: int = Field(1440, ge=1, description="Time limit to ask the cluster for; a retry asks for more and continues.")
+
+    @field_validator("patch")
+    @classmethod
+    def _patch_is_positive(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if min(value) < 1:
+            raise ValueError("every side must be at least 1 voxel")
+        return value
+
+    @model_validator(mode="after")
+    def _rates_descend(self) -> "Training":
+        if self.minimum_learning_rate > self.learning_rate:
+            raise ValueError("minimum_learning_rate must not be above learning_rate")
+        return self
+
+
+class Prediction(Section):
+    """Prediction of whole cases from a grid of patches."""
+
+    overlap: tuple[int, ...] = Field(min_length=2, max_length=3, description="Overlap of neighbouring patches, in voxels.")
+    batch_size: int = Field(2, ge=1, le=1024, description="Patches predicted at once.")
+    blending: Literal["miscnn", "gaussian"] = Field(
+        "miscnn", description="Weights where patches overlap: MIScnn's running pairwise mean (the paper), or Gaussian."
+    )
+
+
+class Statistics(Section):
+    """Tests and intervals."""
+
+    bootstrap: int = Field(10000, ge=100, le=1000000, description="Bootstrap samples of the cases.")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Level of all intervals.")
+
+
+class Phantom(Section):
+    """Synthetic images that the project generates."""
+
+    kind: Literal["ct", "mri"] = Field(
+        description="ct: kidneys with tumours in KiTS19's layout; mri: T1-CE-like, BraTS20's layout."
+    )
+    cases: int = Field(ge=2, le=10000, description="Number of cases.")
+    shape: tuple[int, int, int] = Field(description="Voxels of an image, in the axes of the file.")
+    seed: int = Field(1, ge=0, description="Seed of the images.")
+
+
+class LossChoice(Section):
+    """A loss under a name of its own, with its own parameters."""
+
+    loss: str = Field(description="Registry name of the loss: a file in workflow_lib/losses.")
+    label: str | None = Field(None, min_length=1, max_length=300, description="Name in tables and figures; null: the loss's own.")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="Parameters that differ from the loss's defaults.")
+
+
+class Dataset(Section):
+    """A dataset with everything that is done to it: its own keys and the study's sections laid under them."""
+
+    label: str = Field(min_length=1, max_length=300, description="Name in the report.")
+    format: str = Field(description="Reader in workflow_lib/datasets: kits19, brats20, msd.")
+    source: Literal["folder", "download", "phantom"] = Field(
+        "folder", description="folder: the files lie in `root`; download: fetched into `root`; phantom: generated into `root`."
+    )
+    root: str = Field(description="Folder of the images. A relative path starts at the working directory.")
+    url: str | None = Field(None, description="Address of a mirror to download from; null: the official one.")
+    channels: list[str] | None = Field(None, description="Channels to read where a case has several (BraTS20: t1ce).")
+    exclude: dict[str, str] = Field(
+        default_factory=dict, description="Cases left out, each with the reason, which the report prints."
+    )
+    require: list[str] = Field(
+        default_factory=list, description="Classes that a case must contain; cases without are excluded and listed."
+    )
+    phantom: Phantom | None = Field(None, description="What to generate, for source: phantom.")
+    losses: list[str] = Field(
+        min_length=1,
+        max_length=60,
+        description="Losses to train, in the order of the tables: names from the catalogue `losses`, or registry names.",
+    )
+    published: str | None = Field(
+        None, description="Published numbers to hold the results against: a folder in reports/published."
+    )
+    figure_case: str | None = Field(None, description="Case of the segmentation figure; null: the one of median DSC.")
+    cross_validation: CrossValidation = Field(CrossValidation(), description="Division of the cases.")
+    preprocessing: Preprocessing = Field(Preprocessing(), description="From the images to what the network sees.")
+    augmentation: Augmentation = Field(Augmentation(), description="Random changes of the training patches.")
+    network: Network = Field(Network(), description="The network.")
+    training: Training = Field(description="One training.")
+    prediction: Prediction = Field(description="Prediction of whole cases.")
+    statistics: Statistics = Field(Statistics(), description="Tests and intervals.")
+
+    @field_validator("losses")
+    @classmethod
+    def _losses_once(cls, value: list[str]) -> list[str]:
+        if len(set(value)) != len(value):
+            raise ValueError("a loss stands in the list twice")
+        return value
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "Dataset":
+        dimensions = len(self.training.patch)
+        if len(self.prediction.overlap) != dimensions:
+            raise ValueError(f"prediction.overlap has {len(self.prediction.overlap)} axes, training.patch {dimensions}")
+        if any(o < 0 or o >= p for o, p in zip(self.prediction.overlap, self.training.patch, strict=True)):
+            raise ValueError("prediction.overlap must be at least 0 and smaller than training.patch on every axis")
+        divisor = 2**self.network.depth
+        if any(side % divisor for side in self.training.patch):
+            raise ValueError(f"every side of training.patch must divide by 2**network.depth = {divisor}")
+        spacing = self.preprocessing.spacing
+        if spacing is not None and len(spacing) != dimensions:
+            raise ValueError(f"preprocessing.spacing has {len(spacing)} axes, training.patch {dimensions}")
+        if (self.source == "phantom") != (self.phantom is not None):
+            raise ValueError("source: phantom and the section phantom belong together")
+        return self
+
+
+SECTIONS = ("cross_validation", "preprocessing", "augmentation", "network", "training", "prediction", "statistics")
+"""Sections that stand at the top for all datasets, and in a dataset for that one."""
+
+
+class Config(Section):
+    """The whole study."""
+
+    study: Study
+    losses: dict[str, LossChoice] = Field(default_factory=dict, description="Catalogue of losses with parameters of their own.")
+    datasets: dict[str, Dataset] = Field(description="Catalogue of datasets.")
+
+    def used_datasets(self) -> dict[str, Dataset]:
+        """Return the datasets of the study, in its order."""
+        return {name: self.datasets[name] for name in self.study.datasets}
+
+    def loss(self, name: str) -> LossChoice:
+        """Return the catalogue's entry, or the registry's loss of that name with its defaults."""
+        return self.losses.get(name) or LossChoice(loss=name, label=None)
+
+
+def _ascending(value: Range | None, strictly: bool = True) -> Range | None:
+    if value is not None and (value[0] > value[1] or (strictly and value[0] == value[1])):
+        raise ValueError("the first number must be below the second")
+    return value
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay `over` on `base`, section by section; lists and values are replaced whole."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def validate(raw: Mapping[str, Any], origin: str = "the configuration") -> Config:
+    """Return the validated study.
+
+    Raises Faults that names every key which is wrong, with what it holds and what is allowed there.
+    Datasets of the catalogue that the study does not use are not looked at.
+    """
+    faults = _unknown_keys(raw)
+    study_raw = raw.get("study")
+    wanted = study_raw.get("datasets", []) if isinstance(study_raw, Mapping) else []
+    catalogue = raw.get("datasets")
+    catalogue = catalogue if isinstance(catalogue, Mapping) else {}
+    shared = {name: raw[name] for name in SECTIONS if isinstance(raw.get(name), Mapping)}
+    faults += [f"{name}: must be a section with keys" for name in SECTIONS if name in raw and not isinstance(raw[name], Mapping)]
+    datasets = {}
+    for name in wanted if isinstance(wanted, list) else []:
+        entry = catalogue.get(name) if isinstance(name, str) else None
+        if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
+            faults.append(f"study.datasets: {name!r} is no name; use letters, digits, '_' and '-'")
+        elif not isinstance(entry, Mapping):
+            faults.append(f"study.datasets: {name!r} is not in the catalogue `datasets`{_hint(name, catalogue)}")
+        else:
+            datasets[name] = merge(shared, entry)
+    merged = {"study": raw.get("study", {}), "losses": raw.get("losses") or {}, "datasets": datasets}
+    config = None
+    try:
+        config = Config.model_validate(merged)
+    except ValidationError as error:
+        faults += _readable(error, raw)
+    faults += _bad_names(merged)
+    if faults or config is None:
+        raise Faults(f"{len(set(faults))} fault(s) in {origin}:", list(dict.fromkeys(faults)))
+    return config
+
+
+def _unknown_keys(raw: Mapping[str, Any]) -> list[str]:
+    known = {"study", "losses", "datasets", *SECTIONS}
+    return [f"{key}: unknown key{_hint(str(key), known)}" for key in raw if key not in known]
+
+
+def _bad_names(merged: Mapping[str, Any]) -> list[str]:
+    names = [*merged["losses"]] if isinstance(merged["losses"], Mapping) else []
+    for dataset in merged["datasets"].values():
+        losses = dataset.get("losses")
+        names += losses if isinstance(losses, list) else []
+    return [
+        f"losses: {name!r} is no name; use letters, digits, '_' and '-' (the label may be any text)"
+        for name in dict.fromkeys(map(str, names))
+        if not NAME_PATTERN.fullmatch(name)
+    ]
+
+
+def _readable(error: ValidationError, raw: Mapping[str, Any]) -> list[str]:
+    faults = []
+    for item in error.errors():
+        location = _user_path(tuple(item["loc"]), raw)
+        message = item["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
+        if item["type"] == "extra_forbidden":
+            message = "unknown key" + _hint(str(item["loc"][-1]), _known_keys(tuple(item["loc"][:-1])))
+        elif item["type"] == "missing":
+            message = "is missing"
+        elif "input" in item and not isinstance(item["input"], (Mapping, BaseModel)):
+            message += f"; it is {item['input']!r}"
+        faults.append(f"{location}: {message}")
+    return faults
+
+
+def _user_path(location: tuple[int | str, ...], raw: Mapping[str, Any]) -> str:
+    """Return the path as the user wrote it: a section's key stands at the top unless the dataset overrides it."""
+    if len(location) > 2 and location[0] == "datasets" and location[2] in SECTIONS:
+        entry: Any = raw["datasets"][location[1]]
+        own = location[2:]
+        for key in own:
+            entry = entry.get(key) if isinstance(entry, Mapping) else None
+        if entry is None and isinstance(raw.get(str(own[0])), Mapping) and own[1:2] and own[1] in raw[str(own[0])]:
+            location = own
+    return ".".join(str(part) for part in location)
+
+
+def _known_keys(location: tuple[int | str, ...]) -> set[str]:
+    """Return the keys that a section at `location` accepts."""
+    if not location:
+        return set(Config.model_fields)
+    sections: dict[str, type[BaseModel]] = {"study": Study, "losses": LossChoice, "datasets": Dataset, "phantom": Phantom}
+    sections |= {name: _section_model(name) for name in SECTIONS}
+    inner = str(location[2]) if len(location) > 2 else str(location[0])
+    section = sections.get(inner, sections[str(location[0])])
+    return set(section.model_fields)
+
+
+def _section_model(name: str) -> type[BaseModel]:
+    annotation = Dataset.model_fields[name].annotation
+    assert isinstance(annotation, type)
+    return annotation
+
+
+def _hint(name: str, known: Mapping[str, Any] | set[str]) -> str:
+    close = difflib.get_close_matches(name, [str(key) for key in known], n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; allowed: {', '.join(sorted(map(str, known)))}"
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of a configuration file, for editors.
+
+    Every key is optional there, because a study is a small file laid over config.yaml.
+    """
+    full = Config.model_json_schema()
+    definitions = full["$defs"]
+    for definition in definitions.values():
+        definition.pop("required", None)
+    properties = {
+        "study": full["properties"]["study"],
+        "losses": full["properties"]["losses"],
+        "datasets": full["properties"]["datasets"],
+    }
+    properties |= {name: definitions["Dataset"]["properties"][name] for name in SECTIONS}
+    for name in SECTIONS:
+        properties[name] = {key: value for key, value in properties[name].items() if key != "default"}
+        definitions["Dataset"]["properties"][name] = dict(properties[name])
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A study of loss functions",
+        "description": "config.yaml, or a file of studies/ laid over it.",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": properties,
+        "$defs": definitions,
+    }
+
+
+def resolve_root(root: str) -> Path:
+    """Return the folder of a dataset with `~` expanded; relative paths stay relative to the working directory."""
+    return Path(root).expanduser()
