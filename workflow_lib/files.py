@@ -36,12 +36,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
         _sync(path.parent)
     except OSError as error:
-        if error.errno is None:
-            raise
-        raise UserError(
-            f"Cannot write {path}: {os.strerror(error.errno)}. "
-            "Free some space or check the permissions, then run the same command again; nothing half-written was kept."
-        ) from error
+        raise _cannot_write(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -51,9 +46,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; it replaces `path` when the block succeeds, and is removed when it fails."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=".writing-" + path.name + "-"))
+    temporary: Path | None = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=".writing-" + path.name + "-"))
         yield temporary
         umask = os.umask(0)
         os.umask(umask)
@@ -63,8 +59,21 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(path)
         temporary.replace(path)
         _sync(path.parent)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _cannot_write(path: Path, error: OSError) -> Exception:
+    """Return the user's error for a full disk or a missing right; an error without a number is a fault of ours and stays."""
+    if error.errno is None:
+        return error
+    return UserError(
+        f"Cannot write {path}: {os.strerror(error.errno)}. "
+        "Free some space or check the permissions, then run the same command again; nothing half-written was kept."
+    )
 
 
 def _sync(path: Path) -> None:

@@ -1,0 +1,6 @@
+"""Random changes of the training patches: pure functions of arrays, drawn parameters and a random generator."""
+
+from workflow_lib.augmentation.patches import PatchSource, augmented_patch, plain_patch
+from workflow_lib.augmentation.spatial import OUTSIDE
+
+__all__ = ["OUTSIDE", "PatchSource", "augmented_patch", "plain_patch"]

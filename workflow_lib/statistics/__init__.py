@@ -1,0 +1,1 @@
+"""Tests, corrections, intervals and effect sizes over the scores of one dataset."""

@@ -1,0 +1,62 @@
+# make demo    a whole study on synthetic images, in minutes
+# make test    all tests this machine can run
+# make lint    formatting, lint and types
+# make lock    resolve the dependencies again (needs uv)
+
+PYTHON ?= $(shell command -v python3.13 python3.12 python3.11 python3 2>/dev/null | while read p; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+CORES ?= all
+# Further wheels for NVIDIA GPUs: make venv GPU=1
+GPU ?=
+LOCKS := envs/lock.txt $(if $(GPU),envs/lock-cuda.txt)
+
+.PHONY: help venv demo test test-unit test-workflow test-system lint format generated lock clean
+
+help:
+	@sed -n 's/^# make /make /p' Makefile
+
+$(VENV)/.installed: $(LOCKS)
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 found. Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
+	@echo "Creating $(VENV) with $(PYTHON) from $(LOCKS) (one to three minutes) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes $(foreach lock,$(LOCKS),-r $(lock))
+	@touch $@
+
+venv: $(VENV)/.installed
+
+demo: venv
+	@$(BIN)/snakemake --cores $(CORES) --configfile studies/demo.yaml --rerun-incomplete --quiet progress rules host
+	@echo "Report: $(CURDIR)/results/demo/report.html"
+
+test: venv
+	@$(BIN)/python -m pytest
+
+test-unit test-workflow test-system: test-%: venv
+	@$(BIN)/python -m pytest -m $*
+
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+	$(BIN)/mypy
+
+format: venv
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile rules
+
+# Files that are generated from the code; a test keeps them current.
+generated: venv
+	$(BIN)/python -m workflow_lib.generated
+
+lock:
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --fork-strategy fewest \
+	  --custom-compile-command "make lock" --overrides envs/overrides.txt envs/requirements.in -o envs/lock.txt
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --fork-strategy fewest \
+	  --custom-compile-command "make lock" --constraints envs/lock.txt envs/requirements-cuda.in -o envs/lock-cuda.txt
+
+clean:
+	rm -rf $(VENV) .snakemake .pytest_cache .mypy_cache .ruff_cache

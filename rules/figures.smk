@@ -1,0 +1,61 @@
+# The figures of the paper, and those that show more.
+
+
+rule figures_losses:
+    output:
+        figures=report(
+            multiext(f"{RESULTS}/figures/", "loss_families.svg", "loss_families.png", "gamma_curves.svg", "gamma_curves.png"),
+            caption="../reports/captions/figures.rst",
+            category="Figures",
+            labels={"dataset": "losses"},
+        ),
+        record=f"{RESULTS}/records/figures_losses.json",
+    log:
+        f"{RESULTS}/logs/figures_losses.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(2000),
+        runtime=10,
+    params:
+        settings=settings("figures_losses"),
+        fingerprint=fingerprint("figures_losses"),
+    message:
+        "Draw the family of losses and the effect of gamma"
+    shell:
+        STEP + " --figures {output.figures:q}" + LOGGED
+
+
+rule figures_dataset:
+    input:
+        cases=f"{RESULTS}/data/{{dataset}}/cases.json",
+        table=f"{RESULTS}/data/{{dataset}}/cases.csv",
+        scores=f"{RESULTS}/scores/{{dataset}}.csv",
+        results=rules.statistics.output.results,
+        histories=over_losses_and_folds(f"{RESULTS}/training/{{dataset}}/{{loss}}/fold_{{fold}}/history.csv"),
+        predictions=over_losses_and_folds(f"{RESULTS}/predictions/{{dataset}}/{{loss}}/fold_{{fold}}"),
+    output:
+        figures=report(
+            [f"{RESULTS}/figures/{{dataset}}_{name}.{suffix}" for name in DATASET_FIGURES for suffix in ("svg", "png")],
+            caption="../reports/captions/figures.rst",
+            category="Figures",
+            labels={"dataset": "{dataset}"},
+        ),
+        choice=f"{RESULTS}/figures/{{dataset}}_segmentations.json",
+        record=f"{RESULTS}/records/figures_dataset/{{dataset}}.json",
+    log:
+        f"{RESULTS}/logs/figures_dataset/{{dataset}}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(4000),
+        runtime=60,
+    params:
+        settings=settings("figures_dataset"),
+        fingerprint=fingerprint("figures_dataset"),
+    message:
+        "Draw the figures of {wildcards.dataset}"
+    shell:
+        STEP + " --cases {input.cases:q} --table {input.table:q} --scores {input.scores:q} --results {input.results:q}"
+        " --histories {input.histories:q} --predictions {input.predictions:q}"
+        " --figures {output.figures:q} --choice {output.choice:q}" + LOGGED

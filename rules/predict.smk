@@ -1,0 +1,29 @@
+# The cases of a fold, segmented by the network that never saw them in training, on their original grids.
+
+
+rule predict:
+    input:
+        cases=f"{RESULTS}/data/{{dataset}}/cases.json",
+        folds=f"{RESULTS}/data/{{dataset}}/folds.csv",
+        stores=over_shards(f"{RESULTS}/preprocessed/{{dataset}}/shard_{{shard}}"),
+        weights=f"{RESULTS}/training/{{dataset}}/{{loss}}/fold_{{fold}}/model.weights.h5",
+    output:
+        predictions=directory(f"{RESULTS}/predictions/{{dataset}}/{{loss}}/fold_{{fold}}"),
+        record=f"{RESULTS}/records/predict/{{dataset}}/{{loss}}/fold_{{fold}}.json",
+    log:
+        f"{RESULTS}/logs/predict/{{dataset}}/{{loss}}/fold_{{fold}}.log",
+    conda:
+        ENVIRONMENT
+    threads: of_training("threads")
+    resources:
+        gpu=of_training("gpus"),
+        mem_mb=lambda wildcards, attempt: of_training("memory_mb")(wildcards) * 2 ** (attempt - 1),
+        runtime=lambda wildcards, attempt: 240 * attempt,
+    params:
+        settings=settings("predict"),
+        fingerprint=fingerprint("predict"),
+    message:
+        "Predict {wildcards.dataset}, {wildcards.loss}, fold {wildcards.fold}"
+    shell:
+        STEP + " --cases {input.cases:q} --folds {input.folds:q} --stores {input.stores:q}"
+        " --weights {input.weights:q} --predictions {output.predictions:q}" + LOGGED

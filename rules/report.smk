@@ -1,0 +1,39 @@
+# Everything on one page.
+
+
+rule report_page:
+    input:
+        cases=expand(f"{RESULTS}/data/{{dataset}}/cases.{{suffix}}", dataset=PLAN.datasets, suffix=["json", "csv"]),
+        folds=expand(f"{RESULTS}/data/{{dataset}}/folds.csv", dataset=PLAN.datasets),
+        scores=expand(f"{RESULTS}/scores/{{dataset}}.csv", dataset=PLAN.datasets),
+        statistics=expand(rules.statistics.output.results, dataset=PLAN.datasets),
+        tables=expand(rules.tables.output.tables, dataset=PLAN.datasets),
+        figures_losses=rules.figures_losses.output.figures,
+        figures=expand(rules.figures_dataset.output.figures, dataset=PLAN.datasets),
+        choices=expand(rules.figures_dataset.output.choice, dataset=PLAN.datasets),
+        trainings=[
+            f"{RESULTS}/training/{dataset}/{loss}/fold_{fold}/{name}"
+            for dataset in PLAN.datasets
+            for loss in PLAN.losses(dataset)
+            for fold in PLAN.folds(dataset)
+            for name in ("training.json", "history.csv")
+        ],
+        templates=sorted(map(str, (ROOT / "reports" / "templates").iterdir())),
+    output:
+        page=report(f"{RESULTS}/report.html", caption="../reports/captions/report.rst", category="Report"),
+        record=f"{RESULTS}/records/report.json",
+    log:
+        f"{RESULTS}/logs/report.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(2000),
+        runtime=10,
+    params:
+        settings=settings("report_page"),
+        fingerprint=fingerprint("report_page"),
+        results=RESULTS,
+    message:
+        "Assemble the report"
+    shell:
+        STEP + " --results {params.results:q} --page {output.page:q}" + LOGGED

@@ -1,0 +1,67 @@
+# Tests, intervals and the paper's tables.
+
+
+rule statistics:
+    input:
+        scores=f"{RESULTS}/scores/{{dataset}}.csv",
+    output:
+        results=multiext(
+            f"{RESULTS}/statistics/{{dataset}}/",
+            "means.csv",
+            "fold_means.csv",
+            "ranksum.csv",
+            "signed_rank.csv",
+            "friedman.csv",
+            "ranking.csv",
+        ),
+        record=f"{RESULTS}/records/statistics/{{dataset}}.json",
+    log:
+        f"{RESULTS}/logs/statistics/{{dataset}}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(2000),
+        runtime=60,
+    params:
+        settings=settings("statistics"),
+        fingerprint=fingerprint("statistics"),
+    message:
+        "Test the differences between the losses on {wildcards.dataset}"
+    shell:
+        STEP + " --scores {input.scores:q} --results {output.results:q}" + LOGGED
+
+
+rule tables:
+    input:
+        results=rules.statistics.output.results,
+        cases=f"{RESULTS}/data/{{dataset}}/cases.json",
+    output:
+        tables=report(
+            multiext(
+                f"{RESULTS}/tables/{{dataset}}_",
+                "scores.csv",
+                "pvalues.csv",
+                "comparison.csv",
+                "comparison_p.csv",
+                "scores.tex",
+                "pvalues.tex",
+            ),
+            caption="../reports/captions/tables.rst",
+            category="Tables",
+            labels={"dataset": "{dataset}"},
+        ),
+        record=f"{RESULTS}/records/tables/{{dataset}}.json",
+    log:
+        f"{RESULTS}/logs/tables/{{dataset}}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(1000),
+        runtime=10,
+    params:
+        settings=settings("tables"),
+        fingerprint=fingerprint("tables"),
+    message:
+        "Write the tables of {wildcards.dataset}"
+    shell:
+        STEP + " --results {input.results:q} --cases {input.cases:q} --tables {output.tables:q}" + LOGGED

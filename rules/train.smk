@@ -1,0 +1,34 @@
+# One training: one loss on one fold.
+
+
+rule train:
+    input:
+        cases=f"{RESULTS}/data/{{dataset}}/cases.json",
+        folds=f"{RESULTS}/data/{{dataset}}/folds.csv",
+        stores=over_shards(f"{RESULTS}/preprocessed/{{dataset}}/shard_{{shard}}"),
+    output:
+        weights=f"{RESULTS}/training/{{dataset}}/{{loss}}/fold_{{fold}}/model.weights.h5",
+        history=f"{RESULTS}/training/{{dataset}}/{{loss}}/fold_{{fold}}/history.csv",
+        summary=f"{RESULTS}/training/{{dataset}}/{{loss}}/fold_{{fold}}/training.json",
+        record=f"{RESULTS}/records/train/{{dataset}}/{{loss}}/fold_{{fold}}.json",
+    log:
+        f"{RESULTS}/logs/train/{{dataset}}/{{loss}}/fold_{{fold}}.log",
+    conda:
+        ENVIRONMENT
+    threads: of_training("threads")
+    resources:
+        gpu=of_training("gpus"),
+        mem_mb=lambda wildcards, attempt: of_training("memory_mb")(wildcards) * 2 ** (attempt - 1),
+        runtime=lambda wildcards, attempt: of_training("minutes")(wildcards) * attempt,
+    params:
+        settings=settings("train"),
+        fingerprint=fingerprint("train"),
+        minutes=of_training("checkpoint_minutes"),
+        # Not an output: Snakemake deletes the outputs of a job that dies, and the training shall go on from here.
+        checkpoints=f"{RESULTS}/checkpoints/{{dataset}}/{{loss}}/fold_{{fold}}",
+    message:
+        "Train {wildcards.loss} on {wildcards.dataset}, fold {wildcards.fold}"
+    shell:
+        STEP + " --cases {input.cases:q} --folds {input.folds:q} --stores {input.stores:q}"
+        " --checkpoint-minutes {params.minutes} --checkpoints {params.checkpoints:q}"
+        " --weights {output.weights:q} --history {output.history:q} --summary {output.summary:q}" + LOGGED

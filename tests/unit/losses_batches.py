@@ -1,0 +1,52 @@
+"""Small batches on which the losses are tried."""
+
+import numpy as np
+
+from workflow_lib.seeds import generator
+
+SHAPES = {
+    "2-D binary": (2, 4, 3, 2),
+    "2-D three classes": (2, 3, 4, 3),
+    "3-D binary": (2, 3, 2, 2, 2),
+    "3-D three classes": (2, 2, 3, 2, 3),
+}
+
+PARAMETERS: dict[str, list[dict]] = {
+    "cross_entropy": [{}],
+    "focal": [{}, {"alpha": None, "gamma": 0.0}, {"alpha_t": True, "gamma": 0.5}, {"alpha": "vector", "gamma": 1.5}],
+    "dice": [{}, {"class_reduction": "sum", "overlap": "batch"}, {"include_background": False, "smooth": 0.5}],
+    "tversky": [{}, {"delta": 0.2, "overlap": "batch"}, {"delta": 1.0, "class_reduction": "sum", "include_background": False}],
+    "cosine_tversky": [{}, {"gamma": 2.5, "delta": 0.4}, {"gamma": 4.0, "overlap": "batch", "class_reduction": "sum"}],
+    "focal_tversky": [{}, {"gamma": 3.0, "delta": 0.3}, {"gamma": 0.5, "overlap": "batch", "include_background": False}],
+    "combo": [{}, {"alpha": 0.3}, {"beta": 0.8, "class_reduction": "sum"}, {"alpha": 0.6, "beta": 0.4, "overlap": "batch"}],
+    "mixed_focal": [
+        {},
+        {"weight": 0.3},
+        {"weight": 0.3, "lambda_on": "region", "alpha": None},
+        {"alpha": "vector", "focal_gamma": 1.0, "delta": 0.6, "tversky_gamma": 2.0, "class_reduction": "sum"},
+        {"alpha_t": True, "overlap": "batch", "include_background": False, "smooth": 0.01},
+    ],
+}
+
+CHOICES = [(name, index) for name, choices in PARAMETERS.items() for index in range(len(choices))]
+
+
+def parameters(name: str, index: int, n_classes: int) -> dict:
+    """A choice of parameters; `vector` stands for one weight per class."""
+    chosen = dict(PARAMETERS[name][index])
+    if chosen.get("alpha") == "vector":
+        chosen["alpha"] = [0.1, 0.7, 1.3][:n_classes]
+    return chosen
+
+
+def random_batch(shape: tuple[int, ...], seed: int = 0, outside: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """One-hot y and softmax p; every class is present, and the first voxel of the last sample is outside the volume."""
+    rng = generator(seed, "losses", *shape)
+    classes = rng.integers(0, shape[-1], shape[:-1])
+    classes.reshape(shape[0], -1)[:, : shape[-1]] = np.arange(shape[-1])
+    y = np.eye(shape[-1])[classes]
+    if outside:
+        y[-1].reshape(-1, shape[-1])[-1] = 0
+    logits = rng.normal(0, 1.5, shape)
+    p = np.exp(logits)
+    return y, p / p.sum(axis=-1, keepdims=True)

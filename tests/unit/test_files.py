@@ -1,0 +1,79 @@
+import errno
+import math
+import os
+
+import pytest
+
+from workflow_lib.errors import UserError
+from workflow_lib.files import atomic_folder, atomic_path, canonical_json, read_json, sha256_text, write_json, write_text
+
+
+def test_a_file_appears_whole_with_its_suffixes_and_the_usual_rights(tmp_path):
+    target = tmp_path / "deep" / "a.nii.gz"
+    with atomic_path(target) as temporary:
+        assert temporary.name.endswith("a.nii.gz")
+        temporary.write_bytes(b"1")
+        assert not target.exists()
+    assert target.read_bytes() == b"1"
+    umask = os.umask(0)
+    os.umask(umask)
+    assert target.stat().st_mode & 0o777 == 0o666 & ~umask
+    assert [path.name for path in target.parent.iterdir()] == ["a.nii.gz"]
+
+
+def test_after_an_error_the_old_file_stays_and_nothing_is_left(tmp_path):
+    target = tmp_path / "a.txt"
+    write_text(target, "old")
+    with pytest.raises(ZeroDivisionError), atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise ZeroDivisionError
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_full_disk_is_told_in_words(tmp_path):
+    with (
+        pytest.raises(UserError, match=r"No space left on device.*nothing half-written"),
+        atomic_path(tmp_path / "a") as temporary,
+    ):
+        temporary.write_text("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="Cannot write"), atomic_path(tmp_path / "file" / "a"):
+        pytest.fail("there is no place to write to")
+    with pytest.raises(UserError, match="Cannot write"), atomic_folder(tmp_path / "file" / "a"):
+        pytest.fail("there is no place to write to")
+
+
+def test_a_folder_replaces_the_old_one_only_when_whole(tmp_path):
+    target = tmp_path / "store"
+    with atomic_folder(target) as folder:
+        (folder / "one").write_text("1")
+    with pytest.raises(RuntimeError), atomic_folder(target) as folder:
+        (folder / "two").write_text("2")
+        raise RuntimeError
+    assert [path.name for path in target.iterdir()] == ["one"]
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_json_is_canonical_and_refuses_nan(tmp_path):
+    assert canonical_json({"b": 1, "a": [1.5, None]}) == '{"a":[1.5,null],"b":1}'
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "a.json", {"x": math.nan})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unreadable_json_says_what_to_do(tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        read_json(tmp_path / "a.json")
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(UserError, match="not valid JSON"):
+        read_json(tmp_path / "a.json")
+
+
+def test_digest_is_sha256():
+    assert sha256_text("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -1,0 +1,92 @@
+import subprocess
+import sys
+
+import pytest
+
+from workflow_lib.provenance import fingerprints
+from workflow_lib.provenance.fingerprints import effective_source, fingerprint, import_closure, module_path
+
+SOURCE = '''"""Module."""
+import os  # why
+
+
+def f(x):
+    """Double."""
+    # halves
+    return x * 2  # here
+
+class A:
+    """Only a docstring."""
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("# halves", "# something else entirely"),
+        ('"""Double."""', '"""Two\n    lines."""'),
+        ("  # why", ""),
+        ("\n\n\ndef", "\n\n\n\n\ndef"),
+        ('"""Module."""', ""),
+        ("# here", "# there   "),
+    ],
+)
+def test_comments_docstrings_and_blank_lines_do_not_count(old, new):
+    assert old in SOURCE
+    assert effective_source(SOURCE.replace(old, new)) == effective_source(SOURCE)
+
+
+@pytest.mark.parametrize(("old", "new"), [("x * 2", "x * 3"), ("import os", "import re"), ("def f", "def g")])
+def test_code_counts(old, new):
+    assert effective_source(SOURCE.replace(old, new)) != effective_source(SOURCE)
+
+
+def test_a_hash_sign_in_a_string_is_no_comment():
+    assert effective_source('x = "#fff"') != effective_source('x = "#000"')
+    assert effective_source("x = f'#{a}'") == "x = f'#{a}'"
+
+
+def test_the_closure_follows_imports_inside_functions_and_leaves_out_what_is_not_imported():
+    closure = import_closure(["workflow_lib.steps.split"])
+    assert {"workflow_lib.steps.split", "workflow_lib.cases", "workflow_lib.seeds", "workflow_lib.files"} <= closure
+    assert "workflow_lib.config" not in closure
+    assert "workflow_lib.provenance.records" not in closure
+
+
+def test_training_with_one_loss_does_not_reach_the_others():
+    closure = import_closure(["workflow_lib.steps.train", "workflow_lib.losses.dice"])
+    assert "workflow_lib.losses._terms" in closure
+    assert "workflow_lib.losses.dice" in closure
+    for other in ("focal", "combo", "mixed_focal", "cross_entropy"):
+        assert f"workflow_lib.losses.{other}" not in closure
+    for room in ("report", "figures", "statistics", "tables", "evaluation"):
+        assert not any(name.startswith(f"workflow_lib.{room}") for name in closure)
+
+
+def test_settings_and_modules_change_the_fingerprint():
+    first = fingerprint({"a": 1}, ["workflow_lib.cases"])
+    assert fingerprint({"a": 1}, ["workflow_lib.cases"]) == first
+    assert fingerprint({"a": 2}, ["workflow_lib.cases"]) != first
+    assert fingerprint({"a": 1}, ["workflow_lib.config"]) != first
+
+
+def test_swapped_values_change_the_fingerprint():
+    first = fingerprint({"alpha": 0.3, "beta": 0.7}, ["workflow_lib.cases"])
+    assert fingerprint({"alpha": 0.7, "beta": 0.3}, ["workflow_lib.cases"]) != first
+    assert fingerprint({"beta": 0.7, "alpha": 0.3}, ["workflow_lib.cases"]) == first
+
+
+def test_every_module_can_be_digested():
+    for path in sorted(fingerprints.PACKAGE_FOLDER.rglob("*.py")):
+        name = ".".join(path.relative_to(fingerprints.PACKAGE_FOLDER.parent).with_suffix("").parts).removesuffix(".__init__")
+        assert module_path(name) == path
+        assert len(fingerprint({}, [name])) == 64
+
+
+def test_planning_imports_no_heavy_library():
+    heavy = "tensorflow keras miscnn batchgenerators matplotlib torch jax"
+    code = f"import sys, workflow_lib.plan; print([m for m in '{heavy}'.split() if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=fingerprints.PACKAGE_FOLDER.parent
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,107 @@
+"""A checkout of its own to run Snakemake in, and a study so small that it really runs."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+TINY = {
+    "study": {"name": "tiny", "title": "Tiny study on synthetic images", "datasets": ["toy"]},
+    "cross_validation": {"folds": 2},
+    "statistics": {"bootstrap": 100},
+    "datasets": {
+        "toy": {
+            "label": "Toy CT (synthetic)",
+            "format": "kits19",
+            "source": "phantom",
+            "root": "data/toy",
+            "phantom": {"kind": "ct", "cases": 4, "shape": [20, 64, 64], "seed": 3},
+            "losses": ["dice", "focal"],
+            "published": "kits19",
+            "network": {"filters": 2, "depth": 1},
+            "preprocessing": {"clip": [-79, 304], "spacing": [6, 3.5, 3.5], "shards": 2},
+            "training": {"patch": [8, 16, 16], "epochs": 1, "iterations": 2, "threads": 1, "gpus": 0, "memory_mb": 2000},
+            "prediction": {"overlap": [4, 8, 8]},
+        }
+    },
+}
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the repository's files in which a test may run Snakemake and edit anything."""
+
+    folder: Path
+
+    def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake on the tiny study; return what it printed, stdout and stderr together."""
+        command = [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml", *arguments]
+        done = subprocess.run(
+            command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment(), timeout=900
+        )
+        assert not check or done.returncode == 0, done.stdout[-6000:]
+        return done
+
+    def write_study(self, study: dict) -> None:
+        """Write the study that `snakemake` runs."""
+        (self.folder / "tiny.yaml").write_text(yaml.safe_dump(study, allow_unicode=True), encoding="utf-8")
+
+    def planned(self, *arguments: str) -> dict[str, int]:
+        """Return how many jobs of each rule a dry run plans; `all` is left out."""
+        output = self.snakemake("-n", "--quiet", "rules", *arguments).stdout
+        if "Nothing to be done" in output:
+            return {}
+        lines = output.split("Job stats:")[1].strip().splitlines()[2:]
+        counts = {line.split()[0]: int(line.split()[1]) for line in lines if len(line.split()) == 2 and line.split()[1].isdigit()}
+        return {rule: count for rule, count in counts.items() if rule not in {"all", "total"}}
+
+    def planned_outputs(self, rule: str) -> set[str]:
+        """Return the first output of every planned job of a rule."""
+        output = self.snakemake("-n").stdout
+        blocks = output.split(f"rule {rule}:")[1:]
+        return {block.split("output: ")[1].split(",")[0].split("\n")[0].strip() for block in blocks}
+
+
+def _environment() -> dict[str, str]:
+    # The tests' own Python path must not shadow the copy's package.
+    environment = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "SNAKEMAKE_PROFILE"}}
+    return environment | {"CUDA_VISIBLE_DEVICES": "-1"}
+
+
+def copy_repository(root: Path, target: Path) -> Checkout:
+    """Copy what the workflow needs to run; no results, no environment."""
+    for name in ("Snakefile", "config.yaml"):
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(root / name, target / name)
+    for name in ("rules", "workflow_lib", "reports", "studies", "slurm", "envs"):
+        shutil.copytree(root / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    checkout = Checkout(target)
+    checkout.write_study(TINY)
+    return checkout
+
+
+@pytest.fixture
+def checkout(root, tmp_path):
+    """A fresh copy with the tiny study and no results."""
+    return copy_repository(root, tmp_path / "checkout")
+
+
+@pytest.fixture(scope="session")
+def finished(root, tmp_path_factory):
+    """A copy in which the tiny study has run to its report. Read only: take `finished_copy` to change something."""
+    checkout = copy_repository(root, tmp_path_factory.mktemp("finished") / "checkout")
+    checkout.snakemake("--cores", "2")
+    return checkout
+
+
+@pytest.fixture
+def finished_copy(finished, tmp_path):
+    """A private copy of the finished study, with its Snakemake metadata and times."""
+    target = tmp_path / "finished"
+    shutil.copytree(finished.folder, target, symlinks=True, copy_function=shutil.copy2)
+    return Checkout(target)

@@ -1,0 +1,86 @@
+"""Exactly what a change touches runs again, and nothing else."""
+
+import json
+import os
+import re
+
+import yaml
+
+AGGREGATES = {"collect", "statistics", "tables", "figures_dataset", "figures_losses", "report_page"}
+
+
+def change_study(checkout, change):
+    study = yaml.safe_load((checkout.folder / "tiny.yaml").read_text())
+    change(study)
+    checkout.write_study(study)
+
+
+def edit(path, old, new):
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_a_finished_study_has_nothing_to_do(finished):
+    assert finished.planned() == {}
+
+
+def test_adding_a_loss_plans_its_own_trainings_and_the_aggregates(finished_copy):
+    change_study(finished_copy, lambda study: study["datasets"]["toy"]["losses"].append("tversky"))
+    planned = finished_copy.planned()
+    assert planned == {"train": 2, "predict": 2, "evaluate": 2} | {rule: 1 for rule in AGGREGATES}
+    outputs = finished_copy.planned_outputs("train")
+    assert outputs == {f"results/tiny/training/toy/tversky/fold_{fold}/model.weights.h5" for fold in (1, 2)}
+
+
+def test_removing_a_loss_runs_aggregates_only(finished_copy):
+    change_study(finished_copy, lambda study: study["datasets"]["toy"].update(losses=["focal"]))
+    assert set(finished_copy.planned()) <= AGGREGATES
+
+
+def test_editing_one_loss_plans_that_loss(finished_copy):
+    edit(finished_copy.folder / "workflow_lib/losses/dice.py", "def dice(", "_EDITED = 1\n\n\ndef dice(")
+    outputs = finished_copy.planned_outputs("train")
+    assert outputs == {f"results/tiny/training/toy/dice/fold_{fold}/model.weights.h5" for fold in (1, 2)}
+
+
+def test_a_loss_that_is_not_used_touches_nothing(finished_copy):
+    edit(finished_copy.folder / "workflow_lib/losses/combo.py", "def combo(", "_EDITED = 1\n\n\ndef combo(")
+    assert finished_copy.planned() == {}
+
+
+def test_a_comment_a_docstring_and_a_touch_plan_nothing(finished_copy):
+    folder = finished_copy.folder
+    path = folder / "workflow_lib/losses/dice.py"
+    path.write_text("# a comment\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    edit(folder / "workflow_lib/training/loop.py", '"""', '"""Said otherwise. ')
+    for file in [*folder.rglob("*.py"), *folder.rglob("*.smk"), folder / "Snakefile", folder / "config.yaml"]:
+        os.utime(file)
+    assert finished_copy.planned() == {}
+
+
+def test_what_only_steers_a_run_plans_nothing(finished_copy):
+    def steer(study):
+        study["datasets"]["toy"]["training"].update(memory_mb=3000, minutes=10, checkpoint_minutes=1)
+
+    change_study(finished_copy, steer)
+    assert finished_copy.planned() == {} or set(finished_copy.planned()) == {"report_page"}
+
+
+def test_a_changed_label_is_a_matter_of_tables_and_figures(finished_copy):
+    change_study(finished_copy, lambda study: study.update(losses={"dice": {"loss": "dice", "label": "Soft Dice"}}))
+    assert set(finished_copy.planned()) <= {"tables", "figures_dataset", "report_page"}
+
+
+def test_swapped_parameters_are_seen(finished_copy):
+    change_study(finished_copy, lambda study: study.update(losses={"focal": {"loss": "focal", "parameters": {"alpha": 0.5, "gamma": 1}}}))
+    first = json.dumps(sorted(finished_copy.planned_outputs("train")))
+    assert re.findall(r"toy/(\w+)/", first) == ["focal", "focal"]
+
+
+def test_editing_the_training_loop_plans_all_trainings_but_no_preprocessing(finished_copy):
+    path = finished_copy.folder / "workflow_lib/training/loop.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\n_EDITED = 1\n", encoding="utf-8")
+    planned = finished_copy.planned()
+    assert planned["train"] == 4
+    assert not {"obtain", "check", "split", "preprocess"} & set(planned)

@@ -1,0 +1,87 @@
+"""KiTS19: CT of 210 patients with kidney tumours; labels kidney and tumour (Heller et al., arXiv 1904.00445)."""
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from workflow_lib.cases import Case, LabelMap
+from workflow_lib.datasets._format import Options, RemoteFile, layout_error, single_channel_faults
+
+LABEL = "KiTS19"
+LICENCE = "CC BY-NC-SA 4.0"
+URL = "https://github.com/neheller/kits19"
+IMAGES = "https://huggingface.co/datasets/neheller/KiTS-Challenge-Imaging/resolve/main/images"
+MASKS = "https://raw.githubusercontent.com/neheller/kits19/master/data"
+DOWNLOADABLE = True
+PHANTOM = "ct"
+LABELLED = 210
+"""Cases 0 to 209 come with a mask; the later ones are the challenge's test set."""
+
+INSTRUCTIONS = f"""\
+How to get KiTS19 ({LICENCE}, 20.2 GB):
+  - let the workflow fetch it: set `source: download`; or
+  - clone {URL} (branch master, which holds the masks; never mix in the branch `interpolated`, its grids differ) and store each
+    {IMAGES}/case_XXXXX.nii.gz
+    as data/case_XXXXX/imaging.nii.gz.
+`root` is the folder that holds data/case_XXXXX/, or case_XXXXX/ itself."""
+
+_FOLDER = re.compile(r"case_(\d{5})")
+_IMAGE, _MASK = "imaging.nii.gz", "segmentation.nii.gz"
+_ABOUT_BYTES = {_IMAGE: 20_200_000_000 // LABELLED, _MASK: 300_000}
+
+
+def label_map(root: Path, options: Options) -> LabelMap:
+    """Return background 0, kidney 1, tumour 2; the union of kidney and tumour is scored as well."""
+    return LabelMap(("background", "kidney", "tumour"), ((0,), (1,), (2,)), {"kidney and tumour": (1, 2)})
+
+
+def find_cases(root: Path, options: Options) -> list[Case]:
+    """Return the cases in root/data/case_XXXXX, or else in root/case_XXXXX.
+
+    Cases 0 to 209 are taken even if a file is missing, which the check then tells; later ones only if they have a mask.
+    Raises UserError where there is no such folder.
+    """
+    for folder in (root / "data", root):
+        cases = _cases_in(folder)
+        if cases:
+            return cases
+    patterns = [f"{parent}case_XXXXX/{name}" for parent in ("data/", "") for name in (_IMAGE, _MASK)]
+    raise layout_error(LABEL, root, patterns, INSTRUCTIONS)
+
+
+def _cases_in(folder: Path) -> list[Case]:
+    if not folder.is_dir():
+        return []
+    cases = []
+    for path in sorted(folder.iterdir()):
+        match = _FOLDER.fullmatch(path.name)
+        if match and path.is_dir() and (int(match[1]) < LABELLED or (path / _MASK).exists()):
+            cases.append(Case(path.name, (path / _IMAGE,), path / _MASK))
+    return cases
+
+
+def option_faults(options: Options) -> list[str]:
+    """Return a fault where channels are chosen: a case has one image."""
+    return single_channel_faults(LABEL, options)
+
+
+def downloads(root: Path, url: str | None) -> list[RemoteFile]:
+    """Return images and masks of the 210 labelled cases, to be stored as data/case_XXXXX/....
+
+    A mirror `url` holds <url>/case_XXXXX/imaging.nii.gz and <url>/case_XXXXX/segmentation.nii.gz.
+    """
+    files = []
+    for number in range(LABELLED):
+        case = f"case_{number:05d}"
+        addresses = {_IMAGE: f"{IMAGES}/{case}.nii.gz", _MASK: f"{MASKS}/{case}/{_MASK}"}
+        for name, official in addresses.items():
+            address = f"{url.rstrip('/')}/{case}/{name}" if url else official
+            files.append(RemoteFile(address, f"data/{case}/{name}", _ABOUT_BYTES[name]))
+    return files
+
+
+def explain_labels(unknown: Collection[float]) -> str:
+    """Recognise the masks of the later challenges, which have a class for cysts."""
+    if set(unknown) == {3.0}:
+        return "3 marks cysts in KiTS21 and KiTS23; KiTS19 has 1 and 2 only. Take the masks of KiTS19"
+    return ""

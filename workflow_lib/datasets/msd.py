@@ -1,0 +1,125 @@
+"""Medical Segmentation Decathlon: ten tasks in one layout (Antonelli et al. 2022, doi 10.1038/s41467-022-30695-9)."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from workflow_lib.cases import Case, LabelMap
+from workflow_lib.datasets._format import Options, RemoteArchive, layout_error, single_channel_faults
+from workflow_lib.errors import UserError
+from workflow_lib.files import read_json
+
+LABEL = "Medical Segmentation Decathlon"
+LICENCE = "CC BY-SA 4.0"
+URL = "http://medicaldecathlon.com"
+ARCHIVES = "https://msd-for-monai.s3-us-west-2.amazonaws.com"
+DOWNLOADABLE = True
+PHANTOM = None
+
+INSTRUCTIONS = f"""\
+How to get a task of the Decathlon ({LICENCE}), for instance Task04_Hippocampus (28 MB):
+  - let the workflow fetch it: set `source: download` and let `root` end in the task's name; or
+  - fetch {ARCHIVES}/Task04_Hippocampus.tar, or the same from {URL}, and unpack it.
+`root` is the folder that holds dataset.json, imagesTr/ and labelsTr/."""
+
+MD5 = {
+    "Task01_BrainTumour": "240a19d752f0d9e9101544901065d872",
+    "Task02_Heart": "06ee59366e1e5124267b774dbd654057",
+    "Task03_Liver": "a90ec6c4aa7f6a3d087205e23d4e6397",
+    "Task04_Hippocampus": "9d24dba78a72977dbd1d2e110310f31b",
+    "Task05_Prostate": "35138f08b1efaef89d7424d2bcc928db",
+    "Task06_Lung": "8afd997733c7fc0432f71255ba4e52dc",
+    "Task07_Pancreas": "4f7080cfca169fa8066d17ce6eb061e4",
+    "Task08_HepaticVessel": "641d79e80ec66453921d997fbf12a29c",
+    "Task09_Spleen": "410d4a301da4e5b2f6f86ec3ddba524e",
+    "Task10_Colon": "bad7a188931dc2f6acf72b08eb6202d0",
+}
+"""MD5 of the archives, as MONAI publishes them."""
+
+
+def label_map(root: Path, options: Options) -> LabelMap:
+    """Return the classes in the order of their values, as dataset.json names them. Raises UserError where it does not."""
+    path = root / "dataset.json"
+    labels = _description(root).get("labels")
+    try:
+        named = {int(value): str(name).strip() for value, name in labels.items()}  # type: ignore[union-attr]
+    except (AttributeError, ValueError) as error:
+        raise UserError(
+            f'{path}: `labels` must map each value to a name, as in {{"0": "background", "1": "Anterior"}}; it is {labels!r}. '
+            "(nnU-Net writes it the other way round.)"
+        ) from error
+    if 0 not in named or len(named) < 2 or len(set(named.values())) != len(named) or not all(0 <= v <= 255 for v in named):
+        raise UserError(f"{path}: `labels` must name 0 (background) and other values up to 255, no name twice; it is {labels!r}.")
+    values = sorted(named)
+    return LabelMap(tuple(named[value] for value in values), tuple((value,) for value in values))
+
+
+def find_cases(root: Path, options: Options) -> list[Case]:
+    """Return the cases that dataset.json lists under `training`; names that begin with '.' or '_' are skipped.
+
+    A case is taken even if a file is missing; the check then tells.
+    Raises UserError where dataset.json is missing or unusable, and for tasks with several channels in one file.
+    """
+    path = root / "dataset.json"
+    description = _description(root)
+    modality = description.get("modality")
+    if isinstance(modality, Mapping) and len(modality) > 1:
+        raise UserError(
+            f"{path}: this task has {len(modality)} channels ({', '.join(map(str, modality.values()))}) in files of four axes. "
+            "Only tasks with one channel can be read."
+        )
+    entries = description.get("training")
+    if not isinstance(entries, list) or not entries:
+        raise UserError(f"{path}: `training` lists no case.\n{INSTRUCTIONS}")
+    cases: dict[str, Case] = {}
+    for entry in entries:
+        image, mask = _entry_file(path, entry, "image"), _entry_file(path, entry, "label")
+        if image.name.startswith((".", "_")):
+            continue
+        identifier = image.name.removesuffix(".gz").removesuffix(".nii")
+        if identifier in cases:
+            raise UserError(f"{path}: `training` lists {identifier} twice. Keep one of the two entries.")
+        cases[identifier] = Case(identifier, (image,), mask)
+    return [cases[identifier] for identifier in sorted(cases)]
+
+
+def _description(root: Path) -> dict[str, Any]:
+    path = root / "dataset.json"
+    if not path.is_file():
+        raise layout_error(LABEL, root, ["dataset.json", "imagesTr/NAME.nii.gz", "labelsTr/NAME.nii.gz"], INSTRUCTIONS)
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: must hold the description of a task of the Decathlon.\n{INSTRUCTIONS}")
+    return content
+
+
+def _entry_file(description: Path, entry: object, key: str) -> Path:
+    """Return the file that an entry names, relative to the folder of dataset.json and inside it."""
+    name = entry.get(key) if isinstance(entry, dict) else None
+    if not isinstance(name, str) or Path(name).is_absolute() or ".." in Path(name).parts:
+        raise UserError(f"{description}: an entry of `training` must name its {key} as a path below this folder: {entry!r}.")
+    return description.parent / name
+
+
+def option_faults(options: Options) -> list[str]:
+    """Return a fault where channels are chosen: a case has one image."""
+    return single_channel_faults(LABEL, options)
+
+
+def downloads(root: Path, url: str | None) -> RemoteArchive:
+    """Return the archive of the task that `root` is named after.
+
+    A mirror `url` is the folder of the archives, or the full address of one. Raises UserError where `root` names no task.
+    """
+    task = root.name
+    if task not in MD5:
+        raise UserError(
+            f"Which task of the Decathlon is to be fetched? `root` is {root}; let it end in the task's name: {', '.join(MD5)}."
+        )
+    base = (url or ARCHIVES).rstrip("/")
+    return RemoteArchive(base if base.endswith(".tar") else f"{base}/{task}.tar", task, f"md5:{MD5[task]}")
+
+
+def explain_labels(unknown: Collection[float]) -> str:
+    """Return an empty text: the values are what dataset.json says."""
+    return ""

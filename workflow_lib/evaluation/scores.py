@@ -1,0 +1,98 @@
+"""The table of scores: one row per loss, case and class."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from workflow_lib.errors import Faults, UserError
+from workflow_lib.evaluation.frames import read_frame, write_frame
+
+COLUMNS = ("dataset", "loss", "fold", "case", "class", "kind", "tp", "fp", "fn", "dsc", "precision", "recall", "note")
+METRICS = ("dsc", "precision", "recall")
+
+_COUNTS = ("fold", "tp", "fp", "fn")
+_SHOWN = 20  # faults of a kind that are told one by one
+
+
+def write_scores(path: str | Path, rows: pd.DataFrame | Iterable[Mapping[str, object]]) -> None:
+    """Write scores atomically as CSV with the columns `COLUMNS`; an undefined value becomes an empty field."""
+    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows), columns=list(COLUMNS))
+    write_frame(path, frame[list(COLUMNS)])
+
+
+def read_scores(path: str | Path) -> pd.DataFrame:
+    """Read a table of scores: counts and folds as int64, metrics as float64 with NaN where undefined, the rest as text.
+
+    Raises UserError when the file is missing, lacks a column, or holds something else than a number where one belongs.
+    """
+    frame = read_frame(path)
+    missing = [column for column in COLUMNS if column not in frame.columns]
+    if missing:
+        raise UserError(f"{path} lacks the columns {', '.join(missing)}. Delete it and run the step that makes it again.")
+    frame = frame[list(COLUMNS)]
+    try:
+        return frame.astype(dict.fromkeys(_COUNTS, "int64") | dict.fromkeys(METRICS, "float64"))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path} holds something else than a number ({error}). Delete it and make it again.") from error
+
+
+def class_names(frame: pd.DataFrame, kind: str | None = None) -> list[str]:
+    """Return the classes and regions of a table of scores in the order they first appear in, of one `kind` if asked for."""
+    part = frame if kind is None else frame[frame["kind"] == kind]
+    return [str(name) for name in part["class"].unique()]
+
+
+def check_complete(
+    frame: pd.DataFrame, losses: Sequence[str], folds: Mapping[str, int], classes: Sequence[str] | None = None
+) -> None:
+    """Check that every loss scored every case of the fold table once per class, in the case's own fold.
+
+    `classes` are the classes and regions that must be there; None takes those that the table holds.
+    Raises Faults that names what is missing, double, in the wrong fold, or not part of the study.
+    """
+    expected = pd.MultiIndex.from_product([losses, list(folds), classes or class_names(frame)])
+    found = pd.MultiIndex.from_frame(frame[["loss", "case", "class"]])
+    known = frame["loss"].isin(list(losses)) & frame["case"].isin(list(folds))
+    faults = _missing(expected.difference(found, sort=False), folds)
+    faults += _cut([f"{_name(key)}: {n} rows" for key, n in found.value_counts(sort=False).items() if n > 1])
+    strangers = frame.loc[~known, ["loss", "case"]].drop_duplicates().itertuples(index=False, name=None)
+    faults += _cut([f"loss {loss}, case {case}: not part of the study" for loss, case in strangers])
+    if classes is not None:
+        faults += _cut([f"class {name}: not part of the study" for name in class_names(frame) if name not in classes])
+    own = frame["case"].map(dict(folds))
+    wrong = frame[known & (frame["fold"] != own)].drop_duplicates(["loss", "case"])
+    faults += _cut(
+        [
+            f"loss {row.loss}, case {row.case}: scored in fold {row.fold}, but the fold table says {folds[str(row.case)]}"
+            for row in wrong.itertuples()
+        ]
+    )
+    if faults:
+        raise Faults("The scores are not complete; delete the scores named here and run the workflow again:", faults)
+
+
+def _missing(keys: pd.MultiIndex, folds: Mapping[str, int]) -> list[str]:
+    """Name what is missing, a whole training in one line."""
+    cases_of: dict[tuple[str, int], list[str]] = {}
+    for loss, case, name in keys:
+        cases_of.setdefault((loss, folds[case]), []).append(f"case {case}, class {name}")
+    sizes = pd.Series(folds).value_counts()
+    faults = []
+    for (loss, fold), gone in cases_of.items():
+        cases = {item.rpartition(", class ")[0] for item in gone}
+        if len(cases) == sizes[fold] and len(gone) > 1:
+            faults.append(f"loss {loss}, fold {fold}: no complete scores of its {len(cases)} case(s)")
+        else:
+            faults += [f"loss {loss}, fold {fold}, {item}: missing" for item in gone]
+    return _cut(faults)
+
+
+def _name(key: object) -> str:
+    assert isinstance(key, tuple)
+    return "loss {}, case {}, class {}".format(*key)
+
+
+def _cut(faults: list[str]) -> list[str]:
+    rest = len(faults) - _SHOWN
+    return [*faults[:_SHOWN], f"and {rest} more like the last"] if rest > 0 else faults

@@ -1,0 +1,79 @@
+"""Every case as a point over a box, per loss, class and metric: what a mean with an interval hides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from workflow_lib.figures.style import GREY, INK, loss_colours, new_figure
+from workflow_lib.figures.text import plain, wrapped
+from workflow_lib.seeds import generator
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+METRICS = {"dsc": "DSC", "precision": "Precision", "recall": "Recall"}
+
+
+def draw(
+    scores: pd.DataFrame,
+    classes: Sequence[str],
+    losses: Mapping[str, str],
+    colours: Mapping[str, str] | None = None,
+    seed: int = 42,
+) -> Figure:
+    """Return the figure: a row per class, a column per metric, a box and all cases per loss, first loss on top.
+
+    `scores` has the columns of scores/<dataset>.csv; `losses` maps names to labels in the order of the tables; `colours` maps
+    names to colours (default: the project's). The box holds the middle half of the cases with the median in it, the whiskers
+    reach to the outermost case within 1.5 box lengths. The jitter is drawn from `seed`. The axes of a row
+    reach from the tenth below its lowest case to 1.
+    """
+    colours = colours or loss_colours(losses)
+    panel = 12.0 + 6.2 * len(losses)
+    figure = new_figure(height_mm=(panel + 4.0) * len(classes) + 6.0)
+    grid = figure.subplots(len(classes), len(METRICS), squeeze=False, sharey=True, sharex="row")
+    for row, name in enumerate(classes):
+        of_class = scores[scores["class"] == name]
+        for column, metric in enumerate(METRICS):
+            axes = grid[row][column]
+            for position, loss in enumerate(losses):
+                values = of_class.loc[of_class["loss"] == loss].sort_values(["fold", "case"])[metric].dropna().to_numpy(float)
+                _one(axes, values, position, colours[loss], generator(seed, "jitter", name, metric, loss))
+            axes.set_ylim(len(losses) - 0.4, -0.6)
+            axes.set_yticks(range(len(losses)), [wrapped(label, 22, 2) for label in losses.values()])
+            axes.tick_params(axis="y", length=0)
+            axes.grid(axis="x")
+            if row == len(classes) - 1:
+                axes.set_xlabel(f"{METRICS[metric]} per case")
+        lowest = of_class.loc[of_class["loss"].isin(list(losses)), list(METRICS)].min().min()
+        # The row's axis begins at the tenth below its lowest case, so that classes segmented well are not squeezed.
+        low = np.floor(10 * lowest) / 10 if np.isfinite(lowest) else 0.0
+        grid[row][0].set_xlim(low - 0.02 * (1 - low) - 1e-9, 1.0 + 0.02 * (1 - low) + 1e-9)
+        grid[row][0].set_title(plain(name.capitalize(), 60), loc="left", fontweight="bold")
+    return figure
+
+
+def _one(axes: Axes, values: np.ndarray, position: int, colour: str, rng: np.random.Generator) -> None:
+    if not len(values):
+        axes.text(0.5, position, "no scores", color=GREY, ha="center", va="center", fontsize=6.5, style="italic")
+        return
+    # Many cases need smaller, fainter points, so that the box stays visible under them.
+    dense = len(values) > 60
+    jitter = rng.uniform(-0.26, 0.26, len(values))
+    axes.plot(
+        values, position + jitter, ".", color=colour, markersize=2.2 if dense else 3.6, alpha=0.40 if dense else 0.65,
+        markeredgewidth=0, zorder=2,
+    )  # fmt: skip
+    axes.boxplot(
+        [values], positions=[position], widths=0.62, orientation="horizontal", showfliers=False, patch_artist=True,
+        manage_ticks=False, zorder=3,
+        boxprops={"facecolor": "none", "edgecolor": INK, "linewidth": 0.8},
+        medianprops={"color": INK, "linewidth": 1.6},
+        whiskerprops={"color": INK, "linewidth": 0.8},
+        capprops={"color": INK, "linewidth": 0.8},
+    )  # fmt: skip

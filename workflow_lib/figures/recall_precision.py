@@ -1,0 +1,94 @@
+"""Mean recall against mean precision of each loss, over lines of equal DSC: the balance the losses strike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from workflow_lib.figures.style import GREY, loss_styles, new_figure
+from workflow_lib.figures.text import plain, wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def draw(
+    means: pd.DataFrame, classes: Sequence[str], losses: Mapping[str, str], colours: Mapping[str, str] | None = None
+) -> Figure:
+    """Return the figure: a panel per class, a point per loss with its intervals, and lines of equal DSC.
+
+    `means` has the columns of statistics/<dataset>/means.csv; `losses` maps names to labels in the order of the tables;
+    `colours` overrides the project's colours. On a line 2PR/(P+R) is constant; a mean of DSCs is not the DSC of the means, so
+    the lines guide the eye only. The axes show the part where the losses lie.
+    """
+    styles = loss_styles(losses)
+    columns = min(3, len(classes))
+    rows = -(-len(classes) // columns)
+    legend_rows = -(-len(losses) // 4)
+    side = 180.0 / max(columns, 2)
+    figure = new_figure(side * columns if columns > 1 else 110.0, side * rows + 6 + 5 * legend_rows)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    table = means.set_index(["loss", "class", "metric"])
+    handles: dict[str, object] = {}
+    for number, axes in enumerate(grid.flat):
+        if number >= len(classes):
+            axes.set_axis_off()
+            continue
+        name = classes[number]
+        points = _points(table, name, losses)
+        _iso_dsc(axes, points)
+        for loss, (recall, recall_ci, precision, precision_ci) in points.items():
+            handles[loss] = axes.errorbar(
+                recall, precision, xerr=recall_ci, yerr=precision_ci, fmt=styles[loss].marker, markersize=5.5,
+                color=(colours or {}).get(loss, styles[loss].colour), elinewidth=0.7, capsize=1.5, zorder=3,
+            )  # fmt: skip
+        if not points:
+            axes.text(0.5, 0.5, "no scores", color=GREY, ha="center", va="center", transform=axes.transAxes)
+        axes.set_title(plain(name.capitalize(), 40), loc="left", fontweight="bold")
+        axes.set_xlabel("Mean recall")
+        axes.set_ylabel("Mean precision" if number % columns == 0 else "")
+        axes.set_aspect("equal", "box")
+    shown = [loss for loss in losses if loss in handles]
+    if shown:
+        figure.legend(
+            [handles[loss] for loss in shown], [wrapped(losses[loss], 24, 2) for loss in shown],
+            loc="outside lower center", ncols=min(4 if columns > 1 else 2, len(shown)),
+        )  # fmt: skip
+    return figure
+
+
+def _points(table: pd.DataFrame, name: str, losses: Mapping[str, str]) -> dict[str, tuple[float, float, float, float]]:
+    """Return (recall, half width, precision, half width) of each loss that has both means; an unknown half width is 0."""
+    points = {}
+    for loss in losses:
+        keys = [(loss, name, metric) for metric in ("recall", "precision")]
+        if all(key in table.index and not np.isnan(table.loc[key, "mean"]) for key in keys):
+            values = [float(np.nan_to_num(table.loc[key, column])) for key in keys for column in ("mean", "ci95")]
+            points[loss] = (values[0], values[1], values[2], values[3])
+    return points
+
+
+def _iso_dsc(axes: Axes, points: Mapping[str, tuple[float, float, float, float]]) -> None:
+    """Set limits around the points (the same span on both axes) and draw the lines of equal DSC across them."""
+    low_x, high_x, low_y, high_y = 0.0, 1.0, 0.0, 1.0
+    if points:
+        values = np.array(list(points.values()))
+        xs = np.concatenate([values[:, 0] - values[:, 1], values[:, 0] + values[:, 1]])
+        ys = np.concatenate([values[:, 2] - values[:, 3], values[:, 2] + values[:, 3]])
+        span = min(1.04, 1.15 * max(np.ptp(xs), np.ptp(ys), 0.04))
+        low_x = float(np.clip((xs.min() + xs.max() - span) / 2, -0.02, 1.02 - span))
+        low_y = float(np.clip((ys.min() + ys.max() - span) / 2, -0.02, 1.02 - span))
+        high_x, high_y = low_x + span, low_y + span
+    axes.set_xlim(low_x, high_x)
+    axes.set_ylim(low_y, high_y)
+    recall, precision = np.meshgrid(np.linspace(max(low_x, 1e-3), high_x, 200), np.linspace(max(low_y, 1e-3), high_y, 200))
+    dsc = 2 * recall * precision / (recall + precision)
+    step = next((s for s in (0.005, 0.01, 0.02, 0.05, 0.1, 0.2) if np.ptp(dsc) / s <= 9), 0.2)
+    levels = np.arange(np.ceil(dsc.min() / step) * step, min(dsc.max(), 1.0), step)
+    if len(levels):
+        lines = axes.contour(recall, precision, dsc, levels=levels, colors="#b5b5b5", linewidths=0.7, zorder=1)
+        axes.clabel(lines, fmt=lambda v: f"DSC {v:.3g}", fontsize=6, colors=GREY)

@@ -1,0 +1,145 @@
+"""The grid of patches that covers a case, and the way their predictions become one volume again.
+
+Grid, padding and weights are those of MIScnn 1.4.0 (`utils/patch_operations.py`): the last patch of an axis is shifted inwards; a
+case smaller than the patch is padded with the minimum along each line; patches are joined one after the other by the mean of
+what is there and what comes, so that a voxel under three patches of an axis has the weights 1/4, 1/4, 1/2. These weights factor by
+axis, which lets every patch be added once, with its weights, into one array.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+Blending = Literal["miscnn", "gaussian"]
+
+GAUSSIAN_SIGMA = 1 / 8
+"""Standard deviation of the Gaussian weights, as a share of the patch's side."""
+
+
+def patch_starts(size: int, patch: int, overlap: int) -> list[int]:
+    """Return the first index of every patch along one axis.
+
+    Neighbours share `overlap` voxels; the last patch is shifted inwards to end with the volume, so it may share more.
+    A volume of at most `patch` voxels has one patch, at 0.
+    """
+    if size < 1 or patch < 1 or not 0 <= overlap < patch:
+        raise ValueError(f"no grid for size {size}, patch {patch}, overlap {overlap}: need size, patch >= 1 and 0 <= overlap < patch")
+    step = patch - overlap
+    count = max(1, math.ceil((size - overlap) / step))
+    last = max(0, size - patch)
+    return [min(index * step, last) for index in range(count)]
+
+
+def axis_weights(size: int, patch: int, overlap: int, blending: Blending = "miscnn") -> list[np.ndarray]:
+    """Return for every patch of an axis the weight of each of its voxels, (min(size, patch),) float64.
+
+    At every voxel of the volume the weights of the patches over it add up to 1.
+    `miscnn`: the running pairwise mean. `gaussian`: a bell around the patch's centre, divided by the sum at each voxel.
+    """
+    starts = patch_starts(size, patch, overlap)
+    length = min(size, patch)
+    if blending == "gaussian":
+        return _gaussian_weights(starts, size, length)
+    weights = [np.ones(length)]
+    for previous, start in itertools.pairwise(starts):
+        shared = previous + length - start
+        for earlier, weight in zip(starts, weights, strict=False):
+            weight[max(0, start - earlier) :] *= 0.5
+        weights.append(np.concatenate([np.full(shared, 0.5), np.ones(length - shared)]))
+    return weights
+
+
+def _gaussian_weights(starts: Sequence[int], size: int, length: int) -> list[np.ndarray]:
+    bell = np.exp(-0.5 * ((np.arange(length) - (length - 1) / 2) / (GAUSSIAN_SIGMA * length)) ** 2)
+    total = np.zeros(size)
+    for start in starts:
+        total[start : start + length] += bell
+    return [bell / total[start : start + length] for start in starts]
+
+
+def grid_starts(shape: Sequence[int], patch: Sequence[int], overlap: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return the first voxel of every patch of a volume of `shape`, the last axis running fastest (MIScnn's order)."""
+    axes = [patch_starts(*axis) for axis in zip(shape, patch, overlap, strict=True)]
+    return list(itertools.product(*axes))
+
+
+def pad_to_patch(block: np.ndarray, patch: Sequence[int]) -> np.ndarray:
+    """Pad a block (…, channels) that is smaller than the patch to (*patch, channels), with the minimum along each line.
+
+    The block lies in the middle; of an odd number of new voxels the larger half comes after it. Axes are padded in their order,
+    later ones with the minima of what is already padded.
+    """
+    missing = [max(0, side - size) for size, side in zip(block.shape[:-1], patch, strict=True)]
+    if not any(missing):
+        return block
+    return np.pad(block, [*((gap // 2, gap - gap // 2) for gap in missing), (0, 0)], mode="minimum")
+
+
+def cut_patch(image: np.ndarray, start: Sequence[int], patch: Sequence[int]) -> np.ndarray:
+    """Return the patch (*patch, channels) of an image (…, channels) that begins at `start`, padded where the image is smaller."""
+    window = tuple(slice(first, first + side) for first, side in zip(start, patch, strict=True))
+    return pad_to_patch(image[window], patch)
+
+
+def inside_patch(shape: Sequence[int], patch: Sequence[int]) -> tuple[slice, ...]:
+    """Return where in a padded patch the voxels of the volume lie: the whole patch unless the volume is smaller."""
+    below = [max(0, side - size) // 2 for size, side in zip(shape, patch, strict=True)]
+    return tuple(slice(gap, gap + min(size, side)) for gap, size, side in zip(below, shape, patch, strict=True))
+
+
+class Blender:
+    """Joins the predictions of a grid of patches into one volume, adding each into an array made once.
+
+    `starts` are the patches' first voxels, in the order in which `add` counts them.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        patch: Sequence[int],
+        overlap: Sequence[int],
+        n_classes: int,
+        blending: Blending = "miscnn",
+    ) -> None:
+        self.patch = tuple(patch)
+        self.starts = grid_starts(shape, patch, overlap)
+        self._inside = inside_patch(shape, patch)
+        axes = [axis_weights(*axis, blending) for axis in zip(shape, patch, overlap, strict=True)]
+        self._weights = list(itertools.product(*axes))
+        self._added = np.zeros(len(self.starts), dtype=bool)
+        self._sum = np.zeros((*shape, n_classes), dtype=np.float32)
+
+    def add(self, index: int, prediction: np.ndarray) -> None:
+        """Add the prediction (*patch, n_classes) of the patch at `starts[index]`. Each patch once, in any order."""
+        expected = (*self.patch, self._sum.shape[-1])
+        if prediction.shape != expected:
+            raise ValueError(f"a prediction of shape {prediction.shape} where {expected} is expected")
+        if self._added[index]:
+            raise ValueError(f"patch {index} was added before")
+        self._added[index] = True
+        inside = prediction[self._inside]
+        window = tuple(slice(first, first + side) for first, side in zip(self.starts[index], inside.shape[:-1], strict=True))
+        _add_weighted(self._sum[window], inside, self._weights[index])
+
+    def result(self) -> np.ndarray:
+        """Return the joined predictions, (*shape, n_classes) float32. Raises ValueError while a patch is missing."""
+        if not self._added.all():
+            raise ValueError(f"{int((~self._added).sum())} of {len(self.starts)} patches were not added")
+        return self._sum
+
+
+def _add_weighted(total: np.ndarray, values: np.ndarray, weights: tuple[np.ndarray, ...]) -> None:
+    """Add `values` times the outer product of the axes' weights to `total`, plane by plane of the first axis.
+
+    The weights of a plane are repeated for the classes beforehand: loops over a short last axis are slow in NumPy.
+    """
+    plane = weights[1] if len(weights) == 2 else np.multiply.outer(weights[1], weights[2])
+    plane = np.repeat(plane[..., None], values.shape[-1], axis=-1).astype(np.float32)
+    product = np.empty_like(plane)
+    for row, value, weight in zip(total, values, weights[0].astype(np.float32), strict=True):
+        np.multiply(value, plane, out=product)
+        product *= weight
+        row += product

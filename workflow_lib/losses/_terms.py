@@ -1,0 +1,158 @@
+"""Terms that the losses share, and the callable that a loss is.
+
+Every formula takes `ops` as its first argument: `keras.ops` (any Keras 3 backend) in training, or `numpy` where a figure or
+a test evaluates the same formula without one. Only functions that both have under the same name are used.
+
+Shapes: y (one-hot ground truth) and p (softmax output) are (batch, spatial axes, classes), channels last, background first.
+A voxel outside the volume has an all-zero row in y: it adds nothing to a cross entropy, and its p counts as false positive.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from workflow_lib.errors import UserError
+from workflow_lib.losses._parameters import LossParameters, OverlapParameters, read_parameters
+
+Tensor = Any
+"""A tensor of the Keras backend, or a NumPy array."""
+
+Ops = Any
+"""`keras.ops` or `numpy`."""
+
+Formula = Callable[[Ops, Tensor, Tensor, Any], Tensor]
+"""(ops, y, p, parameters) -> scalar; y and p in the dtype in which the loss is computed."""
+
+EPSILON = 1e-7
+"""Probabilities are clipped to [EPSILON, 1 - EPSILON] where a logarithm or a fractional power needs it."""
+
+DISTANCE_FLOOR = 1e-12
+"""Least distance that is raised to a power below 1: at 0 the gradient is infinite. Far below what clipped probabilities reach."""
+
+
+class LossFunction:
+    """A loss with its parameters: `loss(y_true, y_pred)` in `model.compile(loss=...)`, a training loop or by hand.
+
+    The value is a scalar: float32 whatever the precision of the input, float64 for float64 input.
+    """
+
+    def __init__(self, name: str, parameters: LossParameters, formula: Formula) -> None:
+        self.name = name
+        self.__name__ = name  # Keras names a loss by it
+        self.parameters = parameters
+        self._formula = formula
+
+    def __call__(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Return the loss of one-hot ground truth and softmax output, both (batch, spatial axes, classes).
+
+        Raises UserError when the shapes, as far as they are known, do not fit.
+        """
+        from keras import ops
+
+        y, p = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+        self._check(y.shape, p.shape)
+        # In half precision 1 - 1e-7 is 1 and a sum over a patch overflows; so cast before anything else.
+        dtype = "float64" if "float64" in str(p.dtype) else "float32"
+        return self._formula(ops, ops.cast(y, dtype), ops.cast(p, dtype), self.parameters)
+
+    def evaluate(self, y_true: Any, y_pred: Any) -> float:
+        """Return the loss of NumPy arrays in float64, by the same formula, without Keras."""
+        import numpy
+
+        y, p = numpy.asarray(y_true, dtype=numpy.float64), numpy.asarray(y_pred, dtype=numpy.float64)
+        self._check(y.shape, p.shape)
+        return float(self._formula(numpy, y, p, self.parameters))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what Keras stores when a model is saved with this loss."""
+        return {"name": self.name, "parameters": self.parameters.model_dump(mode="json")}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "LossFunction":
+        """Return the loss that `get_config` described."""
+        from workflow_lib.losses import registry
+
+        return registry.build(config["name"], config["parameters"])
+
+    def __repr__(self) -> str:
+        """Return the call that makes this loss."""
+        return f"{self.name}({', '.join(f'{key}={value!r}' for key, value in self.parameters)})"
+
+    def _check(self, true_shape: Any, pred_shape: Any) -> None:
+        true, pred = _known(true_shape), _known(pred_shape)
+        expected = "expected (batch, spatial axes, classes), such as (2, 64, 64, 3) or (2, 32, 64, 64, 3)"
+        if pred is None or len(pred) < 3:
+            shown = "unknown rank" if pred is None else f"shape {_shown(pred)}"
+            raise UserError(f"loss {self.name!r}: the predictions have {shown}; {expected}")
+        if true is not None and (len(true) != len(pred) or any(a != b for a, b in zip(true, pred, strict=True) if a and b)):
+            raise UserError(
+                f"loss {self.name!r}: the ground truth has shape {_shown(true)}, the predictions {_shown(pred)}; "
+                "both must be equal, the ground truth one-hot with one channel per class"
+            )
+        if pred[-1] == 1:
+            raise UserError(
+                f"loss {self.name!r}: the predictions have one channel; softmax output with one channel per class, the "
+                "background first, is expected (two channels for one structure)"
+            )
+        if pred[-1] is None:
+            raise UserError(f"loss {self.name!r}: the number of classes (last axis) of the predictions must be known")
+
+
+def loss_function(name: str, model: type[LossParameters], formula: Formula, parameters: Mapping[str, Any]) -> LossFunction:
+    """Return the loss `name` with `parameters` over its defaults. Raises Faults that names every parameter that is wrong."""
+    return LossFunction(name, read_parameters(name, model, parameters), formula)
+
+
+def clip_probabilities(ops: Ops, p: Tensor) -> Tensor:
+    """Return q = clip(p, 1e-7, 1 - 1e-7)."""
+    return ops.clip(p, EPSILON, 1.0 - EPSILON)
+
+
+def cross_entropy_terms(ops: Ops, y: Tensor, q: Tensor) -> Tensor:
+    """Return CE_c = -y_c log q_c of every voxel and class."""
+    return -y * ops.log(q)
+
+
+def mean_over_voxels(ops: Ops, terms: Tensor) -> Tensor:
+    """Return the sum over the classes (last axis), averaged over batch and voxels."""
+    return ops.mean(ops.sum(terms, axis=-1))
+
+
+def class_weights(ops: Ops, weights: Sequence[float], like: Tensor, owner: str) -> Tensor:
+    """Return one weight per class in the dtype of `like`. Raises UserError when their number is not that of the classes."""
+    if len(weights) != like.shape[-1]:
+        raise UserError(f"{owner} has {len(weights)} values for {like.shape[-1]} classes; give one per class, background first")
+    return ops.array(weights, dtype=like.dtype)
+
+
+def tversky_distance(ops: Ops, y: Tensor, p: Tensor, delta: float, parameters: OverlapParameters) -> Tensor:
+    """Return 1 - TI(delta), the complement of the Tversky index: (batch, classes), or (classes,) for overlap `batch`.
+
+    TI = (TP + s) / (TP + delta FN + (1 - delta) FP + s). The complement is computed as the quotient of the errors, which
+    keeps its digits near 0 where 1 - TI in float32 would have none, and is never negative for p in [0, 1].
+    """
+    axes = tuple(range(0 if parameters.overlap == "batch" else 1, len(p.shape) - 1))
+    hit = y * p
+    true_positives = ops.sum(hit, axis=axes)
+    false_negatives = ops.sum(y - hit, axis=axes)
+    false_positives = ops.sum(p - hit, axis=axes)
+    errors = delta * false_negatives + (1.0 - delta) * false_positives
+    return errors / (true_positives + errors + parameters.smooth)
+
+
+def reduce_classes(ops: Ops, values: Tensor, parameters: OverlapParameters) -> Tensor:
+    """Return one number of values (batch, classes) or (classes,): mean or sum over the classes, mean over the batch."""
+    counted = values if parameters.include_background else values[..., 1:]
+    reduced = ops.sum(counted, axis=-1) if parameters.class_reduction == "sum" else ops.mean(counted, axis=-1)
+    return ops.mean(reduced)
+
+
+def _known(shape: Any) -> tuple[int | None, ...] | None:
+    """Return a static shape as a tuple, or None when not even the rank is known."""
+    try:
+        return tuple(shape)
+    except ValueError:  # TensorFlow's answer for an unknown rank
+        return None
+
+
+def _shown(shape: tuple[int | None, ...]) -> str:
+    return "(" + ", ".join("?" if side is None else str(side) for side in shape) + ")"

@@ -1,0 +1,65 @@
+"""Combo loss."""
+
+from typing import Any
+
+from pydantic import Field
+
+from workflow_lib.losses import cross_entropy
+from workflow_lib.losses._parameters import OverlapParameters, Share
+from workflow_lib.losses._terms import (
+    LossFunction,
+    Ops,
+    Tensor,
+    clip_probabilities,
+    loss_function,
+    mean_over_voxels,
+    reduce_classes,
+    tversky_distance,
+)
+from workflow_lib.losses.dice import DELTA
+
+NAME = "combo"
+LABEL = "Combo loss"
+CITATION = (
+    "S. A. Taghanaki et al., Combo Loss: Handling Input and Output Imbalance in Multi-Organ Segmentation, Computerized Medical "
+    "Imaging and Graphics 75, 2019, arXiv:1805.02798. Eq. 16 to 18 of Yeung et al., arXiv:2102.04525v1."
+)
+EQUATION = r"\mathcal{L}_{C} = \mathcal{L}_{CE} - \frac{1}{C} \sum_{c=1}^{C} \mathrm{DSC}_c"
+FAMILY = "compound"
+BUILT_FROM: tuple[str, ...] = ("cross_entropy", "dice")
+PRESETS: dict[str, dict[str, Any]] = {"paper-literal": {"class_reduction": "sum"}}
+NOTES: tuple[str, ...] = (
+    "Eq. 18 is the default: cross entropy minus DSC, unweighted. It differs from cross entropy plus Dice loss by a constant.",
+    "With `alpha` it is the general loss α · mCE − (1 − α) · DSC.",
+    "With `beta` the cross entropy is that of Eq. 16 and 17, which are misprinted and read "
+    "−(1/N) Σ [β t log p + (1 − β)(1 − t) log(1 − p)], summed over the classes: β above 1/2 weighs misses more than false "
+    "alarms.",
+)
+
+
+class Parameters(OverlapParameters):
+    """Parameters of the combo loss."""
+
+    alpha: Share | None = Field(None, description="α: weight of the cross entropy, 1 − α that of DSC; null: both 1.")
+    beta: Share | None = Field(None, description="β: weight of the misses in the cross entropy; null: plain cross entropy.")
+
+
+def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
+    """Return alpha mCE - (1 - alpha) DSC; cross entropy - DSC when alpha is None."""
+    overlap = reduce_classes(ops, 1.0 - tversky_distance(ops, y, p, DELTA, parameters), parameters)
+    entropy = _cross_entropy(ops, y, p, parameters.beta)
+    if parameters.alpha is None:
+        return entropy - overlap
+    return parameters.alpha * entropy - (1.0 - parameters.alpha) * overlap
+
+
+def _cross_entropy(ops: Ops, y: Tensor, p: Tensor, beta: float | None) -> Tensor:
+    if beta is None:
+        return cross_entropy.formula(ops, y, p, cross_entropy.Parameters())
+    q = clip_probabilities(ops, p)
+    return mean_over_voxels(ops, -(beta * y * ops.log(q) + (1.0 - beta) * (1.0 - y) * ops.log(1.0 - q)))
+
+
+def combo(**parameters: Any) -> LossFunction:
+    """Return the combo loss (see `Parameters`). With the defaults its least value is -1."""
+    return loss_function(NAME, Parameters, formula, parameters)

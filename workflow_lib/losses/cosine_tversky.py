@@ -1,0 +1,46 @@
+"""Cosine Tversky loss."""
+
+import math
+from typing import Any
+
+from pydantic import Field
+
+from workflow_lib.losses._parameters import Number, OverlapParameters, Share
+from workflow_lib.losses._terms import LossFunction, Ops, Tensor, loss_function, reduce_classes, tversky_distance
+
+NAME = "cosine_tversky"
+LABEL = "Cosine Tversky loss"
+CITATION = (
+    "M. Yeung, E. Sala, C.-B. Schönlieb, L. Rundo, A Mixed Focal Loss Function for Handling Class Imbalanced Medical Image "
+    "Segmentation, arXiv:2102.04525v1, Eq. 15."
+)
+EQUATION = r"\mathcal{L}_{CT} = \frac{1}{C} \sum_{c=1}^{C} \cos^{\gamma}\left(\frac{\pi}{2} \mathrm{TI}_c(\delta)\right)"
+FAMILY = "region"
+BUILT_FROM: tuple[str, ...] = ("tversky",)
+PRESETS: dict[str, dict[str, Any]] = {"paper-literal": {"class_reduction": "sum"}}
+NOTES: tuple[str, ...] = (
+    "Eq. 15, the curves printed in Fig. 2c (which are cos^{2γ}) and the code that the authors published later (1 − cos^γ(π TI), "
+    "which rewards destroying overlap) disagree. Eq. 15 is implemented, and our Fig. 2c draws it.",
+    "The index is kept in [0, 1]. γ below 1 is refused: the gradient at perfect overlap would be infinite.",
+)
+
+
+class Parameters(OverlapParameters):
+    """Parameters of the cosine Tversky loss."""
+
+    delta: Share = Field(0.7, description="δ: weight of false negatives; 1 − δ is that of false positives.")
+    gamma: Number = Field(
+        1.0, ge=1, le=10, description="γ: exponent of the cosine; above 1 it flattens the loss near full overlap."
+    )
+
+
+def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
+    """Return the mean over the batch, and mean or sum over the classes, of cos(pi/2 TI)^gamma."""
+    distance = ops.clip(tversky_distance(ops, y, p, parameters.delta, parameters), 0.0, 1.0)
+    # cos(pi/2 TI) = sin(pi/2 (1 - TI)), which is exactly 0 at full overlap and never negative.
+    return reduce_classes(ops, ops.power(ops.sin(math.pi / 2 * distance), parameters.gamma), parameters)
+
+
+def cosine_tversky(**parameters: Any) -> LossFunction:
+    """Return the cosine Tversky loss (see `Parameters`). With the mean over the classes its value is in [0, 1]."""
+    return loss_function(NAME, Parameters, formula, parameters)

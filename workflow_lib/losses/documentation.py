@@ -1,0 +1,94 @@
+"""docs/losses.md, written from the registry: `python -m workflow_lib.losses.documentation docs/losses.md`."""
+
+import sys
+from pathlib import Path
+
+from workflow_lib.files import write_text
+from workflow_lib.losses import registry
+from workflow_lib.losses._parameters import parameter_rows
+
+HEAD = r"""# Losses
+
+<!-- Written by `python -m workflow_lib.losses.documentation docs/losses.md` from workflow_lib/losses; do not edit. -->
+
+A loss is chosen by name in the study, with parameters that differ from its defaults:
+
+```yaml
+losses:
+  tversky_recall: {loss: tversky, label: "Tversky loss (δ = 0.9)", parameters: {delta: 0.9}}
+```
+
+or used alone, on channels-last softmax output of any number of spatial axes:
+
+```python
+from workflow_lib.losses.mixed_focal import mixed_focal
+
+model.compile(optimizer="adam", loss=mixed_focal(delta=0.6))
+```
+
+## Notation
+
+$y$ is the one-hot ground truth, $p$ the softmax output, $c$ one of $C$ classes with the background first, $i$ one of $N$ voxels.
+
+$$q = \min\left(\max\left(p, 10^{-7}\right), 1 - 10^{-7}\right)$$
+
+$$\mathrm{TP}_c = \sum_i y_{ic} p_{ic}$$
+
+$$\mathrm{FN}_c = \sum_i y_{ic} \left(1 - p_{ic}\right)$$
+
+$$\mathrm{FP}_c = \sum_i \left(1 - y_{ic}\right) p_{ic}$$
+
+$$\mathrm{TI}_c(\delta) = \frac{\mathrm{TP}_c + s}{\mathrm{TP}_c + \delta \mathrm{FN}_c + (1 - \delta) \mathrm{FP}_c + s}$$
+
+$$\mathrm{DSC}_c = \mathrm{TI}_c(1/2)$$
+
+Cross entropies are averaged over batch and voxels; overlaps are counted per sample (`overlap: batch`: over the whole batch) and
+averaged over the batch. Everything is computed in float32, whatever the precision of the network. A voxel outside the volume
+has no class: it adds nothing to a cross entropy (and counts in its mean), and its probabilities count as false positives.
+
+The defaults are the preset `paper`; the preset `paper-literal` differs where a table says so.
+"""
+
+
+def text() -> str:
+    """Return docs/losses.md."""
+    families = [section for family in registry.FAMILIES for section in _family(family)]
+    return "\n".join([HEAD, *families]).rstrip() + "\n"
+
+
+def _family(family: str) -> list[str]:
+    members = [name for name in registry.names() if family == registry.get(name).FAMILY]
+    heading = registry.FAMILIES[family]
+    return [f"## {heading[0].upper()}{heading[1:]} losses\n", *(_loss(name) for name in members)] if members else []
+
+
+def _loss(name: str) -> str:
+    loss = registry.get(name)
+    parts = [f"### {loss.LABEL}: `{name}`", f"$${loss.EQUATION}$$"]
+    rows = parameter_rows(loss.Parameters)
+    if rows:
+        lines = ["| parameter | default | accepted | meaning |", "|---|---|---|---|"]
+        lines += [f"| `{row.name}` | `{row.default}` | {row.accepted} | {row.meaning} |" for row in rows]
+        parts.append("\n".join(lines))
+    else:
+        parts.append("No parameters.")
+    literal = registry.preset(name, "paper-literal")
+    if literal:
+        parts.append("Preset `paper-literal`: " + ", ".join(f"`{key}: {value}`" for key, value in literal.items()) + ".")
+    base = registry.built_from(name)
+    if base:
+        parts.append("Built from " + " and ".join(f"`{other}`" for other in base) + ".")
+    notes = registry.notes(name)
+    if notes:
+        parts.append("\n".join(f"- {note}" for note in notes))
+    parts.append(f"Source: {loss.CITATION}")
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> None:
+    """Write the page to the path that is the one argument."""
+    write_text(Path(sys.argv[1]), text())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Focal Tversky loss."""
+
+from typing import Any
+
+from pydantic import Field
+
+from workflow_lib.losses._parameters import Number, OverlapParameters, Share
+from workflow_lib.losses._terms import (
+    DISTANCE_FLOOR,
+    LossFunction,
+    Ops,
+    Tensor,
+    clip_probabilities,
+    loss_function,
+    reduce_classes,
+    tversky_distance,
+)
+
+NAME = "focal_tversky"
+LABEL = "Focal Tversky loss"
+CITATION = (
+    "N. Abraham, N. M. Khan, A Novel Focal Tversky Loss Function with Improved Attention U-Net for Lesion Segmentation, "
+    "ISBI 2019, arXiv:1810.07842. Eq. 14 of Yeung et al., arXiv:2102.04525v1."
+)
+EQUATION = r"\mathcal{L}_{FT} = \frac{1}{C} \sum_{c=1}^{C} \left(1 - \mathrm{TI}_c(\delta)\right)^{1/\gamma}"
+FAMILY = "region"
+BUILT_FROM: tuple[str, ...] = ("tversky",)
+PRESETS: dict[str, dict[str, Any]] = {"paper-literal": {"class_reduction": "sum"}}
+NOTES: tuple[str, ...] = (
+    "The exponent is 1/γ, as in Eq. 14 and Abraham and Khan. The authors' code of the time names the exponent itself gamma: its "
+    "0.75 is γ = 4/3 here.",
+    "TP, FN and FP are counted on the clipped probabilities q, so that the gradient stays finite at perfect overlap; 1 − TI is "
+    "kept above 1e-12 for the cases where clipping does not reach (δ of 0 or 1).",
+)
+
+
+class Parameters(OverlapParameters):
+    """Parameters of the focal Tversky loss."""
+
+    delta: Share = Field(0.7, description="δ: weight of false negatives; 1 − δ is that of false positives.")
+    gamma: Number = Field(
+        4 / 3,
+        ge=0.1,
+        le=10,
+        description="γ: the exponent is 1/γ; above 1 the slope is steepest near full overlap, 1 is the Tversky loss.",
+    )
+
+
+def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
+    """Return the mean over the batch, and mean or sum over the classes, of (1 - TI)^(1/gamma) on clipped probabilities."""
+    distance = tversky_distance(ops, y, clip_probabilities(ops, p), parameters.delta, parameters)
+    powered = ops.power(ops.maximum(distance, DISTANCE_FLOOR), 1.0 / parameters.gamma)
+    return reduce_classes(ops, powered, parameters)
+
+
+def focal_tversky(**parameters: Any) -> LossFunction:
+    """Return the focal Tversky loss (see `Parameters`). With the mean over the classes its value is in [0, 1]."""
+    return loss_function(NAME, Parameters, formula, parameters)

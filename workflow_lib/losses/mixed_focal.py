@@ -1,0 +1,76 @@
+"""Mixed Focal loss."""
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from workflow_lib.losses import focal, focal_tversky
+from workflow_lib.losses._parameters import Number, OverlapParameters, Share
+from workflow_lib.losses._terms import LossFunction, Ops, Tensor, loss_function
+
+NAME = "mixed_focal"
+LABEL = "Mixed Focal loss"
+CITATION = (
+    "M. Yeung, E. Sala, C.-B. Schönlieb, L. Rundo, A Mixed Focal Loss Function for Handling Class Imbalanced Medical Image "
+    "Segmentation, arXiv:2102.04525v1, Eq. 23 and 24."
+)
+EQUATION = r"\mathcal{L}_{MF} = \mathcal{L}_{F} + \mathcal{L}_{FT}"
+FAMILY = "compound"
+BUILT_FROM: tuple[str, ...] = ("focal", "focal_tversky")
+PRESETS: dict[str, dict[str, Any]] = {"paper-literal": {"class_reduction": "sum"}}
+NOTES: tuple[str, ...] = (
+    "Eq. 24 is the default: the unweighted sum. `weight` is the λ of Eq. 23, which puts it on the focal term and 1 − λ on the "
+    "focal Tversky term; the authors' later code puts it on the region term: `lambda_on: region`.",
+    "Misprints on the way there: read −(1 − α) · mDSC in Eq. 20, a leading minus in Eq. 21, and mDSC for mD in Eq. 22.",
+)
+
+
+class Parameters(OverlapParameters):
+    """Parameters of the Mixed Focal loss: those of its two components, and their weights."""
+
+    weight: Share | None = Field(None, description="λ of Eq. 23; null: the unweighted sum of Eq. 24.")
+    lambda_on: Literal["focal", "region"] = Field(
+        "focal", description="Which term `weight` is on; the other has 1 − λ. Without `weight` it does nothing."
+    )
+    alpha: Share | focal.Weights | None = Field(
+        0.25, description="α of the focal loss: one for all classes, or one per class (background first); null is 1."
+    )
+    alpha_t: bool = Field(False, description="Weigh the background by 1 − α in the focal loss; α must be one number.")
+    focal_gamma: Number = Field(2.0, ge=0, le=10, description="γ of the focal loss.")
+    delta: Share = Field(0.7, description="δ of the focal Tversky loss: weight of false negatives.")
+    tversky_gamma: Number = Field(4 / 3, ge=0.1, le=10, description="γ of the focal Tversky loss; the exponent is 1/γ.")
+
+    @model_validator(mode="after")
+    def _alpha_t_needs_one_number(self) -> "Parameters":
+        focal.check_alpha(self.alpha, self.alpha_t)
+        return self
+
+
+def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
+    """Return focal + focal Tversky, or their sum weighted by lambda and 1 - lambda."""
+    distribution = focal.formula(ops, y, p, _focal(parameters))
+    region = focal_tversky.formula(ops, y, p, _focal_tversky(parameters))
+    if parameters.weight is None:
+        return distribution + region
+    on_focal = parameters.weight if parameters.lambda_on == "focal" else 1.0 - parameters.weight
+    return on_focal * distribution + (1.0 - on_focal) * region
+
+
+def _focal(parameters: Parameters) -> focal.Parameters:
+    return focal.Parameters(alpha=parameters.alpha, gamma=parameters.focal_gamma, alpha_t=parameters.alpha_t)
+
+
+def _focal_tversky(parameters: Parameters) -> focal_tversky.Parameters:
+    return focal_tversky.Parameters(
+        delta=parameters.delta,
+        gamma=parameters.tversky_gamma,
+        class_reduction=parameters.class_reduction,
+        overlap=parameters.overlap,
+        include_background=parameters.include_background,
+        smooth=parameters.smooth,
+    )
+
+
+def mixed_focal(**parameters: Any) -> LossFunction:
+    """Return the Mixed Focal loss (see `Parameters`). Its value is never negative."""
+    return loss_function(NAME, Parameters, formula, parameters)

@@ -1,0 +1,39 @@
+"""Tversky loss."""
+
+from typing import Any
+
+from pydantic import Field
+
+from workflow_lib.losses._parameters import OverlapParameters, Share
+from workflow_lib.losses._terms import LossFunction, Ops, Tensor, loss_function, reduce_classes, tversky_distance
+
+NAME = "tversky"
+LABEL = "Tversky loss"
+CITATION = (
+    "S. S. M. Salehi, D. Erdogmus, A. Gholipour, Tversky Loss Function for Image Segmentation Using 3D Fully Convolutional Deep "
+    "Networks, MLMI 2017, arXiv:1706.05721. Eq. 13 of Yeung et al., arXiv:2102.04525v1."
+)
+EQUATION = r"\mathcal{L}_{T} = \frac{1}{C} \sum_{c=1}^{C} \left(1 - \mathrm{TI}_c(\delta)\right)"
+FAMILY = "region"
+BUILT_FROM: tuple[str, ...] = ("dice",)
+PRESETS: dict[str, dict[str, Any]] = {"paper-literal": {"class_reduction": "sum"}}
+NOTES: tuple[str, ...] = (
+    "Eq. 9 and 12 are printed with FN and FP swapped. The paper's text, the authors' code and the recall it reports all need "
+    "δ on the false negatives, which is what is implemented.",
+)
+
+
+class Parameters(OverlapParameters):
+    """Parameters of the Tversky loss."""
+
+    delta: Share = Field(0.7, description="δ: weight of false negatives; 1 − δ is that of false positives. 0.5 is Dice.")
+
+
+def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
+    """Return the mean over the batch, and mean or sum over the classes, of 1 - TI."""
+    return reduce_classes(ops, tversky_distance(ops, y, p, parameters.delta, parameters), parameters)
+
+
+def tversky(**parameters: Any) -> LossFunction:
+    """Return the Tversky loss (see `Parameters`). With the mean over the classes its value is in [0, 1]."""
+    return loss_function(NAME, Parameters, formula, parameters)

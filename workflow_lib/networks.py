@@ -1,0 +1,270 @@
+"""MIScnn's standard U-Nets, through one adapter to MIScnn 1.4.0, and the runtime they need.
+
+Everything that knows about TensorFlow's start-up, MIScnn's import and Keras's global state stands here and nowhere else.
+TensorFlow, Keras and MIScnn are imported inside functions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import re
+import sys
+import tempfile
+import types
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workflow_lib.errors import UserError
+
+if TYPE_CHECKING:
+    import keras
+
+FLOAT32_BYTES = 4
+
+BACKWARD_TENSORS = 13
+"""Room for the backward pass beyond the kept activations, in tensors of the first level (batch x patch x filters).
+
+Measured as peak resident memory of a step on CPUs with TensorFlow 2.21: 8 to 12.5 of them, for networks of 340 thousand to
+8 million parameters, 2-D and 3-D. They are gradients in flight and the layout copies and workspaces of the convolutions.
+"""
+
+
+def import_keras() -> Any:
+    """Import TensorFlow and Keras without the lines their C++ code prints at that moment, and return the module `keras`.
+
+    Keras runs on the backend named by KERAS_BACKEND, else on TensorFlow; a user's own keras.json changes neither the backend
+    nor number format nor axis order. When the import fails, what was printed is shown after all.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if "keras" not in sys.modules:
+        with _silent_native_output():
+            import tensorflow  # noqa: F401 -- MIScnn's networks are written with it, whatever the backend
+            import keras
+    import keras
+
+    keras.config.set_floatx("float32")
+    keras.config.set_image_data_format("channels_last")
+    return keras
+
+
+@contextlib.contextmanager
+def _silent_native_output() -> Iterator[None]:
+    """Keep what the process writes to file descriptor 2 in a file, and give it back only after an exception.
+
+    TensorFlow 2.21 prints banner lines before its logging obeys TF_CPP_MIN_LOG_LEVEL; no setting turns them off.
+    """
+    sys.stderr.flush()
+    try:
+        original, kept = os.dup(2), tempfile.TemporaryFile()  # noqa: SIM115 -- closed below
+    except OSError:
+        # No standard error, or no place for temporary files: the lines are shown, which hurts nobody.
+        yield
+        return
+    os.dup2(kept.fileno(), 2)
+    try:
+        yield
+    except BaseException:
+        _restore_stderr(original)
+        kept.seek(0)
+        os.write(2, kept.read())
+        raise
+    else:
+        _restore_stderr(original)
+    finally:
+        kept.close()
+
+
+def _restore_stderr(original: int) -> None:
+    sys.stderr.flush()
+    os.dup2(original, 2)
+    os.close(original)
+
+
+def configure_runtime(threads: int, deterministic: bool, gpus: int) -> str:
+    """Set threads, determinism and visible GPUs of the TensorFlow backend, and return the device in words ("cpu", "NVIDIA A100").
+
+    `threads`: size of the thread pool inside an operation and of the one between operations; on a CPU the sums inside
+    convolutions, and so the weights, depend on it. `deterministic`: only operations that give the same bits every time.
+    `gpus`: 0 hides all GPUs; otherwise memory is taken as it is needed instead of all at once.
+    To be called before anything is computed; a setting that comes too late is reported as a warning. Other backends: no effect.
+    """
+    keras = import_keras()
+    if keras.backend.backend() != "tensorflow":
+        return str(keras.backend.backend())
+    import tensorflow as tf
+
+    with _silent_native_output():
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        except RuntimeError:
+            if tf.config.threading.get_intra_op_parallelism_threads() != threads:
+                warnings.warn(f"TensorFlow runs already; it does not change to {threads} thread(s) any more", stacklevel=2)
+        if deterministic:
+            tf.config.experimental.enable_op_determinism()
+        devices = tf.config.list_physical_devices("GPU")
+        try:
+            if gpus == 0:
+                tf.config.set_visible_devices([], "GPU")
+                devices = []
+            for device in devices:
+                tf.config.experimental.set_memory_growth(device, True)
+        except RuntimeError:
+            warnings.warn("TensorFlow runs already; its GPUs stay as they are", stacklevel=2)
+        if not devices:
+            return "cpu"
+        return str(tf.config.experimental.get_device_details(devices[0]).get("device_name", "gpu"))
+
+
+def build_unet(
+    n_classes: int,
+    channels: int,
+    patch: Sequence[int],
+    filters: int,
+    depth: int,
+    batch_normalisation: bool,
+    seed: int | None = None,
+) -> keras.Model:
+    """Build MIScnn's standard U-Net: images (batch, *patch, channels) float32 to softmax (batch, *patch, n_classes).
+
+    A patch of two sides gives the 2-D network, of three the 3-D one. `filters` is the width of the first level, doubled on each
+    of the `depth` levels below. With `seed` the initial weights are a function of the seed and the arguments; Python's, NumPy's
+    and the backend's global seeds are set on the way. Raises UserError when a side does not divide by 2**depth.
+    """
+    if len(patch) not in (2, 3):
+        raise UserError(f"A patch has two or three sides, but {list(patch)} has {len(patch)}. Mend training.patch.")
+    if any(side % 2**depth for side in patch):
+        raise UserError(
+            f"The sides of the patch {list(patch)} must divide by 2**depth = {2**depth}, so that {depth} poolings give whole "
+            "voxels. Change training.patch or network.depth."
+        )
+    keras = import_keras()
+    architecture = _miscnn_architecture()(n_filters=filters, depth=depth, batch_normalization=batch_normalisation)
+    create = architecture.create_model_2D if len(patch) == 2 else architecture.create_model_3D
+    if seed is not None:
+        keras.utils.set_random_seed(seed)
+    network = create((*patch, channels), n_classes)
+    # MIScnn wraps its tensors in lists, which Keras 3 warns about at every call with a plain array.
+    model = keras.Model(network.inputs[0], network.outputs[0], name="unet")
+    _name_layers(model)
+    return model
+
+
+def _miscnn_architecture() -> Any:
+    """Import MIScnn's standard U-Net.
+
+    Importing the package also imports a network that needs tensorflow_addons, which no longer exists for Keras 3; that network
+    is not used here, so an empty module stands in for it during the import and is taken away afterwards.
+    """
+    absent = "tensorflow_addons" not in sys.modules and not _installed("tensorflow_addons")
+    if absent:
+        sys.modules["tensorflow_addons"] = types.ModuleType("tensorflow_addons")
+    try:
+        from miscnn.neural_network.architecture.unet.standard import Architecture
+    finally:
+        if absent:
+            del sys.modules["tensorflow_addons"]
+    return Architecture
+
+
+def _installed(name: str) -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec(name) is not None
+
+
+def _name_layers(model: keras.Model) -> None:
+    """Name the layers by kind and position.
+
+    Keras counts names through the process; they are written into weights files, whose bytes shall depend on the network alone.
+    """
+    counter: Counter[str] = Counter()
+    for layer in model.layers:
+        kind = re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
+        counter[kind] += 1
+        layer.name = f"{kind}_{counter[kind]}"
+
+
+def load_network(
+    weights: Path,
+    n_classes: int,
+    channels: int,
+    patch: Sequence[int],
+    filters: int,
+    depth: int,
+    batch_normalisation: bool,
+) -> keras.Model:
+    """Build a U-Net and fill it from a weights file. Raises UserError when the file is missing, damaged or of another network."""
+    if not weights.is_file():
+        raise UserError(f"{weights} does not exist. Run the training that makes it first.")
+    model = build_unet(n_classes, channels, patch, filters, depth, batch_normalisation)
+    try:
+        model.load_weights(weights)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f"{weights} does not fit the network of {filters} filters, depth {depth}, {channels} channel(s) and {n_classes} "
+            f"classes, or is damaged: {reason} Delete it and run the training again."
+        ) from error
+    return model
+
+
+def count_parameters(
+    n_classes: int, channels: int, patch: Sequence[int], filters: int, depth: int, batch_normalisation: bool
+) -> int:
+    """Return the number of weights of the U-Net, batch normalisation's moving statistics included, without building it."""
+    kernel = 3 ** len(patch)
+    statistics = 4 if batch_normalisation else 0
+
+    def block(before: int, width: int) -> int:
+        """Two convolutions, each with bias and the four vectors of batch normalisation."""
+        return kernel * (before + width) * width + 2 * (1 + statistics) * width
+
+    total, before = 0, channels
+    for level in range(depth + 1):
+        total += block(before, filters * 2**level)
+        before = filters * 2**level
+    for level in reversed(range(depth)):
+        width = filters * 2**level
+        total += 2 ** len(patch) * before * width + width  # transposed convolution
+        total += block(2 * width, width)
+        before = width
+    return total + before * n_classes + n_classes
+
+
+def estimate_memory(
+    n_classes: int,
+    channels: int,
+    patch: Sequence[int],
+    filters: int,
+    depth: int,
+    batch_normalisation: bool,
+    batch_size: int,
+) -> int:
+    """Return the bytes of one training step in float32, the process's own memory (about 0.9 GB with TensorFlow) not counted.
+
+    Kept until the backward pass, in units of one tensor of the level (batch x voxels x filters of the level): each convolution's
+    rectified output and, with batch normalisation, its normalised one; on the way up the transposed convolution's output and
+    the concatenation (1 + 2); the pooled tensors. At the output the softmax, the one-hot labels and both gradients.
+    To these come `BACKWARD_TENSORS` tensors of the first level, and four numbers for each weight: itself, its gradient and
+    Adam's two moments.
+    """
+    dimensions = len(patch)
+    voxels = batch_size * math.prod(patch)
+    convolution = 2 if batch_normalisation else 1
+    activations = 0
+    for level in range(depth + 1):
+        tensor = filters * 2**level * (voxels // 2 ** (dimensions * level))
+        activations += tensor * 2 * convolution
+        if level < depth:
+            activations += tensor * (3 + 2 * convolution) + tensor // 2**dimensions
+    output = 4 * n_classes * voxels + channels * voxels
+    backward = BACKWARD_TENSORS * filters * voxels
+    weights = 4 * count_parameters(n_classes, channels, patch, filters, depth, batch_normalisation)
+    return FLOAT32_BYTES * (activations + output + backward + weights)

@@ -1,0 +1,257 @@
+"""The validated study as the rules see it: which jobs there are, and settings and fingerprint of each.
+
+Settings are the part of the study that a step's result depends on, and nothing else, as one line of JSON with sorted keys:
+Snakemake compares that text to decide what to run again. Keys that only steer a run (memory, time limits, shards) stay out of it.
+"""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workflow_lib.config import Config, Dataset, validate
+from workflow_lib.datasets import registry as formats
+from workflow_lib.errors import Faults
+from workflow_lib.files import canonical_json
+from workflow_lib.losses import registry as losses
+from workflow_lib.provenance.fingerprints import fingerprint
+from workflow_lib.seeds import derive
+from workflow_lib.tables import published
+
+STEERING = {"shards", "checkpoint_minutes", "gpus", "memory_mb", "minutes"}
+"""Keys of a study that steer how a step runs and cannot change what comes out."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a rule passes to its step: the settings as one line of JSON, and the fingerprint of settings and code."""
+
+    settings: str
+    fingerprint: str
+
+
+class Plan:
+    """The jobs of one study."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.datasets = config.used_datasets()
+        self.results = (Path(config.study.results) / config.study.name).as_posix()
+
+    def dataset(self, name: str) -> Dataset:
+        """Return a dataset with all its sections."""
+        return self.datasets[name]
+
+    def losses(self, dataset: str) -> list[str]:
+        """Return the names of the dataset's losses, in the order of its tables."""
+        return self.datasets[dataset].losses
+
+    def all_losses(self) -> list[str]:
+        """Return the losses of all datasets, each once."""
+        return list(dict.fromkeys(name for dataset in self.datasets for name in self.losses(dataset)))
+
+    def folds(self, dataset: str) -> list[int]:
+        """Return the numbers of the folds, from 1."""
+        return list(range(1, self.datasets[dataset].cross_validation.folds + 1))
+
+    def shards(self, dataset: str) -> list[int]:
+        """Return the numbers of the preprocessing jobs, from 1."""
+        return list(range(1, self.datasets[dataset].preprocessing.shards + 1))
+
+    @functools.cache  # noqa: B019 -- one plan lives as long as the process
+    def job(self, step: str, dataset: str = "", loss: str = "", number: int = 0) -> Job:
+        """Return the job of a step; `number` is the fold, or the shard of `preprocess`."""
+        settings, modules = getattr(self, f"_{step}")(*[part for part in (dataset, loss, number) if part])
+        return Job(canonical_json(settings), fingerprint(settings, [f"workflow_lib.steps.{step}", *modules]))
+
+    def loss_entry(self, name: str) -> dict[str, Any]:
+        """Return name, label, registry name and all parameters of a loss."""
+        choice = self.config.loss(name)
+        return {
+            "name": name,
+            "label": choice.label or losses.get(choice.loss).LABEL,
+            "loss": choice.loss,
+            "parameters": losses.resolved_parameters(choice.loss, choice.parameters),
+        }
+
+    def protocol(self, name: str) -> dict[str, Any]:
+        """Return everything about a dataset that the published protocol can be compared with."""
+        settings = _plain(self.datasets[name])
+        return {key: value for key, value in settings.items() if key not in {"label", "root", "url", "figure_case", "losses"}} | {
+            "losses": [self.loss_entry(loss) for loss in self.losses(name)]
+        }
+
+    def _obtain(self, name: str) -> tuple[dict[str, Any], list[str]]:
+        dataset = self.datasets[name]
+        keys = ("format", "source", "root", "url", "channels", "phantom")
+        settings = {key: value for key, value in _plain(dataset).items() if key in keys}
+        return {"dataset": name, **settings}, [f"workflow_lib.datasets.{dataset.format}"]
+
+    def _check(self, name: str) -> tuple[dict[str, Any], list[str]]:
+        dataset = self.datasets[name]
+        return {"dataset": name, "exclude": dataset.exclude, "require": dataset.require}, []
+
+    def _split(self, name: str) -> tuple[dict[str, Any], list[str]]:
+        folds = self.datasets[name].cross_validation.folds
+        return {"dataset": name, "folds": folds, "seed": derive(self.config.study.seed, "folds", name)}, []
+
+    def _preprocess(self, name: str, shard: int) -> tuple[dict[str, Any], list[str]]:
+        dataset = self.datasets[name]
+        settings = {"dataset": name, "preprocessing": _plain(dataset.preprocessing)}
+        return settings | {"shard": shard, "shards": dataset.preprocessing.shards}, []
+
+    def _train(self, name: str, loss: str, fold: int) -> tuple[dict[str, Any], list[str]]:
+        dataset, entry = self.datasets[name], self.loss_entry(loss)
+        settings = {
+            "dataset": name,
+            "loss": {"name": loss, "loss": entry["loss"], "parameters": entry["parameters"]},
+            "fold": fold,
+            # Without the loss: all losses of a fold start from the same weights and see the same patches.
+            "seed": derive(self.config.study.seed, "training", name, fold),
+            "augmentation": _plain(dataset.augmentation),
+            "network": _plain(dataset.network),
+            "training": _plain(dataset.training),
+        }
+        return settings, [losses.module(entry["loss"])]
+
+    def _predict(self, name: str, loss: str, fold: int) -> tuple[dict[str, Any], list[str]]:
+        dataset = self.datasets[name]
+        settings = {
+            "dataset": name,
+            "loss": loss,
+            "fold": fold,
+            "patch": list(dataset.training.patch),
+            "threads": dataset.training.threads,
+            "network": _plain(dataset.network),
+            "prediction": _plain(dataset.prediction),
+            "preprocessing": _plain(dataset.preprocessing),
+        }
+        return settings, []
+
+    def _evaluate(self, name: str, loss: str, fold: int) -> tuple[dict[str, Any], list[str]]:
+        return {"dataset": name, "loss": loss, "fold": fold}, []
+
+    def _collect(self, name: str) -> tuple[dict[str, Any], list[str]]:
+        return {"dataset": name, "losses": self.losses(name), "folds": len(self.folds(name))}, []
+
+    def _statistics(self, name: str) -> tuple[dict[str, Any], list[str]]:
+        settings = {
+            "dataset": name,
+            "losses": self.losses(name),
+            "statistics": _plain(self.datasets[name].statistics),
+            "seed": derive(self.config.study.seed, "statistics", name),
+        }
+        return settings, []
+
+    def _tables(self, name: str) -> tuple[dict[str, Any], list[str]]:
+        dataset = self.datasets[name]
+        settings = {
+            "dataset": name,
+            "label": dataset.label,
+            "published": dataset.published,
+            "synthetic": dataset.source == "phantom",
+            "protocol": self.protocol(name),
+        }
+        return settings, []
+
+    def _figures_losses(self) -> tuple[dict[str, Any], list[str]]:
+        used = sorted({self.config.loss(name).loss for name in self.all_losses()})
+        drawn = sorted({*used, "focal", "focal_tversky", "cosine_tversky"})
+        return {"losses": used}, [losses.module(name) for name in drawn]
+
+    def _figures_dataset(self, name: str) -> tuple[dict[str, Any], list[str]]:
+        dataset = self.datasets[name]
+        entries = [self.loss_entry(loss) for loss in self.losses(name)]
+        settings = {
+            "dataset": name,
+            "label": dataset.label,
+            "losses": [{"name": entry["name"], "label": entry["label"]} for entry in entries],
+            "colours": self.all_losses(),
+            "figure_case": dataset.figure_case,
+            "seed": derive(self.config.study.seed, "figures", name),
+        }
+        return settings, []
+
+    def _report_page(self) -> tuple[dict[str, Any], list[str]]:
+        described = [
+            {
+                "name": name,
+                "label": dataset.label,
+                "format": dataset.format,
+                "synthetic": dataset.source == "phantom",
+                "published": dataset.published,
+                "losses": [self.loss_entry(loss) for loss in self.losses(name)],
+                "folds": len(self.folds(name)),
+                "protocol": self.protocol(name),
+            }
+            for name, dataset in self.datasets.items()
+        ]
+        study = self.config.study
+        config = {"study": _plain(study, steering=True), "losses": {}, "datasets": {}}
+        config["losses"] = {name: _plain(choice, steering=True) for name, choice in self.config.losses.items()}
+        config["datasets"] = {name: _plain(dataset, steering=True) for name, dataset in self.datasets.items()}
+        return {"name": study.name, "title": study.title, "datasets": described, "config": config}, []
+
+
+def load(raw: Mapping[str, Any], origin: str = "the configuration") -> Plan:
+    """Return the plan of a study.
+
+    Raises Faults that names everything wrong with it: keys and values, unknown losses and parameters, unknown formats.
+    """
+    faults: list[str] = []
+    config = None
+    try:
+        config = validate(raw, origin)
+    except Faults as found:
+        faults += found.faults
+    faults += _loss_faults(raw, config)
+    if config is not None:
+        faults += _dataset_faults(config)
+    if faults or config is None:
+        unique = list(dict.fromkeys(faults))
+        raise Faults(f"{len(unique)} fault(s) in {origin}:", unique)
+    return Plan(config)
+
+
+def _loss_faults(raw: Mapping[str, Any], config: Config | None) -> list[str]:
+    """Look at the losses even when other parts of the study are at fault, so that all is told in one run."""
+    catalogue = raw.get("losses")
+    catalogue = catalogue if isinstance(catalogue, Mapping) else {}
+    faults = []
+    for name, entry in catalogue.items():
+        if isinstance(entry, Mapping) and isinstance(entry.get("loss"), str):
+            parameters = entry.get("parameters") or {}
+            if isinstance(parameters, Mapping):
+                faults += [f"losses.{name}: {fault}" for fault in losses.faults(entry["loss"], dict(parameters))]
+    datasets = config.used_datasets() if config is not None else {}
+    for dataset_name, dataset in datasets.items():
+        for name in dataset.losses:
+            if name not in catalogue:
+                faults += [f"datasets.{dataset_name}.losses: {fault}" for fault in losses.faults(name, {})]
+    return faults
+
+
+def _dataset_faults(config: Config) -> list[str]:
+    faults = []
+    for name, dataset in config.used_datasets().items():
+        faults += [f"datasets.{name}: {fault}" for fault in formats.faults(dataset.format, dataset.source)]
+        if dataset.published is not None and dataset.published not in published.names():
+            known = ", ".join(published.names())
+            faults.append(f"datasets.{name}.published: no published numbers named {dataset.published!r}; there are: {known}")
+    return faults
+
+
+def _plain(section: Any, steering: bool = False) -> dict[str, Any]:
+    """Return a section as plain data, without the keys that only steer a run unless asked for."""
+    return {
+        key: _without(value, steering)
+        for key, value in section.model_dump(mode="json").items()
+        if steering or key not in STEERING
+    }
+
+
+def _without(value: Any, steering: bool) -> Any:
+    if isinstance(value, dict) and not steering:
+        return {key: _without(inner, steering) for key, inner in value.items() if key not in STEERING}
+    return value

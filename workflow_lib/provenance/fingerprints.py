@@ -1,0 +1,124 @@
+"""What a step's result depends on, as one digest: its settings and the code it can reach.
+
+The code of a step is the closure of its module's imports inside `workflow_lib`. Comments, docstrings, blank lines and trailing
+white space do not count, and the digest is the same on every Python version, because it is taken from the text and not from a
+compiler's tree. Modules that are found by name at run time (losses, dataset formats) are named as further roots by the caller.
+"""
+
+import ast
+import functools
+import io
+import tokenize
+from collections.abc import Iterable
+from pathlib import Path
+
+from workflow_lib.files import canonical_json, sha256_text
+
+PACKAGE = "workflow_lib"
+PACKAGE_FOLDER = Path(__file__).resolve().parent.parent
+
+NEUTRAL = frozenset(
+    {
+        "workflow_lib.version",
+        "workflow_lib.provenance.records",
+        "workflow_lib.training.progress",
+        "workflow_lib.steps._command",
+    }
+)
+"""Modules that tell about a result and cannot change it: version, run records, progress, arguments. Editing them reruns nothing."""
+
+
+def fingerprint(settings: object, modules: Iterable[str]) -> str:
+    """Return the digest (64 hexadecimal digits) of a step's settings and of the code that its modules reach."""
+    return sha256_text(canonical_json({"settings": settings, "code": code_digest(tuple(sorted(modules)))}))
+
+
+@functools.cache
+def code_digest(modules: tuple[str, ...]) -> str:
+    """Return the digest of the import closure of `modules`."""
+    return sha256_text(canonical_json({name: _source_digest(name) for name in sorted(import_closure(modules))}))
+
+
+def import_closure(modules: Iterable[str]) -> set[str]:
+    """Return the names of all modules of the package that `modules` import, directly or not, themselves included."""
+    closure: set[str] = set()
+    waiting = [name for module in modules for name in _with_parents(module)]
+    while waiting:
+        name = waiting.pop()
+        if name not in closure and name not in NEUTRAL:
+            closure.add(name)
+            waiting += [parent for imported in _imports(name) for parent in _with_parents(imported)]
+    return closure
+
+
+def module_path(name: str) -> Path | None:
+    """Return the source file of a module of the package, or None when there is none of that name."""
+    base = PACKAGE_FOLDER.parent.joinpath(*name.split("."))
+    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _with_parents(name: str) -> list[str]:
+    """Importing a.b.c runs a/__init__ and a.b/__init__ too."""
+    parts = name.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
+
+
+@functools.cache
+def _imports(name: str) -> frozenset[str]:
+    """Return the modules of the package that the source of `name` imports, inside functions too."""
+    path = module_path(name)
+    if path is None:
+        raise ModuleNotFoundError(f"no module {name}")
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(node.module, node.level, package)
+            found.add(base)
+            found.update(f"{base}.{alias.name}" for alias in node.names)
+    return frozenset(n for n in found if n.split(".")[0] == PACKAGE and module_path(n) is not None)
+
+
+def _absolute(module: str | None, level: int, package: str) -> str:
+    if level == 0:
+        return module or ""
+    parts = package.split(".")[: len(package.split(".")) - level + 1]
+    return ".".join([*parts, *([module] if module else [])])
+
+
+@functools.cache
+def _source_digest(name: str) -> str:
+    path = module_path(name)
+    assert path is not None
+    return sha256_text(effective_source(path.read_text(encoding="utf-8")))
+
+
+def effective_source(source: str) -> str:
+    """Return Python source without comments, docstrings, blank lines and trailing white space."""
+    lines = source.splitlines()
+    for row, column in _comments(source):
+        lines[row] = lines[row][:column]
+    for first, last in _docstrings(source):
+        # A docstring alone in a body needs no stand-in here: the text is compared, never run.
+        for row in range(first, last + 1):
+            lines[row] = ""
+    return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def _comments(source: str) -> list[tuple[int, int]]:
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return [(token.start[0] - 1, token.start[1]) for token in tokens if token.type == tokenize.COMMENT]
+
+
+def _docstrings(source: str) -> list[tuple[int, int]]:
+    """Return the line ranges of strings that stand alone as statements (docstrings, attribute documentation)."""
+    return [
+        (node.lineno - 1, (node.end_lineno or node.lineno) - 1)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    ]

@@ -1,0 +1,113 @@
+"""The record that every step leaves beside its results: what went in, what came out, how and where it was made."""
+
+import os
+import platform
+import resource
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from workflow_lib.files import canonical_json, sha256_file, sha256_text, write_json
+from workflow_lib.version import VERSION
+
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "statsmodels",
+    "nibabel",
+    "tensorflow",
+    "keras",
+    "miscnn",
+    "matplotlib",
+    "jinja2",
+    "snakemake",
+)
+"""Packages whose versions stand in every record."""
+
+
+def write_record(
+    path: Path,
+    step: str,
+    settings: object,
+    fingerprint: str,
+    inputs: Mapping[str, Sequence[Path]],
+    outputs: Mapping[str, Sequence[Path]],
+    started: str,
+    seconds: float,
+) -> None:
+    """Write the record of one finished step as JSON.
+
+    `facts` holds what differs from run to run (time, host); everything else is the same for the same study.
+    """
+    write_json(
+        path,
+        {
+            "step": step,
+            "fingerprint": fingerprint,
+            "settings": settings,
+            "inputs": {name: [digest(p) for p in paths] for name, paths in inputs.items()},
+            "outputs": {name: [digest(p) for p in paths] for name, paths in outputs.items()},
+            "versions": versions(),
+            "facts": {
+                "started": started,
+                "seconds": round(seconds, 3),
+                "host": socket.gethostname(),
+                "platform": platform.platform(),
+                "peak_memory_mib": peak_memory_mib(),
+                "slurm_job": os.environ.get("SLURM_JOB_ID"),
+                "commit": commit(),
+            },
+        },
+    )
+
+
+def digest(path: Path) -> dict[str, Any]:
+    """Return path and SHA-256 of a file, or of a folder the digest over its files' digests."""
+    if not path.is_dir():
+        return {"path": path.as_posix(), "sha256": sha256_file(path)}
+    files = {
+        file.relative_to(path).as_posix(): sha256_file(file)
+        for file in sorted(path.rglob("*"))
+        if file.is_file() and not file.name.startswith(".snakemake")
+    }
+    return {"path": path.as_posix(), "sha256": sha256_text(canonical_json(files)), "files": len(files)}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the workflow, of Python and of the packages that results rest on."""
+    found = {"workflow": VERSION, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "absent"
+    return found
+
+
+def commit() -> str | None:
+    """Return the commit of the workflow's own checkout, with '+changes' when the tree was not clean; None outside git."""
+    root = Path(__file__).resolve().parent.parent.parent
+    try:
+        head = subprocess.run(["git", "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
+        status = subprocess.run(
+            ["git", "-C", root, "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head.stdout.strip() + ("+changes" if status.stdout.strip() else "")
+
+
+def peak_memory_mib() -> int:
+    """Return the largest resident memory of this process so far, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux counts in KiB, macOS in bytes.
+    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))

@@ -1,0 +1,229 @@
+"""The parts of the page below the tables: other statistics, data, cost, gaps."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from workflow_lib.figures.imbalance import percent, pooled_shares
+from workflow_lib.report.data import number
+from workflow_lib.report.score_tables import foreground
+from workflow_lib.report.sources import Sources
+from workflow_lib.report.text import count, duration, fixed, full, signed
+from workflow_lib.tables import display
+
+MOST_PAIRS = 500
+"""Lines of the table of pairs on the page; a larger study shows the pairs with the best loss, and all in the CSV."""
+
+
+def expected_folds(study: Mapping[str, Any], dataset: Mapping[str, Any]) -> int:
+    """Return the number of folds that the configuration asks for."""
+    return int(study["config"]["datasets"][dataset["name"]]["cross_validation"]["folds"])
+
+
+def gaps(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, str]:
+    """Return the losses of which scores are missing, each with what is missing, in the order of the study."""
+    folds = expected_folds(study, dataset)
+    scored: dict[str, set[str]] = {}
+    for row in sources.rows(f"scores/{dataset['name']}.csv") or []:
+        scored.setdefault(row["loss"], set()).add(row["fold"])
+    missing = {}
+    for loss in dataset["losses"]:
+        absent = [str(fold) for fold in range(1, folds + 1) if str(fold) not in scored.get(loss["name"], set())]
+        if len(absent) == folds:
+            missing[loss["name"]] = "no scores"
+        elif absent:
+            missing[loss["name"]] = f"without fold {', '.join(absent)}"
+    return missing
+
+
+def friedman(sources: Sources, dataset: Mapping[str, Any]) -> list[str]:
+    """Return a sentence per class on the test of all losses together."""
+    sentences = []
+    for row in sources.rows(f"statistics/{dataset['name']}/friedman.csv") or []:
+        p, f, w = number(row["p_f"]), number(row["f"]), number(row["kendalls_w"])
+        start = f"{row['class'].capitalize()}: over {count(int(number(row['n'])), 'case')} and {count(int(number(row['k'])), 'loss', 'losses')}, "
+        if math.isfinite(p):
+            verdict = "the losses differ" if p < 0.05 else "no difference between the losses is shown"
+            sentences.append(f"{start}{verdict} (Friedman test, Iman–Davenport F = {f:.2f}, p = {display.p_value(p)}; Kendall's W = {w:.2f}).")
+        else:
+            sentences.append(f"{start}the Friedman test is not defined.")
+    return sentences
+
+
+def pairs_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the paired comparison of every two losses beside the published test, or None without file."""
+    name = dataset["name"]
+    path = f"statistics/{name}/signed_rank.csv"
+    rows = sources.rows(path)
+    if rows is None:
+        return None
+    published = {(r["class"], r["row"], r["column"]): r for r in sources.rows(f"statistics/{name}/ranksum.csv") or []}
+    labels = {loss["name"]: loss["label"] for loss in dataset["losses"]}
+    total = len(rows)
+    if total > MOST_PAIRS:
+        best = best_losses(sources, dataset)
+        rows = [row for row in rows if best.get(row["class"]) in (row["row"], row["column"])]
+    lines = []
+    for row in rows:
+        other = published.get((row["class"], row["row"], row["column"]))
+        low, high = (number(row["hodges_lehmann_" + end]) for end in ("low", "high"))
+        middle, p = number(row["hodges_lehmann"]), number(row["p_holm"])
+        lines.append(
+            {
+                "class": row["class"],
+                "row": labels.get(row["row"], row["row"]),
+                "column": labels.get(row["column"], row["column"]),
+                "n": row["n"],
+                "shift": {"text": f"{signed(middle)} [{signed(low)}, {signed(high)}]", "sort": full(middle)},
+                "median": _cell(number(row["median_difference"])),
+                "rank_biserial": _cell(number(row["rank_biserial"]), 2),
+                "cliffs_delta": _cell(number(row["cliffs_delta"]), 2),
+                "a12": {"text": fixed(number(row["a12"]), 2), "sort": full(number(row["a12"]))},
+                "wins": f"{row['wins']} / {row['ties']} / {row['losses']}",
+                "p": _p(p, row["mark"]),
+                "published_p": _p(number(other["p_holm"]), other["mark"]) if other else {"text": "–", "sort": ""},
+            }
+        )
+    return {
+        "rows": lines,
+        "total": total,
+        "cut": len(lines) < total,
+        "csv": sources.csv_link(path),
+        "csv_name": f"{name}_signed_rank.csv",
+        "source": sources.source(path),
+    }
+
+
+def _cell(value: float, digits: int = 3) -> dict[str, str]:
+    return {"text": signed(value, digits), "sort": full(value)}
+
+
+def _p(p: float, mark: str) -> dict[str, str]:
+    return {"text": display.p_value(p) if math.isfinite(p) else "–", "mark": mark, "sort": full(p)}
+
+
+def best_losses(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, str]:
+    """Return the loss of the highest mean DSC per class, among the study's losses; the first of equals."""
+    best: dict[str, tuple[float, str]] = {}
+    known = {loss["name"] for loss in dataset["losses"]}
+    for row in sources.rows(f"statistics/{dataset['name']}/means.csv") or []:
+        value = number(row["mean"])
+        if row["metric"] == "dsc" and row["loss"] in known and math.isfinite(value):
+            if row["class"] not in best or value > best[row["class"]][0]:
+                best[row["class"]] = (value, row["loss"])
+    return {label: loss for label, (_, loss) in best.items()}
+
+
+def data_part(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is said about a dataset's cases: counts, exclusions with reasons, geometry, class imbalance."""
+    name = dataset["name"]
+    path = f"data/{name}/cases.csv"
+    table = sources.table(path)
+    if table is None:
+        return {"missing": True}
+    status = Counter(table["status"])
+    left_out = table[table["status"] != "included"]
+    included = table[table["status"] == "included"]
+    shares = []
+    pooled = pooled_shares(table, dataset["classes"])
+    for label in dataset["classes"]:
+        values = included[f"share_{label}"].to_numpy(float)
+        spread = [f"{percent(float(f(values)))} %" if len(values) else "–" for f in (np.median, np.min, np.max)]
+        shares.append(
+            {
+                "class": label,
+                "pooled": f"{percent(pooled[label])} %" if math.isfinite(pooled[label]) else "–",
+                "sort": full(pooled[label]),
+                "median": spread[0],
+                "range": f"{spread[1]} to {spread[2]}",
+                "absent": int(np.count_nonzero(values == 0)),
+            }
+        )
+    folds = Counter(row["fold"] for row in sources.rows(f"data/{name}/folds.csv") or [])
+    sizes = [folds[fold] for fold in sorted(folds, key=int)]
+    return {
+        "missing": False,
+        "included": status["included"],
+        "left_out": [{"case": r["case"], "status": r["status"], "reason": r["reason"]} for _, r in left_out.iterrows()],
+        "folds": sizes,
+        "shapes": _common(included["shape"]),
+        "spacings": _common(included["spacing"]),
+        "shares": shares,
+        "csv": sources.csv_link(path),
+        "csv_name": f"{name}_cases.csv",
+        "source": sources.source(path),
+    }
+
+
+def _common(values: Any) -> str:
+    """Return the values of a column, at most three of the most frequent with their counts."""
+    counts = sorted(Counter(str(v) for v in values if v).items(), key=lambda item: (-item[1], item[0]))
+    shown = [f"{value.replace('x', ' × ')} ({n})" for value, n in counts[:3]]
+    more = len(counts) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "") if shown else "–"
+
+
+def trainings(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, dict[int, Mapping[str, Any]]]:
+    """Return training.json of every training that exists, by loss and fold."""
+    found: dict[str, dict[int, Mapping[str, Any]]] = {}
+    for loss in dataset["losses"]:
+        found[loss["name"]] = {}
+        for fold in range(1, expected_folds(study, dataset) + 1):
+            content = sources.json(f"training/{dataset['name']}/{loss['name']}/fold_{fold}/training.json")
+            if content is not None:
+                found[loss["name"]][fold] = content
+    return found
+
+
+def cost_rows(dataset: Mapping[str, Any], made: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Return wall time, attempts, memory and machines of the trainings, a line per loss, over all attempts."""
+    lines = []
+    for loss in dataset["losses"]:
+        runs = list(made[loss["name"]].values())
+        attempts = [attempt for run in runs for attempt in run.get("attempts", [])]
+        seconds = [float(run["seconds"]) for run in runs]
+        memory = [float(run["peak_memory_mib"]) for run in runs if run.get("peak_memory_mib") is not None]
+        total = sum(seconds) if seconds else math.nan
+        median = float(np.median(seconds)) if seconds else math.nan
+        lines.append(
+            {
+                "label": loss["label"],
+                "trainings": len(runs),
+                "total": {"text": duration(total), "sort": full(total)},
+                "median": {"text": duration(median), "sort": full(median)},
+                "restarts": max(0, len(attempts) - len(runs)),
+                "memory": f"{max(memory):.0f} MiB" if memory else "–",
+                "devices": ", ".join(sorted({str(a.get("device", "")) for a in attempts})) or "–",
+                "hosts": ", ".join(sorted({str(a.get("host", "")) for a in attempts})) or "–",
+            }
+        )
+    return lines
+
+
+def model_rows(dataset: Mapping[str, Any], made: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Return what the trainings ended in, a line per loss and fold: epoch of the model, its loss, cases, fingerprint."""
+    return [
+        {
+            "dataset": dataset["label"],
+            "label": loss["label"],
+            "fold": fold,
+            "best_epoch": run["best_epoch"],
+            "epochs": run["epochs"],
+            "best_loss": f"{float(run['best_validation_loss']):.4g}",
+            "cases": f"{run['training_cases']} / {run['validation_cases']}",
+            "fingerprint": str(run["fingerprint"]),
+        }
+        for loss in dataset["losses"]
+        for fold, run in made[loss["name"]].items()
+    ]
+
+
+def class_words(dataset: Mapping[str, Any]) -> str:
+    """Return the foreground classes for a caption."""
+    names = foreground(dataset)
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

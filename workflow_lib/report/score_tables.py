@@ -1,0 +1,191 @@
+"""Tables 1 to 4 as the page shows them: the paper's form, with the published value and the difference in each cell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from workflow_lib.report.data import number
+from workflow_lib.report.sources import Sources
+from workflow_lib.report.text import fixed, full, signed
+from workflow_lib.tables import display
+
+METRICS = {"dsc": "DSC", "precision": "Precision", "recall": "Recall"}
+
+VERDICTS = {
+    "consistent": ("✓", "consistent", "our mean lies in the 95 % prediction interval of the published one"),
+    "inconsistent": ("✗", "inconsistent", "our mean lies outside the 95 % prediction interval of the published one"),
+    "inconclusive": ("?", "inconclusive", "our interval is more than twice as wide as the published one"),
+    "not comparable": ("≠", "not comparable", "the run departs from the published protocol"),
+    "not run": ("–", "not run", "published, but not part of this run"),
+}
+"""Symbol, name and meaning of each verdict, in the order of the summary."""
+
+TRUE = {"1", "yes", "true", "True", "agree"}
+
+
+def foreground(dataset: Mapping[str, Any]) -> list[str]:
+    """Return the dataset's class names without the background, which stands first."""
+    return [str(name) for name in dataset["classes"][1:]]
+
+
+def score_table(sources: Sources, dataset: Mapping[str, Any], gaps: Mapping[str, str]) -> dict[str, Any]:
+    """Return the table of scores: rows in the order of the study's losses, a column group per class.
+
+    `gaps` maps losses to what is missing of them ("2 of 5 folds missing", "not trained").
+    """
+    name = dataset["name"]
+    path = f"tables/{name}_scores.csv"
+    rows = {row["loss"]: row for row in sources.rows(path) or []}
+    compared = {(row["loss"], row["class"], row["metric"]): row for row in sources.rows(f"tables/{name}_comparison.csv") or []}
+    lines = []
+    for loss in dataset["losses"]:
+        row = rows.get(loss["name"], {})
+        best = set(row.get("best", "").split(";"))
+        cells = [
+            _score_cell(row, f"{metric}_{label}", best, compared.get((loss["name"], label, metric)))
+            for label in foreground(dataset)
+            for metric in METRICS
+        ]
+        lines.append({"label": loss["label"], "gap": gaps.get(loss["name"]), "cells": cells})
+    return {
+        "classes": foreground(dataset),
+        "metrics": list(METRICS.values()),
+        "rows": lines,
+        "missing": not rows,
+        "published": bool(compared),
+        "csv": sources.csv_link(path),
+        "csv_name": f"{name}_scores.csv",
+        "source": sources.source(path),
+    }
+
+
+def _score_cell(
+    row: Mapping[str, str], column: str, best: set[str], compared: Mapping[str, str] | None
+) -> dict[str, Any]:
+    mean, half = number(row.get(column)), number(row.get(column + "_ci95"))
+    cell: dict[str, Any] = {"text": None, "sort": full(mean), "best": column in best, "title": ""}
+    if math.isfinite(mean):
+        cell["text"] = display.mean_ci(mean, half)
+        cell["title"] = f"{full(mean)} ± {full(half) or 'undefined'}"
+    if compared is not None:
+        published = number(compared["published"])
+        cell["published"] = display.mean_ci(published, number(compared["published_ci95"])) if math.isfinite(published) else None
+        cell["difference"] = signed(number(compared["difference"]))
+        cell["verdict"] = verdict(compared["verdict"])
+        cell["reason"] = compared["reason"]
+    return cell
+
+
+def verdict(name: str) -> dict[str, str]:
+    """Return symbol, name, meaning and CSS class of a verdict; an unknown one is shown by its name."""
+    symbol, text, meaning = VERDICTS.get(name, ("·", name, ""))
+    return {"symbol": symbol, "name": text, "meaning": meaning, "css": "v-" + name.replace(" ", "-") if name in VERDICTS else ""}
+
+
+def verdict_counts(sources: Sources, datasets: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return how many published cells carry each verdict, over all datasets; empty when nothing is compared."""
+    found = [
+        row["verdict"] for dataset in datasets for row in sources.rows(f"tables/{dataset['name']}_comparison.csv") or []
+    ]
+    return [{**verdict(name), "count": found.count(name)} for name in VERDICTS] if found else []
+
+
+def p_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the table of adjusted p-values: lower triangle, per loss one line for each class, kidney above tumour."""
+    name = dataset["name"]
+    path = f"tables/{name}_pvalues.csv"
+    rows = sources.rows(path)
+    pairs = {(row["class"], row["row"], row["column"]): row for row in rows or []}
+    compared = {
+        (row["class"], row["row"], row["column"]): row for row in sources.rows(f"tables/{name}_comparison_p.csv") or []
+    }
+    losses = dataset["losses"]
+    groups = []
+    for below, row_loss in enumerate(losses):
+        lines = []
+        for label in foreground(dataset):
+            keys = [(label, row_loss["name"], column["name"]) for column in losses[:below]]
+            cells = [_p_cell(pairs.get(key), compared.get(key)) for key in keys]
+            lines.append({"class": label, "cells": cells, "empty": len(losses) - below - 1})
+        groups.append({"label": row_loss["label"], "lines": lines})
+    return {
+        "columns": [loss["label"] for loss in losses],
+        "groups": groups,
+        "missing": rows is None,
+        "several": len(foreground(dataset)) > 1,
+        "published": bool(compared),
+        "csv": sources.csv_link(path),
+        "csv_name": f"{name}_pvalues.csv",
+        "source": sources.source(path),
+    }
+
+
+def _p_cell(row: Mapping[str, str] | None, compared: Mapping[str, str] | None) -> dict[str, Any]:
+    p = number(row["p_holm"]) if row else math.nan
+    cell: dict[str, Any] = {"text": None, "title": "no test: scores are missing"}
+    if row and math.isfinite(p):
+        sign = row["sign"]
+        words = {"+": "row higher", "-": "row lower"}.get(sign, "equal")
+        cell["text"], cell["mark"], cell["title"] = display.p_value(p), row["mark"], f"p = {full(p)}, {words}"
+        cell |= {"+": {"arrow": "▲", "css": "higher"}, "-": {"arrow": "▼", "css": "lower"}}.get(sign, {"arrow": "＝", "css": ""})
+        cell["words"] = words
+    if compared:
+        published = number(compared["published_p"])
+        if math.isfinite(published):
+            cell["published"] = display.p_value(published)
+            cell["published_mark"] = compared["published_mark"]
+            cell["agree"] = compared["agree"] in TRUE
+    return cell
+
+
+def comparison_rows(sources: Sources, dataset: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the lines of the comparison with the published numbers: value, ours, difference, verdict and its reason."""
+    labels = {loss["name"]: loss["label"] for loss in dataset["losses"]}
+    lines = []
+    for row in sources.rows(f"tables/{dataset['name']}_comparison.csv") or []:
+        published, ours = number(row["published"]), number(row["ours"])
+        difference = number(row["difference"])
+        lines.append(
+            {
+                "label": labels.get(row["loss"], row["loss"]),
+                "class": row["class"],
+                "metric": METRICS.get(row["metric"], row["metric"]),
+                "published": {"text": display.mean_ci(published, number(row["published_ci95"])), "sort": full(published)},
+                "ours": {
+                    "text": display.mean_ci(ours, number(row["ours_ci95"])) if math.isfinite(ours) else "–",
+                    "sort": full(ours),
+                },
+                "difference": {"text": signed(difference), "sort": full(difference)},
+                "verdict": verdict(row["verdict"]),
+                "reason": row["reason"],
+            }
+        )
+    return lines
+
+
+def means_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the means over cases with bootstrap bounds, and the counts of excluded cases and empty predictions (DSC)."""
+    path = f"statistics/{dataset['name']}/means.csv"
+    rows = sources.rows(path)
+    if rows is None:
+        return None
+    labels = {loss["name"]: loss["label"] for loss in dataset["losses"]}
+    lines = []
+    for row in rows:
+        if row["metric"] != "dsc":
+            continue
+        mean, low, high = (number(row[c]) for c in ("case_mean", "case_mean_low", "case_mean_high"))
+        lines.append(
+            {
+                "label": labels.get(row["loss"], row["loss"]),
+                "class": row["class"],
+                "published": {"text": display.mean_ci(number(row["mean"]), number(row["ci95"])), "sort": full(number(row["mean"]))},
+                "cases": {"text": f"{fixed(mean)} [{fixed(low)}, {fixed(high)}]", "sort": full(mean)},
+                "n": row["cases"],
+                "excluded": row["excluded"],
+                "empty": row["empty_predictions"],
+            }
+        )
+    return {"rows": lines, "csv": sources.csv_link(path), "csv_name": f"{dataset['name']}_means.csv", "source": sources.source(path)}

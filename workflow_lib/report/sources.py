@@ -1,0 +1,93 @@
+"""The files a report is made from, each read once and remembered with its digest."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from workflow_lib.files import sha256_file, sha256_text
+from workflow_lib.report.data import read_optional_json, read_rows, read_table
+
+SVG_LIMIT = 400_000
+"""Bytes from which on a figure is embedded as PNG instead of SVG."""
+
+RUN_FACTS = "training.json"
+"""Holds times and host names beside results; its digest stays out of the body of the page."""
+
+
+@dataclass
+class Sources:
+    """A study's results folder; `digests` maps the relative path of every file read so far to its SHA-256."""
+
+    folder: Path
+    digests: dict[str, str] = field(default_factory=dict)
+
+    def table(self, relative: str) -> pd.DataFrame | None:
+        """Return a CSV as a table (`data.read_table`), or None when it does not exist."""
+        return read_table(self._note(relative))
+
+    def rows(self, relative: str) -> list[dict[str, str]] | None:
+        """Return a CSV's rows as text, or None when it does not exist."""
+        return read_rows(self._note(relative))
+
+    def json(self, relative: str) -> Mapping[str, Any] | None:
+        """Return a JSON object, or None when it does not exist."""
+        return read_optional_json(self._note(relative))
+
+    def source(self, relative: str) -> dict[str, str] | None:
+        """Return path and digest of a file, for the line under a table, or None when it does not exist."""
+        path = self._note(relative)
+        return {"path": relative, "sha256": self.digests[relative]} if path.is_file() else None
+
+    def csv_link(self, relative: str) -> str | None:
+        """Return a CSV as a `data:` URI, or None when it does not exist."""
+        path = self._note(relative)
+        if not path.is_file():
+            return None
+        return "data:text/csv;charset=utf-8;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+
+    def figure(self, name: str) -> dict[str, Any] | None:
+        """Return `uri`, `width` and `height` (CSS pixels) of figures/<name>, as SVG below 400 kB, else PNG; None without file."""
+        for suffix, media in ((".svg", "image/svg+xml"), (".png", "image/png")):
+            path = self._note(f"figures/{name}{suffix}")
+            if not path.is_file() or (suffix == ".svg" and path.stat().st_size > SVG_LIMIT):
+                continue
+            content = path.read_bytes()
+            width, height = svg_size(content) if suffix == ".svg" else png_size(content)
+            uri = f"data:{media};base64," + base64.b64encode(content).decode("ascii")
+            return {"uri": uri, "width": width, "height": height}
+        return None
+
+    def digest(self) -> str:
+        """Return one SHA-256 over the names and digests of all files read, in the order of their names."""
+        return sha256_text("".join(f"{digest}  {path}\n" for path, digest in sorted(self.digests.items())))
+
+    def _note(self, relative: str) -> Path:
+        path = self.folder / relative
+        if relative not in self.digests and path.is_file() and path.name != RUN_FACTS:
+            self.digests[relative] = sha256_file(path)
+        return path
+
+
+def svg_size(content: bytes) -> tuple[int, int]:
+    """Return width and height in CSS pixels from the root element of an SVG in points; (0, 0) when it does not say."""
+    head = content[:4000].decode("utf-8", "replace")
+    found = {name: re.search(rf'<svg[^>]*\s{name}="([0-9.]+)pt"', head) for name in ("width", "height")}
+    if not all(found.values()):
+        return 0, 0
+    width, height = (math.ceil(float(match.group(1)) * 4 / 3) for match in found.values() if match)
+    return width, height
+
+
+def png_size(content: bytes, dpi: int = 300) -> tuple[int, int]:
+    """Return width and height in CSS pixels of a PNG drawn at `dpi`."""
+    width, height = struct.unpack(">II", content[16:24])
+    return round(width * 96 / dpi), round(height * 96 / dpi)

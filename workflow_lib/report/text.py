@@ -1,0 +1,56 @@
+"""Small pieces of text: counts, lists, durations, differences. Plain text only; escaping is the template's work."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+MINUS = "−"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """Return "1 case", "20 cases", with thin spaces in large numbers."""
+    return f"{grouped(number)} {one if number == 1 else many or one + 's'}"
+
+
+def grouped(number: int) -> str:
+    """Return an integer with a narrow no-break space between groups of three digits from 10 000 on."""
+    return f"{number:,}".replace(",", "\u202f") if abs(number) >= 10_000 else str(number)
+
+
+def listed(items: Sequence[str]) -> str:
+    """Return "a", "a and b", "a, b and c"."""
+    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1] if items else ""
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """Return a difference with its sign, a true minus, and no sign on a zero after rounding; "–" when undefined."""
+    if not math.isfinite(value):
+        return "–"
+    text = f"{abs(value):.{digits}f}"
+    return text if float(text) == 0 else ("+" if value > 0 else MINUS) + text
+
+
+def fixed(value: float, digits: int = 3) -> str:
+    """Return a number with a fixed count of decimals and a true minus; "–" when undefined."""
+    return f"{value:.{digits}f}".replace("-", MINUS) if math.isfinite(value) else "–"
+
+
+def full(value: float) -> str:
+    """Return a number in full precision, for titles and sorting; empty when undefined."""
+    return repr(float(value)) if math.isfinite(value) else ""
+
+
+def duration(seconds: float) -> str:
+    """Return a wall time: "45 s", "12 min", "3 h 05 min", "2 d 4 h"."""
+    if not math.isfinite(seconds):
+        return "–"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02d} min"
+    return f"{hours // 24} d {hours % 24} h"

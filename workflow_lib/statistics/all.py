@@ -1,0 +1,48 @@
+"""All statistics of one dataset."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from workflow_lib.evaluation.frames import write_frame
+from workflow_lib.evaluation.scores import class_names
+from workflow_lib.statistics.friedman import friedman_tests
+from workflow_lib.statistics.intervals import bootstrap_means, fold_means, means_table
+from workflow_lib.statistics.paired import signed_rank_tests
+from workflow_lib.statistics.ranking import ranking_table
+from workflow_lib.statistics.ranksum import ranksum_tests
+
+STEMS = ("means", "fold_means", "ranksum", "signed_rank", "friedman", "ranking")
+"""Names of the tables, and of their files without '.csv'."""
+
+
+def compute(frame: pd.DataFrame, losses: Sequence[str], settings: Mapping[str, Any], seed: int) -> dict[str, pd.DataFrame]:
+    """Return the tables `STEMS` of a table of scores.
+
+    `losses` gives the order of the tables; losses of the scores that are not in it are left out. `settings` are `bootstrap` (number
+    of samples) and `confidence` (level of all intervals). Classes and regions keep the order of the scores. The result depends
+    on the scores, the settings and the seed, not on the order of the rows. What is missing (a training, a loss) is missing in
+    the counts; everything else is computed from what is there.
+    """
+    frame = frame[frame["loss"].isin(list(losses))]
+    classes = class_names(frame)
+    confidence = float(settings["confidence"])
+    per_fold = fold_means(frame, losses, classes)
+    bootstrap = bootstrap_means(frame, losses, classes, int(settings["bootstrap"]), seed)
+    means = means_table(frame, per_fold, bootstrap, losses, classes, confidence)
+    return {
+        "means": means,
+        "fold_means": per_fold,
+        "ranksum": ranksum_tests(frame, losses, classes),
+        "signed_rank": signed_rank_tests(frame, losses, classes, confidence),
+        "friedman": friedman_tests(frame, losses, classes),
+        "ranking": ranking_table(means, bootstrap, losses, classes),
+    }
+
+
+def write(folder: str | Path, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Write every table as `<folder>/<name>.csv`."""
+    for name, table in tables.items():
+        write_frame(Path(folder) / f"{name}.csv", table)

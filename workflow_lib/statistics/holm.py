@@ -1,0 +1,30 @@
+"""Correction for several tests, and the marks of significance."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from statsmodels.stats.multitest import multipletests
+
+LEVELS = ((0.001, "‡"), (0.01, "**"), (0.05, "*"))
+"""The marks of the paper: the first level that p is below."""
+
+
+def adjust(p: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Return Holm's step-down adjusted p-values (Holm, Scand J Stat 1979) in the order of `p`, at most 1.
+
+    NaN stays NaN and does not count as a test; statsmodels would count it.
+    """
+    values = np.asarray(p, dtype=float)
+    adjusted = np.full(values.shape, np.nan)
+    valid = ~np.isnan(values)
+    if valid.any():
+        adjusted[valid] = multipletests(values[valid], method="holm")[1]
+    return adjusted
+
+
+def mark(p: float) -> str:
+    """Return the paper's mark: ‡ for p < 0.001, ** for p < 0.01, * for p < 0.05, else nothing; of the unrounded p."""
+    if math.isnan(p):
+        return ""
+    return next((sign for level, sign in LEVELS if p < level), "")

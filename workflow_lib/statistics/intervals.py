@@ -1,0 +1,152 @@
+"""Means with intervals: over the folds as published, and over the cases by the bootstrap."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from workflow_lib.seeds import generator
+
+METRICS = ("dsc", "precision", "recall")
+FOLD_COLUMNS = ("loss", "class", "metric", "fold", "mean", "cases")
+COLUMNS = (
+    *("loss", "class", "metric", "mean", "ci95", "sd", "folds", "cases", "excluded", "empty_predictions"),
+    *("case_mean", "case_mean_low", "case_mean_high"),
+)
+
+Key = tuple[str, str, str]
+"""(loss, class, metric)."""
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Means of resampled cases, conditional on the trained models: only the cases are drawn anew, no training is repeated.
+
+    Every column of `case_means` (mean over all cases) and `table_means` (mean of fold means), shape (samples, keys), belongs to
+    the key at its position in `keys`. A sample draws each fold's cases from that fold with replacement, once for all losses,
+    classes and metrics, so that columns are paired.
+    """
+
+    keys: list[Key]
+    case_means: np.ndarray
+    table_means: np.ndarray
+    varies: bool
+    """False where no fold has two cases: then a sample can only be the data themselves, and bounds mean nothing."""
+
+    def interval(self, key: Key, confidence: float) -> tuple[float, float]:
+        """Return the percentile bounds of the case mean; NaN where undefined."""
+        values = self.case_means[:, self.keys.index(key)]
+        values = values[~np.isnan(values)]
+        if not self.varies or values.size == 0:
+            return math.nan, math.nan
+        low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+        return float(low), float(high)
+
+
+def fold_means(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:
+    """Return the mean of each metric per loss, class and fold over the cases where it is defined, with their number.
+
+    Only folds that the loss was scored in have a row; a fold where the metric is defined nowhere has NaN and 0 cases.
+    """
+    grouped = frame.groupby(["loss", "class", "fold"], sort=True)[list(METRICS)]
+    means, counts = grouped.mean(), grouped.count()
+    folds = sorted(frame["fold"].unique())
+    rows = [
+        (loss, name, metric, int(fold), float(means.at[(loss, name, fold), metric]), int(counts.at[(loss, name, fold), metric]))
+        for loss, name, metric in _keys(losses, classes)
+        for fold in folds
+        if (loss, name, fold) in means.index
+    ]
+    return pd.DataFrame(rows, columns=list(FOLD_COLUMNS))
+
+
+def t_interval(values: Sequence[float] | np.ndarray, confidence: float) -> tuple[float, float, float]:
+    """Return mean, half width t((1 + confidence) / 2, k - 1) s / sqrt(k), and standard deviation s of k values.
+
+    NaN among the values is left out. Half width and s are NaN with one value, all three with none.
+    """
+    array = np.asarray(values, dtype=float)
+    array = array[~np.isnan(array)]
+    if array.size == 0:
+        return math.nan, math.nan, math.nan
+    mean = float(array.mean())
+    if array.size == 1:
+        return mean, math.nan, math.nan
+    sd = float(array.std(ddof=1))
+    return mean, float(stats.t.ppf((1 + confidence) / 2, array.size - 1)) * sd / math.sqrt(array.size), sd
+
+
+def means_table(
+    frame: pd.DataFrame,
+    per_fold: pd.DataFrame,
+    bootstrap: Bootstrap,
+    losses: Sequence[str],
+    classes: Sequence[str],
+    confidence: float,
+) -> pd.DataFrame:
+    """Return one row per loss, class and metric with the published mean and interval and, beside it, the mean over cases.
+
+    `excluded` counts the scored cases where the metric is undefined, `empty_predictions` those where the class was missed
+    altogether. A loss without scores has a row of NaN and zeros.
+    """
+    by_key = dict(list(per_fold.groupby(["loss", "class", "metric"])["mean"]))
+    scores = dict(list(frame.groupby(["loss", "class"])))
+    rows = []
+    for loss, name, metric in _keys(losses, classes):
+        found = scores.get((loss, name), frame.iloc[:0])
+        values = found[metric].dropna()
+        of_folds = by_key.get((loss, name, metric), pd.Series(dtype=float))
+        mean, half, sd = t_interval(of_folds.to_numpy(), confidence)
+        case_mean = float(values.mean()) if len(values) else math.nan
+        empty = int((found["note"] == "empty prediction").sum())
+        low, high = bootstrap.interval((loss, name, metric), confidence)
+        counts = (int(of_folds.notna().sum()), len(values), len(found) - len(values), empty)
+        rows.append((loss, name, metric, mean, half, sd, *counts, case_mean, low, high))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def bootstrap_means(
+    frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str], samples: int, seed: int
+) -> Bootstrap:
+    """Return `samples` bootstrap means of every loss, class and metric; the same for the same scores and seed.
+
+    With numbers of draws per case as a matrix (samples, cases of the fold), sums over cases are matrix products.
+    """
+    keys = _keys(losses, classes)
+    total = np.zeros((samples, len(keys)))
+    number = np.zeros((samples, len(keys)))
+    sum_of_folds = np.zeros((samples, len(keys)))
+    number_of_folds = np.zeros((samples, len(keys)))
+    varies = False
+    for fold, values in _values_by_fold(frame, keys):
+        cases = values.shape[0]
+        varies = varies or cases > 1
+        draws = generator(seed, "bootstrap", fold).integers(0, cases, size=(samples, cases))
+        cells = draws + cases * np.arange(samples)[:, None]
+        times = np.bincount(cells.ravel(), minlength=samples * cases).reshape(samples, cases).astype(float)
+        defined = ~np.isnan(values)
+        sums, counts = times @ np.where(defined, values, 0.0), times @ defined
+        total += sums
+        number += counts
+        sum_of_folds += np.where(counts > 0, sums / np.maximum(counts, 1), 0.0)
+        number_of_folds += counts > 0
+    return Bootstrap(keys, _ratio(total, number), _ratio(sum_of_folds, number_of_folds), varies)
+
+
+def _values_by_fold(frame: pd.DataFrame, keys: list[Key]) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (fold, values of shape (cases, keys), NaN where undefined or absent), cases sorted by name."""
+    for fold, part in frame.groupby("fold", sort=True):
+        wide = part.pivot(index="case", columns=["loss", "class"], values=list(METRICS)).sort_index()
+        columns = [(metric, loss, name) for loss, name, metric in keys]
+        yield int(str(fold)), wide.reindex(columns=pd.MultiIndex.from_tuples(columns)).to_numpy(dtype=float)
+
+
+def _ratio(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def _keys(losses: Sequence[str], classes: Sequence[str]) -> list[Key]:
+    return [(loss, name, metric) for loss in losses for name in classes for metric in METRICS]

@@ -1,0 +1,129 @@
+"""Paired comparison of losses: all are scored on the same cases, so the differences per case are what is tested."""
+
+import functools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from workflow_lib.statistics.holm import adjust, mark
+from workflow_lib.statistics.pairs import pairs, score_table
+
+COLUMNS = (
+    *("class", "row", "column", "n", "statistic", "p", "p_holm", "mark", "median_difference"),
+    *("hodges_lehmann", "hodges_lehmann_low", "hodges_lehmann_high", "rank_biserial", "cliffs_delta", "a12"),
+    *("wins", "ties", "losses"),
+)
+
+_DECIMALS = 12  # equal differences of DSC differ by rounding errors below this
+_EXACT_UP_TO = 50
+
+
+def signed_rank_tests(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str], confidence: float) -> pd.DataFrame:
+    """Return Wilcoxon signed-rank tests and effect sizes on the per-case DSC of every pair of losses, Holm-adjusted per class.
+
+    Only cases where both losses have a defined score count (`n`). All differences are row minus column, so that a positive
+    effect favours the row. p is 1 where all differences are zero, NaN where there are no common cases.
+    """
+    rows = []
+    for name in classes:
+        table = score_table(frame, losses, name)
+        tests = []
+        for row, column in pairs(losses):
+            both = table[[row, column]].dropna()
+            found = compare(both[row].to_numpy(), both[column].to_numpy(), confidence)
+            tests.append({"class": name, "row": row, "column": column, **found})
+        adjusted = adjust([float(test["p"]) for test in tests])
+        rows += [test | {"p_holm": float(p), "mark": mark(float(p))} for test, p in zip(tests, adjusted, strict=True)]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def compare(x: np.ndarray, y: np.ndarray, confidence: float = 0.95) -> dict[str, float]:
+    """Return test and effect sizes of two paired samples without NaN, by the column names of `COLUMNS`."""
+    d = np.round(x - y, _DECIMALS)
+    statistic, p = signed_rank(d)
+    low, high = hodges_lehmann_interval(d, confidence)
+    delta = cliffs_delta(x, y)
+    return {
+        "n": d.size,
+        "statistic": statistic,
+        "p": p,
+        "median_difference": float(np.median(d)) if d.size else math.nan,
+        "hodges_lehmann": float(np.median(walsh_averages(d))) if d.size else math.nan,
+        "hodges_lehmann_low": low,
+        "hodges_lehmann_high": high,
+        "rank_biserial": rank_biserial(d),
+        "cliffs_delta": delta,
+        "a12": (delta + 1) / 2,
+        "wins": int(np.sum(d > 0)),
+        "ties": int(np.sum(d == 0)),
+        "losses": int(np.sum(d < 0)),
+    }
+
+
+def signed_rank(d: np.ndarray) -> tuple[float, float]:
+    """Return the smaller rank sum and the two-sided p of Wilcoxon's signed-rank test on differences.
+
+    Zeros by Pratt's rule (ranked, then dropped), normal approximation with correction for ties, no continuity correction.
+    SciPy gives NaN where all differences are zero; no difference at all is p = 1.
+    """
+    if d.size == 0:
+        return math.nan, math.nan
+    if not np.any(d):
+        return 0.0, 1.0
+    found = stats.wilcoxon(d, zero_method="pratt", correction=False, alternative="two-sided", method="approx")
+    return float(found.statistic), float(found.pvalue)
+
+
+def walsh_averages(d: np.ndarray) -> np.ndarray:
+    """Return the means of all pairs of differences, each with itself too, ascending; n(n+1)/2 values."""
+    first, second = np.triu_indices(d.size)
+    return np.sort((d[first] + d[second]) / 2)
+
+
+def hodges_lehmann_interval(d: np.ndarray, confidence: float) -> tuple[float, float]:
+    """Return the distribution-free interval around the Hodges-Lehmann estimate (Hollander & Wolfe, section 3.3).
+
+    The bounds are Walsh averages, cut at the quantile of the signed-rank distribution: exact up to 50 differences, by the
+    normal approximation above. (NaN, NaN) where the level cannot be reached: fewer than 6 differences at 95 %.
+    """
+    averages = walsh_averages(d)
+    cut = _signed_rank_quantile(d.size, (1 - confidence) / 2)
+    if cut < 1:
+        return math.nan, math.nan
+    return float(averages[cut - 1]), float(averages[averages.size - cut])
+
+
+@functools.cache
+def _signed_rank_quantile(n: int, q: float) -> int:
+    """Return the smallest t with P(T <= t) >= q, T the signed-rank statistic of n differences without ties."""
+    if n > _EXACT_UP_TO:
+        mean, sd = n * (n + 1) / 4, math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
+        return math.floor(mean + float(stats.norm.ppf(q)) * sd)
+    ways = np.zeros(n * (n + 1) // 2 + 1)
+    ways[0] = 1.0
+    for rank in range(1, n + 1):
+        ways[rank:] = ways[rank:] + ways[:-rank]
+    # Divided by 2**n only here: every count up to n = 50 is an exact integer in float64.
+    return int(np.searchsorted(np.cumsum(ways) / 2.0**n, q))
+
+
+def rank_biserial(d: np.ndarray) -> float:
+    """Return the matched-pairs rank-biserial correlation (Kerby 2014) in [-1, 1]: (R+ - R-) / (R+ + R-), ranks as in the test."""
+    if d.size == 0:
+        return math.nan
+    ranks = stats.rankdata(np.abs(d))
+    total = ranks[d != 0].sum()
+    return float((ranks[d > 0].sum() - ranks[d < 0].sum()) / total) if total else 0.0
+
+
+def cliffs_delta(x: np.ndarray, y: np.ndarray) -> float:
+    """Return Cliff's delta in [-1, 1]: P(x > y) - P(x < y) over all pairs of one value of each sample."""
+    if x.size == 0 or y.size == 0:
+        return math.nan
+    ordered = np.sort(y)
+    below = np.searchsorted(ordered, x, side="left").sum()
+    above = (y.size - np.searchsorted(ordered, x, side="right")).sum()
+    return float(below - above) / (x.size * y.size)

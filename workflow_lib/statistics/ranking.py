@@ -1,0 +1,41 @@
+"""The order of the losses, and how far it depends on which cases were scored."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from workflow_lib.statistics.intervals import Bootstrap
+
+
+def ranking_table(means: pd.DataFrame, bootstrap: Bootstrap, losses: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:
+    """Return the rank of every loss by the DSC of the table (mean of fold means), 1 the highest, and its ranks in the bootstrap.
+
+    Columns: `class,loss,rank,mean_rank`, then `share_rank_<r>` for r = 1..k: the share of bootstrap samples where the loss has
+    rank r; `mean_rank` is its mean rank over the samples. Tied losses share the better rank. Losses without scores have no row.
+    """
+    rows = []
+    k = len(losses)
+    for name in classes:
+        of_class = means[(means["class"] == name) & (means["metric"] == "dsc")].set_index("loss")["mean"]
+        present = [loss for loss in losses if not np.isnan(of_class[loss])]
+        if not present:
+            continue
+        rank = ranks(of_class[present].to_numpy(dtype=float)[None, :])[0]
+        columns = [bootstrap.keys.index((loss, name, "dsc")) for loss in present]
+        samples = bootstrap.table_means[:, columns]
+        drawn = ranks(samples[~np.isnan(samples).any(axis=1)])
+        for position, loss in enumerate(present):
+            shares = np.bincount(drawn[:, position], minlength=k + 1)[1:] / len(drawn) if len(drawn) else np.full(k, np.nan)
+            mean_rank = float(drawn[:, position].mean()) if len(drawn) else np.nan
+            rows.append((name, loss, int(rank[position]), mean_rank, *map(float, shares)))
+    return pd.DataFrame(rows, columns=["class", "loss", "rank", "mean_rank", *(f"share_rank_{r}" for r in range(1, k + 1))])
+
+
+def ranks(values: np.ndarray) -> np.ndarray:
+    """Return the ranks of each row's values, 1 the highest, ties the better rank (integers, same shape).
+
+    Means of the same scores in another order may differ in the last digits, so values are compared to twelve decimals.
+    """
+    return stats.rankdata(-np.round(values, 12), method="min", axis=1).astype(int)

@@ -1,0 +1,86 @@
+"""What all steps share: arguments, errors without tracebacks, and the record at the end.
+
+A step is called as
+
+    python -m workflow_lib.steps.<step> --settings '{...}' --fingerprint <digest> --record <file> --<input> ... --<output> ...
+
+and reads nothing but what these arguments name, so that it runs by hand, in a test, or on a node alone.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workflow_lib.errors import UserError
+from workflow_lib.provenance.records import write_record
+
+USER_FAULT = 2
+"""Exit code of a step that stopped because of something the user can mend."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a step was called with. `settings` is its own part of the study; `workers` bounds its parallel work."""
+
+    settings: dict[str, Any]
+    fingerprint: str
+    workers: int
+    paths: dict[str, list[Path]]
+
+    def path(self, name: str) -> Path:
+        """Return the one path of an argument."""
+        (path,) = self.paths[name]
+        return path
+
+
+def run(step: str, description: str, work: Callable[[Context], None], inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Parse the arguments, do the work, write the record; end the process with code 2 after a user's fault.
+
+    `inputs` and `outputs` name the path arguments; a name that ends in '+' takes several, in '?' none or one.
+    An output in '?' is one that the record does not hash (state that outlives the step).
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m workflow_lib.steps.{step}", description=description)
+    parser.add_argument("--settings", type=json.loads, default={}, metavar="JSON", help="settings of the step, as JSON")
+    parser.add_argument("--fingerprint", default="by-hand", help="digest of settings and code, for the record")
+    parser.add_argument("--workers", type=int, default=1, help="processes or threads the step may use")
+    parser.add_argument("--record", type=Path, help="where to write the record of this run")
+    for name in [*inputs, *outputs]:
+        bare = name.rstrip("+?")
+        parser.add_argument(
+            f"--{bare}", type=Path, nargs="*" if name[-1] in "+?" else 1, default=[], required=name[-1] not in "+?"
+        )
+    arguments = parser.parse_args()
+    paths = {name.rstrip("+?"): list(getattr(arguments, name.rstrip("+?").replace("-", "_"))) for name in [*inputs, *outputs]}
+    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    clock = time.monotonic()
+    try:
+        work(Context(arguments.settings, arguments.fingerprint, max(1, arguments.workers), paths))
+        if arguments.record is not None:
+            write_record(
+                arguments.record,
+                step,
+                arguments.settings,
+                arguments.fingerprint,
+                inputs={name.rstrip("+?"): paths[name.rstrip("+?")] for name in inputs},
+                outputs={name.rstrip("+"): paths[name.rstrip("+")] for name in outputs if not name.endswith("?")},
+                started=started,
+                seconds=time.monotonic() - clock,
+            )
+    except UserError as error:
+        print(f"\n{step}: {error}\n", file=sys.stderr)
+        sys.exit(USER_FAULT)
+    except BrokenPipeError:
+        # Whoever read our output went away; there is nobody left to tell.
+        os._exit(141)
+
+
+def say(message: str) -> None:
+    """Print a line of progress at once, also into a log file."""
+    print(message, flush=True)

@@ -1,0 +1,206 @@
+"""The state of an unfinished training on disk, from which it goes on bit for bit as if it had never stopped.
+
+A checkpoint is one file, `checkpoint-<epoch>-<step>.npz`: the arrays and, as one more array, the rest of the state as JSON with a
+SHA-256 over all of it. The last two are kept. They lie outside the workflow's declared outputs, which Snakemake deletes when a
+job dies. No random state is among them: every draw is a function of (seed, epoch, step, sample).
+"""
+
+import contextlib
+import hashlib
+import json
+import re
+import shutil
+import socket
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workflow_lib.errors import UserError
+from workflow_lib.files import atomic_path, canonical_json, read_json, write_json
+from workflow_lib.training.schedule import PlateauState
+
+FORMAT = 1
+"""Raised when the layout of a checkpoint changes; files of another number are not used."""
+
+NAME = re.compile(r"checkpoint-(\d{6})-(\d{6})\.npz")
+
+HISTORY_COLUMNS = ("epoch", "training_loss", "validation_loss", "learning_rate", "best")
+
+HistoryRow = dict[str, int | float]
+
+
+@dataclass
+class TrainingState:
+    """All that decides how a training goes on.
+
+    `epoch` is the epoch under way, from 1, and `step` the number of its steps that are done; with all steps done the validation
+    is still to come. `loss_sum` is the sum of their losses. Arrays are in the order of Keras's variables.
+    """
+
+    plateau: PlateauState
+    weights: list[np.ndarray]
+    optimiser: list[np.ndarray]
+    epoch: int = 1
+    step: int = 0
+    loss_sum: float = 0.0
+    best_loss: float | None = None
+    best_epoch: int = 0
+    best_weights: list[np.ndarray] = field(default_factory=list)
+    history: list[HistoryRow] = field(default_factory=list)
+
+    ARRAYS = ("weights", "optimiser", "best_weights")
+
+
+def save(folder: Path, state: TrainingState, fingerprint: str) -> Path:
+    """Write the state and keep the checkpoint before it; older ones are removed.
+
+    Raises UserError when the disk is full; the checkpoints that were there are then still there.
+    """
+    path = folder / f"checkpoint-{state.epoch:06d}-{state.step:06d}.npz"
+    arrays = {f"{name}.{index:05d}": array for name in state.ARRAYS for index, array in enumerate(getattr(state, name))}
+    description = {
+        "format": FORMAT,
+        "fingerprint": fingerprint,
+        "plateau": asdict(state.plateau),
+        **{
+            name: getattr(state, name) for name in ("epoch", "step", "loss_sum", "best_loss", "best_epoch", "history")
+        },
+    }
+    text = canonical_json(description | {"sha256": _digest(description, arrays)})
+    before = [other for other in _newest_first(folder) if other != path][:1]
+    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        # An array's own type is kept; np.savez is given no object arrays, and load refuses them.
+        np.savez(stream, allow_pickle=False, description=np.frombuffer(text.encode(), dtype=np.uint8), **arrays)
+    for old in folder.glob("checkpoint-*.npz"):
+        if old != path and old not in before:
+            old.unlink(missing_ok=True)
+    return path
+
+
+def load(folder: Path, fingerprint: str, say: Callable[[str], None] = print) -> TrainingState | None:
+    """Return the newest whole state of this very training, or None to start from the beginning.
+
+    A damaged checkpoint falls back to the one before; one of another fingerprint is never used. Both are told through `say`, and
+    set aside as `<name>.unusable`. What a killed attempt left half-written is removed.
+    """
+    for left in folder.glob(".writing-*"):
+        left.unlink(missing_ok=True)
+    for path in _newest_first(folder):
+        try:
+            return _read(path, fingerprint)
+        except _UnusableError as error:
+            say(f"checkpoint {path.name} is not used: {error}")
+            with contextlib.suppress(OSError):
+                path.rename(path.with_name(path.name + ".unusable"))
+    return None
+
+
+class _UnusableError(Exception):
+    """Why a checkpoint cannot be used."""
+
+
+def _read(path: Path, fingerprint: str) -> TrainingState:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        description: dict[str, Any] = json.loads(arrays.pop("description").tobytes())
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise _UnusableError(f"it is damaged ({error})") from error
+    if description.get("format") != FORMAT:
+        raise _UnusableError(f"it has format {description.get('format')}, and this version reads {FORMAT}")
+    digest = description.pop("sha256", None)
+    if digest != _digest(description, arrays):
+        raise _UnusableError("it is damaged (its checksum differs)")
+    if description["fingerprint"] != fingerprint:
+        raise _UnusableError(f"it belongs to another training (fingerprint {description['fingerprint']})")
+    return TrainingState(
+        plateau=PlateauState(**description["plateau"]),
+        **{name: description[name] for name in ("epoch", "step", "loss_sum", "best_loss", "best_epoch", "history")},
+        **{name: [arrays[key] for key in sorted(arrays) if key.split(".")[0] == name] for name in TrainingState.ARRAYS},
+    )
+
+
+def _digest(description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(canonical_json(description).encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name}:{array.dtype.str}:{arrays[name].shape}".encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted((path for path in folder.glob("checkpoint-*.npz") if NAME.fullmatch(path.name)), reverse=True)
+
+
+def clear(folder: Path) -> None:
+    """Remove the checkpoint folder. To be called when the model is finished."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass
+class Attempt:
+    """One run of the training on one machine, from its start to its end or death. Times in seconds."""
+
+    host: str
+    device: str
+    started: str
+    first_epoch: int
+    first_step: int
+    last_epoch: int
+    last_step: int
+    seconds: float = 0.0
+    waiting_seconds: float = 0.0
+    steps: int = 0
+    ended: str = "running"
+
+
+class AttemptLog:
+    """The record of all attempts, `attempts.json`, brought up to date from the first second so that a killed attempt counts.
+
+    `ended` of an attempt is `finished`, `interrupted` (a signal), `failed` (an error), or still `running`: it was killed, or runs.
+    """
+
+    def __init__(self, folder: Path, device: str, epoch: int, step: int, interval: float = 30.0) -> None:
+        self._path = folder / "attempts.json"
+        self._earlier: list[dict[str, Any]] = self._read_earlier()
+        self._clock = time.monotonic()
+        self._interval = interval
+        self._written = -float("inf")
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        self.attempt = Attempt(socket.gethostname(), device, started, epoch, step + 1, epoch, step)
+        self.write()
+
+    def _read_earlier(self) -> list[dict[str, Any]]:
+        """Return the earlier attempts; a record that cannot be read is left out rather than stopping the training."""
+        try:
+            earlier = read_json(self._path)
+        except UserError:
+            return []
+        return list(earlier) if isinstance(earlier, list) else []
+
+    def advance(self, epoch: int, step: int, waiting_seconds: float) -> None:
+        """Note that a step is done; written at most every `interval` seconds."""
+        self.attempt.last_epoch, self.attempt.last_step = epoch, step
+        self.attempt.waiting_seconds = round(waiting_seconds, 3)
+        self.attempt.steps += 1
+        if time.monotonic() - self._written >= self._interval:
+            self.write()
+
+    def write(self, ended: str = "running") -> None:
+        """Write the record now. A full disk does not stop the training for its sake."""
+        self._written = time.monotonic()
+        self.attempt.seconds = round(self._written - self._clock, 3)
+        self.attempt.ended = ended
+        with contextlib.suppress(UserError):
+            write_json(self._path, self.all())
+
+    def all(self) -> list[dict[str, Any]]:
+        """Return all attempts, this one last."""
+        return [*self._earlier, asdict(self.attempt)]
