@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from workflow_lib import plan as planning
 from workflow_lib.errors import UserError
+from workflow_lib.tables import published
 
 ROOT = Path(workflow.basedir)
 ENVIRONMENT = str(ROOT / "envs" / "workflow.yaml")
@@ -80,6 +81,12 @@ def of_training(key):
 def growing(megabytes):
     """Return a resource function: memory that doubles with each retry of a failed job."""
     return lambda wildcards, attempt: megabytes * 2 ** (attempt - 1)
+
+
+def published_files(dataset):
+    """Return the files with the published numbers that the dataset is held against."""
+    name = PLAN.dataset(dataset).published
+    return [os.path.relpath(file) for file in published.files(name)] if name else []
 
 
 def _visible_gpus():

@@ -36,12 +36,12 @@ rule figures_dataset:
         predictions=over_losses_and_folds(f"{RESULTS}/predictions/{{dataset}}/{{loss}}/fold_{{fold}}"),
     output:
         figures=report(
-            [f"{RESULTS}/figures/{{dataset}}_{name}.{suffix}" for name in DATASET_FIGURES for suffix in ("svg", "png")],
+            [f"{RESULTS}/figures/{name}_{{dataset}}.{suffix}" for name in DATASET_FIGURES for suffix in ("svg", "png")],
             caption="../reports/captions/figures.rst",
             category="Figures",
             labels={"dataset": "{dataset}"},
         ),
-        choice=f"{RESULTS}/figures/{{dataset}}_segmentations.json",
+        choice=f"{RESULTS}/figures/segmentations_{{dataset}}.json",
         record=f"{RESULTS}/records/figures_dataset/{{dataset}}.json",
     log:
         f"{RESULTS}/logs/figures_dataset/{{dataset}}.log",

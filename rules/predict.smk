@@ -26,4 +26,4 @@ rule predict:
         "Predict {wildcards.dataset}, {wildcards.loss}, fold {wildcards.fold}"
     shell:
         STEP + " --cases {input.cases:q} --folds {input.folds:q} --stores {input.stores:q}"
-        " --weights {input.weights:q} --predictions {output.predictions:q}" + LOGGED
+        " --gpus {resources.gpu} --weights {input.weights:q} --predictions {output.predictions:q}" + LOGGED

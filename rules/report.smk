@@ -18,7 +18,8 @@ rule report_page:
             for fold in PLAN.folds(dataset)
             for name in ("training.json", "history.csv")
         ],
-        templates=sorted(map(str, (ROOT / "reports" / "templates").iterdir())),
+        templates=[os.path.relpath(file) for file in sorted((ROOT / "reports" / "templates").iterdir())],
+        published=[file for dataset in PLAN.datasets for file in published_files(dataset)],
     output:
         page=report(f"{RESULTS}/report.html", caption="../reports/captions/report.rst", category="Report"),
         record=f"{RESULTS}/records/report.json",

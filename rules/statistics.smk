@@ -35,6 +35,7 @@ rule tables:
     input:
         results=rules.statistics.output.results,
         cases=f"{RESULTS}/data/{{dataset}}/cases.json",
+        published=lambda wildcards: published_files(wildcards.dataset),
     output:
         tables=report(
             multiext(

@@ -18,17 +18,17 @@ rule train:
     threads: of_training("threads")
     resources:
         gpu=of_training("gpus"),
+        checkpoint_seconds=lambda wildcards: int(60 * of_training("checkpoint_minutes")(wildcards)),
         mem_mb=lambda wildcards, attempt: of_training("memory_mb")(wildcards) * 2 ** (attempt - 1),
         runtime=lambda wildcards, attempt: of_training("minutes")(wildcards) * attempt,
     params:
         settings=settings("train"),
         fingerprint=fingerprint("train"),
-        minutes=of_training("checkpoint_minutes"),
         # Not an output: Snakemake deletes the outputs of a job that dies, and the training shall go on from here.
         checkpoints=f"{RESULTS}/checkpoints/{{dataset}}/{{loss}}/fold_{{fold}}",
     message:
         "Train {wildcards.loss} on {wildcards.dataset}, fold {wildcards.fold}"
     shell:
         STEP + " --cases {input.cases:q} --folds {input.folds:q} --stores {input.stores:q}"
-        " --checkpoint-minutes {params.minutes} --checkpoints {params.checkpoints:q}"
+        " --checkpoint-seconds {resources.checkpoint_seconds} --gpus {resources.gpu} --checkpoints {params.checkpoints:q}"
         " --weights {output.weights:q} --history {output.history:q} --summary {output.summary:q}" + LOGGED

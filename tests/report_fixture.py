@@ -17,8 +17,7 @@ from scipy import stats
 from workflow_lib.cases import csv_text
 from workflow_lib.files import write_json, write_text
 from workflow_lib.seeds import generator
-
-PUBLISHED = Path(__file__).resolve().parent.parent / "reports" / "published"
+from workflow_lib.tables.published import load
 
 PAPER_LOSSES = {
     "focal": "Focal loss",
@@ -147,7 +146,8 @@ def _write_statistics(
     )
     write(target / "signed_rank.csv", columns.split(","), signed)
     friedman = [
-        {"class": c, "n": 20, "k": len(present), "chi2": 14.2, "p": 0.027, "f": 2.6, "p_f": 0.021, "kendalls_w": 0.12} for c in classes
+        {"class": c, "n": 20, "k": len(present), "chi2": 14.2, "p": 0.027, "f": 2.6, "p_f": 0.021, "kendalls_w": 0.12}
+        for c in classes
     ]
     write(target / "friedman.csv", "class,n,k,chi2,p,f,p_f,kendalls_w".split(","), friedman)
     ranks = [row for label in classes for row in _ranking(scores, label, present)]
@@ -307,7 +307,9 @@ def draw_figures(
     image, truth = phantom(len(classes))
     predictions: dict[str, np.ndarray | None] = {text: np.roll(truth, i % 5, axis=2) for i, text in enumerate(losses.values())}
     view = segmentations.cut(image, truth, predictions, "IPL", (3.0, 0.78, 0.78), len(classes) - 1)
-    style.save(segmentations.draw(view, len(classes), len(classes) - 1, segmentations.CT_WINDOW), target / f"segmentations_{name}")
+    style.save(
+        segmentations.draw(view, len(classes), len(classes) - 1, segmentations.CT_WINDOW), target / f"segmentations_{name}"
+    )
     text = segmentations.caption(view, classes, len(classes) - 1, label, "case_00003")
     write_json(target / f"segmentations_{name}.json", {"caption": text})
 
@@ -359,12 +361,18 @@ def make_study(
                 "format": name,
                 "classes": list(classes),
                 "n_classes": len(classes),
-                "losses": [{"name": n, "label": t, "loss": n, "parameters": {}} for n, t in chosen.items()],
-                "published": "mixed_focal_v1" if published else None,
+                "losses": [{"name": n, "label": t, "loss": n, "parameters": parameters(name, n)} for n, t in chosen.items()],
+                "published": name if published else None,
             }
         )
         settings[name] = dataset_settings(name, list(chosen), folds, cases if synthetic else None, published)
-    study = {"name": "fixture", "title": "Mixed Focal loss, rebuilt", "datasets": list(datasets), "seed": 42, "results": "results"}
+    study = {
+        "name": "fixture",
+        "title": "Mixed Focal loss, rebuilt",
+        "datasets": list(datasets),
+        "seed": 42,
+        "results": "results",
+    }
     catalogue = {n: {"loss": n, "label": t, "parameters": {}} for n, t in losses.items()}
     config = {"study": study, "losses": catalogue, "datasets": settings}
     return {
@@ -377,6 +385,12 @@ def make_study(
     }
 
 
+def parameters(dataset: str, loss: str) -> dict[str, Any]:
+    """Return the loss's parameters as published, as the study's settings hold them."""
+    published = load(dataset)
+    return dict(published.parameters.get(loss, {})) if published else {}
+
+
 def dataset_settings(name: str, losses: Sequence[str], folds: int, phantoms: int | None, published: bool) -> dict[str, Any]:
     """Return a dataset's section of the configuration, short trainings on purpose."""
     from workflow_lib.config import Dataset
@@ -387,7 +401,7 @@ def dataset_settings(name: str, losses: Sequence[str], folds: int, phantoms: int
         "source": "phantom" if phantoms else "folder",
         "root": "data/" + name,
         "losses": list(losses),
-        "published": "mixed_focal_v1" if published else None,
+        "published": name if published else None,
         "cross_validation": {"folds": folds},
         "training": {"patch": [32, 64, 64], "epochs": 30, "iterations": 20, "gpus": 0},
         "prediction": {"overlap": [16, 32, 32]},

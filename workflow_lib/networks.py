@@ -44,8 +44,8 @@ def import_keras() -> Any:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if "keras" not in sys.modules:
         with _silent_native_output():
-            import tensorflow  # noqa: F401 -- MIScnn's networks are written with it, whatever the backend
             import keras
+            import tensorflow  # noqa: F401 -- MIScnn's networks are written with it, whatever the backend
     import keras
 
     keras.config.set_floatx("float32")
@@ -90,7 +90,7 @@ def configure_runtime(threads: int, deterministic: bool, gpus: int) -> str:
     """Set threads, determinism and visible GPUs of the TensorFlow backend, and return the device in words ("cpu", "NVIDIA A100").
 
     `threads`: size of the thread pool inside an operation and of the one between operations; on a CPU the sums inside
-    convolutions, and so the weights, depend on it. `deterministic`: only operations that give the same bits every time.
+    convolutions, and so the weights, depend on it. `deterministic`: on GPUs too, only operations that always give the same bits.
     `gpus`: 0 hides all GPUs; otherwise memory is taken as it is needed instead of all at once.
     To be called before anything is computed; a setting that comes too late is reported as a warning. Other backends: no effect.
     """
@@ -106,8 +106,6 @@ def configure_runtime(threads: int, deterministic: bool, gpus: int) -> str:
         except RuntimeError:
             if tf.config.threading.get_intra_op_parallelism_threads() != threads:
                 warnings.warn(f"TensorFlow runs already; it does not change to {threads} thread(s) any more", stacklevel=2)
-        if deterministic:
-            tf.config.experimental.enable_op_determinism()
         devices = tf.config.list_physical_devices("GPU")
         try:
             if gpus == 0:
@@ -117,6 +115,9 @@ def configure_runtime(threads: int, deterministic: bool, gpus: int) -> str:
                 tf.config.experimental.set_memory_growth(device, True)
         except RuntimeError:
             warnings.warn("TensorFlow runs already; its GPUs stay as they are", stacklevel=2)
+        if deterministic or not devices:
+            # Costs nothing on a CPU.
+            tf.config.experimental.enable_op_determinism()
         if not devices:
             return "cpu"
         return str(tf.config.experimental.get_device_details(devices[0]).get("device_name", "gpu"))
@@ -205,7 +206,13 @@ def load_network(
         raise UserError(f"{weights} does not exist. Run the training that makes it first.")
     model = build_unet(n_classes, channels, patch, filters, depth, batch_normalisation)
     try:
-        model.load_weights(weights)
+        # Keras passes over arrays that a file has too many of.
+        held = _numbers_in(weights)
+        if held != model.count_params():
+            raise ValueError(f"it holds {held} numbers, the network has {model.count_params()} weights.")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            model.load_weights(weights)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
@@ -213,6 +220,20 @@ def load_network(
             f"classes, or is damaged: {reason} Delete it and run the training again."
         ) from error
     return model
+
+
+def _numbers_in(weights: Path) -> int:
+    import h5py
+
+    sizes: list[int] = []
+
+    def count(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            sizes.append(item.size)
+
+    with h5py.File(weights, "r") as file:
+        file.visititems(count)
+    return sum(sizes)
 
 
 def count_parameters(
@@ -226,7 +247,8 @@ def count_parameters(
         """Two convolutions, each with bias and the four vectors of batch normalisation."""
         return kernel * (before + width) * width + 2 * (1 + statistics) * width
 
-    total, before = 0, channels
+    total: int = 0
+    before = channels
     for level in range(depth + 1):
         total += block(before, filters * 2**level)
         before = filters * 2**level
@@ -235,7 +257,7 @@ def count_parameters(
         total += 2 ** len(patch) * before * width + width  # transposed convolution
         total += block(2 * width, width)
         before = width
-    return total + before * n_classes + n_classes
+    return int(total + before * n_classes + n_classes)
 
 
 def estimate_memory(

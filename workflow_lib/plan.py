@@ -113,7 +113,7 @@ class Plan:
             "network": _plain(dataset.network),
             "training": _plain(dataset.training),
         }
-        return settings, [losses.module(entry["loss"])]
+        return settings, [_loss_module(entry["loss"])]
 
     def _predict(self, name: str, loss: str, fold: int) -> tuple[dict[str, Any], list[str]]:
         dataset = self.datasets[name]
@@ -158,7 +158,7 @@ class Plan:
     def _figures_losses(self) -> tuple[dict[str, Any], list[str]]:
         used = sorted({self.config.loss(name).loss for name in self.all_losses()})
         drawn = sorted({*used, "focal", "focal_tversky", "cosine_tversky"})
-        return {"losses": used}, [losses.module(name) for name in drawn]
+        return {"losses": used}, [_loss_module(name) for name in drawn]
 
     def _figures_dataset(self, name: str) -> tuple[dict[str, Any], list[str]]:
         dataset = self.datasets[name]
@@ -169,6 +169,8 @@ class Plan:
             "losses": [{"name": entry["name"], "label": entry["label"]} for entry in entries],
             "colours": self.all_losses(),
             "figure_case": dataset.figure_case,
+            # A CT is shown in the soft-tissue window; clipping in HU is what tells a CT from an MRI here.
+            "ct": dataset.preprocessing.clip is not None,
             "seed": derive(self.config.study.seed, "figures", name),
         }
         return settings, []
@@ -192,6 +194,10 @@ class Plan:
         config["losses"] = {name: _plain(choice, steering=True) for name, choice in self.config.losses.items()}
         config["datasets"] = {name: _plain(dataset, steering=True) for name, dataset in self.datasets.items()}
         return {"name": study.name, "title": study.title, "datasets": described, "config": config}, []
+
+
+def _loss_module(name: str) -> str:
+    return f"workflow_lib.losses.{name}"
 
 
 def load(raw: Mapping[str, Any], origin: str = "the configuration") -> Plan:
@@ -235,7 +241,9 @@ def _loss_faults(raw: Mapping[str, Any], config: Config | None) -> list[str]:
 def _dataset_faults(config: Config) -> list[str]:
     faults = []
     for name, dataset in config.used_datasets().items():
-        faults += [f"datasets.{name}: {fault}" for fault in formats.faults(dataset.format, dataset.source)]
+        kind = dataset.phantom.kind if dataset.phantom is not None else None
+        options = {"channels": dataset.channels}
+        faults += [f"datasets.{name}.{fault}" for fault in formats.faults(dataset.format, dataset.source, kind, options)]
         if dataset.published is not None and dataset.published not in published.names():
             known = ", ".join(published.names())
             faults.append(f"datasets.{name}.published: no published numbers named {dataset.published!r}; there are: {known}")

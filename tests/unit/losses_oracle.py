@@ -38,9 +38,8 @@ def per_class(y: Array, p: Array, of: Callable[[float], float], delta: float, op
     first = 0 if options.get("include_background", True) else 1
     totals = []
     for sample in range(y.shape[0]):
-        values = [
-            of(tversky_index(y[sample, :, c], p[sample, :, c], delta, options.get("smooth", S))) for c in range(first, y.shape[-1])
-        ]
+        classes = range(first, y.shape[-1])
+        values = [of(tversky_index(y[sample, :, c], p[sample, :, c], delta, options.get("smooth", S))) for c in classes]
         totals.append(sum(values) if options.get("class_reduction", "mean") == "sum" else sum(values) / len(values))
     return sum(totals) / len(totals)
 
@@ -122,7 +121,7 @@ LOSSES: dict[str, Callable[..., float]] = {
 }
 
 
-def gradient(loss: Callable[[Array, Array], float], y: Array, p: Array, step: float = 1e-5) -> Array:
+def gradient(loss: Callable[[Array, Array], float], y: Array, p: Array, step: float = 1e-6) -> Array:
     """Central differences with respect to every element of p."""
     result = np.zeros_like(p)
     for index in np.ndindex(p.shape):

@@ -30,15 +30,18 @@ def make(shape: Vector3i, rng: np.random.Generator) -> tuple[np.ndarray, np.ndar
     space = Space.of(grid, spacing, rng, warp=3.0)
     image = np.full(grid, AIR, dtype=np.float32)
     phase = rng.uniform(0, 1)
-    _paint_trunk(image, space, rng)
-    _paint_organs(image, space, rng, phase)
+    cavity = _paint_trunk(image, space, rng)
+    _paint_organs(image, space, rng, phase, cavity)
     mask = _paint_kidneys(image, space, rng, phase)
     _add_islands(mask, rng)
     return _degrade(image, rng), mask, spacing
 
 
-def _paint_trunk(image: np.ndarray, space: Space, rng: np.random.Generator) -> None:
-    """Paint the couch, the skin with its fat, the wall of muscle, the spine and the muscles beside it."""
+def _paint_trunk(image: np.ndarray, space: Space, rng: np.random.Generator) -> np.ndarray:
+    """Paint the couch, the skin with its fat, the wall of muscle, the spine and the muscles beside it.
+
+    Return how deep each voxel lies within the wall, in mm.
+    """
     endless = float("inf")
     width, height = rng.uniform(140, 154), rng.uniform(98, 112)
     fat, wall = rng.uniform(10, 26), rng.uniform(7, 12)
@@ -53,9 +56,10 @@ def _paint_trunk(image: np.ndarray, space: Space, rng: np.random.Generator) -> N
     paint(image, space.share(space.ellipsoid((0, 56, 0), (endless, 17, 22))), bone + 150)
     paint(image, space.share(space.ellipsoid((0, 56, 0), (endless, 13, 18))), bone)
     paint(image, space.share(space.ellipsoid((0, 82, 0), (endless, 9, 10))), 35.0)
+    return space.ellipsoid((0, 0, 0), (endless, height - fat - wall, width - fat - wall))
 
 
-def _paint_organs(image: np.ndarray, space: Space, rng: np.random.Generator, phase: float) -> None:
+def _paint_organs(image: np.ndarray, space: Space, rng: np.random.Generator, phase: float, cavity: np.ndarray) -> None:
     """Paint liver, spleen, stomach, great vessels and bowel; some as dense as kidney or tumour."""
     endless = float("inf")
     shift = rng.uniform(-12, 12)
@@ -64,10 +68,11 @@ def _paint_organs(image: np.ndarray, space: Space, rng: np.random.Generator, pha
         centre = (rng.uniform(-20, 64), rng.uniform(-72, 12), rng.uniform(-100, 100))
         density = rng.choice([rng.uniform(15, 60), rng.uniform(60, 130), rng.uniform(120, 260), -750.0], p=[0.45, 0.2, 0.2, 0.15])
         radii = tuple(rng.uniform(10, 21, size=3))
-        paint(image, space.share(space.ellipsoid(centre, radii, rng.uniform(0, np.pi))), float(density))
-    paint(image, space.share(space.ellipsoid((shift - 45, -18, -62), (68, 66, 68))), liver)
-    paint(image, space.share(space.ellipsoid((shift - 50, 18, 98), (42, 42, 24))), spleen)
-    paint(image, space.share(space.ellipsoid((shift - 48, -45, 48), (36, 30, 44))), rng.uniform(15, 60))
+        loop = space.ellipsoid(centre, radii, rng.uniform(0, np.pi))
+        paint(image, space.share(np.minimum(loop, cavity)), float(density))
+    paint(image, space.share(np.minimum(space.ellipsoid((shift - 45, -18, -62), (68, 66, 68)), cavity)), liver)
+    paint(image, space.share(np.minimum(space.ellipsoid((shift - 50, 18, 98), (42, 42, 24)), cavity)), spleen)
+    paint(image, space.share(np.minimum(space.ellipsoid((shift - 48, -45, 48), (36, 30, 44)), cavity)), rng.uniform(15, 60))
     paint(image, space.share(space.ellipsoid((0, 28, 9), (endless, 9, 9))), 250 - 90 * phase)
     paint(image, space.share(space.ellipsoid((0, 26, -16), (endless, 9, 11))), 110 + 40 * phase)
 

@@ -55,13 +55,13 @@ def _paint_brain(image: np.ndarray, space: Space, rng: np.random.Generator, brai
 
 def _paint_tumour(image: np.ndarray, space: Space, rng: np.random.Generator, brain: np.ndarray, enhancing: bool) -> np.ndarray:
     """Paint a core, an enhancing rim of uneven width around it, and oedema around both. Return the mask."""
-    radius = float(rng.uniform(13, 24))
+    radius = float(rng.uniform(17, 27))
     reachable = np.argwhere((brain > 0.9 * radius) & (np.abs(space.positions[0]) > 14))
     spot = tuple(reachable[rng.integers(len(reachable))])
     centre = [float(axis[spot]) for axis in space.positions]
     depth = space.ellipsoid(centre, tuple(radius * rng.uniform(0.8, 1.2, size=3)), rng.uniform(0, np.pi))
     depth += 2.0 * smooth_field(rng, image.shape, (10, 10, 8))
-    rim = rng.uniform(4, 7) + 2.0 * smooth_field(rng, image.shape, (12, 12, 9))
+    rim = rng.uniform(6, 10) + 2.0 * smooth_field(rng, image.shape, (12, 12, 9))
     swelling = depth + rng.uniform(9, 16) + 4 * smooth_field(rng, image.shape, (9, 9, 7))
     mask = np.zeros(image.shape, dtype=np.int16)
     paint(image, 0.75 * space.share(swelling) * (brain > 3), 290.0)

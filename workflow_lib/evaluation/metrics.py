@@ -7,6 +7,8 @@ import numpy as np
 from workflow_lib.cases import LabelMap
 from workflow_lib.errors import UserError
 
+METRICS = ("dsc", "precision", "recall")
+
 BOTH_EMPTY = "both empty"
 EMPTY_PREDICTION = "empty prediction"
 EMPTY_REFERENCE = "empty reference"
@@ -18,9 +20,9 @@ _CHUNK = 1 << 20  # bytes looked at in one go: small enough to stay in the proce
 def score_case(truth: np.ndarray, prediction: np.ndarray, labels: LabelMap) -> list[dict[str, object]]:
     """Return one row per foreground class, then one per region of `labels`.
 
-    `truth` and `prediction` are class indices, uint8, of the same shape (any number of axes). A row holds `class`, `kind` ("class" or
-    "region"), the numbers of voxels `tp`, `fp` and `fn` (integers), `dsc`, `precision` and `recall` in [0, 1] (NaN where
-    undefined) and `note`, which says why a value is NaN or 0 because a mask is empty:
+    `truth` and `prediction` are class indices, uint8, of the same shape (any number of axes). A row holds `class`, `kind`
+    ("class" or "region"), the numbers of voxels `tp`, `fp` and `fn` (integers), `dsc`, `precision` and `recall` in [0, 1] (NaN
+    where undefined) and `note`, which tells which mask is empty:
 
     - "both empty": neither mask holds the class; all three are undefined;
     - "empty prediction": dsc, precision and recall are 0 (0/0 in precision is set to 0, the class was missed);

@@ -7,9 +7,9 @@ import pandas as pd
 
 from workflow_lib.errors import Faults, UserError
 from workflow_lib.evaluation.frames import read_frame, write_frame
+from workflow_lib.evaluation.metrics import METRICS
 
 COLUMNS = ("dataset", "loss", "fold", "case", "class", "kind", "tp", "fp", "fn", "dsc", "precision", "recall", "note")
-METRICS = ("dsc", "precision", "recall")
 
 _COUNTS = ("fold", "tp", "fp", "fn")
 _SHOWN = 20  # faults of a kind that are told one by one

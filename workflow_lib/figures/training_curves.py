@@ -52,6 +52,8 @@ def draw(histories: Histories, losses: Mapping[str, str], colours: Mapping[str, 
 
 
 def _panel(axes: Axes, folds: Mapping[int, pd.DataFrame], colour: str) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     if not folds:
         axes.text(0.5, 0.5, "not trained", color=GREY, ha="center", va="center", transform=axes.transAxes, style="italic")
         axes.set_xticks([])
@@ -75,5 +77,9 @@ def _panel(axes: Axes, folds: Mapping[int, pd.DataFrame], colour: str) -> None:
     values = values[np.isfinite(values)]
     if len(values) and values.min() > 0 and values.max() > 10 * values.min():
         axes.set_yscale("log")
+        # Plain numbers at 1, 2 and 5 of each decade.
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.get_major_locator().set_params(integer=True, nbins=5)
     axes.grid(axis="y")

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 def load_model(weights: Path, n_classes: int, channels: int, patch: Sequence[int], network: Network) -> "keras.Model":
     """Return the trained network. Raises UserError when the file is missing, damaged or of another network."""
-    return networks.load_network(
-        weights, n_classes, channels, patch, network.filters, network.depth, network.batch_normalisation
-    )
+    return networks.load_network(weights, n_classes, channels, patch, network.filters, network.depth, network.batch_normalisation)
 
 
 def probabilities(

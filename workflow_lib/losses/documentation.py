@@ -1,15 +1,11 @@
-"""docs/losses.md, written from the registry: `python -m workflow_lib.losses.documentation docs/losses.md`."""
+"""docs/losses.md, written from the registry (`make generated`)."""
 
-import sys
-from pathlib import Path
-
-from workflow_lib.files import write_text
 from workflow_lib.losses import registry
 from workflow_lib.losses._parameters import parameter_rows
 
 HEAD = r"""# Losses
 
-<!-- Written by `python -m workflow_lib.losses.documentation docs/losses.md` from workflow_lib/losses; do not edit. -->
+<!-- Written by `make generated` from the files in workflow_lib/losses; do not edit. -->
 
 A loss is chosen by name in the study, with parameters that differ from its defaults:
 
@@ -25,6 +21,10 @@ from workflow_lib.losses.mixed_focal import mixed_focal
 
 model.compile(optimizer="adam", loss=mixed_focal(delta=0.6))
 ```
+
+A model that was saved with a loss is loaded with `keras.saving.load_model(path, custom_objects=registry.keras_objects())`
+(`workflow_lib.losses.registry`). With mixed precision keep the softmax layer in float32: where a class is absent from the patch and
+from the prediction, the gradient of an overlap (about 1/s) does not fit into float16.
 
 ## Notation
 
@@ -83,12 +83,3 @@ def _loss(name: str) -> str:
         parts.append("\n".join(f"- {note}" for note in notes))
     parts.append(f"Source: {loss.CITATION}")
     return "\n\n".join(parts) + "\n"
-
-
-def main() -> None:
-    """Write the page to the path that is the one argument."""
-    write_text(Path(sys.argv[1]), text())
-
-
-if __name__ == "__main__":
-    main()

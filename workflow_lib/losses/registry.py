@@ -44,25 +44,30 @@ class LossModule(Protocol):
 
 def names() -> tuple[str, ...]:
     """Return the names of all losses, sorted. No loss is imported."""
-    found = (module.name for module in pkgutil.iter_modules(workflow_lib.losses.__path__))
-    return tuple(sorted(name for name in found if not name.startswith("_") and name not in NOT_LOSSES))
+    files = (file.name for file in pkgutil.iter_modules(workflow_lib.losses.__path__))
+    return tuple(sorted(name for name in files if not name.startswith("_") and name not in NOT_LOSSES))
 
 
 def get(name: str) -> LossModule:
     """Return the module of a loss. Raises UserError with the nearest name and the whole list when there is none."""
     if name not in names():
         raise UserError(_unknown(name))
-    module = importlib.import_module(f"workflow_lib.losses.{name}")
+    found = importlib.import_module(module(name))
     needed = ("NAME", "LABEL", "CITATION", "EQUATION", "FAMILY", "Parameters", name)
-    missing = [key for key in needed if not hasattr(module, key)]
+    missing = [key for key in needed if not hasattr(found, key)]
     if missing:
         raise UserError(f"The loss file workflow_lib/losses/{name}.py does not define {', '.join(missing)}.")
-    loss = cast(LossModule, module)
+    loss = cast(LossModule, found)
     if name != loss.NAME:
         raise UserError(f"The loss file workflow_lib/losses/{name}.py has NAME = {loss.NAME!r}; it must be {name!r}.")
     if loss.FAMILY not in FAMILIES:
         raise UserError(f"The loss file workflow_lib/losses/{name}.py has FAMILY = {loss.FAMILY!r}; use {', '.join(FAMILIES)}.")
     return loss
+
+
+def module(name: str) -> str:
+    """Return the name of the Python module that holds the loss."""
+    return f"{workflow_lib.losses.__name__}.{name}"
 
 
 def build(name: str, parameters: Mapping[str, Any] | None = None) -> LossFunction:
@@ -93,6 +98,11 @@ def faults(name: str, parameters: Mapping[str, Any] | None = None, n_classes: in
     ]
 
 
+def keras_objects() -> dict[str, type]:
+    """Return what `keras.saving.load_model(path, custom_objects=...)` needs to load a model that was saved with a loss."""
+    return {LossFunction.__name__: LossFunction}
+
+
 def resolved_parameters(name: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return all parameters of the loss, the defaults filled in, as plain data for JSON.
 
@@ -112,6 +122,14 @@ def preset(name: str, which: str = "paper") -> dict[str, Any]:
 def built_from(name: str) -> tuple[str, ...]:
     """Return the losses that the loss generalises or combines."""
     return tuple(getattr(get(name), "BUILT_FROM", ()))
+
+
+def with_components(members: Iterable[str]) -> list[str]:
+    """Return `members` and every loss that one of them is built from, directly or not: the members first, in their order."""
+    found = list(dict.fromkeys(members))
+    for name in found:  # the list grows while it is walked
+        found += [base for base in built_from(name) if base not in found]
+    return found
 
 
 def depth(name: str) -> int:

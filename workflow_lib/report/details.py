@@ -13,7 +13,7 @@ from workflow_lib.figures.imbalance import percent, pooled_shares
 from workflow_lib.report.data import number
 from workflow_lib.report.score_tables import foreground
 from workflow_lib.report.sources import Sources
-from workflow_lib.report.text import count, duration, fixed, full, signed
+from workflow_lib.report.text import count, duration, full
 from workflow_lib.tables import display
 
 MOST_PAIRS = 500
@@ -49,7 +49,9 @@ def friedman(sources: Sources, dataset: Mapping[str, Any]) -> list[str]:
         start = f"{row['class'].capitalize()}: over {count(int(number(row['n'])), 'case')} and {count(int(number(row['k'])), 'loss', 'losses')}, "
         if math.isfinite(p):
             verdict = "the losses differ" if p < 0.05 else "no difference between the losses is shown"
-            sentences.append(f"{start}{verdict} (Friedman test, Iman–Davenport F = {f:.2f}, p = {display.p_value(p)}; Kendall's W = {w:.2f}).")
+            sentences.append(
+                f"{start}{verdict} (Friedman test, Iman–Davenport F = {f:.2f}, p = {display.p_value(p)}; Kendall's W = {w:.2f})."
+            )
         else:
             sentences.append(f"{start}the Friedman test is not defined.")
     return sentences
@@ -79,11 +81,14 @@ def pairs_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any] 
                 "row": labels.get(row["row"], row["row"]),
                 "column": labels.get(row["column"], row["column"]),
                 "n": row["n"],
-                "shift": {"text": f"{signed(middle)} [{signed(low)}, {signed(high)}]", "sort": full(middle)},
+                "shift": {
+                    "text": f"{display.difference(middle)} [{display.difference(low)}, {display.difference(high)}]",
+                    "sort": full(middle),
+                },
                 "median": _cell(number(row["median_difference"])),
                 "rank_biserial": _cell(number(row["rank_biserial"]), 2),
                 "cliffs_delta": _cell(number(row["cliffs_delta"]), 2),
-                "a12": {"text": fixed(number(row["a12"]), 2), "sort": full(number(row["a12"]))},
+                "a12": {"text": display.number(number(row["a12"]), 2), "sort": full(number(row["a12"]))},
                 "wins": f"{row['wins']} / {row['ties']} / {row['losses']}",
                 "p": _p(p, row["mark"]),
                 "published_p": _p(number(other["p_holm"]), other["mark"]) if other else {"text": "–", "sort": ""},
@@ -100,7 +105,7 @@ def pairs_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any] 
 
 
 def _cell(value: float, digits: int = 3) -> dict[str, str]:
-    return {"text": signed(value, digits), "sort": full(value)}
+    return {"text": display.difference(value, digits), "sort": full(value)}
 
 
 def _p(p: float, mark: str) -> dict[str, str]:

@@ -8,10 +8,12 @@ from typing import Any
 
 from workflow_lib.report.data import number
 from workflow_lib.report.sources import Sources
-from workflow_lib.report.text import fixed, full, signed
+from workflow_lib.report.text import full
 from workflow_lib.tables import display
+from workflow_lib.tables.protocol import match_losses
+from workflow_lib.tables.published import Published, load
 
-METRICS = {"dsc": "DSC", "precision": "Precision", "recall": "Recall"}
+METRICS = display.METRIC_NAMES
 
 VERDICTS = {
     "consistent": ("✓", "consistent", "our mean lies in the 95 % prediction interval of the published one"),
@@ -22,12 +24,21 @@ VERDICTS = {
 }
 """Symbol, name and meaning of each verdict, in the order of the summary."""
 
-TRUE = {"1", "yes", "true", "True", "agree"}
-
 
 def foreground(dataset: Mapping[str, Any]) -> list[str]:
     """Return the dataset's class names without the background, which stands first."""
     return [str(name) for name in dataset["classes"][1:]]
+
+
+def published_of(dataset: Mapping[str, Any]) -> Published | None:
+    """Return the published numbers that the dataset is held against, or None."""
+    return load(dataset["published"])
+
+
+def our_names(dataset: Mapping[str, Any]) -> dict[str, str]:
+    """Return published loss -> name of the loss in this study, for the losses that both have."""
+    published = published_of(dataset)
+    return match_losses(published, dataset["losses"]) if published else {}
 
 
 def score_table(sources: Sources, dataset: Mapping[str, Any], gaps: Mapping[str, str]) -> dict[str, Any]:
@@ -38,7 +49,12 @@ def score_table(sources: Sources, dataset: Mapping[str, Any], gaps: Mapping[str,
     name = dataset["name"]
     path = f"tables/{name}_scores.csv"
     rows = {row["loss"]: row for row in sources.rows(path) or []}
-    compared = {(row["loss"], row["class"], row["metric"]): row for row in sources.rows(f"tables/{name}_comparison.csv") or []}
+    ours = our_names(dataset)
+    compared = {
+        (ours[row["loss"]], row["class"], row["metric"]): row
+        for row in sources.rows(f"tables/{name}_comparison.csv") or []
+        if row["loss"] in ours
+    }
     lines = []
     for loss in dataset["losses"]:
         row = rows.get(loss["name"], {})
@@ -61,9 +77,7 @@ def score_table(sources: Sources, dataset: Mapping[str, Any], gaps: Mapping[str,
     }
 
 
-def _score_cell(
-    row: Mapping[str, str], column: str, best: set[str], compared: Mapping[str, str] | None
-) -> dict[str, Any]:
+def _score_cell(row: Mapping[str, str], column: str, best: set[str], compared: Mapping[str, str] | None) -> dict[str, Any]:
     mean, half = number(row.get(column)), number(row.get(column + "_ci95"))
     cell: dict[str, Any] = {"text": None, "sort": full(mean), "best": column in best, "title": ""}
     if math.isfinite(mean):
@@ -72,7 +86,7 @@ def _score_cell(
     if compared is not None:
         published = number(compared["published"])
         cell["published"] = display.mean_ci(published, number(compared["published_ci95"])) if math.isfinite(published) else None
-        cell["difference"] = signed(number(compared["difference"]))
+        cell["difference"] = display.difference(number(compared["difference"]))
         cell["verdict"] = verdict(compared["verdict"])
         cell["reason"] = compared["reason"]
     return cell
@@ -86,9 +100,7 @@ def verdict(name: str) -> dict[str, str]:
 
 def verdict_counts(sources: Sources, datasets: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return how many published cells carry each verdict, over all datasets; empty when nothing is compared."""
-    found = [
-        row["verdict"] for dataset in datasets for row in sources.rows(f"tables/{dataset['name']}_comparison.csv") or []
-    ]
+    found = [row["verdict"] for dataset in datasets for row in sources.rows(f"tables/{dataset['name']}_comparison.csv") or []]
     return [{**verdict(name), "count": found.count(name)} for name in VERDICTS] if found else []
 
 
@@ -98,8 +110,11 @@ def p_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any]:
     path = f"tables/{name}_pvalues.csv"
     rows = sources.rows(path)
     pairs = {(row["class"], row["row"], row["column"]): row for row in rows or []}
+    ours = our_names(dataset)
     compared = {
-        (row["class"], row["row"], row["column"]): row for row in sources.rows(f"tables/{name}_comparison_p.csv") or []
+        (row["class"], frozenset((ours[row["row"]], ours[row["column"]]))): row
+        for row in sources.rows(f"tables/{name}_comparison_p.csv") or []
+        if row["row"] in ours and row["column"] in ours
     }
     losses = dataset["losses"]
     groups = []
@@ -107,7 +122,7 @@ def p_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any]:
         lines = []
         for label in foreground(dataset):
             keys = [(label, row_loss["name"], column["name"]) for column in losses[:below]]
-            cells = [_p_cell(pairs.get(key), compared.get(key)) for key in keys]
+            cells = [_p_cell(pairs.get(key), compared.get((key[0], frozenset(key[1:])))) for key in keys]
             lines.append({"class": label, "cells": cells, "empty": len(losses) - below - 1})
         groups.append({"label": row_loss["label"], "lines": lines})
     return {
@@ -136,13 +151,14 @@ def _p_cell(row: Mapping[str, str] | None, compared: Mapping[str, str] | None) -
         if math.isfinite(published):
             cell["published"] = display.p_value(published)
             cell["published_mark"] = compared["published_mark"]
-            cell["agree"] = compared["agree"] in TRUE
+            cell["agree"] = compared["agree"]
     return cell
 
 
 def comparison_rows(sources: Sources, dataset: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the lines of the comparison with the published numbers: value, ours, difference, verdict and its reason."""
-    labels = {loss["name"]: loss["label"] for loss in dataset["losses"]}
+    published_as = published_of(dataset)
+    labels = dict(published_as.labels) if published_as else {}
     lines = []
     for row in sources.rows(f"tables/{dataset['name']}_comparison.csv") or []:
         published, ours = number(row["published"]), number(row["ours"])
@@ -157,7 +173,7 @@ def comparison_rows(sources: Sources, dataset: Mapping[str, Any]) -> list[dict[s
                     "text": display.mean_ci(ours, number(row["ours_ci95"])) if math.isfinite(ours) else "–",
                     "sort": full(ours),
                 },
-                "difference": {"text": signed(difference), "sort": full(difference)},
+                "difference": {"text": display.difference(difference), "sort": full(difference)},
                 "verdict": verdict(row["verdict"]),
                 "reason": row["reason"],
             }
@@ -181,11 +197,19 @@ def means_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any] 
             {
                 "label": labels.get(row["loss"], row["loss"]),
                 "class": row["class"],
-                "published": {"text": display.mean_ci(number(row["mean"]), number(row["ci95"])), "sort": full(number(row["mean"]))},
-                "cases": {"text": f"{fixed(mean)} [{fixed(low)}, {fixed(high)}]", "sort": full(mean)},
+                "published": {
+                    "text": display.mean_ci(number(row["mean"]), number(row["ci95"])),
+                    "sort": full(number(row["mean"])),
+                },
+                "cases": {"text": f"{display.number(mean)} [{display.number(low)}, {display.number(high)}]", "sort": full(mean)},
                 "n": row["cases"],
                 "excluded": row["excluded"],
                 "empty": row["empty_predictions"],
             }
         )
-    return {"rows": lines, "csv": sources.csv_link(path), "csv_name": f"{dataset['name']}_means.csv", "source": sources.source(path)}
+    return {
+        "rows": lines,
+        "csv": sources.csv_link(path),
+        "csv_name": f"{dataset['name']}_means.csv",
+        "source": sources.source(path),
+    }

@@ -1,11 +1,9 @@
-"""Small pieces of text: counts, lists, durations, differences. Plain text only; escaping is the template's work."""
+"""Small pieces of text: counts, lists, durations. Plain text only; escaping is the template's work."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-
-MINUS = "−"
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
@@ -21,19 +19,6 @@ def grouped(number: int) -> str:
 def listed(items: Sequence[str]) -> str:
     """Return "a", "a and b", "a, b and c"."""
     return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1] if items else ""
-
-
-def signed(value: float, digits: int = 3) -> str:
-    """Return a difference with its sign, a true minus, and no sign on a zero after rounding; "–" when undefined."""
-    if not math.isfinite(value):
-        return "–"
-    text = f"{abs(value):.{digits}f}"
-    return text if float(text) == 0 else ("+" if value > 0 else MINUS) + text
-
-
-def fixed(value: float, digits: int = 3) -> str:
-    """Return a number with a fixed count of decimals and a true minus; "–" when undefined."""
-    return f"{value:.{digits}f}".replace("-", MINUS) if math.isfinite(value) else "–"
 
 
 def full(value: float) -> str:

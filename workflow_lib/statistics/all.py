@@ -21,10 +21,10 @@ STEMS = ("means", "fold_means", "ranksum", "signed_rank", "friedman", "ranking")
 def compute(frame: pd.DataFrame, losses: Sequence[str], settings: Mapping[str, Any], seed: int) -> dict[str, pd.DataFrame]:
     """Return the tables `STEMS` of a table of scores.
 
-    `losses` gives the order of the tables; losses of the scores that are not in it are left out. `settings` are `bootstrap` (number
-    of samples) and `confidence` (level of all intervals). Classes and regions keep the order of the scores. The result depends
-    on the scores, the settings and the seed, not on the order of the rows. What is missing (a training, a loss) is missing in
-    the counts; everything else is computed from what is there.
+    `losses` gives the order of the tables; losses of the scores that are not in it are left out. `settings` are `bootstrap`
+    (number of samples) and `confidence` (level of all intervals). Classes and regions keep the order of the scores; else the
+    order of the rows does not matter. What is missing (a training, a loss) shows in the counts; everything else is computed
+    from what is there.
     """
     frame = frame[frame["loss"].isin(list(losses))]
     classes = class_names(frame)

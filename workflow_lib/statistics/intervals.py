@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from workflow_lib.evaluation.metrics import EMPTY_PREDICTION, METRICS
 from workflow_lib.seeds import generator
 
-METRICS = ("dsc", "precision", "recall")
 FOLD_COLUMNS = ("loss", "class", "metric", "fold", "mean", "cases")
 COLUMNS = (
     *("loss", "class", "metric", "mean", "ci95", "sd", "folds", "cases", "excluded", "empty_predictions"),
@@ -52,13 +52,16 @@ def fold_means(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str
     Only folds that the loss was scored in have a row; a fold where the metric is defined nowhere has NaN and 0 cases.
     """
     grouped = frame.groupby(["loss", "class", "fold"], sort=True)[list(METRICS)]
-    means, counts = grouped.mean(), grouped.count()
-    folds = sorted(frame["fold"].unique())
+    table = grouped.mean()
+    means = dict(zip(table.index, table.to_numpy(), strict=True))
+    counts = dict(zip(table.index, grouped.count().to_numpy(), strict=True))
     rows = [
-        (loss, name, metric, int(fold), float(means.at[(loss, name, fold), metric]), int(counts.at[(loss, name, fold), metric]))
-        for loss, name, metric in _keys(losses, classes)
-        for fold in folds
-        if (loss, name, fold) in means.index
+        (loss, name, metric, fold, float(means[loss, name, fold][position]), int(counts[loss, name, fold][position]))
+        for loss in losses
+        for name in classes
+        for position, metric in enumerate(METRICS)
+        for fold in map(int, sorted(frame["fold"].unique()))
+        if (loss, name, fold) in means
     ]
     return pd.DataFrame(rows, columns=list(FOLD_COLUMNS))
 
@@ -101,16 +104,14 @@ def means_table(
         of_folds = by_key.get((loss, name, metric), pd.Series(dtype=float))
         mean, half, sd = t_interval(of_folds.to_numpy(), confidence)
         case_mean = float(values.mean()) if len(values) else math.nan
-        empty = int((found["note"] == "empty prediction").sum())
+        empty = int((found["note"] == EMPTY_PREDICTION).sum())
         low, high = bootstrap.interval((loss, name, metric), confidence)
         counts = (int(of_folds.notna().sum()), len(values), len(found) - len(values), empty)
         rows.append((loss, name, metric, mean, half, sd, *counts, case_mean, low, high))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def bootstrap_means(
-    frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str], samples: int, seed: int
-) -> Bootstrap:
+def bootstrap_means(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str], samples: int, seed: int) -> Bootstrap:
     """Return `samples` bootstrap means of every loss, class and metric; the same for the same scores and seed.
 
     With numbers of draws per case as a matrix (samples, cases of the fold), sums over cases are matrix products.

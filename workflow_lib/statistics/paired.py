@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,12 +31,12 @@ def signed_rank_tests(frame: pd.DataFrame, losses: Sequence[str], classes: Seque
     rows = []
     for name in classes:
         table = score_table(frame, losses, name)
-        tests = []
+        tests: list[dict[str, Any]] = []
         for row, column in pairs(losses):
             both = table[[row, column]].dropna()
             found = compare(both[row].to_numpy(), both[column].to_numpy(), confidence)
             tests.append({"class": name, "row": row, "column": column, **found})
-        adjusted = adjust([float(test["p"]) for test in tests])
+        adjusted = adjust([test["p"] for test in tests])
         rows += [test | {"p_holm": float(p), "mark": mark(float(p))} for test, p in zip(tests, adjusted, strict=True)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

@@ -38,4 +38,4 @@ def ranks(values: np.ndarray) -> np.ndarray:
 
     Means of the same scores in another order may differ in the last digits, so values are compared to twelve decimals.
     """
-    return stats.rankdata(-np.round(values, 12), method="min", axis=1).astype(int)
+    return np.asarray(stats.rankdata(-np.round(values, 12), method="min", axis=1), dtype=int)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 from scipy import stats
@@ -22,7 +23,7 @@ def ranksum_tests(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[
     rows = []
     for name in classes:
         table = score_table(frame, losses, name)
-        tests = []
+        tests: list[dict[str, Any]] = []
         for row, column in pairs(losses):
             x, y = defined(table[row]), defined(table[column])
             statistic, p = stats.ranksums(x, y, alternative="two-sided") if x.size and y.size else (math.nan, math.nan)

@@ -27,12 +27,16 @@ USER_FAULT = 2
 
 @dataclass(frozen=True)
 class Context:
-    """What a step was called with. `settings` is its own part of the study; `workers` bounds its parallel work."""
+    """What a step was called with.
+
+    `settings` is its own part of the study. `workers` (parallel work) and `numbers` steer the run and change no result.
+    """
 
     settings: dict[str, Any]
     fingerprint: str
     workers: int
     paths: dict[str, list[Path]]
+    numbers: dict[str, int]
 
     def path(self, name: str) -> Path:
         """Return the one path of an argument."""
@@ -40,7 +44,14 @@ class Context:
         return path
 
 
-def run(step: str, description: str, work: Callable[[Context], None], inputs: Sequence[str], outputs: Sequence[str]) -> None:
+def run(
+    step: str,
+    description: str | None,
+    work: Callable[[Context], None],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    numbers: Sequence[str] = (),
+) -> None:
     """Parse the arguments, do the work, write the record; end the process with code 2 after a user's fault.
 
     `inputs` and `outputs` name the path arguments; a name that ends in '+' takes several, in '?' none or one.
@@ -56,12 +67,15 @@ def run(step: str, description: str, work: Callable[[Context], None], inputs: Se
         parser.add_argument(
             f"--{bare}", type=Path, nargs="*" if name[-1] in "+?" else 1, default=[], required=name[-1] not in "+?"
         )
+    for name in numbers:
+        parser.add_argument(f"--{name}", type=int, required=True)
     arguments = parser.parse_args()
     paths = {name.rstrip("+?"): list(getattr(arguments, name.rstrip("+?").replace("-", "_"))) for name in [*inputs, *outputs]}
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     clock = time.monotonic()
     try:
-        work(Context(arguments.settings, arguments.fingerprint, max(1, arguments.workers), paths))
+        steering = {name: int(getattr(arguments, name.replace("-", "_"))) for name in numbers}
+        work(Context(arguments.settings, arguments.fingerprint, max(1, arguments.workers), paths, steering))
         if arguments.record is not None:
             write_record(
                 arguments.record,

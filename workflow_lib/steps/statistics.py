@@ -1,22 +1,17 @@
 """Test the differences between the losses of a dataset, as published and as the same cases allow."""
 
-from workflow_lib.config import Statistics
+from workflow_lib.evaluation.frames import write_frame
 from workflow_lib.evaluation.scores import read_scores
-from workflow_lib.statistics import compute
+from workflow_lib.statistics.all import compute
 from workflow_lib.steps._command import Context, run
-from workflow_lib.steps._tables import write_frames
 
 
 def work(context: Context) -> None:
-    """Write one CSV for each kind of statistic."""
+    """Write one CSV for each kind of statistic, under the names that the outputs have."""
     settings = context.settings
-    frames = compute.compute(
-        read_scores(context.path("scores")),
-        settings["losses"],
-        Statistics.model_validate(settings["statistics"]),
-        settings["seed"],
-    )
-    write_frames(frames, context.paths["results"])
+    tables = compute(read_scores(context.path("scores")), settings["losses"], settings["statistics"], settings["seed"])
+    for path in context.paths["results"]:
+        write_frame(path, tables[path.stem])
 
 
 if __name__ == "__main__":

@@ -32,6 +32,10 @@ NAME = re.compile(r"checkpoint-(\d{6})-(\d{6})\.npz")
 
 HISTORY_COLUMNS = ("epoch", "training_loss", "validation_loss", "learning_rate", "best")
 
+GROUPS = ("weights", "optimiser", "best_weights")
+PLAIN = ("epoch", "step", "loss_sum", "best_loss", "best_epoch", "history")
+"""Fields of the state that are lists of arrays, and those that are plain data."""
+
 HistoryRow = dict[str, int | float]
 
 
@@ -54,8 +58,6 @@ class TrainingState:
     best_weights: list[np.ndarray] = field(default_factory=list)
     history: list[HistoryRow] = field(default_factory=list)
 
-    ARRAYS = ("weights", "optimiser", "best_weights")
-
 
 def save(folder: Path, state: TrainingState, fingerprint: str) -> Path:
     """Write the state and keep the checkpoint before it; older ones are removed.
@@ -63,14 +65,12 @@ def save(folder: Path, state: TrainingState, fingerprint: str) -> Path:
     Raises UserError when the disk is full; the checkpoints that were there are then still there.
     """
     path = folder / f"checkpoint-{state.epoch:06d}-{state.step:06d}.npz"
-    arrays = {f"{name}.{index:05d}": array for name in state.ARRAYS for index, array in enumerate(getattr(state, name))}
+    arrays = {f"{name}.{index:05d}": array for name in GROUPS for index, array in enumerate(getattr(state, name))}
     description = {
         "format": FORMAT,
         "fingerprint": fingerprint,
         "plateau": asdict(state.plateau),
-        **{
-            name: getattr(state, name) for name in ("epoch", "step", "loss_sum", "best_loss", "best_epoch", "history")
-        },
+        **{name: getattr(state, name) for name in PLAIN},
     }
     text = canonical_json(description | {"sha256": _digest(description, arrays)})
     before = [other for other in _newest_first(folder) if other != path][:1]
@@ -121,9 +121,15 @@ def _read(path: Path, fingerprint: str) -> TrainingState:
         raise _UnusableError(f"it belongs to another training (fingerprint {description['fingerprint']})")
     return TrainingState(
         plateau=PlateauState(**description["plateau"]),
-        **{name: description[name] for name in ("epoch", "step", "loss_sum", "best_loss", "best_epoch", "history")},
-        **{name: [arrays[key] for key in sorted(arrays) if key.split(".")[0] == name] for name in TrainingState.ARRAYS},
+        weights=_in_order(arrays, "weights"),
+        optimiser=_in_order(arrays, "optimiser"),
+        best_weights=_in_order(arrays, "best_weights"),
+        **{name: description[name] for name in PLAIN},
     )
+
+
+def _in_order(arrays: Mapping[str, np.ndarray], group: str) -> list[np.ndarray]:
+    return [arrays[name] for name in sorted(arrays) if name.split(".")[0] == group]
 
 
 def _digest(description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
@@ -146,7 +152,10 @@ def clear(folder: Path) -> None:
 
 @dataclass
 class Attempt:
-    """One run of the training on one machine, from its start to its end or death. Times in seconds."""
+    """One run of the training on one machine, from its start to its end or death. Times in seconds.
+
+    `device` is "starting" until the runtime is up.
+    """
 
     host: str
     device: str
@@ -164,17 +173,17 @@ class Attempt:
 class AttemptLog:
     """The record of all attempts, `attempts.json`, brought up to date from the first second so that a killed attempt counts.
 
-    `ended` of an attempt is `finished`, `interrupted` (a signal), `failed` (an error), or still `running`: it was killed, or runs.
+    `ended` of an attempt is `finished`, `interrupted` (a signal), `failed` (an error), or `running`: it runs, or it was killed.
     """
 
-    def __init__(self, folder: Path, device: str, epoch: int, step: int, interval: float = 30.0) -> None:
+    def __init__(self, folder: Path, epoch: int, step: int, interval: float = 30.0) -> None:
         self._path = folder / "attempts.json"
         self._earlier: list[dict[str, Any]] = self._read_earlier()
         self._clock = time.monotonic()
         self._interval = interval
         self._written = -float("inf")
         started = datetime.now(UTC).isoformat(timespec="seconds")
-        self.attempt = Attempt(socket.gethostname(), device, started, epoch, step + 1, epoch, step)
+        self.attempt = Attempt(socket.gethostname(), "starting", started, epoch, step + 1, epoch, step)
         self.write()
 
     def _read_earlier(self) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """The learning rate: lowered when the validation loss stalls. A pure state machine, equal to `keras.callbacks.ReduceLROnPlateau`.
 
-Keras's callback keeps its state in itself and starts anew after an interruption; here the state is plain data that a checkpoint holds.
+Keras's callback keeps its state to itself and starts anew after an interruption; here it is plain data that a checkpoint holds.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,199 @@
+"""The losses under Keras on TensorFlow: values and gradients, precision, compilation, fit, saving; equality with other libraries."""
+
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from tests.unit import losses_oracle as oracle
+from tests.unit.losses_batches import CHOICES, SHAPES, parameters, random_batch
+from workflow_lib.errors import UserError
+from workflow_lib.losses import registry
+
+tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+keras = pytest.importorskip("keras", reason="Keras is not installed")
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("these tests need Keras on its TensorFlow backend", allow_module_level=True)
+
+
+def value_and_gradient(loss, y, p, dtype="float64"):
+    prediction = tf.constant(p, dtype)
+    with tf.GradientTape() as tape:
+        tape.watch(prediction)
+        value = loss(tf.constant(y, "float32"), prediction)
+    return value, tape.gradient(value, prediction).numpy()
+
+
+@pytest.mark.parametrize("shape", ["2-D binary", "3-D three classes"])
+@pytest.mark.parametrize(("name", "index"), CHOICES)
+def test_value_and_gradient_equal_the_oracle(name, index, shape):
+    y, p = random_batch(SHAPES[shape])
+    chosen = parameters(name, index, y.shape[-1])
+    loss = registry.build(name, chosen)
+
+    def reference(y, p):
+        return oracle.LOSSES[name](y, p, **chosen)
+
+    expected = oracle.gradient(reference, y, p)
+    value, gradient = value_and_gradient(loss, y, p)
+    assert float(value) == pytest.approx(reference(y, p), rel=1e-6)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-8 * np.abs(expected).max())
+    value, gradient = value_and_gradient(loss, y, p, "float32")
+    assert value.dtype == tf.float32
+    assert value.shape == ()
+    assert float(value) == pytest.approx(reference(y, p), rel=1e-5)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max())
+
+
+def edge_batches():
+    """{what: (y, p)} of three classes in 3-D: one step from every corner that a training can run into."""
+    shape = (2, 3, 2, 2, 3)
+    y, p = random_batch(shape, outside=False)
+    background = np.zeros(shape)
+    background[..., 0] = 1
+    wrong = np.roll(y, 1, axis=-1)
+    near = np.float32(1) - np.float32(2**-24)
+    return {
+        "no foreground": (background, p),
+        "no foreground, found none": (background, background),
+        "no foreground, found some": (background, wrong),
+        "perfect": (y, y),
+        "all wrong": (y, wrong),
+        "saturated": (y, near * y + (1 - near) / 2 * (1 - y)),
+        "one class only": (background, np.roll(background, 2, axis=-1)),
+        "outside everywhere": (np.zeros(shape), p),
+        "outside everywhere, found none": (np.zeros(shape), background),
+    }
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+@pytest.mark.parametrize(("name", "index"), [*CHOICES, ("focal_tversky", -1), ("focal_tversky", -2)])
+def test_values_and_gradients_are_finite_at_the_edges(name, index, dtype):
+    if index < 0:  # all weight on one kind of error: the distance of an absent class is exactly 0
+        loss = registry.build(name, {"delta": 2.0 + index, "gamma": 3})
+    else:
+        loss = registry.build(name, parameters(name, index, 3))
+    for what, (y, p) in edge_batches().items():
+        value, gradient = value_and_gradient(loss, y, p, dtype)
+        assert np.isfinite(float(value)), what
+        assert np.all(np.isfinite(gradient.astype(float))), what
+        half, _ = value_and_gradient(loss, y, p, "float16")
+        assert float(half) == pytest.approx(float(value), rel=0.02, abs=0.02), what
+
+
+def test_an_absent_class_costs_about_one_with_hardly_a_gradient():
+    y, p = edge_batches()["no foreground"]
+    value, gradient = value_and_gradient(registry.build("dice", {"include_background": False}), y, p)
+    assert float(value) == pytest.approx(1, abs=1e-5)
+    assert np.abs(gradient).max() < 1e-5
+
+
+@pytest.mark.parametrize("name", oracle.LOSSES)
+def test_half_precision_is_summed_in_single(name):
+    """A patch so large that a sum in float16 overflows (65504) and 1 - 1e-7 rounds to 1."""
+    p = np.zeros((1, 300, 300, 2), np.float16)
+    p[..., 0] = 1
+    y = np.zeros_like(p)
+    y[..., 0] = 1
+    y[0, 0, :2] = [[0, 1], [0, 1]]
+    value, gradient = value_and_gradient(registry.build(name), y, p, "float16")
+    assert value.dtype == tf.float32
+    assert float(value) == pytest.approx(oracle.LOSSES[name](y.astype(float), p.astype(float)), rel=1e-4)
+    assert np.all(np.isfinite(gradient))
+
+
+@pytest.mark.parametrize("name", oracle.LOSSES)
+def test_compiled_or_not_the_value_is_the_same(name):
+    y, p = random_batch(SHAPES["3-D three classes"])
+    loss = registry.build(name)
+    arrays = [tf.constant(a, "float32") for a in (y, p)]
+    expected = float(loss(*arrays))
+    for jit in (False, True):
+        assert float(tf.function(loss, jit_compile=jit)(*arrays)) == pytest.approx(expected, rel=1e-5), f"jit_compile={jit}"
+
+
+def tiny_model(jit, loss):
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [keras.Input((None, None, 1)), keras.layers.Conv2D(4, 3, padding="same"), keras.layers.Conv2D(3, 1, activation="softmax")]
+    )
+    model.compile(optimizer=keras.optimizers.Adam(0.03), loss=loss, jit_compile=jit)
+    return model
+
+
+@pytest.mark.parametrize(("name", "jit"), [("focal", False), ("cosine_tversky", False), ("combo", False), ("mixed_focal", True)])
+def test_a_model_learns_with_it_and_is_saved_with_it(name, jit, tmp_path):
+    y, _ = random_batch((2, 8, 8, 3))
+    x = y @ np.array([[0.0], [1.0], [2.0]])
+    loss = registry.build(name, {"gamma": 2} if name == "cosine_tversky" else {})
+    model = tiny_model(jit, loss)
+    history = model.fit(x, y, batch_size=2, epochs=25, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+    assert model.evaluate(x, y, batch_size=2, verbose=0) == pytest.approx(loss.evaluate(y, model.predict(x, verbose=0)), rel=1e-4)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", custom_objects=registry.keras_objects())
+    assert repr(again.loss) == repr(loss)
+    assert again.evaluate(x, y, batch_size=2, verbose=0) == pytest.approx(model.evaluate(x, y, batch_size=2, verbose=0), rel=1e-6)
+
+
+def test_mixed_precision_learns():
+    y, _ = random_batch((2, 8, 8, 3))
+    x = y @ np.array([[0.0], [1.0], [2.0]])
+    policy = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("mixed_float16")
+        model = tiny_model(False, registry.build("mixed_focal"))
+        history = model.fit(x, y, batch_size=2, epochs=10, verbose=0).history["loss"]
+    finally:
+        keras.config.set_dtype_policy(policy)
+    assert np.all(np.isfinite(history))
+    assert history[-1] < history[0]
+
+
+def test_shapes_that_do_not_fit_stop_the_training_at_once():
+    model = tiny_model(False, registry.build("tversky"))
+    with pytest.raises(UserError, match="'tversky': the ground truth has shape"):
+        model.fit(np.zeros((2, 8, 8, 1)), np.zeros((2, 8, 8, 2)), verbose=0)
+    with pytest.raises(UserError, match="one channel"):
+        registry.build("dice")(tf.zeros((2, 4, 4, 1)), tf.zeros((2, 4, 4, 1)))
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_equal_to_keras(shape):
+    y, p = (a.astype("float32") for a in random_batch(shape))
+    axes = tuple(range(1, len(shape) - 1))
+    entropy = float(tf.reduce_mean(keras.losses.categorical_crossentropy(y, p)))
+    assert float(registry.build("cross_entropy")(y, p)) == pytest.approx(entropy, rel=1e-5)
+    dice = float(keras.losses.Dice(axis=axes)(y, p))
+    assert float(registry.build("dice", {"smooth": 1e-7})(y, p)) == pytest.approx(dice, rel=1e-5)
+    # Keras 3.15 documents alpha as the weight of false positives, but its code gives it to (1 - p) y: the false negatives.
+    tversky = float(keras.losses.Tversky(alpha=0.7, beta=0.3, axis=axes)(y, p))
+    assert float(registry.build("tversky", {"smooth": 1e-7})(y, p)) == pytest.approx(tversky, rel=1e-5)
+    focal = float(tf.reduce_mean(keras.losses.categorical_focal_crossentropy(y, p, alpha=0.25, gamma=2.0)))
+    assert float(registry.build("focal")(y, p)) == pytest.approx(focal, rel=1e-5)
+
+
+@pytest.fixture(scope="module")
+def miscnn_metrics():
+    """MIScnn's losses; one of its networks imports tensorflow_addons, which no longer exists, so a stand-in takes its place."""
+    sys.modules.setdefault("tensorflow_addons", types.ModuleType("tensorflow_addons"))
+    return pytest.importorskip("miscnn.neural_network.metrics", reason="MIScnn is not installed", exc_type=ImportError)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_equal_to_miscnn(miscnn_metrics, shape):
+    y, p = (tf.constant(a, "float32") for a in random_batch(shape))
+
+    def ours(name, **chosen):
+        return pytest.approx(float(registry.build(name, chosen)(y, p)), rel=1e-5)
+
+    def theirs(value):
+        return float(tf.reduce_mean(value))
+
+    assert theirs(miscnn_metrics.tversky_loss(y, p)) == ours("tversky", delta=0.5, class_reduction="sum")
+    # MIScnn adds its constant 1e-5 to 2 TP, which is half of it to TP.
+    assert theirs(miscnn_metrics.dice_soft_loss(y, p)) == ours("dice", smooth=5e-6)
+    assert theirs(miscnn_metrics.dice_crossentropy(y, p)) - 1 == ours("combo", smooth=5e-6)
+    assert theirs(miscnn_metrics.focal_tversky_loss(delta=0.7, gamma=0.75)(y, p)) == ours("focal_tversky")
+    assert theirs(miscnn_metrics.categorical_focal_loss([[0.25] * shape[-1]])(y, p)) == ours("focal")

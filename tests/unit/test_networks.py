@@ -1,0 +1,183 @@
+"""MIScnn's U-Nets through the adapter."""
+
+import hashlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+
+from workflow_lib.errors import UserError
+from workflow_lib.networks import build_unet, count_parameters, estimate_memory, load_network
+
+TINY = {"n_classes": 3, "channels": 1, "patch": (8, 8, 8), "filters": 4, "depth": 1, "batch_normalisation": True}
+
+
+def digest(model):
+    return hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest()
+
+
+def run_python(code, **environment):
+    variables = {key: value for key, value in os.environ.items() if not key.startswith(("TF_", "KERAS_"))}
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=variables | environment, timeout=120, check=False
+    )
+
+
+def test_the_paper_s_network_has_22_6_million_parameters():
+    model = build_unet(3, 1, (80, 160, 160), 32, 4, True)
+    assert model.input_shape == (None, 80, 160, 160, 1)
+    assert model.output_shape == (None, 80, 160, 160, 3)
+    assert model.count_params() == count_parameters(3, 1, (80, 160, 160), 32, 4, True) == 22_587_171
+    assert model.layers[-1].activation.__name__ == "softmax"
+    assert {layer.momentum for layer in model.layers if layer.name.startswith("batch_normalization")} == {0.99}
+
+
+@pytest.mark.parametrize("batch_normalisation", [True, False])
+@pytest.mark.parametrize(("patch", "depth"), [((8, 16), 2), ((4, 8, 12), 2), ((6, 2, 4), 1)])
+def test_any_patch_that_divides(patch, depth, batch_normalisation):
+    model = build_unet(2, 2, patch, 3, depth, batch_normalisation)
+    predicted = np.asarray(model(np.random.default_rng(0).normal(size=(2, *patch, 2)).astype(np.float32)))
+    assert predicted.shape == (2, *patch, 2)
+    np.testing.assert_allclose(predicted.sum(axis=-1), 1, atol=1e-6)
+    assert model.count_params() == count_parameters(2, 2, patch, 3, depth, batch_normalisation)
+
+
+@pytest.mark.parametrize(("patch", "message"), [((8, 8, 6), "divide by 2\\*\\*depth = 4"), ((8,), "two or three sides")])
+def test_a_patch_that_does_not_fit_is_told(patch, message):
+    with pytest.raises(UserError, match=message):
+        build_unet(3, 1, patch, 4, 2, True)
+
+
+def test_initial_weights_follow_from_the_seed_alone():
+    first = build_unet(**TINY, seed=5)
+    np.random.default_rng().normal()
+    build_unet(2, 1, (4, 4), 2, 1, True)
+    assert digest(build_unet(**TINY, seed=5)) == digest(first)
+    assert digest(build_unet(**TINY, seed=6)) != digest(first)
+
+
+def test_weights_files_have_the_same_bytes_whatever_was_built_before(tmp_path):
+    first = build_unet(**TINY, seed=5)
+    first.save_weights(tmp_path / "a.weights.h5")
+    build_unet(2, 1, (4, 4), 2, 1, True)
+    build_unet(**TINY, seed=5).save_weights(tmp_path / "b.weights.h5")
+    assert (tmp_path / "a.weights.h5").read_bytes() == (tmp_path / "b.weights.h5").read_bytes()
+
+
+def test_another_process_gives_the_same_weights_and_prints_nothing_else():
+    code = (
+        "import sys, warnings\n"
+        "warnings.simplefilter('error', UserWarning)\n"
+        "from workflow_lib.networks import build_unet, configure_runtime\n"
+        "configure_runtime(1, False, 0)\n"
+        "import numpy\n"
+        "build_unet(2, 1, (4, 4), 2, 1, True)(numpy.zeros((1, 4, 4, 1), 'float32'))\n"
+        "assert 'tensorflow_addons' not in sys.modules\n"
+        "from tests.unit.test_networks import TINY, digest\n"
+        "print(digest(build_unet(**TINY, seed=5)))"
+    )
+    result = run_python(code, CUDA_VISIBLE_DEVICES="-1")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.strip() == digest(build_unet(**TINY, seed=5))
+
+
+def test_output_of_a_failing_import_is_shown():
+    code = (
+        "import os, sys\n"
+        "from workflow_lib.networks import _silent_native_output\n"
+        "with _silent_native_output():\n"
+        "    os.write(2, b'kept back')\n"
+        "with _silent_native_output():\n"
+        "    os.write(2, b'the reason')\n"
+        "    raise ImportError('no library')"
+    )
+    result = run_python(code)
+    assert result.returncode == 1
+    assert "the reason" in result.stderr
+    assert "ImportError: no library" in result.stderr
+    assert "kept back" not in result.stderr
+
+
+def test_runtime_settings_reach_tensorflow_and_a_user_s_keras_settings_do_not(tmp_path):
+    (tmp_path / "keras.json").write_text('{"floatx": "float16", "backend": "jax", "image_data_format": "channels_first"}')
+    code = (
+        "from workflow_lib.networks import configure_runtime\n"
+        "device = configure_runtime(3, False, 0)\n"
+        "import keras, tensorflow as tf, warnings\n"
+        "from tensorflow.python.framework.config import is_op_determinism_enabled\n"
+        "print(keras.backend.backend(), keras.config.floatx(), keras.config.image_data_format())\n"
+        "pools = tf.config.threading\n"
+        "print(device, pools.get_intra_op_parallelism_threads(), pools.get_inter_op_parallelism_threads())\n"
+        "print(tf.config.get_visible_devices('GPU'), is_op_determinism_enabled())\n"
+        "tf.zeros(1) + 1\n"
+        "with warnings.catch_warnings(record=True) as caught:\n"
+        "    warnings.simplefilter('always')\n"
+        "    configure_runtime(3, False, 0)\n"
+        "    assert not caught, caught\n"
+        "    configure_runtime(1, False, 0)\n"
+        "    print([str(warning.message) for warning in caught])"
+    )
+    result = run_python(code, KERAS_HOME=str(tmp_path))
+    lines = result.stdout.splitlines()
+    assert lines[:3] == ["tensorflow float32 channels_last", "cpu 3 3", "[] True"], result.stderr
+    assert "does not change to 1 thread" in lines[3]
+
+
+def test_importing_the_module_imports_nothing_heavy():
+    code = (
+        "import sys, workflow_lib.networks, workflow_lib.inference.predict, workflow_lib.training.checkpoints\n"
+        "print(sorted({'tensorflow', 'keras', 'miscnn', 'h5py'} & set(sys.modules)))"
+    )
+    assert run_python(code).stdout.strip() == "[]"
+
+
+def test_weights_come_back(tmp_path):
+    model = build_unet(**TINY, seed=5)
+    model.save_weights(tmp_path / "model.weights.h5")
+    assert digest(load_network(tmp_path / "model.weights.h5", **TINY)) == digest(model)
+
+
+def test_weights_that_do_not_fit_are_told(tmp_path):
+    path = tmp_path / "model.weights.h5"
+    with pytest.raises(UserError, match="does not exist"):
+        load_network(path, **TINY)
+    build_unet(**TINY).save_weights(path)
+    with pytest.raises(UserError, match="does not fit the network of 8 filters"):
+        load_network(path, **TINY | {"filters": 8})
+    for other in ({"depth": 2}, {"batch_normalisation": False}, {"patch": (8, 8)}, {"n_classes": 2}):
+        with pytest.raises(UserError, match="does not fit the network"):
+            load_network(path, **TINY | other)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match="is damaged"):
+        load_network(path, **TINY)
+
+
+def test_memory_of_the_paper_s_network_fits_its_gpu():
+    """The paper trained it on a GPU of 16 GB; the kept activations alone are 7.2 GiB."""
+    full = estimate_memory(3, 1, (80, 160, 160), 32, 4, True, 2)
+    assert 7.2 * 2**30 < full < 16e9
+
+
+def test_memory_covers_what_a_step_takes():
+    """Peak resident memory of a real step, measured in a process of its own."""
+    code = (
+        "import resource\n"
+        "from workflow_lib.networks import *\n"
+        "configure_runtime(1, False, 0)\n"
+        "import numpy as np\n"
+        "def step(patch):\n"
+        "    model = build_unet(2, 1, patch, 16, 1, True)\n"
+        "    model.compile('adam', 'categorical_crossentropy', jit_compile=False)\n"
+        "    model.train_on_batch(np.zeros((2, *patch, 1), 'f4'), np.zeros((2, *patch, 2), 'f4'))\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
+        "before = step((4, 4, 4))\n"
+        "taken = step((48, 48, 48)) - before\n"
+        "print(taken / estimate_memory(2, 1, (48, 48, 48), 16, 1, True, 2))"
+    )
+    share = float(run_python(code, OMP_NUM_THREADS="1").stdout)
+    assert 0.5 < share < 1.1
+
+

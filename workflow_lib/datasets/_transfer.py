@@ -1,0 +1,212 @@
+"""One file over HTTP: resumed where it broke off, tried again with growing pauses, whole or absent under its name."""
+
+import errno
+import gzip
+import hashlib
+import http.client
+import os
+import shutil
+import time
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from workflow_lib.errors import UserError
+
+PAUSES = (2.0, 5.0, 15.0, 30.0, 60.0)
+"""Seconds to wait before each further attempt."""
+TIMEOUT = 60.0
+"""Seconds without an answer or a byte after which an attempt is given up."""
+CHUNK = 1 << 20
+REPORT_EVERY = 10.0
+"""Seconds between two lines of progress."""
+
+Progress = Callable[[str], None]
+
+
+class _TryAgain(Exception):
+    """An attempt failed in a way that another one may mend."""
+
+
+def fetch(
+    url: str,
+    destination: Path,
+    expected_size: int | None = None,
+    digest: str | None = None,
+    progress: Progress | None = None,
+    pauses: Sequence[float] = PAUSES,
+    timeout: float = TIMEOUT,
+) -> Path:
+    """Download `url` to `destination` and return it.
+
+    The bytes gather in `<name>.part`, which a later call continues if the server still has the same file (`<name>.part.tag`
+    keeps its ETag or date). The file gets its name once its length is what the server, and `expected_size`, say, its digest
+    ("sha256:<hex>" or "md5:<hex>") is right, and, for names in .gz, it can be unpacked to the end.
+    Raises UserError when the address is refused, answers with a web page or another length, the disk is full, or all attempts failed.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise UserError(f"Cannot download {url!r}: the address must begin with http:// or https://.")
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    part = destination.with_name(destination.name + ".part")
+    reason = ""
+    for number, pause in enumerate((0.0, *pauses)):
+        if number and progress:
+            progress(f"{destination.name}: {reason}; attempt {number + 1} in {pause:g} s")
+        time.sleep(pause)
+        try:
+            _transfer(url, part, destination.name, expected_size, progress, timeout)
+            _verify(part, destination.name, digest)
+        except (_TryAgain, http.client.HTTPException, OSError) as error:
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+                raise UserError(
+                    f"Cannot write {part}: {error.strerror}. What was fetched so far is kept; run again to go on."
+                ) from error
+            reason = _readable(error)
+            continue
+        part.replace(destination)
+        _tag_of(part).unlink(missing_ok=True)
+        return destination
+    raise UserError(f"Could not download {url} in {len(pauses) + 1} attempts; the last one: {reason}.")
+
+
+def _readable(error: Exception) -> str:
+    if isinstance(error, urllib.error.URLError):
+        return f"no connection ({error.reason})"
+    return str(error) or type(error).__name__
+
+
+def _tag_of(part: Path) -> Path:
+    return part.with_name(part.name + ".tag")
+
+
+def _transfer(url: str, part: Path, name: str, expected_size: int | None, progress: Progress | None, timeout: float) -> None:
+    """Append what is missing to `part`. Raises _TryAgain when the connection breaks off, UserError when it is no use."""
+    have = part.stat().st_size if part.exists() else 0
+    tag = _tag_of(part).read_text(encoding="utf-8") if have and _tag_of(part).exists() else ""
+    headers = {"User-Agent": "workflow-lib", "Accept-Encoding": "identity"}
+    if have and tag:
+        headers |= {"Range": f"bytes={have}-", "If-Range": tag}
+    try:
+        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 416:
+            _discard(part)
+            raise _TryAgain("the server has another file than the one begun") from error
+        if error.code in (408, 425, 429) or error.code >= 500:
+            raise _TryAgain(f"the server answered {error.code} {error.reason}") from error
+        raise UserError(f"{url}: the server answered {error.code} {error.reason}. Check the address.") from error
+    with response:
+        if "html" in response.headers.get("Content-Type", ""):
+            raise _web_page(url)
+        resumed = response.status == 206 and _range_start(response.headers.get("Content-Range", "")) == have
+        total = _total(response, have if resumed else 0)
+        if expected_size is not None and total is not None and total != expected_size:
+            raise UserError(f"{url}: the server's file has {total} bytes, but {expected_size} are expected. It is another file.")
+        have = have if resumed else 0
+        _check_space(part, (total or expected_size or 0) - have)
+        if not resumed:
+            _discard(part)
+            _tag_of(part).write_text(_validator(response), encoding="utf-8")
+        received = _receive(response, part, have, total, url, name, progress)
+    wanted = total if total is not None else expected_size
+    if wanted is not None and received != wanted:
+        if received > wanted:
+            _discard(part)
+        raise _TryAgain(f"the connection broke off after {received} of {wanted} bytes")
+
+
+def _receive(
+    response: http.client.HTTPResponse, part: Path, have: int, total: int | None, url: str, name: str, progress: Progress | None
+) -> int:
+    """Append the answer's bytes and return the size of `part`; what arrived before an error is kept."""
+    reported = time.monotonic()
+    with open(part, "ab") as stream:
+        try:
+            while chunk := response.read(CHUNK):
+                if have == 0:
+                    _refuse_text(url, name, chunk)
+                stream.write(chunk)
+                have += len(chunk)
+                if progress and time.monotonic() - reported > REPORT_EVERY:
+                    reported = time.monotonic()
+                    progress(f"{name}: {have / 1e6:.0f}" + (f" of {total / 1e6:.0f}" if total else "") + " MB")
+        except http.client.IncompleteRead as error:
+            stream.write(error.partial)
+            have += len(error.partial)
+        finally:
+            stream.flush()
+            os.fsync(stream.fileno())
+    return have
+
+
+def _total(response: http.client.HTTPResponse, start: int) -> int | None:
+    length = response.headers.get("Content-Length")
+    return start + int(length) if length is not None else None
+
+
+def _range_start(header: str) -> int:
+    """Return the first byte of a Content-Range header such as `bytes 100-199/200`, or -1."""
+    start = header.removeprefix("bytes ").split("-")[0]
+    return int(start) if start.isdigit() else -1
+
+
+def _validator(response: http.client.HTTPResponse) -> str:
+    """Return what tells this version of the remote file from another: a strong ETag, or the date of the last change."""
+    etag = response.headers.get("ETag", "")
+    return etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified", "")
+
+
+def _refuse_text(url: str, name: str, start: bytes) -> None:
+    """Raise UserError when the first bytes are a web page, a pointer of Git LFS, or no gzip though the name says so."""
+    if start[:512].lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise _web_page(url)
+    if start.startswith(b"version https://git-lfs"):
+        raise UserError(f"{url} answers with a pointer of Git LFS in place of the file. Take the address of the file itself.")
+    if name.endswith(".gz") and len(start) > 1 and not start.startswith(b"\x1f\x8b"):
+        raise UserError(f"{url} answers with something that is not gzip, though {name} must be. Check the address.")
+
+
+def _web_page(url: str) -> UserError:
+    return UserError(
+        f"{url} answers with a web page in place of the file: a login, a notice, or a proxy. Open it in a browser to see."
+    )
+
+
+def _check_space(part: Path, needed: int) -> None:
+    free = shutil.disk_usage(part.parent).free
+    if needed > free:
+        raise UserError(
+            f"{part.parent}: {needed / 1e9:.2f} GB are needed, {free / 1e9:.2f} GB are free. Make room, then run again."
+        )
+
+
+def _discard(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    _tag_of(part).unlink(missing_ok=True)
+
+
+def _verify(part: Path, name: str, digest: str | None) -> None:
+    """Raise _TryAgain, and throw the bytes away, when they are not the file they should be."""
+    fault = gzip_fault(part) if name.endswith(".gz") else ""
+    if digest and not fault:
+        algorithm, wanted = digest.split(":")
+        with open(part, "rb") as stream:
+            found = hashlib.file_digest(stream, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+        fault = "" if found == wanted else f"its {algorithm} is {found}, not {wanted}"
+    if fault:
+        _discard(part)
+        raise _TryAgain(f"what arrived is damaged: {fault}")
+
+
+def gzip_fault(path: Path) -> str:
+    """Return why a gzip file cannot be unpacked to the end, or an empty text."""
+    try:
+        with gzip.open(path) as stream:
+            while stream.read(CHUNK):
+                pass
+    except (EOFError, OSError, zlib.error) as error:
+        return str(error) or type(error).__name__
+    return ""

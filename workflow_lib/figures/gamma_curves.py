@@ -1,0 +1,59 @@
+"""Fig. 2: what γ does to the focal, the focal Tversky and the cosine Tversky loss.
+
+The curves are values of the registry's own losses, not formulas of this file.
+"""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from workflow_lib.figures.style import PALETTE, label_panels, new_figure
+from workflow_lib.losses import registry
+from workflow_lib.losses._parameters import show
+
+POINTS = 201
+
+PANELS = (
+    ("focal", (0.0, 1.0, 2.0, 3.0), {"alpha": None}, "probability of the true class"),
+    ("focal_tversky", (1.0, 4 / 3, 2.0, 3.0), {}, "Tversky index"),
+    ("cosine_tversky", (1.0, 2.0, 3.0, 4.0), {}, "Tversky index"),
+)
+"""Loss, values of γ in the paper's order, other parameters, and what x is."""
+
+LINES = ("-", "--", "-.", ":")
+COLOURS = PALETTE[:4]
+
+
+def curve(name: str, parameters: dict[str, float | None], x: np.ndarray) -> np.ndarray:
+    """Return the loss of a prediction whose quality is x, for each x in [0, 1].
+
+    The prediction has two voxels, one of each of two classes, and gives both x on their own class. Then TP = x and
+    FN = FP = 1 - x for both classes, so the probability of the true class is x, and so is the Tversky index whatever delta is.
+    """
+    loss = registry.build(name, parameters)
+    truth = np.eye(2)[None]
+    return np.array([loss.evaluate(truth, value * truth + (1 - value) * (1 - truth)) for value in x])
+
+
+def draw() -> Figure:
+    """Return the figure: a) focal loss, b) focal Tversky loss, c) cosine Tversky loss (Eq. 15), one curve for each γ."""
+    figure = new_figure(height_mm=66)
+    axes = list(figure.subplots(1, len(PANELS)))
+    for axis, (name, gammas, parameters, quantity) in zip(axes, PANELS, strict=True):
+        # The logarithm of the focal loss ends the curve at 0; the others are drawn over the whole of [0, 1].
+        x = np.linspace(0.005 if name == "focal" else 0.0, 1.0, POINTS)
+        for index, gamma in enumerate(gammas):
+            label = f"γ = {show(gamma)}"
+            axis.plot(x, curve(name, {**parameters, "gamma": gamma}, x), LINES[index], color=COLOURS[index], label=label)
+        _finish(axis, registry.get(name).LABEL, quantity, top=5.0 if name == "focal" else 1.0)
+    label_panels(axes)
+    return figure
+
+
+def _finish(axis: Axes, label: str, quantity: str, top: float) -> None:
+    axis.set_xlabel(quantity)
+    axis.set_ylabel(label)
+    axis.set_xlim(0, 1)
+    axis.set_ylim(0, top)
+    axis.grid(True)
+    axis.legend(handlelength=2.6)

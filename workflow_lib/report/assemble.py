@@ -1,0 +1,224 @@
+"""The report of a study: from its results folder to the text of one self-contained HTML page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from workflow_lib.report import details, score_tables, words
+from workflow_lib.report.page import TEMPLATES, render
+from workflow_lib.report.sources import Sources
+from workflow_lib.report.text import grouped, listed
+from workflow_lib.tables import protocol
+
+GENERAL_FIGURES = (
+    (
+        "loss_families",
+        "The losses by family: cross-entropy-based, overlap-based, and compound losses that join both.",
+        "Diagram of the loss functions in three families, with arrows from each loss to those derived from it.",
+    ),
+    (
+        "gamma_curves",
+        "Effect of the parameter γ on the focal, focal Tversky and cosine Tversky losses.",
+        "Curves of three losses for several values of γ against the predicted probability or the Tversky index.",
+    ),
+)
+
+
+def build(study: Mapping[str, Any], folder: Path, templates: Path = TEMPLATES) -> str:
+    """Return the report of `study` as HTML, made from the files in `folder` (results/<study>).
+
+    `study` is plain data: `title`, `name`, `config` (the whole validated configuration as JSON), `version`, `commit`, and
+    `datasets`, a list of {`name`, `label`, `synthetic`, `format`, `classes` (background first), `losses` (list of {`name`,
+    `label`, `loss`, `parameters`}), `published` (or None)}. A file that is missing shows as a gap on the page. The same
+    inputs give the same text, except within <section id="run-facts">, which holds times and machines.
+    """
+    return render(context(study, folder), templates)
+
+
+def context(study: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return everything the templates show, as plain data."""
+    sources = Sources(Path(folder))
+    general = [_figure(sources, name, i + 1, caption, alt) for i, (name, caption, alt) in enumerate(GENERAL_FIGURES)]
+    datasets = [_dataset(sources, study, dataset, i) for i, dataset in enumerate(study["datasets"])]
+    departures = _departures(sources, study)
+    page = {
+        "title": study["title"],
+        "name": study["name"],
+        "version": study["version"],
+        "commit": study["commit"] or "unknown",
+        "seed": study["config"]["study"]["seed"],
+        "sentence": words.sentence(sources, study),
+        "departures": _merged([entry for entry in departures if entry["items"]]),
+        "citations": sorted({entry["citation"] for entry in departures}),
+        "synthetic": listed([dataset["label"] for dataset in study["datasets"] if dataset["synthetic"]]),
+        "compares": bool(departures),
+        "verdicts": score_tables.verdict_counts(sources, study["datasets"]),
+        "datasets": datasets,
+        "general_figures": general,
+        "losses": _losses(study),
+        "versions": _versions(datasets),
+        "config_yaml": yaml.safe_dump(dict(study["config"]), sort_keys=False, allow_unicode=True, width=100),
+    }
+    # Last, when every file has been read.
+    return {**page, "files": sorted(sources.digests.items()), "digest": sources.digest()}
+
+
+def _dataset(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, Any], index: int) -> dict[str, Any]:
+    gaps = details.gaps(sources, study, dataset)
+    made = details.trainings(sources, study, dataset)
+    name, prefix = dataset["name"], f"d{index + 1}"
+    settings = study["config"]["datasets"][name]
+    return {
+        "id": prefix,
+        "name": name,
+        "label": dataset["label"],
+        "synthetic": dataset["synthetic"],
+        "classes": score_tables.foreground(dataset),
+        "class_words": details.class_words(dataset),
+        "folds": details.expected_folds(study, dataset),
+        "confidence": f"{100 * float(settings['statistics']['confidence']):g} %",
+        "bootstrap": grouped(int(settings["statistics"]["bootstrap"])),
+        "labels": {loss["name"]: loss["label"] for loss in dataset["losses"]},
+        "gaps": [{"label": loss["label"], "text": gaps[loss["name"]]} for loss in dataset["losses"] if loss["name"] in gaps],
+        "trainings_expected": len(dataset["losses"]) * details.expected_folds(study, dataset),
+        "findings": words.findings(sources, dataset),
+        "scores": {**score_tables.score_table(sources, dataset, gaps), "number": 2 * index + 1},
+        "p_values": {**score_tables.p_table(sources, dataset), "number": 2 * index + 2},
+        "comparison": score_tables.comparison_rows(sources, dataset),
+        "figures": _figures(sources, dataset, index),
+        "friedman": details.friedman(sources, dataset),
+        "means": score_tables.means_table(sources, dataset),
+        "pairs": details.pairs_table(sources, dataset),
+        "data": details.data_part(sources, dataset),
+        "imbalance": _imbalance(sources, dataset, index),
+        "cost": details.cost_rows(dataset, made),
+        "models": details.model_rows(dataset, made),
+        "versions": [run["versions"] for runs in made.values() for run in runs.values() if run.get("versions")],
+        "case_scores": sources.source(f"scores/{name}.csv"),
+    }
+
+
+def _figure(sources: Sources, name: str, number: int | str, caption: str, alt: str, wide: bool = True) -> dict[str, Any]:
+    """Return a figure; a JSON file beside it may hold `caption` and `alt` of its own."""
+    own = sources.json(f"figures/{name}.json") or {}
+    return {
+        "id": f"figure-{number}".lower(),
+        "file": f"figures/{name}",
+        "number": number,
+        "caption": own.get("caption") or caption,
+        "alt": own.get("alt") or alt,
+        "image": sources.figure(name),
+        "wide": wide,
+    }
+
+
+def _figures(sources: Sources, dataset: Mapping[str, Any], index: int) -> list[dict[str, Any]]:
+    """Return the dataset's figures: Figure 3, 4, ... shows segmentations, the others are numbered S1, S2, ..."""
+    name, label, classes = dataset["name"], dataset["label"], details.class_words(dataset)
+    rarest = "the rarest class"
+    captions = (
+        (
+            "segmentations",
+            f"Segmentations of {label}: ground truth and every loss. Rule of choice: the case of median DSC of {rarest}, averaged over "
+            f"the losses, and in it the slice with the largest reference area of {rarest}.",
+            f"Slice of one case of {label} with the segmentation by the ground truth and by each loss; the scores are in the tables.",
+        ),
+        (
+            "distributions",
+            f"{label}: DSC, precision and recall of every case (points) per loss. The box holds the middle half of the cases, the "
+            "line in it is the median, the whiskers reach to the outermost case within 1.5 box lengths.",
+            f"Box plots of DSC, precision and recall of {classes} for each loss, with a point for every case.",
+        ),
+        (
+            "recall_precision",
+            f"{label}: mean recall against mean precision of each loss, with the intervals of the score table. Grey lines join points of "
+            "equal DSC of a single segmentation; they guide the eye, as a mean of DSCs is not the DSC of the means.",
+            f"Scatter plot of mean precision against mean recall of {classes}, a point with intervals for each loss.",
+        ),
+        (
+            "training_curves",
+            f"{label}: training and validation loss of every fold. The ring marks the epoch whose weights became the model. Heights "
+            "cannot be compared between losses; an axis is logarithmic where the values span more than a factor of ten.",
+            "Curves of training and validation loss over the epochs, one panel for each loss and one pair of lines for each fold.",
+        ),
+        (
+            "ranking",
+            f"{label}: how often each loss takes each rank by mean DSC when the cases are drawn again with replacement. It is conditional on "
+            "these trained models: what other initial weights or folds would change is not in it.",
+            f"Stacked bars of the shares of each rank of {classes} for each loss; the numbers are in ranking.csv.",
+        ),
+    )
+    numbers: list[int | str] = [3 + index, *(f"S{5 * index + k}" for k in range(1, 5))]
+    return [
+        _figure(sources, f"{stem}_{name}", n, caption, alt) for n, (stem, caption, alt) in zip(numbers, captions, strict=True)
+    ]
+
+
+def _imbalance(sources: Sources, dataset: Mapping[str, Any], index: int) -> dict[str, Any]:
+    caption = (
+        f"{dataset['label']}: share of a case's voxels in each class; a point per case, the black line over all cases pooled. "
+        "Logarithmic axis."
+    )
+    alt = "Strip plot of the share of voxels per class on a logarithmic axis; the numbers are in the table beside it."
+    return _figure(sources, f"imbalance_{dataset['name']}", f"S{5 * index + 5}", caption, alt, wide=False)
+
+
+def _departures(sources: Sources, study: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the departures from the published protocol, per dataset that is held against published numbers."""
+    found = []
+    for dataset in study["datasets"]:
+        published = score_tables.published_of(dataset)
+        if published is None:
+            continue
+        settings = {**study["config"]["datasets"][dataset["name"]], "losses": dataset["losses"]}
+        cases = sources.rows(f"data/{dataset['name']}/cases.csv") or []
+        included = sum(row["status"] == "included" for row in cases)
+        items = protocol.departures(settings, included, bool(dataset["synthetic"]), published)
+        found.append({"label": dataset["label"], "paper": published.dataset, "citation": published.citation, "items": items})
+    return found
+
+
+def _merged(departures: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the departures with those that all datasets share named once, first."""
+    if len(departures) < 2:
+        return departures
+    shared = [item for item in departures[0]["items"] if all(item in entry["items"] for entry in departures)]
+    own = [{**entry, "items": [item for item in entry["items"] if item not in shared]} for entry in departures]
+    everywhere = {"label": "All" if len(departures) > 2 else "Both", "items": shared}
+    return [entry for entry in [everywhere, *own] if entry["items"]]
+
+
+def _losses(study: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return every loss of the study once, in the order of the datasets, with its parameters and where it is used."""
+    losses: dict[str, dict[str, Any]] = {}
+    for dataset in study["datasets"]:
+        for loss in dataset["losses"]:
+            entry = losses.setdefault(loss["name"], {**loss, "datasets": []})
+            entry["datasets"].append(dataset["label"])
+    return [
+        {
+            "label": loss["label"],
+            "loss": loss["loss"],
+            "parameters": ", ".join(f"{k} = {_value(v)}" for k, v in loss["parameters"].items()) or "none",
+            "datasets": ", ".join(loss["datasets"]),
+        }
+        for loss in losses.values()
+    ]
+
+
+def _value(value: Any) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else "none" if value is None else str(value)
+
+
+def _versions(datasets: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Return the versions of the software that trained, all that occur."""
+    found: dict[str, set[str]] = {}
+    for dataset in datasets:
+        for versions in dataset["versions"]:
+            for package, version in versions.items():
+                found.setdefault(str(package), set()).add(str(version))
+    return [{"package": package, "version": ", ".join(sorted(found[package]))} for package in sorted(found)]

@@ -1,0 +1,45 @@
+"""From the context to one self-contained page: templates, style, script, and the content security policy over them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+TEMPLATES = Path(__file__).resolve().parents[2] / "reports" / "templates"
+
+
+def csp_hash(text: str) -> str:
+    """Return the source expression of an inline style or script for a content security policy."""
+    return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii") + "'"
+
+
+def policy(style: str, script: str) -> str:
+    """Return the policy of the page: nothing but images in `data:` URIs, this style and this script."""
+    return (
+        f"default-src 'none'; img-src data:; style-src {csp_hash(style)}; script-src {csp_hash(script)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def render(context: Mapping[str, Any], templates: Path = TEMPLATES) -> str:
+    """Return the page. Every value of the context is escaped; a name the context lacks is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(templates),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    style = (templates / "style.css").read_text(encoding="utf-8")
+    script = (templates / "sort.js").read_text(encoding="utf-8")
+    # Both are files of the project, not data; everything else is escaped.
+    return environment.get_template("base.html.j2").render(
+        **context, style=Markup(style), script=Markup(script), policy=policy(style, script)
+    )

@@ -1,0 +1,107 @@
+"""The first screen in words, computed from the data: what was compared on what, and what came out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from workflow_lib.report.data import number
+from workflow_lib.report.details import best_losses, expected_folds
+from workflow_lib.report.score_tables import foreground
+from workflow_lib.report.sources import Sources
+from workflow_lib.report.text import count, listed
+from workflow_lib.tables import display
+
+
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+
+
+def sentence(sources: Sources, study: Mapping[str, Any]) -> str:
+    """Return in plain words how many losses were compared, with which network, on how many cases and folds of which data."""
+    parts = []
+    for dataset in study["datasets"]:
+        settings = study["config"]["datasets"][dataset["name"]]
+        cases = sources.rows(f"data/{dataset['name']}/cases.csv")
+        included = "cases unknown" if cases is None else count(sum(r["status"] == "included" for r in cases), "case")
+        facts = f"{included}, {count(expected_folds(study, dataset), 'fold')}" + (", synthetic" if dataset["synthetic"] else "")
+        # Hyphens that do not break: 3-D, U-Net.
+        network = f"{len(settings['training']['patch'])}\u2011D U\u2011Net"
+        parts.append((len(dataset["losses"]), network, f"{dataset['label']} ({facts})"))
+    (losses, network, data), rest = parts[0], parts[1:]
+    text = f"{spelled(losses).capitalize()} loss {'function trains' if losses == 1 else 'functions train'} a {network} on {data}"
+    for losses, other, data in rest:
+        text += f"; {spelled(losses)} {'the same' if other == network else 'a ' + other} on {data}"
+    return text + ". Only the loss differs: folds, initial weights, patches and augmentations are the same."
+
+
+def spelled(number: int) -> str:
+    """Return a number as a word up to twelve, else in digits."""
+    return NUMBERS[number] if 0 <= number < len(NUMBERS) else str(number)
+
+
+def findings(sources: Sources, dataset: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return per class the best loss by mean DSC with its interval, and what the published test says about it.
+
+    Each is {"class", "loss", "score", "others", "text"}; without means the list says so.
+    """
+    labels = {loss["name"]: loss["label"] for loss in dataset["losses"]}
+    means = {
+        (r["loss"], r["class"]): r for r in sources.rows(f"statistics/{dataset['name']}/means.csv") or [] if r["metric"] == "dsc"
+    }
+    best = best_losses(sources, dataset)
+    found = []
+    for label in foreground(dataset):
+        if label not in best:
+            found.append({"class": label, "loss": None, "text": "no scores yet."})
+            continue
+        row = means[best[label], label]
+        found.append(
+            {
+                "class": label,
+                "loss": labels[best[label]],
+                "score": display.mean_ci(number(row["mean"]), number(row["ci95"])),
+                "text": _against_others(sources, dataset, label, best[label], labels),
+            }
+        )
+    return found
+
+
+def _against_others(sources: Sources, dataset: Mapping[str, Any], label: str, best: str, labels: Mapping[str, str]) -> str:
+    """Return what the rank-sum test (published) and the signed-rank test (paired) say about the best loss."""
+    if len(labels) == 1:
+        return "It is the only loss."
+    parts = []
+    for file, test in (("ranksum", "Rank-sum test, as published"), ("signed_rank", "Paired signed-rank test")):
+        rows = sources.rows(f"statistics/{dataset['name']}/{file}.csv")
+        if rows is None:
+            continue
+        above, below, tested = _significant(rows, label, best, labels)
+        if tested == 0:
+            parts.append(f"{test}: no pair could be tested.")
+            continue
+        names = f" ({listed([labels[loss] for loss in above])})" if 0 < len(above) <= 3 and len(above) < tested else ""
+        amount = "none" if not above else "all" if len(above) == tested else spelled(len(above))
+        worse = f", significantly below {listed([labels[loss] for loss in below])}" if below else ""
+        parts.append(f"{test}: significantly above {amount} of the {spelled(tested)} others{names}{worse}.")
+    return " ".join(parts)
+
+
+def _significant(
+    rows: Sequence[Mapping[str, str]], label: str, best: str, labels: Mapping[str, str]
+) -> tuple[list[str], list[str], int]:
+    """Return the losses that `best` is significantly above and below (adjusted p < 0.05), and how many were tested."""
+    above, below, tested = [], [], 0
+    for row in rows:
+        if row["class"] != label or best not in (row["row"], row["column"]) or not {row["row"], row["column"]} <= set(labels):
+            continue
+        p = number(row["p_holm"])
+        if not math.isfinite(p):
+            continue
+        tested += 1
+        if p < 0.05:
+            # signed_rank.csv's statistic has no sign; the shift has.
+            direction = number(row.get("hodges_lehmann") or row["statistic"]) * (1 if row["row"] == best else -1)
+            (above if direction > 0 else below).append(row["column"] if row["row"] == best else row["row"])
+    order = list(labels)
+    return sorted(above, key=order.index), sorted(below, key=order.index), tested

@@ -1,0 +1,96 @@
+"""Draw the figures of a dataset: segmentations, distributions, balance, training curves, imbalance, ranking."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from workflow_lib.errors import UserError
+from workflow_lib.evaluation.frames import read_frame
+from workflow_lib.evaluation.scores import read_scores
+from workflow_lib.figures import distributions, imbalance, ranking, recall_precision, segmentations, style, training_curves
+from workflow_lib.files import write_json
+from workflow_lib.steps._command import Context, run, say
+from workflow_lib.steps._study import Cases, read_cases
+from workflow_lib.volumes import read_volume
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def work(context: Context) -> None:
+    """Write every figure as SVG and PNG, and `choice`: which case and slice the segmentations show, and the caption."""
+    settings = context.settings
+    study = read_cases(context.path("cases"))
+    labels = {entry["name"]: entry["label"] for entry in settings["losses"]}
+    all_colours = style.loss_colours(settings["colours"])
+    colours = {name: all_colours[name] for name in labels}
+    statistics = {path.stem: read_frame(path) for path in context.paths["results"]}
+    scores = read_scores(context.path("scores"))
+    table = read_frame(context.path("table"))
+    names, seed = study.labels.names, settings["seed"]
+    figures: dict[str, Callable[[], Figure]] = {
+        "segmentations": lambda: _segmentations(context, study, scores, table, labels),
+        "distributions": lambda: distributions.draw(scores, names[1:], labels, colours, seed),
+        "recall_precision": lambda: recall_precision.draw(statistics["means"], names[1:], labels, colours),
+        "training_curves": lambda: training_curves.draw(_histories(context.paths["histories"]), labels, colours),
+        "imbalance": lambda: imbalance.draw(table, names, seed),
+        "ranking": lambda: ranking.draw(statistics["ranking"], names[1:], labels),
+    }
+    folder = context.path("choice").parent
+    for name, draw in figures.items():
+        style.save(draw(), folder / f"{name}_{settings['dataset']}")
+        say(name)
+
+
+def _segmentations(
+    context: Context, study: Cases, scores: pd.DataFrame, table: pd.DataFrame, labels: Mapping[str, str]
+) -> "Figure":
+    settings, names = context.settings, study.labels.names
+    voxels = {name: float(table[f"voxels_{name}"].sum()) for name in names[1:]}
+    target = segmentations.rarest_class(voxels)
+    named = settings["figure_case"]
+    if named is not None and named not in study.cases:
+        raise UserError(f"datasets.{settings['dataset']}.figure_case: {named!r} is not among the included cases.")
+    case = study.cases[named or segmentations.choose_case(scores, target)]
+    image = read_volume(case.images[0])
+    truth = study.labels.to_classes(read_volume(case.mask).data)
+    predictions = {
+        label: study.labels.to_classes(read_volume(_prediction(context.paths["predictions"], name, case.id)).data)
+        for name, label in labels.items()
+    }
+    index = names.index(target)
+    view = segmentations.cut(image.data, truth, predictions, image.orientation, image.spacing, index)
+    caption = segmentations.caption(view, names, index, settings["label"], case.id, None if named else "median")
+    choice: dict[str, Any] = {"case": case.id, "slice": view.index + 1, "of": view.slices, "class": target, "caption": caption}
+    write_json(context.path("choice"), choice)
+    return segmentations.draw(view, study.labels.n_classes, index, segmentations.CT_WINDOW if settings["ct"] else None)
+
+
+def _prediction(folders: list[Path], loss: str, case: str) -> Path:
+    """Return the prediction of a case by a loss; the folders are named <loss>/fold_<k>."""
+    for folder in folders:
+        path = folder / f"{case}.nii.gz"
+        if folder.parent.name == loss and path.is_file():
+            return path
+    raise UserError(f"There is no prediction of {case} by {loss}. Delete the folder of its fold and run the prediction again.")
+
+
+def _histories(paths: list[Path]) -> dict[str, dict[int, pd.DataFrame]]:
+    """Read <loss>/fold_<k>/history.csv."""
+    histories: dict[str, dict[int, pd.DataFrame]] = {}
+    for path in paths:
+        fold = int(path.parent.name.removeprefix("fold_"))
+        histories.setdefault(path.parent.parent.name, {})[fold] = read_frame(path)
+    return histories
+
+
+if __name__ == "__main__":
+    run(
+        "figures_dataset",
+        __doc__,
+        work,
+        inputs=["cases", "table", "scores", "results+", "histories+", "predictions+"],
+        outputs=["figures+", "choice"],
+    )

@@ -1,0 +1,63 @@
+"""Segment the cases of a fold with the network that did not see them in training, on their original grids."""
+
+from pathlib import Path
+
+import numpy as np
+
+from workflow_lib import networks
+from workflow_lib.cases import LabelMap, read_folds, split_cases
+from workflow_lib.config import Network, Prediction, Preprocessing
+from workflow_lib.files import atomic_folder
+from workflow_lib.inference import predict
+from workflow_lib.preprocessing.pipeline import restore_labels
+from workflow_lib.preprocessing.store import Store
+from workflow_lib.steps._command import Context, run, say
+from workflow_lib.steps._study import read_cases
+from workflow_lib.volumes import write_labels
+
+
+def work(context: Context) -> None:
+    """Write a NIfTI file per case into the folder `predictions`, with the labels and the geometry of the case's own mask."""
+    settings = context.settings
+    study = read_cases(context.path("cases"))
+    _, validation = split_cases(read_folds(context.path("folds")), settings["fold"])
+    store = Store(context.paths["stores"])
+    prediction = Prediction.model_validate(settings["prediction"])
+    preprocessing = Preprocessing.model_validate(settings["preprocessing"])
+    networks.configure_runtime(settings["threads"], deterministic=False, gpus=context.numbers["gpus"])
+    model = predict.load_model(
+        context.path("weights"),
+        study.labels.n_classes,
+        study.channels,
+        settings["patch"],
+        Network.model_validate(settings["network"]),
+    )
+    with atomic_folder(context.path("predictions")) as folder:
+        for number, name in enumerate(validation, start=1):
+            case = store[name]
+            classes = predict.predict_case(
+                model,
+                np.asarray(case.image),
+                settings["patch"],
+                prediction.overlap,
+                prediction.batch_size,
+                prediction.blending,
+            )
+            whole = restore_labels(classes, case.original_shape, preprocessing, study.labels.n_classes)
+            _write(folder / f"{name}.nii.gz", whole, study.labels, like=study.cases[name].images[0])
+            say(f"{number}/{len(validation)} {name}")
+
+
+def _write(path: Path, classes: np.ndarray, labels: LabelMap, like: Path) -> None:
+    write_labels(path, labels.to_raw(classes), like)
+
+
+if __name__ == "__main__":
+    run(
+        "predict",
+        __doc__,
+        work,
+        inputs=["cases", "folds", "stores+", "weights"],
+        outputs=["predictions"],
+        numbers=["gpus"],
+    )

@@ -1,0 +1,24 @@
+"""Assemble the report: one self-contained HTML page."""
+
+from workflow_lib.files import read_json, write_text
+from workflow_lib.provenance.records import commit
+from workflow_lib.report.assemble import build
+from workflow_lib.steps._command import Context, run, say
+from workflow_lib.version import VERSION
+
+
+def work(context: Context) -> None:
+    """Write `page` from the files under `results`."""
+    folder = context.path("results")
+    study = dict(context.settings) | {"version": VERSION, "commit": commit()}
+    for dataset in study["datasets"]:
+        label_map = read_json(folder / "data" / dataset["name"] / "cases.json")["label_map"]
+        dataset["classes"] = label_map["names"]
+        dataset["n_classes"] = len(label_map["names"])
+    page = build(study, folder)
+    write_text(context.path("page"), page)
+    say(f"{context.path('page')}: {len(page.encode()) / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    run("report_page", __doc__, work, inputs=["results?"], outputs=["page"])

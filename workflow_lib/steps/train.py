@@ -1,0 +1,61 @@
+"""Train the network with one loss on one fold, or go on with a training that was stopped."""
+
+from workflow_lib.cases import read_folds, split_cases
+from workflow_lib.config import Augmentation, Network, Training
+from workflow_lib.files import canonical_json, sha256_text
+from workflow_lib.preprocessing.store import Store
+from workflow_lib.provenance.records import digest
+from workflow_lib.steps._command import Context, run
+from workflow_lib.steps._study import read_cases
+from workflow_lib.training import checkpoints, loop
+
+
+def work(context: Context) -> None:
+    """Write weights, history and summary. The state of an unfinished training stays in the folder `checkpoints`."""
+    settings = context.settings
+    study = read_cases(context.path("cases"))
+    training_cases, validation_cases = split_cases(read_folds(context.path("folds")), settings["fold"])
+    fingerprint = _fingerprint_with_inputs(context)
+    state = context.path("checkpoints") / fingerprint[:16]
+    loop.train(
+        loop.TrainingRequest(
+            dataset=settings["dataset"],
+            loss=settings["loss"]["name"],
+            loss_type=settings["loss"]["loss"],
+            parameters=settings["loss"]["parameters"],
+            fold=settings["fold"],
+            seed=settings["seed"],
+            n_classes=study.labels.n_classes,
+            channels=study.channels,
+            store=Store(context.paths["stores"]),
+            training_cases=training_cases,
+            validation_cases=validation_cases,
+            network=Network.model_validate(settings["network"]),
+            training=Training.model_validate(settings["training"]),
+            augmentation=Augmentation.model_validate(settings["augmentation"]),
+            output=context.path("weights").parent,
+            checkpoints=state,
+            fingerprint=fingerprint,
+            checkpoint_minutes=context.numbers["checkpoint-seconds"] / 60,
+            workers=context.workers,
+            gpus=context.numbers["gpus"],
+        )
+    )
+    checkpoints.clear(state)
+
+
+def _fingerprint_with_inputs(context: Context) -> str:
+    """Return the digest that names the checkpoints: settings, code, and the content of the inputs."""
+    inputs = {name: [digest(path)["sha256"] for path in context.paths[name]] for name in ("cases", "folds", "stores")}
+    return sha256_text(canonical_json({"fingerprint": context.fingerprint, "inputs": inputs}))
+
+
+if __name__ == "__main__":
+    run(
+        "train",
+        __doc__,
+        work,
+        inputs=["cases", "folds", "stores+"],
+        outputs=["weights", "history", "summary", "checkpoints?"],
+        numbers=["checkpoint-seconds", "gpus"],
+    )

@@ -1,0 +1,121 @@
+"""The published numbers that a study is held against, from reports/published."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workflow_lib.errors import UserError
+from workflow_lib.evaluation.metrics import METRICS
+
+FOLDER = Path(__file__).resolve().parents[2] / "reports" / "published"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A published mean and the half width of its 95 % interval."""
+
+    mean: float
+    half: float
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a publication says about one dataset. Losses are named as in `workflow_lib/losses`, in the order of its table."""
+
+    name: str
+    dataset: str
+    citation: str
+    scores_source: str
+    """Where the scores stand: "Table 1"."""
+    p_values_source: str
+    cases: int
+    labels: Mapping[str, str]
+    """Loss -> its name as printed."""
+    parameters: Mapping[str, Mapping[str, Any]]
+    """Loss -> its parameters."""
+    classes: tuple[str, ...]
+    scores: Mapping[tuple[str, str, str], Interval]
+    """(loss, class, metric) -> mean and half width."""
+    p_values: Mapping[tuple[str, str, str], str]
+    """(class, row, column) -> Holm-adjusted p as printed."""
+    settings: Mapping[str, Any]
+    """Setting by its path in the configuration of a dataset ("training.epochs") -> value."""
+
+    @property
+    def losses(self) -> list[str]:
+        """The losses in the order of the table."""
+        return list(self.labels)
+
+    @property
+    def folds(self) -> int:
+        """The number of folds behind the intervals."""
+        return int(self.settings["cross_validation.folds"])
+
+
+def names() -> list[str]:
+    """Return the names under which published numbers are at hand."""
+    return sorted(path.parent.name for path in FOLDER.glob("*/protocol.yaml"))
+
+
+def files(name: str) -> list[Path]:
+    """Return the files that `load` reads, for the inputs of a rule."""
+    return sorted([*(FOLDER / name).glob("*.csv"), FOLDER / name / "protocol.yaml"])
+
+
+def load(name: str | None) -> Published | None:
+    """Return the published numbers of that name, or None where there are none.
+
+    Raises UserError when a file of the folder is missing or does not fit the others.
+    """
+    if name is None or name not in names():
+        return None
+    import yaml
+
+    folder = FOLDER / name
+    protocol = yaml.safe_load((folder / "protocol.yaml").read_text(encoding="utf-8"))
+    rows = _rows(folder / "scores.csv")
+    if not rows or [row["loss"] for row in rows] != list(protocol["losses"]):
+        raise UserError(f"{folder}: scores.csv and protocol.yaml do not name the same losses in the same order.")
+    classes = tuple(c.removeprefix("dsc_") for c in rows[0] if c.startswith("dsc_") and not c.endswith("_ci95"))
+    return Published(
+        name=name,
+        dataset=protocol["dataset"],
+        citation=protocol["citation"],
+        scores_source=protocol["scores"],
+        p_values_source=protocol["p_values"],
+        cases=int(protocol["cases"]),
+        labels={row["loss"]: row["label"] for row in rows},
+        parameters=protocol["losses"],
+        classes=classes,
+        scores={
+            (row["loss"], name, metric): Interval(float(row[f"{metric}_{name}"]), float(row[f"{metric}_{name}_ci95"]))
+            for row in rows
+            for name in classes
+            for metric in METRICS
+        },
+        p_values={
+            (name, row["row"], row["column"]): row["p_holm"] for name in classes for row in _rows(folder / f"holm_p_{name}.csv")
+        },
+        settings=flatten(protocol["settings"]),
+    )
+
+
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings by path: {"training": {"epochs": 8}} becomes {"training.epochs": 8}."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with open(path, encoding="utf-8", newline="") as stream:
+            return list(csv.DictReader(stream))
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing: the published numbers are not complete. Restore it from the repository.") from error

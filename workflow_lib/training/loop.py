@@ -1,0 +1,357 @@
+"""One training: one loss on one fold, from the initial weights to those of the lowest validation loss.
+
+Adam, the learning rate lowered on a plateau of the validation loss, which is taken after every epoch. All losses of a fold begin
+with the same weights and see the same patches in the same order, because both follow from a seed that does not know the loss.
+The loop speaks to Keras only, so that it runs on every backend Keras has.
+"""
+
+import dataclasses
+import functools
+import importlib.metadata
+import math
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workflow_lib import networks
+from workflow_lib.cases import csv_text
+from workflow_lib.config import Augmentation, Network, Training
+from workflow_lib.errors import UserError
+from workflow_lib.files import atomic_path, write_json, write_text
+from workflow_lib.losses import registry
+from workflow_lib.seeds import derive
+from workflow_lib.training import batches, checkpoints, schedule
+from workflow_lib.training.interruption import StopRequest
+from workflow_lib.training.progress import Progress
+
+if TYPE_CHECKING:
+    import keras
+
+WEIGHTS, HISTORY, SUMMARY = "model.weights.h5", "history.csv", "training.json"
+
+RETRY_SECONDS = 60.0
+"""A checkpoint that could not be written (full disk) is tried again after so many seconds; the training goes on."""
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """Everything a training depends on, and where it puts what comes out.
+
+    `loss` is the name in the study, `loss_type` the registry's, with its `parameters`. `seed` stands for dataset and fold and is
+    the same for all losses. `workers` threads prepare batches. `checkpoints` is the folder of this fingerprint alone.
+    `checkpoint_minutes`, `workers`, `gpus` steer the run; on a CPU they do not change the result.
+    """
+
+    dataset: str
+    loss: str
+    loss_type: str
+    parameters: dict[str, Any]
+    fold: int
+    seed: int
+    n_classes: int
+    channels: int
+    store: batches.CaseStore
+    training_cases: Sequence[str]
+    validation_cases: Sequence[str]
+    network: Network
+    training: Training
+    augmentation: Augmentation
+    output: Path
+    checkpoints: Path
+    fingerprint: str
+    label: str = ""
+    checkpoint_minutes: float = 10.0
+    workers: int = 1
+    gpus: int = 0
+    deterministic: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """The three files of a finished training, and what training.json says."""
+
+    weights: Path
+    history: Path
+    summary: Path
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None = None) -> TrainingResult:
+    """Train, or go on with a training that was stopped, and write model.weights.h5, history.csv and training.json.
+
+    After SIGTERM, SIGINT or SIGUSR1 the state is saved and SystemExit raised with a code other than 0. A loss that is NaN or Inf
+    raises UserError with loss, epoch, step and cases; the checkpoints stay as they are and no result is written.
+    `on_step(epoch, step)` is called after each training step. Remove the checkpoints (`checkpoints.clear`) once the files exist.
+    """
+    progress = Progress(
+        f"{request.dataset} {request.loss} fold {request.fold}", request.training.epochs, request.training.iterations
+    )
+    with StopRequest() as stop:
+        state = checkpoints.load(request.checkpoints, request.fingerprint, progress.note)
+        log = checkpoints.AttemptLog(request.checkpoints, state.epoch if state else 1, state.step if state else 0)
+        try:
+            log.attempt.device = networks.configure_runtime(request.training.threads, request.deterministic, request.gpus)
+            if request.gpus and log.attempt.device == "cpu":
+                progress.note("no GPU was found; training on the CPU")
+            run = _Run(request, state, log, progress, stop, on_step)
+            run.to_the_end()
+            result = run.write_results()
+        except SystemExit:
+            log.write("interrupted")
+            raise
+        except BaseException:
+            log.write("failed")
+            raise
+    return result
+
+
+def compile_model(request: TrainingRequest) -> "keras.Model":
+    """Return the network with its initial weights, the loss and Adam.
+
+    The weights are a function of the request's seed and the shape of the network, not of the loss.
+    """
+    net = request.network
+    model = networks.build_unet(
+        request.n_classes,
+        request.channels,
+        request.training.patch,
+        net.filters,
+        net.depth,
+        net.batch_normalisation,
+        seed=derive(request.seed, "initial weights"),
+    )
+    keras = networks.import_keras()
+    model.compile(
+        optimizer=keras.optimizers.Adam(learning_rate=request.training.learning_rate),
+        loss=with_one_hot(registry.build(request.loss_type, request.parameters), request.n_classes),
+        # Keras would choose XLA on a single GPU and not on a CPU; on a CPU it makes 3-D U-Nets several times slower.
+        jit_compile=False,
+    )
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def with_one_hot(loss: Callable[[Any, Any], Any], n_classes: int) -> Callable[[Any, Any], Any]:
+    """Return the loss for class indices (batch, *patch); voxels outside the volume (255) get an all-zero row."""
+    from keras import ops
+
+    def on_classes(y_true: Any, y_pred: Any) -> Any:
+        # Keras hands labels over as float32, which holds the indices exactly.
+        classes = ops.arange(n_classes, dtype="float32")
+        one_hot = ops.cast(ops.equal(ops.cast(y_true, "float32")[..., None], classes), "float32")
+        return loss(one_hot, y_pred)
+
+    return on_classes
+
+
+class _Run:
+    """A training under way."""
+
+    def __init__(
+        self,
+        request: TrainingRequest,
+        state: checkpoints.TrainingState | None,
+        log: checkpoints.AttemptLog,
+        progress: Progress,
+        stop: StopRequest,
+        on_step: Callable[[int, int], None] | None,
+    ) -> None:
+        self.request, self.log, self.progress, self.stop, self.on_step = request, log, progress, stop, on_step
+        self.settings = request.training
+        self.rule = schedule.PlateauRule(
+            self.settings.plateau_factor, self.settings.plateau_patience, self.settings.minimum_learning_rate
+        )
+        self.model = compile_model(request)
+        self.state = state or checkpoints.TrainingState(schedule.start(self.settings.learning_rate), [], [])
+        if state is not None:
+            self._restore()
+        self.saved = time.monotonic()
+
+    def to_the_end(self) -> None:
+        """Do the epochs that are left."""
+        request, state = self.request, self.state
+        per_epoch = self.settings.iterations
+        done = (state.epoch - 1) * per_epoch + state.step
+
+        def make(index: int) -> batches.Batch:
+            return batches.training_batch(
+                request.store,
+                request.training_cases,
+                self.settings.patch,
+                self.settings.batch_size,
+                request.augmentation,
+                request.seed,
+                index // per_epoch + 1,
+                index % per_epoch,
+            )
+
+        with batches.Prefetcher(make, range(done, self.settings.epochs * per_epoch), request.workers) as source:
+            while state.epoch <= self.settings.epochs:
+                while state.step < per_epoch:
+                    self._leave_if_asked()
+                    self._step(*next(source), source)
+                    self._save_if_due()
+                self._finish_epoch()
+                self._save_if_due()
+
+    def _step(self, images: np.ndarray, classes: np.ndarray, source: batches.Prefetcher[batches.Batch]) -> None:
+        state = self.state
+        loss = float(self.model.train_on_batch(images, classes))
+        if not math.isfinite(loss):
+            order = batches.case_order(self.request.training_cases, self.request.seed, state.epoch)
+            cases = batches.cases_of_step(order, self.settings.batch_size, state.step)
+            raise self._diverged("training", loss, f"step {state.step + 1}, cases {', '.join(cases)}")
+        state.step += 1
+        state.loss_sum += loss
+        self.log.advance(state.epoch, state.step, source.seconds_waited)
+        self.progress.step(state.epoch, state.step, state.loss_sum / state.step)
+        if self.on_step is not None:
+            self.on_step(state.epoch, state.step)
+
+    def _validation_loss(self) -> float:
+        """Return the mean loss of the validation batches, all of one size, with the moving statistics of batch normalisation."""
+        request = self.request
+        make = functools.partial(
+            batches.validation_batch,
+            request.store,
+            request.validation_cases,
+            self.settings.patch,
+            self.settings.batch_size,
+            self.settings.validation,
+            request.seed,
+            self.state.epoch,
+        )
+        count = batches.validation_steps(request.validation_cases, self.settings.batch_size)
+        total = 0.0
+        with batches.prefetch(make, count, request.workers) as source:
+            for step, (images, classes) in enumerate(source, start=1):
+                loss = float(self.model.test_on_batch(images, classes))
+                if not math.isfinite(loss):
+                    raise self._diverged("validation", loss, f"batch {step} of {count}")
+                total += loss
+                self._leave_if_asked()
+        return total / count
+
+    def _finish_epoch(self) -> None:
+        state = self.state
+        training_loss, validation_loss = state.loss_sum / state.step, self._validation_loss()
+        best = state.best_loss is None or validation_loss < state.best_loss
+        if best:
+            state.best_loss, state.best_epoch = validation_loss, state.epoch
+            state.best_weights = self.model.get_weights()
+        row: checkpoints.HistoryRow = {
+            "epoch": state.epoch,
+            "training_loss": training_loss,
+            "validation_loss": validation_loss,
+            "learning_rate": state.plateau.rate,
+            "best": int(best),
+        }
+        state.history.append(row)
+        self.progress.epoch(state.epoch, training_loss, validation_loss, state.plateau.rate, best)
+        state.plateau = schedule.after_epoch(self.rule, state.plateau, validation_loss)
+        self.model.optimizer.learning_rate = state.plateau.rate
+        state.epoch, state.step, state.loss_sum = state.epoch + 1, 0, 0.0
+
+    def _diverged(self, kind: str, loss: float, where: str) -> UserError:
+        request = self.request
+        return UserError(
+            f"The {kind} loss became {loss} with loss {request.loss!r} ({request.loss_type}), dataset {request.dataset!r}, "
+            f"fold {request.fold}: epoch {self.state.epoch}, {where}. The training has diverged; nothing was written. "
+            "Lower training.learning_rate, look at the loss's parameters, or look for odd intensities in these cases."
+        )
+
+    def _restore(self) -> None:
+        state = self.state
+        self.model.set_weights(state.weights)
+        for variable, value in zip(self.model.optimizer.variables, state.optimiser, strict=True):
+            variable.assign(value)
+        state.weights, state.optimiser = [], []
+        done = f"epoch {state.epoch}, {state.step} of {self.settings.iterations} steps"
+        self.progress.note(f"going on from a checkpoint: {done}; attempt {len(self.log.all())}")
+
+    def _snapshot(self) -> checkpoints.TrainingState:
+        """Return the state with the network's and the optimiser's arrays."""
+        optimiser = [np.asarray(_to_numpy(variable)) for variable in self.model.optimizer.variables]
+        return dataclasses.replace(self.state, weights=self.model.get_weights(), optimiser=optimiser)
+
+    def _save_if_due(self) -> None:
+        """Save when it is time. A full disk is told and tried again later: losing time is better than losing the training."""
+        if time.monotonic() - self.saved < self.request.checkpoint_minutes * 60:
+            return
+        self.saved = time.monotonic()
+        try:
+            checkpoints.save(self.request.checkpoints, self._snapshot(), self.request.fingerprint)
+        except UserError as error:
+            self.progress.note(f"no checkpoint at epoch {self.state.epoch}, step {self.state.step}: {error}")
+            self.saved += RETRY_SECONDS - self.request.checkpoint_minutes * 60
+
+    def _leave_if_asked(self) -> None:
+        if not self.stop:
+            return
+        try:
+            path = checkpoints.save(self.request.checkpoints, self._snapshot(), self.request.fingerprint)
+            self.progress.note(f"stopped by signal {self.stop.signal_number}; state saved in {path}. Run again to go on.")
+        except UserError as error:
+            self.progress.note(f"stopped by signal {self.stop.signal_number}; the state could not be saved: {error}")
+        sys.exit(self.stop.exit_code)
+
+    def write_results(self) -> TrainingResult:
+        """Write the files of the finished training, training.json last."""
+        request, state = self.request, self.state
+        result = TrainingResult(request.output / WEIGHTS, request.output / HISTORY, request.output / SUMMARY)
+        self.model.set_weights(state.best_weights)
+        with atomic_path(result.weights) as temporary:
+            self.model.save_weights(temporary)
+        write_text(result.history, csv_text(checkpoints.HISTORY_COLUMNS, state.history))
+        self.log.write("finished")
+        attempts = self.log.all()
+        result.record.update(
+            {
+                "dataset": request.dataset,
+                "loss": request.loss,
+                "fold": request.fold,
+                "label": request.label or request.loss,
+                "parameters": int(self.model.count_params()),
+                "epochs": self.settings.epochs,
+                "best_epoch": state.best_epoch,
+                "best_validation_loss": state.best_loss,
+                "fingerprint": request.fingerprint,
+                "training_cases": sorted(request.training_cases),
+                "validation_cases": sorted(request.validation_cases),
+                "attempts": attempts,
+                "seconds": round(sum(attempt["seconds"] for attempt in attempts), 3),
+                "waiting_seconds": round(sum(attempt["waiting_seconds"] for attempt in attempts), 3),
+                "peak_memory_mib": peak_memory_mib(),
+                "versions": versions(),
+            }
+        )
+        write_json(result.summary, result.record)
+        return result
+
+
+def _to_numpy(variable: Any) -> np.ndarray:
+    from keras import ops
+
+    array: np.ndarray = ops.convert_to_numpy(variable)
+    return array
+
+
+def peak_memory_mib() -> int:
+    """Return the largest resident memory this process has had, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak // (1024 * 1024 if sys.platform == "darwin" else 1024))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what computes, and Keras's backend."""
+    import keras
+
+    packages = {name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy", "miscnn")}
+    return packages | {"python": platform.python_version(), "backend": str(keras.backend.backend())}
