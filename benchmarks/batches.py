@@ -1,8 +1,9 @@
 """Time of one training batch and one validation batch: this project against MIScnn 1.4.0, in one run on one machine.
 
-A batch is two patches of 80 x 160 x 160 of a case of 128 x 234 x 234 (KiTS19 after resampling), three classes, all augmentations of the
-paper at probability 0.15. MIScnn does what it does in a training with prepared subfunctions: read the pickled case, one-hot the
-classes, augment and crop the volume. Random draws differ between the two and from batch to batch, so the mean over many is compared.
+A batch is two patches of 80 x 160 x 160 of a case of 128 x 234 x 234 (KiTS19 after resampling), three classes, all
+augmentations of the paper at probability 0.15. MIScnn does what it does in a training with prepared subfunctions: read the
+pickled case, one-hot the classes, augment and crop the volume. Random draws differ between the two and from batch to batch,
+so the mean over many is compared.
 
     OMP_NUM_THREADS=1 python -m benchmarks.batches --batches 40 --miscnn 20
 """
@@ -22,6 +23,7 @@ import numpy as np
 from scipy import ndimage
 
 from workflow_lib.config import Augmentation
+from workflow_lib.preprocessing.store import Geometry, Store, write_case, write_index
 from workflow_lib.training.batches import prefetch, training_batch, validation_batch
 
 SHAPE = (128, 234, 234)
@@ -30,30 +32,16 @@ CASES = 4
 BATCH = 2
 
 
-def synthetic_case(folder: Path, number: int) -> SimpleNamespace:
-    """Write a smooth, clipped and z-scored random volume; return it memory-mapped, as the store gives it."""
+def synthetic_case(folder: Path, number: int) -> None:
+    """Write a smooth, clipped and z-scored random volume: into the project's store, and pickled as MIScnn keeps it."""
     rng = np.random.default_rng(number)
     image = ndimage.gaussian_filter(rng.standard_normal(SHAPE, dtype=np.float32), 2)
     image = np.clip(image / image.std(), -1.5, 2.5)[..., None]
     classes = (image[..., 0] > 1).astype(np.uint8) + (image[..., 0] > 1.8).astype(np.uint8)
-    np.save(folder / f"{number}.image.npy", image)
-    np.save(folder / f"{number}.classes.npy", classes)
+    geometry: Geometry = {"original_shape": SHAPE, "spacing": (3, 1.6, 1.6), "image_source": "", "mask_source": ""}
+    write_case(folder, str(number), image, classes, geometry)
     with open(folder / f"{number}.pickle", "wb") as stream:
-        pickle.dump((image, classes[..., None]), stream)
-    values = image.astype(np.float64)
-    histogram = {
-        "counts": [np.histogram(values, bins=4096)[0]],
-        "minimum": [values.min()],
-        "maximum": [values.max()],
-        "mean": [values.mean()],
-        "std": [values.std()],
-    }
-    return SimpleNamespace(
-        id=str(number),
-        image=np.load(folder / f"{number}.image.npy", mmap_mode="r"),
-        classes=np.load(folder / f"{number}.classes.npy", mmap_mode="r"),
-        histogram=histogram,
-    )
+        pickle.dump((image, classes), stream)
 
 
 def miscnn_batches(folder: Path) -> Callable[[bool], Any]:
@@ -66,7 +54,7 @@ def miscnn_batches(folder: Path) -> Callable[[bool], Any]:
     def load(index: str, **_: bool) -> SimpleNamespace:
         with open(folder / f"{index}.pickle", "rb") as stream:
             image, classes = pickle.load(stream)
-        return SimpleNamespace(index=index, img_data=image, seg_data=classes[..., 0], classes=3)
+        return SimpleNamespace(index=index, img_data=image, seg_data=classes, classes=3)
 
     augmentation = Data_Augmentation(scaling=False, elastic_deform=True, mirror=True)
     data_io = SimpleNamespace(sample_loader=load, interface=SimpleNamespace(three_dim=True))
@@ -111,8 +99,11 @@ def main() -> None:
     np.random.seed(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        store = {str(number): synthetic_case(folder, number) for number in range(CASES)}
-        cases, settings = list(store), Augmentation()
+        for number in range(CASES):
+            synthetic_case(folder, number)
+        write_index(folder)
+        store, settings = Store([folder]), Augmentation()
+        cases = store.case_ids
 
         def train(step: int) -> object:
             return training_batch(store, cases, PATCH, BATCH, settings, 1, 1, step)

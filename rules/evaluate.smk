@@ -28,6 +28,7 @@ rule evaluate:
 
 rule collect:
     input:
+        cases=f"{RESULTS}/data/{{dataset}}/cases.json",
         folds=f"{RESULTS}/data/{{dataset}}/folds.csv",
         parts=over_losses_and_folds(f"{RESULTS}/scores/{{dataset}}/{{loss}}/fold_{{fold}}.csv"),
     output:
@@ -51,4 +52,4 @@ rule collect:
     message:
         "Collect the scores of {wildcards.dataset}"
     shell:
-        STEP + " --folds {input.folds:q} --parts {input.parts:q} --scores {output.scores:q}" + LOGGED
+        STEP + " --cases {input.cases:q} --folds {input.folds:q} --parts {input.parts:q} --scores {output.scores:q}" + LOGGED

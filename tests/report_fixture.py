@@ -69,7 +69,7 @@ def make_dataset(
                 recall, precision = (float(1 / (1 + np.exp(-(level + 0.6 * difficulty[label][i] + n)))) for n in noise[:, i])
                 rows.append(_score(name, loss, fold_of[case], case, label, sizes[label][i], recall, precision))
     rows.sort(key=lambda r: (r["loss"], r["fold"], r["case"], r["class"]))
-    columns = "dataset,loss,fold,case,class,kind,tp,fp,fn,dsc,precision,recall,note".split(",")
+    columns = ["dataset", "loss", "fold", "case", "class", "kind", "tp", "fp", "fn", "dsc", "precision", "recall", "note"]
     write(folder / f"scores/{name}.csv", columns, rows)
     scores = pd.DataFrame(rows)
     _write_statistics(folder, name, foreground, losses, scores, folds)
@@ -85,7 +85,18 @@ def _write_cases(folder: Path, name: str, classes: Sequence[str], ids: Sequence[
     share = {label: 0.02 / 6**i for i, label in enumerate(list(classes)[1:])}
     rng = generator(1, name, "sizes")
     sizes = {label: [int(total * s * np.exp(rng.normal(0, 0.6))) + 1 for _ in ids] for label, s in share.items()}
-    columns = "case,status,reason,shape,spacing,orientation,image_dtype,mask_dtype,intensity_min,intensity_max".split(",")
+    columns = [
+        "case",
+        "status",
+        "reason",
+        "shape",
+        "spacing",
+        "orientation",
+        "image_dtype",
+        "mask_dtype",
+        "intensity_min",
+        "intensity_max",
+    ]
     columns += [f"voxels_{c}" for c in classes] + [f"share_{c}" for c in classes]
     rows: list[dict[str, object]] = []
     for i, case in enumerate(ids):
@@ -130,7 +141,8 @@ def _write_statistics(
                     {"loss": loss, "class": label, "metric": metric, "fold": f, "mean": float(v), "cases": len(rows) // k}
                     for f, v in by_fold.items()
                 ]
-                middle, spread = float(rows[metric].mean()), float(rows[metric].sem() * 1.96)
+                values = rows[metric].to_numpy(float)
+                middle, spread = float(values.mean()), 1.96 * float(values.std(ddof=1)) / np.sqrt(len(values))
                 row = {"loss": loss, "class": label, "metric": metric, "mean": float(by_fold.mean()), "ci95": half, "sd": sd}
                 row |= {"folds": k, "cases": len(rows), "excluded": 0, "empty_predictions": 0, "case_mean": middle}
                 means.append({**row, "case_mean_low": middle - spread, "case_mean_high": middle + spread})
@@ -138,7 +150,7 @@ def _write_statistics(
     write(target / "means.csv", columns.split(","), means)
     write(target / "fold_means.csv", ["loss", "class", "metric", "fold", "mean", "cases"], fold_means)
     ranksum = [row for label in classes for row in _pairs(scores, label, present)]
-    write(target / "ranksum.csv", "class,row,column,statistic,p,p_holm,mark,n_row,n_column".split(","), ranksum)
+    write(target / "ranksum.csv", ["class", "row", "column", "statistic", "p", "p_holm", "mark", "n_row", "n_column"], ranksum)
     signed = [row for label in classes for row in _paired(scores, label, present)]
     columns = (
         "class,row,column,n,statistic,p,p_holm,mark,median_difference,hodges_lehmann,hodges_lehmann_low,"
@@ -149,7 +161,7 @@ def _write_statistics(
         {"class": c, "n": 20, "k": len(present), "chi2": 14.2, "p": 0.027, "f": 2.6, "p_f": 0.021, "kendalls_w": 0.12}
         for c in classes
     ]
-    write(target / "friedman.csv", "class,n,k,chi2,p,f,p_f,kendalls_w".split(","), friedman)
+    write(target / "friedman.csv", ["class", "n", "k", "chi2", "p", "f", "p_f", "kendalls_w"], friedman)
     ranks = [row for label in classes for row in _ranking(scores, label, present)]
     shares = [f"share_rank_{i + 1}" for i in range(len(present))]
     write(target / "ranking.csv", ["class", "loss", "rank", "mean_rank", *shares], ranks)
@@ -241,15 +253,15 @@ def write_comparison(folder: Path, name: str, classes: Sequence[str], published:
         for label in classes:
             for metric in METRICS:
                 value, half = published.get(f"{metric}_{label}", (0.7, 0.05))
-                ours, ours_ci = float(line[f"{metric}_{label}"]), float(line[f"{metric}_{label}_ci95"])
+                ours, ours_ci = float(line[f"{metric}_{label}"]), float(line[f"{metric}_{label}_ci95"] or "nan")
                 row = {"loss": line["loss"], "class": label, "metric": metric, "published": value, "published_ci95": half}
                 row |= {"ours": ours, "ours_ci95": ours_ci, "difference": ours - value, "verdict": verdicts[number % 5]}
                 rows.append({**row, "reason": "outside the 95 % prediction interval [0.61, 0.79]"})
-    columns = "loss,class,metric,published,published_ci95,ours,ours_ci95,difference,verdict,reason".split(",")
+    columns = ["loss", "class", "metric", "published", "published_ci95", "ours", "ours_ci95", "difference", "verdict", "reason"]
     write(folder / f"tables/{name}_comparison.csv", columns, rows)
     with (folder / f"tables/{name}_pvalues.csv").open(encoding="utf-8", newline="") as stream:
         pairs = list(csv.DictReader(stream))
-    columns = "class,row,column,published_p,ours_p,published_mark,ours_mark,agree".split(",")
+    columns = ["class", "row", "column", "published_p", "ours_p", "published_mark", "ours_mark", "agree"]
     lines = [
         {"class": p["class"], "row": p["row"], "column": p["column"], "published_p": 0.00083, "ours_p": float(p["p_holm"])}
         | {"published_mark": "‡", "ours_mark": p["mark"], "agree": "yes" if p["mark"] == "‡" else "no"}
@@ -282,26 +294,23 @@ def draw_figures(
     folder: Path, name: str, label: str, classes: Sequence[str], losses: Mapping[str, str], every: Sequence[str]
 ) -> None:
     """Draw the dataset's figures from the files, as the step does."""
+    from workflow_lib.evaluation.frames import read_frame
     from workflow_lib.figures import distributions, imbalance, ranking, recall_precision, segmentations, style, training_curves
-    from workflow_lib.report.data import read_table
 
     colours = {k: v for k, v in style.loss_colours(every).items() if k in losses}
     target = folder / "figures"
-    scores = read_table(folder / f"scores/{name}.csv")
-    means = read_table(folder / f"statistics/{name}/means.csv")
+    scores = read_frame(folder / f"scores/{name}.csv")
+    means = read_frame(folder / f"statistics/{name}/means.csv")
     foreground = list(classes)[1:]
-    assert scores is not None and means is not None
     style.save(distributions.draw(scores, foreground, losses, colours), target / f"distributions_{name}")
     style.save(recall_precision.draw(means, foreground, losses, colours), target / f"recall_precision_{name}")
-    cases, ranks = read_table(folder / f"data/{name}/cases.csv"), read_table(folder / f"statistics/{name}/ranking.csv")
-    assert cases is not None and ranks is not None
+    cases, ranks = read_frame(folder / f"data/{name}/cases.csv"), read_frame(folder / f"statistics/{name}/ranking.csv")
     style.save(imbalance.draw(cases, classes), target / f"imbalance_{name}")
     style.save(ranking.draw(ranks, foreground, losses), target / f"ranking_{name}")
     histories: dict[str, dict[int, pd.DataFrame]] = {}
     for loss in losses:
         for path in sorted((folder / f"training/{name}/{loss}").glob("fold_*/history.csv")):
-            history = read_table(path)
-            assert history is not None
+            history = read_frame(path)
             histories.setdefault(loss, {})[int(path.parent.name.split("_")[1])] = history
     style.save(training_curves.draw(histories, losses, colours), target / f"training_curves_{name}")
     image, truth = phantom(len(classes))

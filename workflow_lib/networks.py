@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workflow_lib.errors import UserError
+from workflow_lib.files import atomic_path
 
 if TYPE_CHECKING:
     import keras
@@ -190,6 +191,17 @@ def _name_layers(model: keras.Model) -> None:
         kind = re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
         counter[kind] += 1
         layer.name = f"{kind}_{counter[kind]}"
+
+
+def save_network(model: keras.Model, path: Path) -> None:
+    """Write the weights, and nothing else, to a file `*.weights.h5`, whole or not at all; equal weights give equal bytes.
+
+    Keras adds the optimiser's state of a compiled model; so the same layers are saved as a model that is not compiled.
+    """
+    keras = import_keras()
+    plain = keras.Model(model.inputs[0], model.outputs[0], name="unet")
+    with atomic_path(path) as temporary:
+        plain.save_weights(temporary)
 
 
 def load_network(

@@ -113,7 +113,7 @@ class Plan:
             "network": _plain(dataset.network),
             "training": _plain(dataset.training),
         }
-        return settings, [_loss_module(entry["loss"])]
+        return settings, [losses.module(entry["loss"])]
 
     def _predict(self, name: str, loss: str, fold: int) -> tuple[dict[str, Any], list[str]]:
         dataset = self.datasets[name]
@@ -157,8 +157,8 @@ class Plan:
 
     def _figures_losses(self) -> tuple[dict[str, Any], list[str]]:
         used = sorted({self.config.loss(name).loss for name in self.all_losses()})
-        drawn = sorted({*used, "focal", "focal_tversky", "cosine_tversky"})
-        return {"losses": used}, [_loss_module(name) for name in drawn]
+        drawn = losses.with_components([*used, "focal", "focal_tversky", "cosine_tversky"])
+        return {"losses": used}, [losses.module(name) for name in drawn]
 
     def _figures_dataset(self, name: str) -> tuple[dict[str, Any], list[str]]:
         dataset = self.datasets[name]
@@ -194,10 +194,6 @@ class Plan:
         config["losses"] = {name: _plain(choice, steering=True) for name, choice in self.config.losses.items()}
         config["datasets"] = {name: _plain(dataset, steering=True) for name, dataset in self.datasets.items()}
         return {"name": study.name, "title": study.title, "datasets": described, "config": config}, []
-
-
-def _loss_module(name: str) -> str:
-    return f"workflow_lib.losses.{name}"
 
 
 def load(raw: Mapping[str, Any], origin: str = "the configuration") -> Plan:

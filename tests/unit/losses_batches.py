@@ -1,5 +1,7 @@
 """Small batches on which the losses are tried."""
 
+from typing import Any
+
 import numpy as np
 
 from workflow_lib.seeds import generator
@@ -11,7 +13,7 @@ SHAPES = {
     "3-D three classes": (2, 2, 3, 2, 3),
 }
 
-PARAMETERS: dict[str, list[dict]] = {
+PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "cross_entropy": [{}],
     "focal": [{}, {"alpha": None, "gamma": 0.0}, {"alpha_t": True, "gamma": 0.5}, {"alpha": "vector", "gamma": 1.5}],
     "dice": [{}, {"class_reduction": "sum", "overlap": "batch"}, {"include_background": False, "smooth": 0.5}],
@@ -31,7 +33,7 @@ PARAMETERS: dict[str, list[dict]] = {
 CHOICES = [(name, index) for name, choices in PARAMETERS.items() for index in range(len(choices))]
 
 
-def parameters(name: str, index: int, n_classes: int) -> dict:
+def parameters(name: str, index: int, n_classes: int) -> dict[str, Any]:
     """A choice of parameters; `vector` stands for one weight per class."""
     chosen = dict(PARAMETERS[name][index])
     if chosen.get("alpha") == "vector":
@@ -50,3 +52,24 @@ def random_batch(shape: tuple[int, ...], seed: int = 0, outside: bool = True) ->
     logits = rng.normal(0, 1.5, shape)
     p = np.exp(logits)
     return y, p / p.sum(axis=-1, keepdims=True)
+
+
+def edge_batches() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """{what: (y, p)} of three classes in 3-D: one step from every corner that a training can run into."""
+    shape = (2, 3, 2, 2, 3)
+    y, p = random_batch(shape, outside=False)
+    background = np.zeros(shape)
+    background[..., 0] = 1
+    wrong = np.roll(y, 1, axis=-1)
+    near = np.float32(1) - np.float32(2**-24)
+    return {
+        "no foreground": (background, p),
+        "no foreground, found none": (background, background),
+        "no foreground, found some": (background, wrong),
+        "perfect": (y, y),
+        "all wrong": (y, wrong),
+        "saturated": (y, near * y + (1 - near) / 2 * (1 - y)),
+        "one class only": (background, np.roll(background, 2, axis=-1)),
+        "outside everywhere": (np.zeros(shape), p),
+        "outside everywhere, found none": (np.zeros(shape), background),
+    }

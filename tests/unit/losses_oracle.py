@@ -14,7 +14,8 @@ S = 1e-6
 
 
 def clipped(p: Array) -> Array:
-    return np.minimum(np.maximum(p, 1e-7), 1 - 1e-7)
+    inner: Array = np.minimum(np.maximum(p, 1e-7), 1 - 1e-7)
+    return inner
 
 
 def voxels(a: Array) -> Array:
@@ -59,7 +60,7 @@ def focal(y: Array, p: Array, alpha: Any = 0.25, gamma: float = 2.0, alpha_t: bo
         else:
             weight = 1 - alpha if alpha_t and c == 0 else alpha
         total += float(np.sum(-weight * (1 - q[..., c]) ** gamma * y[..., c] * np.log(q[..., c])))
-    return total / (y.shape[0] * y.shape[1])
+    return total / float(y.shape[0] * y.shape[1])
 
 
 def dice(y: Array, p: Array, **options: Any) -> float:

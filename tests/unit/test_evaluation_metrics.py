@@ -54,8 +54,8 @@ def test_confusion_matrix_equals_a_loop_in_any_memory_layout(tmp_path):
     rng = np.random.default_rng(3)
     truth, prediction = (rng.integers(0, 3, (6, 5, 11)).astype(np.uint8) for _ in range(2))
     loop = np.zeros((3, 3), int)
-    for t, p in zip(truth.flat, prediction.flat, strict=True):
-        loop[t, p] += 1
+    for index in np.ndindex(truth.shape):
+        loop[truth[index], prediction[index]] += 1
     np.save(tmp_path / "truth.npy", truth)
     mapped = np.load(tmp_path / "truth.npy", mmap_mode="r")
     padded = np.zeros((6, 10, 11), np.uint8)

@@ -11,7 +11,7 @@ from workflow_lib.provenance.fingerprints import PACKAGE_FOLDER
 def rooms(root):
     """Return the rooms in the order of the document's table."""
     text = (root / "docs" / "architecture.md").read_text(encoding="utf-8")
-    table = re.findall(r"^\| (`.*`) \|", text.split("## Ground floor")[0], flags=re.MULTILINE)
+    table = re.findall(r"^\| (`[^|]*`) \|", text.split("## Ground floor")[0], flags=re.MULTILINE)
     return [name.strip("`").rstrip("/").removesuffix(".py") for row in table for name in re.findall(r"`[^`]+`", row)]
 
 

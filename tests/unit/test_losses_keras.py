@@ -1,4 +1,4 @@
-"""The losses under Keras on TensorFlow: values and gradients, precision, compilation, fit, saving; equality with other libraries."""
+"""The losses under Keras on TensorFlow: values, gradients, precision, compilation, fit, saving; equality with other libraries."""
 
 import sys
 import types
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.unit import losses_oracle as oracle
-from tests.unit.losses_batches import CHOICES, SHAPES, parameters, random_batch
+from tests.unit.losses_batches import CHOICES, SHAPES, edge_batches, parameters, random_batch
 from workflow_lib.errors import UserError
 from workflow_lib.losses import registry
 
@@ -44,27 +44,6 @@ def test_value_and_gradient_equal_the_oracle(name, index, shape):
     assert value.shape == ()
     assert float(value) == pytest.approx(reference(y, p), rel=1e-5)
     np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max())
-
-
-def edge_batches():
-    """{what: (y, p)} of three classes in 3-D: one step from every corner that a training can run into."""
-    shape = (2, 3, 2, 2, 3)
-    y, p = random_batch(shape, outside=False)
-    background = np.zeros(shape)
-    background[..., 0] = 1
-    wrong = np.roll(y, 1, axis=-1)
-    near = np.float32(1) - np.float32(2**-24)
-    return {
-        "no foreground": (background, p),
-        "no foreground, found none": (background, background),
-        "no foreground, found some": (background, wrong),
-        "perfect": (y, y),
-        "all wrong": (y, wrong),
-        "saturated": (y, near * y + (1 - near) / 2 * (1 - y)),
-        "one class only": (background, np.roll(background, 2, axis=-1)),
-        "outside everywhere": (np.zeros(shape), p),
-        "outside everywhere, found none": (np.zeros(shape), background),
-    }
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32"])

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit import losses_oracle as oracle
-from tests.unit.losses_batches import CHOICES, SHAPES, parameters, random_batch
+from tests.unit.losses_batches import CHOICES, SHAPES, edge_batches, parameters, random_batch
 from workflow_lib.errors import UserError
 from workflow_lib.losses import registry
 from workflow_lib.seeds import generator
@@ -22,6 +22,13 @@ def test_value_equals_the_oracle(name, index, shape):
     y, p = random_batch(shape)
     chosen = parameters(name, index, shape[-1])
     assert value(name, y, p, **chosen) == pytest.approx(oracle.LOSSES[name](y, p, **chosen), rel=1e-9)
+
+
+@pytest.mark.parametrize(("name", "index"), CHOICES)
+def test_value_equals_the_oracle_at_the_edges(name, index):
+    chosen = parameters(name, index, 3)
+    for what, (y, p) in edge_batches().items():
+        assert value(name, y, p, **chosen) == pytest.approx(oracle.LOSSES[name](y, p, **chosen), rel=1e-6, abs=1e-8), what
 
 
 def test_every_loss_has_an_oracle():

@@ -10,6 +10,7 @@ import pytest
 from tests.unit.augmentation_support import MemoryCase, histogram, smooth_case
 from workflow_lib.config import Augmentation
 from workflow_lib.errors import UserError
+from workflow_lib.preprocessing.store import Geometry, Store, write_case, write_index
 from workflow_lib.training.batches import (
     Prefetcher,
     case_order,
@@ -115,6 +116,19 @@ def test_validation_sees_every_case_and_fills_the_last_batch_from_the_beginning(
     assert seen[5] == seen[0]
 
 
+def test_batches_of_the_store_on_disk(store, tmp_path):
+    for name, case in store.items():
+        geometry: Geometry = {"original_shape": (1, 1, 1), "spacing": (1, 1, 1), "image_source": "", "mask_source": ""}
+        write_case(tmp_path, name, case.image, case.classes, geometry)
+    write_index(tmp_path)
+    stored = Store([tmp_path])
+    for step in range(3):
+        images, classes = training_batch(stored, stored.case_ids, PATCH, 2, ALWAYS, 1, 1, step)
+        expected, expected_classes = training_batch(store, list(store), PATCH, 2, ALWAYS, 1, 1, step)
+        np.testing.assert_allclose(images, expected, rtol=0, atol=1e-5)
+        np.testing.assert_array_equal(classes, expected_classes)
+
+
 def test_a_fold_without_cases_is_told():
     with pytest.raises(UserError, match="at least one case"):
         training_batch({}, [], PATCH, 2, ALWAYS, 1, 1, 0)
@@ -171,12 +185,11 @@ def test_an_error_in_a_worker_comes_at_its_place_and_leaves_no_thread(workers):
             raise UserError("case_7 is damaged")
         return step
 
-    seen = []
-    with pytest.raises(UserError, match="case_7 is damaged"), prefetch(make, 50, workers=workers) as batches:
-        for step in batches:  # noqa: PERF402 -- what came before the error counts
-            seen.append(step)
-    assert seen == [0, 1]
-    assert list(batches) == []
+    with prefetch(make, 50, workers=workers) as batches:
+        assert [next(batches), next(batches)] == [0, 1]
+        with pytest.raises(UserError, match="case_7 is damaged"):
+            next(batches)
+        assert list(batches) == []
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
 
 
@@ -185,15 +198,18 @@ def test_an_interrupt_of_the_consumer_leaves_no_thread():
 
     def make(step):
         begun.append(step)
-        time.sleep(0.01)
+        time.sleep(0.05)
         return step
 
-    with pytest.raises(KeyboardInterrupt), prefetch(make, 1000, workers=2, depth=4) as batches:
-        for step in batches:
-            if step == 3:
+    def consume():
+        with prefetch(make, 1000, workers=2, depth=50) as batches:
+            for _ in batches:
                 raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        consume()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
-    assert len(begun) <= 10
+    assert len(begun) <= 10, "what was not begun is dropped"
 
 
 def test_waiting_is_counted():

@@ -15,7 +15,12 @@ def keras_rates(losses, rule, initial):
     keras = networks.import_keras()
     model = types.SimpleNamespace(optimizer=keras.optimizers.Adam(initial), metrics=[])
     callback = keras.callbacks.ReduceLROnPlateau(
-        factor=rule.factor, patience=rule.patience, min_delta=rule.min_delta, cooldown=rule.cooldown, min_lr=rule.minimum, mode="min"
+        factor=rule.factor,
+        patience=rule.patience,
+        min_delta=rule.min_delta,
+        cooldown=rule.cooldown,
+        min_lr=rule.minimum,
+        mode="min",
     )
     callback.set_model(model)
     callback.on_train_begin()

@@ -1,7 +1,8 @@
 """The interpolation of a warp in one loop over the patch's voxels, written to be compiled by Numba.
 
-Coordinates, cubic image and nearest class of a voxel are computed together, so that nothing of the patch's size lies in between.
-It is plain Python too, which the tests hold against SciPy; `warp` uses it where Numba is installed, and SciPy's functions elsewhere.
+Coordinates, cubic image and nearest class of a voxel are computed together, so that nothing of the patch's size lies in
+between. It is plain Python too, which the tests hold against SciPy; `warp` uses it where Numba is installed, and SciPy's
+functions elsewhere, with the same values but for rounding.
 """
 
 import functools
@@ -27,9 +28,10 @@ def interpolate(
     labels: np.ndarray,
     outside: int,
 ) -> None:
-    """Fill `image` (p, q, r, channels) and `labels` (p, q, r) from B-spline coefficients (channels, x, y, z) and classes (x, y, z).
+    """Fill `image` (p, q, r, channels) and `labels` (p, q, r) from coefficients (channels, x, y, z) and classes (x, y, z).
 
-    coordinate = (voxel - middle + displacement) matrix + centre, with `displacement` (3, p, q, r), or (3, 0, 0, 0) for none.
+    The coefficients are those of the cubic B-spline. coordinate = (voxel - middle + displacement) matrix + centre,
+    with `displacement` (3, p, q, r), or (3, 0, 0, 0) for none.
     The spline continues by reflection about the border voxels; a coordinate beyond them gives 0 and the class `outside`.
     """
     shape = classes.shape

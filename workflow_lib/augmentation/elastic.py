@@ -1,13 +1,14 @@
 """Elastic displacement fields with the distribution of batchgenerators' at a small part of the cost.
 
-There, every component of the displacement is white noise U(-1, 1) on the patch's grid, smoothed by a separable Gaussian filter (cut
-at 4 sigma, zero outside the patch) and multiplied by alpha. Such a field is a sum over very many voxels, so it is Gaussian
-but for terms of their inverse number, and its covariance factors by axis: alpha**2 / 3 times the product of W W' over the axes, W the
-filter as a (patch, patch) matrix.
+There, every component of the displacement is white noise U(-1, 1) on the patch's grid, smoothed by a separable Gaussian
+filter (cut at 4 sigma, zero outside the patch) and multiplied by alpha. Such a field is a sum over very many voxels, so it is
+Gaussian but for terms of their inverse number, and its covariance factors by axis: alpha**2 / 3 times the product of W W'
+over the axes, W the filter as a (patch, patch) matrix.
 
-Here the noise is Gaussian and lives on cells of at most sigma / 3 voxels an axis; W becomes a (patch, cells) matrix of the filter's kernel
-at the cells' middles, scaled so that a cell carries the variance of the voxels it stands for. What is matched: mean, variance and
-covariance, the damping towards the patch's border included. With cells of one voxel, W is the filter itself.
+Here the noise is Gaussian and lives on cells of at most sigma / 3 voxels an axis; W becomes a (patch, cells) matrix of the
+filter's kernel at the cells' middles, scaled so that a cell carries the variance of the voxels it stands for. What is matched:
+mean, variance and covariance, the damping towards the patch's border included; for the default sigmas every entry of W W' lies
+within 0.3 % of its largest. With cells of one voxel, W is the filter itself.
 """
 
 import math
@@ -31,7 +32,8 @@ def smoothing_matrix(size: int, sigma: float) -> np.ndarray:
     distance = np.abs(np.arange(size)[:, None] - middles)
     kernel = np.exp(-0.5 * (distance / sigma) ** 2) / total
     kernel[distance > radius + 0.5] = 0
-    return (kernel * math.sqrt(width)).astype(np.float32)
+    matrix: np.ndarray = (kernel * math.sqrt(width)).astype(np.float32)
+    return matrix
 
 
 def elastic_displacement(patch: Sequence[int], alpha: float, sigma: float, rng: np.random.Generator) -> np.ndarray:
@@ -40,14 +42,9 @@ def elastic_displacement(patch: Sequence[int], alpha: float, sigma: float, rng: 
     axes[0] = axes[0] * np.float32(alpha / math.sqrt(3))
     field = np.empty((len(patch), *patch), dtype=np.float32)
     for component in field:
-        component[...] = _smooth(rng.standard_normal([matrix.shape[1] for matrix in axes], dtype=np.float32), axes)
+        noise = rng.standard_normal([matrix.shape[1] for matrix in axes], dtype=np.float32)
+        for matrix in axes:
+            # Contracts the first axis and puts the new one last: after as many turns as axes, they stand in order again.
+            noise = np.tensordot(noise, matrix, axes=(0, 1))
+        component[...] = noise
     return field
-
-
-def _smooth(noise: np.ndarray, axes: Sequence[np.ndarray]) -> np.ndarray:
-    """Multiply every axis of the noise by its matrix, the last axis last: it makes the largest array, contiguous."""
-    for axis, matrix in enumerate(axes):
-        lines = noise.shape[axis + 1 :]
-        product = np.matmul(matrix, noise.reshape(-1, noise.shape[axis], math.prod(lines)))
-        noise = product.reshape(*noise.shape[:axis], matrix.shape[0], *lines)
-    return noise

@@ -13,9 +13,9 @@ from workflow_lib.config import Augmentation, Range
 class Parameters:
     """The draws of one patch; None where a kind is not applied. Factors and exponents are one per channel.
 
-    `angles` are in radians: around the axes x, y, z in 3-D, one in 2-D. `elastic` is (alpha, sigma). A patch with a spatial change has
-    its `centre` (voxel coordinates, fractional), one without has its first voxel `start` (negative where the volume is smaller);
-    both in the volume as mirrored.
+    `angles` are in radians: around the axes x, y, z in 3-D, one in 2-D. `elastic` is (alpha, sigma). A patch with a spatial
+    change has its `centre` (voxel coordinates, fractional), one without has its first voxel `start` (negative where the volume
+    is smaller); both in the volume as mirrored.
     """
 
     mirrored: tuple[bool, ...]

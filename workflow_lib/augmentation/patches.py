@@ -1,7 +1,8 @@
 """One training patch of a preprocessed case, augmented as MIScnn 1.4.0 augments, or plain.
 
-Order: mirroring, contrast, brightness, gamma, noise, then rotation, scaling and elastic deformation with the random crop. MIScnn does
-all of it on the whole volume and on one-hot classes; here only the block is read that the patch needs, with the same outcome.
+Order: mirroring, contrast, brightness, gamma, noise, then rotation, scaling and elastic deformation with the random crop.
+MIScnn does all of it on the whole volume and on one-hot classes; here only the block is read that the patch needs, with the
+same outcome.
 """
 
 from collections.abc import Mapping, Sequence
@@ -71,8 +72,8 @@ def apply(case: PatchSource, patch: Sequence[int], parameters: Parameters, rng: 
 def _check(case: PatchSource, patch: Sequence[int]) -> None:
     if len(patch) != case.classes.ndim:
         raise UserError(
-            f"Case {case.id} has {case.classes.ndim} axes {case.classes.shape}, but training.patch has {len(patch)}: {tuple(patch)}. "
-            "Give training.patch as many sides as the images have axes."
+            f"Case {case.id} has {case.classes.ndim} axes {case.classes.shape}, "
+            f"but training.patch has {len(patch)}: {tuple(patch)}. Give training.patch as many sides as the images have axes."
         )
 
 

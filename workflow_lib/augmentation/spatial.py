@@ -1,7 +1,7 @@
 """Rotation, scaling and elastic deformation as one interpolation: cubic for the image, nearest voxel for the classes.
 
-The patch's voxels, counted from its middle, are displaced, rotated, scaled and moved to the patch's centre in the volume, which gives
-the coordinates to read at (batchgenerators' `augment_spatial`). Outside the volume the image is 0 and the class is OUTSIDE.
+The patch's voxels, counted from its middle, are displaced, rotated, scaled and moved to the patch's centre in the volume, which
+gives the coordinates to read at (batchgenerators' `augment_spatial`). Outside the volume the image is 0 and the class is OUTSIDE.
 """
 
 import math
@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import ndimage
+
+from workflow_lib.augmentation._kernel import Kernel, compiled
 
 OUTSIDE = 255
 """Class of a voxel outside the volume. It belongs to no class: one-hot encoded it is zero everywhere."""
@@ -101,12 +103,57 @@ def warp(
 
     `centre` is in the block's voxels. What lies outside the block counts as outside the volume.
     """
-    splines = [
-        ndimage.spline_filter(np.ascontiguousarray(image[..., channel]), 3, output=np.float32, mode="mirror")
-        for channel in range(image.shape[-1])
-    ]
+    splines = np.stack(
+        [
+            ndimage.spline_filter(np.ascontiguousarray(image[..., channel]), 3, output=np.float32, mode="mirror")
+            for channel in range(image.shape[-1])
+        ]
+    )
     warped = np.empty((*patch, image.shape[-1]), dtype=np.float32)
     labels = np.empty(tuple(patch), dtype=np.uint8)
+    kernel = compiled()
+    if kernel is None:
+        _interpolate_scipy(splines, classes, matrix, centre, displacement, warped, labels)
+    else:
+        run_kernel(kernel, splines, classes, matrix, centre, displacement, warped, labels)
+    return warped, labels
+
+
+def run_kernel(
+    kernel: Kernel,
+    splines: np.ndarray,
+    classes: np.ndarray,
+    matrix: np.ndarray,
+    centre: Sequence[float],
+    displacement: np.ndarray | None,
+    warped: np.ndarray,
+    labels: np.ndarray,
+) -> None:
+    """Fill `warped` and `labels` by the kernel, which knows three axes: a plane becomes a volume of one layer, read at 0."""
+    place = np.array(centre, dtype=np.float64)
+    flat = labels.ndim == 2
+    if displacement is None:
+        displacement = np.zeros((3, 0, 0, 0), dtype=np.float32)
+    elif flat:
+        displacement = np.pad(displacement, ((1, 0), (0, 0), (0, 0)))[:, None]
+    if flat:
+        splines, classes, warped, labels = splines[:, None], classes[None], warped[None], labels[None]
+        matrix = np.pad(matrix, ((1, 0), (1, 0)))
+        place = np.pad(place, (1, 0))
+    kernel(splines, classes, np.ascontiguousarray(matrix), place, displacement, warped, labels, OUTSIDE)
+
+
+def _interpolate_scipy(
+    splines: np.ndarray,
+    classes: np.ndarray,
+    matrix: np.ndarray,
+    centre: Sequence[float],
+    displacement: np.ndarray | None,
+    warped: np.ndarray,
+    labels: np.ndarray,
+) -> None:
+    """Do as the kernel does with SciPy's functions, some rows of the patch at a time."""
+    patch = labels.shape
     step = max(1, POINTS // math.prod(patch[1:]))
     for first in range(0, patch[0], step):
         rows = slice(first, min(first + step, patch[0]))
@@ -116,4 +163,3 @@ def warp(
                 spline, coordinates, order=3, output=np.float32, mode="constant", cval=0.0, prefilter=False
             )
         ndimage.map_coordinates(classes, coordinates, order=0, output=labels[rows], mode="constant", cval=OUTSIDE)
-    return warped, labels

@@ -57,8 +57,8 @@ class Format(Protocol):
     def downloads(self, root: Path, url: str | None) -> list[RemoteFile] | RemoteArchive | None:
         """Return what to download (from the mirror `url`, if given), or None where it takes a registration."""
 
-    def explain_labels(self, unknown: Collection[float]) -> str:
-        """Return what undeclared values in a mask mean, if that is known, or an empty text."""
+    def explain_labels(self, values: Collection[float]) -> str:
+        """Return what a mask is that holds these values, some of them undeclared ("a copy that ..."), or an empty text."""
 
 
 def layout_error(label: str, root: Path, looked_for: Sequence[str], instructions: str) -> UserError:

@@ -162,4 +162,5 @@ def _degrade(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     blurred += 5 * smooth_field(rng, image.shape, (3, 4, 4))
     noise = ndimage.gaussian_filter(rng.standard_normal(image.shape).astype(np.float32), (0.2, 0.6, 0.6))
     blurred += rng.uniform(10, 18) * noise / noise.std()
-    return np.clip(np.rint(blurred), -1024, 3071).astype(np.int16)
+    rounded: np.ndarray = np.clip(np.rint(blurred), -1024, 3071).astype(np.int16)
+    return rounded

@@ -82,4 +82,5 @@ def _degrade(image: np.ndarray, rng: np.random.Generator, outside: np.ndarray) -
     real, imaginary = (rng.uniform(14, 24) * rng.standard_normal(image.shape) for _ in range(2))
     magnitude = np.hypot(blurred + real, imaginary) * rng.uniform(0.6, 1.8)
     magnitude[outside] = 0
-    return np.clip(np.rint(magnitude), 0, 32767).astype(np.int16)
+    rounded: np.ndarray = np.clip(np.rint(magnitude), 0, 32767).astype(np.int16)
+    return rounded

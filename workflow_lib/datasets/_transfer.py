@@ -19,6 +19,8 @@ PAUSES = (2.0, 5.0, 15.0, 30.0, 60.0)
 """Seconds to wait before each further attempt."""
 TIMEOUT = 60.0
 """Seconds without an answer or a byte after which an attempt is given up."""
+NO_USE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+"""Errors of the disk that another attempt does not mend."""
 CHUNK = 1 << 20
 REPORT_EVERY = 10.0
 """Seconds between two lines of progress."""
@@ -44,11 +46,11 @@ def fetch(
     The bytes gather in `<name>.part`, which a later call continues if the server still has the same file (`<name>.part.tag`
     keeps its ETag or date). The file gets its name once its length is what the server, and `expected_size`, say, its digest
     ("sha256:<hex>" or "md5:<hex>") is right, and, for names in .gz, it can be unpacked to the end.
-    Raises UserError when the address is refused, answers with a web page or another length, the disk is full, or all attempts failed.
+    Raises UserError when the address is refused, answers with a web page or another length, when the disk is full, or when
+    all attempts failed.
     """
     if not url.startswith(("http://", "https://")):
         raise UserError(f"Cannot download {url!r}: the address must begin with http:// or https://.")
-    destination.parent.mkdir(parents=True, exist_ok=True)
     part = destination.with_name(destination.name + ".part")
     reason = ""
     for number, pause in enumerate((0.0, *pauses)):
@@ -56,10 +58,11 @@ def fetch(
             progress(f"{destination.name}: {reason}; attempt {number + 1} in {pause:g} s")
         time.sleep(pause)
         try:
+            destination.parent.mkdir(parents=True, exist_ok=True)
             _transfer(url, part, destination.name, expected_size, progress, timeout)
             _verify(part, destination.name, digest)
         except (_TryAgain, http.client.HTTPException, OSError) as error:
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            if isinstance(error, OSError) and error.errno in NO_USE:
                 raise UserError(
                     f"Cannot write {part}: {error.strerror}. What was fetched so far is kept; run again to go on."
                 ) from error
@@ -93,6 +96,8 @@ def _transfer(url: str, part: Path, name: str, expected_size: int | None, progre
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416:
+            if error.headers.get("Content-Range") == f"bytes */{have}":
+                return  # killed between the last byte and the renaming: all is there
             _discard(part)
             raise _TryAgain("the server has another file than the one begun") from error
         if error.code in (408, 425, 429) or error.code >= 500:
@@ -102,6 +107,9 @@ def _transfer(url: str, part: Path, name: str, expected_size: int | None, progre
         if "html" in response.headers.get("Content-Type", ""):
             raise _web_page(url)
         resumed = response.status == 206 and _range_start(response.headers.get("Content-Range", "")) == have
+        if response.status == 206 and not resumed:
+            _discard(part)
+            raise _TryAgain("the server answered with another part of the file than the one asked for")
         total = _total(response, have if resumed else 0)
         if expected_size is not None and total is not None and total != expected_size:
             raise UserError(f"{url}: the server's file has {total} bytes, but {expected_size} are expected. It is another file.")

@@ -86,8 +86,10 @@ def downloads(root: Path, url: str | None) -> None:
     return
 
 
-def explain_labels(unknown: Collection[float]) -> str:
-    """Recognise the remapped copies, in which 3 stands for 4."""
-    if set(unknown) == {3.0}:
+def explain_labels(values: Collection[float]) -> str:
+    """Recognise the remapped copies, in which 3 stands for 4, and the older challenges, which have 3 beside 4."""
+    if 3 in values and not set(values) - {0, 1, 2, 3}:
         return "a remapped copy, in which 3 stands for 4 (enhancing tumour). Take the official masks, with labels 1, 2 and 4"
+    if {3, 4} <= set(values):
+        return "a mask of BraTS 2015 or older, where 3 is non-enhancing tumour. Take the masks of BraTS 2020"
     return ""

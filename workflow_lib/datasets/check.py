@@ -22,6 +22,7 @@ POSITION_TOLERANCE = 0.1
 """Largest distance between the same corner voxel of an image and its mask, as a share of the smallest voxel side."""
 
 Explain = Callable[[Collection[float]], str]
+"""Tells from the values of a mask what it is, where some are undeclared; a format's `explain_labels`."""
 Progress = Callable[[str], None]
 
 
@@ -58,9 +59,9 @@ def check_cases(
 ) -> list[CaseRow]:
     """Read every case and return a row for each, in the order of `cases`, whatever the number of workers.
 
-    A fault is: a file that is missing, unreadable or cut short, voxels that are not finite, an image of one value only, more
-    than three axes, a spacing that is not positive, image and mask of different shapes or on different grids (tolerances
-    above), and label values that are not declared, for which `explain` may know the cause.
+    A fault is: whatever `read_volume` refuses (a file that is missing, cut short or no NIfTI, voxels that are not finite, more
+    than three axes, a spacing that is not positive), an image of one value only, image and mask of different shapes or on
+    different grids (tolerances above), and label values that are not declared, for which `explain` may know the cause.
     `excluded` maps cases to the reason for leaving them out: their faults do not count; a case there that does not exist is a
     row with a fault. A sound case without one of the classes `required` is excluded.
     Raises UserError when `required` names no class, or when a worker dies.
@@ -120,28 +121,12 @@ def _check_case(case: Case, labels: LabelMap, explain: Explain | None) -> CaseRo
 
 
 def _read(path: Path, faults: list[str]) -> Volume | None:
-    """Return a volume of two or three axes and positive spacing; or None, with the reason added to the faults."""
-    if not path.exists():
-        faults.append(f"{path} does not exist")
-        return None
+    """Return the volume, or None with the reason added to the faults."""
     try:
-        volume = read_volume(path)
+        return read_volume(path)
     except UserError as error:
         faults.append(str(error))
         return None
-    fault = None
-    if volume.data.ndim not in (2, 3):
-        fault = f"has {volume.data.ndim} axes {volume.data.shape}; only one channel per file, of two or three axes, can be read"
-    elif volume.data.size == 0:
-        fault = f"holds no voxel: its shape is {volume.data.shape}"
-    elif not all(np.isfinite(side) and side > 0 for side in volume.spacing):
-        fault = f"has the voxel size {_joined(volume.spacing)} mm; every side must be above 0"
-    elif not np.all(np.isfinite(volume.affine)):
-        fault = "has no finite position in space (affine)"
-    if fault:
-        faults.append(f"{path} {fault}")
-        return None
-    return volume
 
 
 def _is_constant(image: Volume) -> bool:
@@ -175,7 +160,7 @@ def _label_faults(path: Path, counts: Mapping[float, int], labels: LabelMap, exp
         return []
     shown = ", ".join(f"{value:g} ({count} voxels)" for value, count in list(unknown.items())[:5])
     more = f" and {len(unknown) - 5} further values" if len(unknown) > 5 else ""
-    cause = explain(unknown) if explain else ""
+    cause = explain(counts) if explain else ""
     return [
         f"{path}: label values that are not declared: {shown}{more}; declared are {_joined(sorted(declared), ', ')}"
         + (f". This is {cause}" if cause else "")

@@ -56,26 +56,29 @@ def _fetch_files(
     if progress:
         progress(f"{len(files) - len(missing)} of {len(files)} files are there; fetching {len(missing)}")
     _check_space(root, sum(file.about_bytes for file in missing))
+    faults: list[str] = []
+
+    def attempt(file: RemoteFile) -> bool:
+        """Fetch one file, unless so many failed that the network must be to blame; return whether it was tried."""
+        if len(faults) >= parallel:
+            return False
+        try:
+            fetch(file.url, root / file.path, progress=progress, pauses=pauses)
+            if progress:
+                progress(f"{file.path}: done")
+        except UserError as error:
+            faults.append(str(error))
+        return True
+
     with ThreadPoolExecutor(parallel) as pool:
-        faults = list(pool.map(lambda file: _attempt(file, root, progress, pauses), missing))
-    told = [fault for fault in faults if fault]
-    if told:
-        raise Faults(f"{len(told)} of {len(files)} files could not be fetched; run again to go on:", told)
+        tried = sum(pool.map(attempt, missing))
+    if faults:
+        untried = f", {len(missing) - tried} were not tried" if tried < len(missing) else ""
+        raise Faults(f"{len(faults)} of {len(files)} files could not be fetched{untried}; run again to go on:", sorted(faults))
 
 
 def _is_sound(path: Path) -> bool:
     return path.is_file() and not gzip_fault(path)
-
-
-def _attempt(file: RemoteFile, root: Path, progress: Progress | None, pauses: Sequence[float]) -> str:
-    """Fetch one file; return why it failed, or an empty text."""
-    try:
-        fetch(file.url, root / file.path, progress=progress, pauses=pauses)
-    except UserError as error:
-        return str(error)
-    if progress:
-        progress(f"{file.path}: done")
-    return ""
 
 
 def _fetch_archive(name: str, remote: RemoteArchive, root: Path, progress: Progress | None, pauses: Sequence[float]) -> None:

@@ -80,8 +80,8 @@ def downloads(root: Path, url: str | None) -> list[RemoteFile]:
     return files
 
 
-def explain_labels(unknown: Collection[float]) -> str:
+def explain_labels(values: Collection[float]) -> str:
     """Recognise the masks of the later challenges, which have a class for cysts."""
-    if set(unknown) == {3.0}:
-        return "3 marks cysts in KiTS21 and KiTS23; KiTS19 has 1 and 2 only. Take the masks of KiTS19"
+    if set(values) - {0, 1, 2} == {3}:
+        return "a mask of KiTS21 or KiTS23, where 3 marks cysts. Take the masks of KiTS19"
     return ""

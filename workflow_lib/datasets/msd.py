@@ -120,6 +120,6 @@ def downloads(root: Path, url: str | None) -> RemoteArchive:
     return RemoteArchive(base if base.endswith(".tar") else f"{base}/{task}.tar", task, f"md5:{MD5[task]}")
 
 
-def explain_labels(unknown: Collection[float]) -> str:
-    """Return an empty text: the values are what dataset.json says."""
+def explain_labels(values: Collection[float]) -> str:
+    """Return an empty text: the allowed values are what dataset.json says."""
     return ""

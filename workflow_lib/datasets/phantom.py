@@ -10,7 +10,7 @@ from typing import Any
 import nibabel
 import numpy as np
 
-from workflow_lib import config
+from workflow_lib.config import Phantom
 from workflow_lib.datasets import _phantom_ct, _phantom_mri
 from workflow_lib.errors import UserError
 from workflow_lib.files import atomic_folder, read_json, write_json
@@ -24,7 +24,7 @@ VERSION = 1
 Progress = Callable[[str], None]
 
 
-def generate(phantom: config.Phantom, root: Path, progress: Progress | None = None) -> bool:
+def generate(phantom: Phantom, root: Path, progress: Progress | None = None) -> bool:
     """Make synthetic images under `root`; return False if they were there already, True if they were made.
 
     The images are a function of kind, shape, seed and the number of the case. kind ct: KiTS19's layout, int16 HU, masks
@@ -66,7 +66,7 @@ def _made_from(root: Path, parameters: dict[str, Any]) -> bool:
     return whole and marker == parameters
 
 
-def _write_ct(folder: Path, phantom: config.Phantom, number: int) -> None:
+def _write_ct(folder: Path, phantom: Phantom, number: int) -> None:
     image, mask, spacing = _phantom_ct.make(phantom.shape, generator(phantom.seed, "phantom", "ct", number))
     affine = np.zeros((4, 4))
     affine[(2, 1, 0), (0, 1, 2)] = [-side for side in spacing]
@@ -77,7 +77,7 @@ def _write_ct(folder: Path, phantom: config.Phantom, number: int) -> None:
     _save(case / "segmentation.nii.gz", mask.astype(np.uint16 if odd else np.uint8), affine, qform_only=odd)
 
 
-def _write_mri(folder: Path, phantom: config.Phantom, number: int) -> None:
+def _write_mri(folder: Path, phantom: Phantom, number: int) -> None:
     enhancing = number < phantom.cases - 1
     image, mask, spacing = _phantom_mri.make(phantom.shape, generator(phantom.seed, "phantom", "mri", number), enhancing)
     affine = np.diag([-spacing[0], -spacing[1], spacing[2], 1.0])
@@ -89,11 +89,12 @@ def _write_mri(folder: Path, phantom: config.Phantom, number: int) -> None:
 
 def _save(path: Path, data: np.ndarray, affine: np.ndarray, qform_only: bool) -> None:
     """Write a NIfTI file whose header says synthetic; position by the sform, or by the qform alone."""
-    image = nibabel.Nifti1Image(data, affine)
+    library: Any = nibabel  # which has no type hints
+    image = library.Nifti1Image(data, affine)
     image.header["descrip"] = b"synthetic phantom"
     image.set_sform(affine, code=0 if qform_only else 2)
     image.set_qform(affine, code=1 if qform_only else 0)
     if qform_only:
         image.header.set_xyzt_units("mm")
     path.parent.mkdir(parents=True, exist_ok=True)
-    nibabel.save(image, path)
+    library.save(image, path)

@@ -3,17 +3,18 @@
 The curves are values of the registry's own losses, not formulas of this file.
 """
 
+from fractions import Fraction
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workflow_lib.figures.style import PALETTE, label_panels, new_figure
 from workflow_lib.losses import registry
-from workflow_lib.losses._parameters import show
 
 POINTS = 201
 
-PANELS = (
+PANELS: tuple[tuple[str, tuple[float, ...], dict[str, float | None], str], ...] = (
     ("focal", (0.0, 1.0, 2.0, 3.0), {"alpha": None}, "probability of the true class"),
     ("focal_tversky", (1.0, 4 / 3, 2.0, 3.0), {}, "Tversky index"),
     ("cosine_tversky", (1.0, 2.0, 3.0, 4.0), {}, "Tversky index"),
@@ -43,7 +44,7 @@ def draw() -> Figure:
         # The logarithm of the focal loss ends the curve at 0; the others are drawn over the whole of [0, 1].
         x = np.linspace(0.005 if name == "focal" else 0.0, 1.0, POINTS)
         for index, gamma in enumerate(gammas):
-            label = f"γ = {show(gamma)}"
+            label = f"γ = {Fraction(gamma).limit_denominator(9)}"
             axis.plot(x, curve(name, {**parameters, "gamma": gamma}, x), LINES[index], color=COLOURS[index], label=label)
         _finish(axis, registry.get(name).LABEL, quantity, top=5.0 if name == "focal" else 1.0)
     label_panels(axes)

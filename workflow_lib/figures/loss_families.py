@@ -1,4 +1,4 @@
-"""Fig. 1: the family of losses, drawn from the registry: distribution-based, compound, region-based, and what is built from what."""
+"""Fig. 1: the family of losses and what is built from what, drawn from the registry."""
 
 from collections.abc import Sequence
 
@@ -49,7 +49,7 @@ def draw(names: Sequence[str]) -> Figure:
     for name, centre in centres.items():
         _box(axis, registry.get(name).LABEL, centre, dashed=name not in names)
     if note:
-        text = "Dashed: a component of a loss of this study that the study does not train by itself."
+        text = "Dashed: not trained in this study, but a loss of this study is built from it."
         axis.text(TEXT_WIDTH_MM / 2, height - 2, text, ha="center", va="bottom", color=GREY, fontsize=7)
     return figure
 
@@ -107,7 +107,10 @@ def _arrow(axis: Axes, base: str, name: str, centres: dict[str, Centre]) -> None
     if start[0] == end[0]:
         outward = 1 if start[0] > TEXT_WIDTH_MM / 2 else -1
         side = start[0] + outward * BOX_MM / 2
-        bend = f"arc3,rad={-0.45 * outward}"
+        # Farther boxes get an arc that stands out more, so that arcs from one box do not cross; all stay in the panel.
+        distance = abs(end[1] - start[1])
+        bulge = min(2.1 * distance / PITCH_MM, (COLUMN_MM - BOX_MM) / 2 - 0.8)
+        bend = f"arc3,rad={-2 * outward * bulge / (distance - 3.0)}"
         ends = ((side, start[1] + 1.5), (side, end[1] - 1.5))
     else:
         outward = 1 if end[0] > start[0] else -1

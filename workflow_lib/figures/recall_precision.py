@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -32,14 +32,13 @@ def draw(
     side = 180.0 / max(columns, 2)
     figure = new_figure(side * columns if columns > 1 else 110.0, side * rows + 6 + 5 * legend_rows)
     grid = figure.subplots(rows, columns, squeeze=False)
-    table = means.set_index(["loss", "class", "metric"])
-    handles: dict[str, object] = {}
+    handles: dict[str, Any] = {}
     for number, axes in enumerate(grid.flat):
         if number >= len(classes):
             axes.set_axis_off()
             continue
         name = classes[number]
-        points = _points(table, name, losses)
+        points = _points(means, name, losses)
         _iso_dsc(axes, points)
         for loss, (recall, recall_ci, precision, precision_ci) in points.items():
             handles[loss] = axes.errorbar(
@@ -61,14 +60,15 @@ def draw(
     return figure
 
 
-def _points(table: pd.DataFrame, name: str, losses: Mapping[str, str]) -> dict[str, tuple[float, float, float, float]]:
+def _points(means: pd.DataFrame, name: str, losses: Mapping[str, str]) -> dict[str, tuple[float, float, float, float]]:
     """Return (recall, half width, precision, half width) of each loss that has both means; an unknown half width is 0."""
     points = {}
     for loss in losses:
-        keys = [(loss, name, metric) for metric in ("recall", "precision")]
-        if all(key in table.index and not np.isnan(table.loc[key, "mean"]) for key in keys):
-            values = [float(np.nan_to_num(table.loc[key, column])) for key in keys for column in ("mean", "ci95")]
-            points[loss] = (values[0], values[1], values[2], values[3])
+        of_loss = means[(means["loss"] == loss) & (means["class"] == name)]
+        values = of_loss.drop_duplicates("metric").set_index("metric")[["mean", "ci95"]].astype(float)
+        if {"recall", "precision"} <= set(values.index) and values.loc[["recall", "precision"], "mean"].notna().all():
+            numbers = values.loc[["recall", "precision"]].fillna(0.0).to_numpy().ravel().tolist()
+            points[loss] = (numbers[0], numbers[1], numbers[2], numbers[3])
     return points
 
 

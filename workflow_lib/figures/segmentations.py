@@ -99,7 +99,7 @@ def choose_slice(truth: np.ndarray, target: int, axis: int) -> int:
         areas = np.count_nonzero(region, axis=others)
         if areas.max() > 0:
             return int(np.argmax(areas))
-    return truth.shape[axis] // 2
+    return int(truth.shape[axis]) // 2
 
 
 def display_plane(volume: np.ndarray, orientation: Sequence[str], index: int) -> np.ndarray:
@@ -290,7 +290,7 @@ def _corner(view: SliceView, box: Sequence[float], shape: float) -> tuple[float,
     def covered(place: tuple[float, float]) -> float:
         x = max(0.0, min(place[0] + width, right) - max(place[0], left))
         y = max(0.0, min(place[1] + height, top) - max(place[1], bottom))
-        return round(x * y, 3)
+        return round(float(x * y), 3)
 
     # The top left corner holds the letter.
     places = [(1 - width, 1 - height), (1 - width, 0.0), (0.0, 0.0)]

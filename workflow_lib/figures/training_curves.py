@@ -52,7 +52,7 @@ def draw(histories: Histories, losses: Mapping[str, str], colours: Mapping[str, 
 
 
 def _panel(axes: Axes, folds: Mapping[int, pd.DataFrame], colour: str) -> None:
-    from matplotlib.ticker import LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
     if not folds:
         axes.text(0.5, 0.5, "not trained", color=GREY, ha="center", va="center", transform=axes.transAxes, style="italic")
@@ -68,7 +68,7 @@ def _panel(axes: Axes, folds: Mapping[int, pd.DataFrame], colour: str) -> None:
         marker = "." if len(epochs) < 4 else ""
         axes.plot(epochs, training, color=colour, linewidth=0.7, linestyle=(0, (1, 1)), marker=marker, alpha=0.8)
         axes.plot(epochs, validation, color=colour, linewidth=0.9, marker=marker, alpha=0.8)
-        best = history.index[history["best"] == 1]
+        best = history.index[pd.to_numeric(history["best"]) == 1]
         if len(best):
             last = history.loc[best[-1]]
             axes.plot([last["epoch"]], [last["validation_loss"]], "o", color=colour, markerfacecolor="white", zorder=4)
@@ -81,5 +81,5 @@ def _panel(axes: Axes, folds: Mapping[int, pd.DataFrame], colour: str) -> None:
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.xaxis.get_major_locator().set_params(integer=True, nbins=5)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.grid(axis="y")

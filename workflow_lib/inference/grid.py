@@ -1,9 +1,9 @@
 """The grid of patches that covers a case, and the way their predictions become one volume again.
 
-Grid, padding and weights are those of MIScnn 1.4.0 (`utils/patch_operations.py`): the last patch of an axis is shifted inwards; a
-case smaller than the patch is padded with the minimum along each line; patches are joined one after the other by the mean of
-what is there and what comes, so that a voxel under three patches of an axis has the weights 1/4, 1/4, 1/2. These weights factor by
-axis, which lets every patch be added once, with its weights, into one array.
+Grid, padding and weights are those of MIScnn 1.4.0 (`utils/patch_operations.py`): the last patch of an axis is shifted
+inwards; a case smaller than the patch is padded with the minimum along each line; patches are joined one after the other by
+the mean of what is there and what comes, so that a voxel under three patches of an axis has the weights 1/4, 1/4, 1/2. These
+weights factor by axis, which lets every patch be added once, with its weights, into one array.
 """
 
 import itertools
@@ -26,7 +26,9 @@ def patch_starts(size: int, patch: int, overlap: int) -> list[int]:
     A volume of at most `patch` voxels has one patch, at 0.
     """
     if size < 1 or patch < 1 or not 0 <= overlap < patch:
-        raise ValueError(f"no grid for size {size}, patch {patch}, overlap {overlap}: need size, patch >= 1 and 0 <= overlap < patch")
+        raise ValueError(
+            f"no grid for size {size}, patch {patch}, overlap {overlap}: need size, patch >= 1 and 0 <= overlap < patch"
+        )
     step = patch - overlap
     count = max(1, math.ceil((size - overlap) / step))
     last = max(0, size - patch)

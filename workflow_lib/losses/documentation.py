@@ -23,8 +23,8 @@ model.compile(optimizer="adam", loss=mixed_focal(delta=0.6))
 ```
 
 A model that was saved with a loss is loaded with `keras.saving.load_model(path, custom_objects=registry.keras_objects())`
-(`workflow_lib.losses.registry`). With mixed precision keep the softmax layer in float32: where a class is absent from the patch and
-from the prediction, the gradient of an overlap (about 1/s) does not fit into float16.
+(`workflow_lib.losses.registry`). With mixed precision keep the softmax layer in float32: where a class is absent from the patch
+and from the prediction, the gradient of an overlap (about 1/s) does not fit into float16.
 
 ## Notation
 

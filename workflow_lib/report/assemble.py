@@ -8,24 +8,11 @@ from typing import Any
 
 import yaml
 
-from workflow_lib.report import details, score_tables, words
+from workflow_lib.report import captions, details, score_tables, words
 from workflow_lib.report.page import TEMPLATES, render
 from workflow_lib.report.sources import Sources
 from workflow_lib.report.text import grouped, listed
 from workflow_lib.tables import protocol
-
-GENERAL_FIGURES = (
-    (
-        "loss_families",
-        "The losses by family: cross-entropy-based, overlap-based, and compound losses that join both.",
-        "Diagram of the loss functions in three families, with arrows from each loss to those derived from it.",
-    ),
-    (
-        "gamma_curves",
-        "Effect of the parameter γ on the focal, focal Tversky and cosine Tversky losses.",
-        "Curves of three losses for several values of γ against the predicted probability or the Tversky index.",
-    ),
-)
 
 
 def build(study: Mapping[str, Any], folder: Path, templates: Path = TEMPLATES) -> str:
@@ -42,7 +29,7 @@ def build(study: Mapping[str, Any], folder: Path, templates: Path = TEMPLATES) -
 def context(study: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Return everything the templates show, as plain data."""
     sources = Sources(Path(folder))
-    general = [_figure(sources, name, i + 1, caption, alt) for i, (name, caption, alt) in enumerate(GENERAL_FIGURES)]
+    general = [_figure(sources, name, i + 1, *texts) for i, (name, texts) in enumerate(captions.GENERAL.items())]
     datasets = [_dataset(sources, study, dataset, i) for i, dataset in enumerate(study["datasets"])]
     departures = _departures(sources, study)
     page = {
@@ -118,53 +105,16 @@ def _figure(sources: Sources, name: str, number: int | str, caption: str, alt: s
 
 def _figures(sources: Sources, dataset: Mapping[str, Any], index: int) -> list[dict[str, Any]]:
     """Return the dataset's figures: Figure 3, 4, ... shows segmentations, the others are numbered S1, S2, ..."""
-    name, label, classes = dataset["name"], dataset["label"], details.class_words(dataset)
-    rarest = "the rarest class"
-    captions = (
-        (
-            "segmentations",
-            f"Segmentations of {label}: ground truth and every loss. Rule of choice: the case of median DSC of {rarest}, averaged over "
-            f"the losses, and in it the slice with the largest reference area of {rarest}.",
-            f"Slice of one case of {label} with the segmentation by the ground truth and by each loss; the scores are in the tables.",
-        ),
-        (
-            "distributions",
-            f"{label}: DSC, precision and recall of every case (points) per loss. The box holds the middle half of the cases, the "
-            "line in it is the median, the whiskers reach to the outermost case within 1.5 box lengths.",
-            f"Box plots of DSC, precision and recall of {classes} for each loss, with a point for every case.",
-        ),
-        (
-            "recall_precision",
-            f"{label}: mean recall against mean precision of each loss, with the intervals of the score table. Grey lines join points of "
-            "equal DSC of a single segmentation; they guide the eye, as a mean of DSCs is not the DSC of the means.",
-            f"Scatter plot of mean precision against mean recall of {classes}, a point with intervals for each loss.",
-        ),
-        (
-            "training_curves",
-            f"{label}: training and validation loss of every fold. The ring marks the epoch whose weights became the model. Heights "
-            "cannot be compared between losses; an axis is logarithmic where the values span more than a factor of ten.",
-            "Curves of training and validation loss over the epochs, one panel for each loss and one pair of lines for each fold.",
-        ),
-        (
-            "ranking",
-            f"{label}: how often each loss takes each rank by mean DSC when the cases are drawn again with replacement. It is conditional on "
-            "these trained models: what other initial weights or folds would change is not in it.",
-            f"Stacked bars of the shares of each rank of {classes} for each loss; the numbers are in ranking.csv.",
-        ),
-    )
     numbers: list[int | str] = [3 + index, *(f"S{5 * index + k}" for k in range(1, 5))]
+    texts = captions.of_dataset(dataset["label"], details.class_words(dataset))
     return [
-        _figure(sources, f"{stem}_{name}", n, caption, alt) for n, (stem, caption, alt) in zip(numbers, captions, strict=True)
+        _figure(sources, f"{stem}_{dataset['name']}", number, *texts[stem]) for stem, number in zip(texts, numbers, strict=True)
     ]
 
 
 def _imbalance(sources: Sources, dataset: Mapping[str, Any], index: int) -> dict[str, Any]:
-    caption = (
-        f"{dataset['label']}: share of a case's voxels in each class; a point per case, the black line over all cases pooled. "
-        "Logarithmic axis."
-    )
-    alt = "Strip plot of the share of voxels per class on a logarithmic axis; the numbers are in the table beside it."
-    return _figure(sources, f"imbalance_{dataset['name']}", f"S{5 * index + 5}", caption, alt, wide=False)
+    texts = captions.imbalance(dataset["label"])
+    return _figure(sources, f"imbalance_{dataset['name']}", f"S{5 * index + 5}", *texts, wide=False)
 
 
 def _departures(sources: Sources, study: Mapping[str, Any]) -> list[dict[str, Any]]:

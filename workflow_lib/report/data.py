@@ -9,14 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-TEXT = frozenset(
-    "dataset loss case class kind note metric row column mark sign label verdict reason status shape spacing orientation "
-    "image_dtype mask_dtype published_mark ours_mark agree".split()
-)
-"""Columns that hold names and words; every other column holds numbers, an empty field being undefined (NaN)."""
-
 
 def read_rows(path: Path) -> list[dict[str, str]] | None:
     """Return the rows of a CSV as text, or None when the file does not exist."""
@@ -25,23 +17,6 @@ def read_rows(path: Path) -> list[dict[str, str]] | None:
             return list(csv.DictReader(stream))
     except FileNotFoundError:
         return None
-
-
-def read_table(path: Path) -> pd.DataFrame | None:
-    """Return a CSV of the study as a table, or None when the file does not exist.
-
-    Names stay text whatever they look like ("001", "NA"), numbers are floats to the last bit.
-    """
-    rows = read_rows(path)
-    if rows is None:
-        return None
-    with path.open(encoding="utf-8", newline="") as stream:
-        columns = next(csv.reader(stream), [])
-    values: dict[str, list[Any]] = {}
-    for name in columns:
-        column = [row[name] or "" for row in rows]
-        values[name] = column if name in TEXT else [number(value) for value in column]
-    return pd.DataFrame(values, columns=columns)
 
 
 def number(text: str | None) -> float:

@@ -46,12 +46,12 @@ def friedman(sources: Sources, dataset: Mapping[str, Any]) -> list[str]:
     sentences = []
     for row in sources.rows(f"statistics/{dataset['name']}/friedman.csv") or []:
         p, f, w = number(row["p_f"]), number(row["f"]), number(row["kendalls_w"])
-        start = f"{row['class'].capitalize()}: over {count(int(number(row['n'])), 'case')} and {count(int(number(row['k'])), 'loss', 'losses')}, "
+        cases, losses = int(number(row["n"])), int(number(row["k"]))
+        start = f"{row['class'].capitalize()}, {count(cases, 'case')} and {count(losses, 'loss', 'losses')}: "
         if math.isfinite(p):
             verdict = "the losses differ" if p < 0.05 else "no difference between the losses is shown"
-            sentences.append(
-                f"{start}{verdict} (Friedman test, Iman–Davenport F = {f:.2f}, p = {display.p_value(p)}; Kendall's W = {w:.2f})."
-            )
+            test = f"Friedman test, Iman–Davenport F = {f:.2f}, p = {display.p_value(p)}; Kendall's W = {w:.2f}"
+            sentences.append(f"{start}{verdict} ({test}).")
         else:
             sentences.append(f"{start}the Friedman test is not defined.")
     return sentences
@@ -91,7 +91,7 @@ def pairs_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any] 
                 "a12": {"text": display.number(number(row["a12"]), 2), "sort": full(number(row["a12"]))},
                 "wins": f"{row['wins']} / {row['ties']} / {row['losses']}",
                 "p": _p(p, row["mark"]),
-                "published_p": _p(number(other["p_holm"]), other["mark"]) if other else {"text": "–", "sort": ""},
+                "published_p": _p(number(other["p_holm"]), other["mark"]) if other else _p(math.nan, ""),
             }
         )
     return {
@@ -118,9 +118,9 @@ def best_losses(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, str]:
     known = {loss["name"] for loss in dataset["losses"]}
     for row in sources.rows(f"statistics/{dataset['name']}/means.csv") or []:
         value = number(row["mean"])
-        if row["metric"] == "dsc" and row["loss"] in known and math.isfinite(value):
-            if row["class"] not in best or value > best[row["class"]][0]:
-                best[row["class"]] = (value, row["loss"])
+        counts = row["metric"] == "dsc" and row["loss"] in known and math.isfinite(value)
+        if counts and value > best.get(row["class"], (-math.inf, ""))[0]:
+            best[row["class"]] = (value, row["loss"])
     return {label: loss for label, (_, loss) in best.items()}
 
 

@@ -144,7 +144,7 @@ def _p_cell(row: Mapping[str, str] | None, compared: Mapping[str, str] | None) -
         sign = row["sign"]
         words = {"+": "row higher", "-": "row lower"}.get(sign, "equal")
         cell["text"], cell["mark"], cell["title"] = display.p_value(p), row["mark"], f"p = {full(p)}, {words}"
-        cell |= {"+": {"arrow": "▲", "css": "higher"}, "-": {"arrow": "▼", "css": "lower"}}.get(sign, {"arrow": "＝", "css": ""})
+        cell |= {"+": {"arrow": "▲", "css": "higher"}, "-": {"arrow": "▼", "css": "lower"}}.get(sign, {"arrow": "=", "css": ""})
         cell["words"] = words
     if compared:
         published = number(compared["published_p"])

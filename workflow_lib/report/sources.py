@@ -13,8 +13,9 @@ from typing import Any
 
 import pandas as pd
 
+from workflow_lib.evaluation.frames import read_frame
 from workflow_lib.files import sha256_file, sha256_text
-from workflow_lib.report.data import read_optional_json, read_rows, read_table
+from workflow_lib.report.data import read_optional_json, read_rows
 
 SVG_LIMIT = 400_000
 """Bytes from which on a figure is embedded as PNG instead of SVG."""
@@ -31,8 +32,9 @@ class Sources:
     digests: dict[str, str] = field(default_factory=dict)
 
     def table(self, relative: str) -> pd.DataFrame | None:
-        """Return a CSV as a table (`data.read_table`), or None when it does not exist."""
-        return read_table(self._note(relative))
+        """Return a CSV as a table with numbers in it, or None when it does not exist."""
+        path = self._note(relative)
+        return read_frame(path) if path.is_file() else None
 
     def rows(self, relative: str) -> list[dict[str, str]] | None:
         """Return a CSV's rows as text, or None when it does not exist."""

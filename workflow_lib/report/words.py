@@ -13,7 +13,6 @@ from workflow_lib.report.sources import Sources
 from workflow_lib.report.text import count, listed
 from workflow_lib.tables import display
 
-
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
@@ -31,7 +30,7 @@ def sentence(sources: Sources, study: Mapping[str, Any]) -> str:
     (losses, network, data), rest = parts[0], parts[1:]
     text = f"{spelled(losses).capitalize()} loss {'function trains' if losses == 1 else 'functions train'} a {network} on {data}"
     for losses, other, data in rest:
-        text += f"; {spelled(losses)} {'the same' if other == network else 'a ' + other} on {data}"
+        text += f", {spelled(losses)} a {other} on {data}" if other != network else f", {spelled(losses)} on {data}"
     return text + ". Only the loss differs: folds, initial weights, patches and augmentations are the same."
 
 
@@ -82,8 +81,11 @@ def _against_others(sources: Sources, dataset: Mapping[str, Any], label: str, be
             continue
         names = f" ({listed([labels[loss] for loss in above])})" if 0 < len(above) <= 3 and len(above) < tested else ""
         amount = "none" if not above else "all" if len(above) == tested else spelled(len(above))
+        those = f"{amount} of the {spelled(tested)} others"
+        if tested == 1:
+            those = "the other" if above else "none"
         worse = f", significantly below {listed([labels[loss] for loss in below])}" if below else ""
-        parts.append(f"{test}: significantly above {amount} of the {spelled(tested)} others{names}{worse}.")
+        parts.append(f"{test}: significantly above {those}{names}{worse}.")
     return " ".join(parts)
 
 
@@ -91,7 +93,9 @@ def _significant(
     rows: Sequence[Mapping[str, str]], label: str, best: str, labels: Mapping[str, str]
 ) -> tuple[list[str], list[str], int]:
     """Return the losses that `best` is significantly above and below (adjusted p < 0.05), and how many were tested."""
-    above, below, tested = [], [], 0
+    above: list[str] = []
+    below: list[str] = []
+    tested = 0
     for row in rows:
         if row["class"] != label or best not in (row["row"], row["column"]) or not {row["row"], row["column"]} <= set(labels):
             continue

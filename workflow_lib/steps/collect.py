@@ -5,15 +5,17 @@ import pandas as pd
 from workflow_lib.cases import read_folds
 from workflow_lib.evaluation.scores import check_complete, read_scores, write_scores
 from workflow_lib.steps._command import Context, run, say
+from workflow_lib.steps._study import read_cases
 
 
 def work(context: Context) -> None:
     """Write `scores`. Raises UserError that names what is missing or double."""
     frame = pd.concat([read_scores(path) for path in context.paths["parts"]], ignore_index=True)
-    check_complete(frame, context.settings["losses"], read_folds(context.path("folds")))
+    labels = read_cases(context.path("cases")).labels
+    check_complete(frame, context.settings["losses"], read_folds(context.path("folds")), [*labels.names[1:], *labels.regions])
     write_scores(context.path("scores"), frame)
     say(f"{len(frame)} scores of {frame['case'].nunique()} cases")
 
 
 if __name__ == "__main__":
-    run("collect", __doc__, work, inputs=["folds", "parts+"], outputs=["scores"])
+    run("collect", __doc__, work, inputs=["cases", "folds", "parts+"], outputs=["scores"])

@@ -1,7 +1,8 @@
 """The batches of a training, each a function of (seed, epoch, step), and their preparation in the background.
 
-As in MIScnn 1.4.0, the cases are shuffled every epoch, and each step takes the next `batch_size` cases of the list, from the beginning again at
-its end; every case gives one random patch. Nothing depends on what was drawn before, so a training can start at any step.
+As in MIScnn 1.4.0, the cases are shuffled every epoch, and each step takes the next `batch_size` cases of the list, from the
+beginning again at its end; every case gives one random patch. Nothing depends on what was drawn before, so a training can
+start at any step.
 """
 
 import math
@@ -120,9 +121,10 @@ def _stack(samples: Iterable[tuple[np.ndarray, np.ndarray]]) -> Batch:
 class Prefetcher(Generic[T]):
     """Makes the batches of `steps` in background threads, a bounded number ahead, and gives them in order.
 
-    The batches are those of `make_batch(step)` whatever the number of workers; 0 makes each when it is asked for. NumPy and SciPy
-    release the interpreter's lock in their loops, so threads work side by side and nothing is copied between processes.
-    An exception in a worker is raised where its batch would have come. Leave the `with` block, for whatever reason, and no thread is left:
+    The batches are those of `make_batch(step)` whatever the number of workers; 0 makes each when it is asked for. NumPy,
+    SciPy and compiled kernels release the interpreter's lock in their loops, so threads work side by side and nothing is copied
+    between processes. An exception in a worker is raised where its batch would have come. Leave the `with` block, for whatever
+    reason, and no thread is left:
 
         with Prefetcher(make_batch, range(100), workers=2) as batches:
             for images, classes in batches: ...

@@ -24,7 +24,7 @@ from workflow_lib import networks
 from workflow_lib.cases import csv_text
 from workflow_lib.config import Augmentation, Network, Training
 from workflow_lib.errors import UserError
-from workflow_lib.files import atomic_path, write_json, write_text
+from workflow_lib.files import write_json, write_text
 from workflow_lib.losses import registry
 from workflow_lib.seeds import derive
 from workflow_lib.training import batches, checkpoints, schedule
@@ -246,6 +246,9 @@ class _Run:
         if best:
             state.best_loss, state.best_epoch = validation_loss, state.epoch
             state.best_weights = self.model.get_weights()
+            # A rectifier can turn NaN into 0, so that the loss alone does not show it.
+            if not all(np.isfinite(weight).all() for weight in state.best_weights):
+                raise self._diverged("validation", validation_loss, "where weights are NaN or Inf")
         row: checkpoints.HistoryRow = {
             "epoch": state.epoch,
             "training_loss": training_loss,
@@ -307,8 +310,7 @@ class _Run:
         request, state = self.request, self.state
         result = TrainingResult(request.output / WEIGHTS, request.output / HISTORY, request.output / SUMMARY)
         self.model.set_weights(state.best_weights)
-        with atomic_path(result.weights) as temporary:
-            self.model.save_weights(temporary)
+        networks.save_network(self.model, result.weights)
         write_text(result.history, csv_text(checkpoints.HISTORY_COLUMNS, state.history))
         self.log.write("finished")
         attempts = self.log.all()
@@ -344,7 +346,15 @@ def _to_numpy(variable: Any) -> np.ndarray:
 
 
 def peak_memory_mib() -> int:
-    """Return the largest resident memory this process has had, in MiB."""
+    """Return the largest resident memory this process has had, in MiB.
+
+    Linux carries what getrusage says over from the parent process, so there it is read from /proc.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) // 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak // (1024 * 1024 if sys.platform == "darwin" else 1024))
 

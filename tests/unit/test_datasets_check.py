@@ -1,0 +1,313 @@
+"""The check finds every kind of bad file, tells all of them at once, and counts right."""
+
+import csv
+import gzip
+import shutil
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+
+from workflow_lib.cases import Case, LabelMap
+from workflow_lib.datasets import check, registry
+from workflow_lib.errors import UserError
+
+LABELS = LabelMap(("background", "kidney", "tumour"), ((0,), (1,), (2,)))
+SHAPE = (4, 5, 6)
+AFFINE = np.diag([3.0, 1.5, 1.5, 1.0])
+
+
+def write(path, data, affine=AFFINE, qform_only=False):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = nibabel.Nifti1Image(data, affine)
+    image.set_sform(affine, code=0 if qform_only else 2)
+    image.set_qform(affine, code=1 if qform_only else 0)
+    nibabel.save(image, path)
+    return path
+
+
+def image_data(dtype=np.int16):
+    return np.arange(np.prod(SHAPE)).reshape(SHAPE).astype(dtype)
+
+
+def mask_data(dtype=np.uint8):
+    mask = np.zeros(SHAPE, dtype=dtype)
+    mask[0, 0, :3] = 1
+    mask[1, 1, 1] = 2
+    return mask
+
+
+def case(folder, name, image=None, mask=None, **mask_arguments):
+    """Write a case; None stands for sound data."""
+    image_path = write(folder / f"{name}_image.nii.gz", image_data() if image is None else image)
+    mask_path = write(folder / f"{name}_mask.nii.gz", mask_data() if mask is None else mask, **mask_arguments)
+    return Case(name, (image_path,), mask_path)
+
+
+def only(cases, **arguments):
+    (row,) = check.check_cases(cases, LABELS, **arguments)
+    return row
+
+
+def cut(path):
+    """Cut a file's compressed stream short."""
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+def test_sound_case(tmp_path):
+    row = only([case(tmp_path, "a")])
+    assert (row.status, row.reason, row.faults) == ("included", "", ())
+    assert (row.shape, row.orientation, row.image_dtype, row.mask_dtype) == (SHAPE, "RAS", "int16", "uint8")
+    assert row.spacing == pytest.approx((3.0, 1.5, 1.5))
+    assert (row.intensity_min, row.intensity_max) == (0.0, 119.0)
+    assert row.voxels == {"background": 116, "kidney": 3, "tumour": 1}
+    assert check.fault_report([row]) is None
+
+
+@pytest.mark.parametrize(
+    ("mask", "arguments"),
+    [
+        (mask_data(np.uint16), {"qform_only": True}),
+        (mask_data(np.float32), {}),
+        (mask_data(), {"affine": AFFINE + 1e-4}),
+    ],
+    ids=["uint16 with a qform only", "float32 labels", "affine off by rounding"],
+)
+def test_oddities_of_real_masks_are_accepted(tmp_path, mask, arguments):
+    row = only([case(tmp_path, "a", mask=mask, **arguments)])
+    assert (row.status, row.reason) == ("included", "")
+    assert row.voxels == {"background": 116, "kidney": 3, "tumour": 1}
+
+
+def test_plane_is_accepted(tmp_path):
+    row = only([case(tmp_path, "a", image=image_data()[0], mask=mask_data()[0])])
+    assert (row.status, row.reason, row.shape) == ("included", "", SHAPE[1:])
+
+
+def shifted(millimetres):
+    affine = AFFINE.copy()
+    affine[0, 3] = millimetres
+    return affine
+
+
+def undeclared():
+    mask = mask_data()
+    mask[3, 3, :] = 3
+    mask[3, 4, 0] = 9
+    return mask
+
+
+def fractional():
+    mask = mask_data(np.float32)
+    mask[3, 3, 3] = 0.5
+    return mask
+
+
+def not_finite(value):
+    image = image_data(np.float32)
+    image[2, 2, 2] = value
+    return image
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"mask": mask_data()[:, :, :-1]}, "different shapes: 4x5x6 and 4x5x5 voxels"),
+        ({"affine": np.diag([3.0, 1.5, 1.6, 1.0])}, "different voxel sizes: 3x1.5x1.5 and 3x1.5x1.6 mm"),
+        ({"affine": shifted(2.0)}, "different positions (affine): their corners are 2 mm apart"),
+        ({"affine": np.diag([3.0, -1.5, 1.5, 1.0])}, "different positions"),
+        ({"mask": undeclared()}, "not declared: 3 (6 voxels), 9 (1 voxels); declared are 0, 1, 2"),
+        ({"mask": fractional()}, "not declared: 0.5 (1 voxels)"),
+        ({"image": not_finite(np.nan)}, "finite"),
+        ({"image": not_finite(-np.inf)}, "finite"),
+        ({"image": np.full(SHAPE, 7, dtype=np.int16)}, "every voxel has the same value"),
+        ({"image": np.stack([image_data()] * 2, axis=-1)}, "has 4 axes (4, 5, 6, 2)"),
+    ],
+)
+def test_faults_of_contents(tmp_path, arguments, message):
+    row = only([case(tmp_path, "a", **arguments)])
+    assert row.status == "fault"
+    assert message in row.reason
+    assert str(tmp_path) in row.reason
+
+
+def test_undeclared_labels_with_a_known_cause(tmp_path):
+    mask = mask_data()
+    mask[mask == 2] = 3
+    labels = registry.label_map("brats20", tmp_path)
+    (row,) = check.check_cases([case(tmp_path, "a", mask=mask)], labels, explain=registry.get("brats20").explain_labels)
+    assert "not declared: 3 (1 voxels); declared are 0, 1, 2, 4. This is a remapped copy, in which 3 stands for 4" in row.reason
+
+
+def test_voxel_size_of_zero(tmp_path):
+    made = case(tmp_path, "a")
+    raw = bytearray(gzip.decompress(made.images[0].read_bytes()))
+    raw[80:84] = np.float32(0).tobytes()  # pixdim[1]
+    raw[252:256] = np.array([1, 0], dtype="<i2").tobytes()  # the qform alone
+    made.images[0].write_bytes(gzip.compress(bytes(raw)))
+    row = only([made])
+    assert row.status == "fault"
+    assert str(made.images[0]) in row.reason
+
+
+@pytest.mark.parametrize("which", ["image", "mask"])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda path: path.unlink(), cut, lambda path: path.write_text("<html>not found</html>"), lambda path: path.write_bytes(b"")],
+)
+def test_missing_cut_or_foreign_file(tmp_path, which, damage):
+    made = case(tmp_path, "a")
+    path = made.images[0] if which == "image" else made.mask
+    damage(path)
+    row = only([made])
+    assert row.status == "fault"
+    assert len(row.faults) == 1
+    assert str(path) in row.reason
+    assert (row.shape is None) == (which == "image")
+    assert (row.voxels == {}) == (which == "mask")
+
+
+def test_truncated_file_without_compression(tmp_path):
+    path = write(tmp_path / "a.nii", image_data())
+    path.write_bytes(path.read_bytes()[:-20])
+    row = only([Case("a", (path,), write(tmp_path / "m.nii", mask_data()))])
+    assert row.status == "fault"
+    assert str(path) in row.reason
+
+
+def test_every_channel_is_checked(tmp_path):
+    made = case(tmp_path, "a")
+    second = write(tmp_path / "second.nii.gz", image_data(np.float32) * 10)
+    row = only([Case("a", (*made.images, second), made.mask)])
+    assert (row.status, row.image_dtype, row.intensity_max) == ("included", "int16/float32", 1190.0)
+    third = write(tmp_path / "third.nii.gz", image_data()[:-1])
+    row = only([Case("a", (*made.images, third), made.mask)])
+    assert f"{third} and {made.mask} have different shapes" in row.reason
+
+
+def test_all_faults_are_told_at_once(tmp_path):
+    cases = [case(tmp_path, name) for name in ("a", "b", "c")]
+    cases[0].images[0].unlink()
+    cases[0].mask.unlink()
+    cut(cases[2].mask)
+    rows = check.check_cases(cases, LABELS, {"d": "no reason"})
+    assert [row.status for row in rows] == ["fault", "included", "fault", "fault"]
+    faults = check.fault_report(rows)
+    assert faults is not None
+    assert faults.heading.startswith("3 of 4 cases cannot be used")
+    assert [fault.split(":")[0] for fault in faults.faults] == ["a", "a", "c", "d"]
+
+
+def test_exclusions(tmp_path):
+    empty = mask_data()
+    empty[empty == 2] = 0
+    cases = [case(tmp_path, "case_1"), case(tmp_path, "case_2", mask=empty), case(tmp_path, "case_3"), case(tmp_path, "case_4")]
+    cases[3].mask.unlink()
+    excluded = {"case_1": "poor quality", "case_4": "damaged", "case_33": "not there"}
+    rows = check.check_cases(cases, LABELS, excluded, required=["tumour"])
+    assert [(row.case, row.status, row.reason) for row in rows] == [
+        ("case_1", "excluded", "poor quality"),
+        ("case_2", "excluded", "contains no tumour"),
+        ("case_3", "included", ""),
+        ("case_4", "excluded", "damaged"),
+        ("case_33", "fault", "stands in `exclude`, but the dataset has no such case; did you mean case_3?"),
+    ]
+    assert check.pooled_shares(rows) == {"background": 116 / 120, "kidney": 3 / 120, "tumour": 1 / 120}
+    faults = check.fault_report(rows)
+    assert faults is not None
+    assert len(faults.faults) == 1
+
+
+def test_required_class_that_is_none(tmp_path):
+    with pytest.raises(UserError, match="no class 'cyst'; it has background, kidney, tumour"):
+        check.check_cases([case(tmp_path, "a")], LABELS, required=["cyst"])
+
+
+def test_no_case_left_is_a_fault(tmp_path):
+    rows = check.check_cases([case(tmp_path, "a")], LABELS, {"a": "for a test"})
+    faults = check.fault_report(rows)
+    assert faults is not None
+    assert "none is left" in faults.heading
+    assert check.pooled_shares(rows) == {}
+
+
+def test_case_found_twice(tmp_path):
+    made = case(tmp_path, "a")
+    assert [row.status for row in check.check_cases([made, made], LABELS)] == ["included", "fault"]
+
+
+def test_workers_do_not_change_rows_or_order(tmp_path):
+    cases = [case(tmp_path, name) for name in ("c", "a", "b")]
+    cut(cases[1].mask)
+    said: list[str] = []
+    rows = check.check_cases(cases, LABELS, workers=2, progress=said.append, explain=registry.get("kits19").explain_labels)
+    assert rows == check.check_cases(cases, LABELS)
+    assert [row.case for row in rows] == ["c", "a", "b"]
+    assert [line.split(":")[0] for line in said] == ["1/3 c", "2/3 a", "3/3 b"]
+
+
+def test_table(tmp_path):
+    cases = [case(tmp_path, "a"), case(tmp_path, "b")]
+    cases[1].mask.unlink()
+    check.write_cases_csv(tmp_path / "cases.csv", check.check_cases(cases, LABELS), LABELS)
+    with open(tmp_path / "cases.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert list(rows[0]) == [
+        *("case", "status", "reason", "shape", "spacing", "orientation", "image_dtype", "mask_dtype"),
+        *("intensity_min", "intensity_max"),
+        *("voxels_background", "voxels_kidney", "voxels_tumour", "share_background", "share_kidney", "share_tumour"),
+    ]
+    assert list(rows[0].values()) == [
+        *("a", "included", "", "4x5x6", "3x1.5x1.5", "RAS", "int16", "uint8", "0.0", "119.0"),
+        *("116", "3", "1", repr(116 / 120), "0.025", repr(1 / 120)),
+    ]
+    assert (rows[1]["status"], rows[1]["mask_dtype"], rows[1]["share_kidney"]) == ("fault", "", "")
+    assert "does not exist" in rows[1]["reason"]
+
+
+def test_real_hippocampus(shared_data):
+    root = shared_data / "Task04_Hippocampus"
+    labels = registry.label_map("msd", root)
+    rows = check.check_cases(registry.find_cases("msd", root), labels, required=labels.names)
+    assert check.fault_report(rows) is None
+    assert len(rows) == 101
+    assert {row.status for row in rows} == {"included"}
+    assert sum(row.image_dtype == "uint8" for row in rows) == 34
+    assert next(row for row in rows if row.case == "hippocampus_003").mask_dtype == "float32"
+    assert max(row.intensity_max or 0 for row in rows) > 1e5
+    shares = check.pooled_shares(rows)
+    assert sum(shares.values()) == pytest.approx(1)
+    assert 0.9 < shares["background"] < 0.97
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("case_00061", "uint8"), ("case_00015", "uint16")])
+def test_real_kits19_mask(shared_data, tmp_path, name, dtype):
+    mask = shared_data / "kits19_masks" / name / "segmentation.nii.gz"
+    header: Any = nibabel.load(mask)
+    air = np.full(header.shape, -1000, dtype=np.int16)
+    air[0, 0, 0] = 40
+    write(tmp_path / name / "imaging.nii.gz", air, affine=header.affine)
+    shutil.copy(mask, tmp_path / name)
+    (row,) = check.check_cases(registry.find_cases("kits19", tmp_path), registry.label_map("kits19", tmp_path))
+    assert (row.status, row.reason, row.mask_dtype, row.orientation) == ("included", "", dtype, "IPL")
+    assert row.shape is not None
+    assert row.shape[1:] == (512, 512)
+    assert row.voxels["kidney"] > 0
+    assert row.voxels["tumour"] > 0
+
+
+def test_real_brats_in_the_layout_of_brats20(shared_data, tmp_path):
+    source = next((shared_data / "brats2015_six_cases").rglob("OTMultiClass.nii.gz")).parent
+    name = "BraTS20_Training_001"
+    target = tmp_path / "MICCAI_BraTS2020_TrainingData" / name
+    target.mkdir(parents=True)
+    shutil.copy(source / "T1c_subtrMeanDivStd.nii.gz", target / f"{name}_t1ce.nii.gz")
+    shutil.copy(source / "OTMultiClass.nii.gz", target / f"{name}_seg.nii.gz")
+    cases = registry.find_cases("brats20", tmp_path)
+    (row,) = check.check_cases(cases, registry.label_map("brats20", tmp_path), explain=registry.get("brats20").explain_labels)
+    assert row.shape == (240, 240, 155)
+    # BraTS 2015 has a label 3 of its own beside 4; nothing may take it for one of the four of 2020 in silence.
+    assert row.status == "fault"
+    assert "BraTS 2015" in row.reason
+    assert row.voxels["tumour"] > 0

@@ -1,0 +1,111 @@
+"""Figures 1 and 2: what they show comes from the registry."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+
+from workflow_lib.errors import UserError
+from workflow_lib.figures import gamma_curves, loss_families
+from workflow_lib.losses import registry
+
+PAPER = ("focal", "dice", "tversky", "cosine_tversky", "focal_tversky", "combo", "mixed_focal")
+
+
+def data(line):
+    return np.asarray(line.get_xdata(), dtype=float), np.asarray(line.get_ydata(), dtype=float)
+
+
+def test_gamma_curves_are_the_paper_s():
+    figure = gamma_curves.draw()
+    assert len(figure.axes) == 3
+    expected = {
+        "Focal loss": lambda x, gamma: -((1 - x) ** gamma) * np.log(x),
+        "Focal Tversky loss": lambda x, gamma: (1 - x) ** (1 / gamma),
+        "Cosine Tversky loss": lambda x, gamma: np.cos(np.pi / 2 * x) ** gamma,
+    }
+    gammas = {"Focal loss": "0 1 2 3", "Focal Tversky loss": "1 4/3 2 3", "Cosine Tversky loss": "1 2 3 4"}
+    for axis, letter in zip(figure.axes, "abc", strict=True):
+        label = axis.get_ylabel()
+        assert axis.get_title(loc="left") == f"{letter})"
+        assert " ".join(str(line.get_label()).removeprefix("γ = ") for line in axis.lines) == gammas[label]
+        assert len({line.get_linestyle() for line in axis.lines}) == 4
+        for line, gamma in zip(axis.lines, gammas[label].split(), strict=True):
+            x, y = data(line)
+            value = 4 / 3 if gamma == "4/3" else float(gamma)
+            inner = (x > 0.01) & (x < 0.99)
+            np.testing.assert_allclose(y[inner], expected[label](x, value)[inner], atol=2e-6, rtol=1e-4)
+
+
+def test_the_curves_follow_the_registry(monkeypatch):
+    _, before = data(gamma_curves.draw().axes[1].lines[0])
+    real = registry.build
+    monkeypatch.setattr(registry, "build", lambda name, parameters: real("dice" if name == "focal_tversky" else name, {}))
+    _, after = data(gamma_curves.draw().axes[1].lines[2])
+    np.testing.assert_allclose(after, before, atol=1e-5)
+
+
+def boxes(figure):
+    return [patch for patch in figure.axes[0].patches if isinstance(patch, FancyBboxPatch)]
+
+
+def arrows(figure):
+    return [patch for patch in figure.axes[0].patches if isinstance(patch, FancyArrowPatch)]
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_the_families_of_the_paper():
+    figure = loss_families.draw(PAPER)
+    shown = texts(figure)
+    assert {registry.get(name).LABEL for name in PAPER} <= set(shown)
+    assert "Cross entropy loss" in shown
+    assert any("Dashed" in text for text in shown)
+    assert {"Distribution-based losses", "Region-based losses", "Compound losses"} <= set(shown)
+    # cross entropy -> focal, combo; dice -> tversky, combo; tversky -> two; focal, focal tversky -> mixed focal
+    assert len(arrows(figure)) == 8
+    assert sum(box.get_linestyle() in ("--", "dashed") for box in boxes(figure)) == 1
+    complete = loss_families.draw(["cross_entropy", *PAPER])
+    assert not any("Dashed" in text for text in texts(complete))
+
+
+@pytest.mark.parametrize("names", [PAPER, ("dice",), ("mixed_focal", "combo"), ("cross_entropy", "focal")])
+def test_every_loss_has_its_own_place_in_the_picture(names):
+    figure = loss_families.draw(names)
+    losses = [box for box in boxes(figure) if box.get_facecolor() == (1, 1, 1, 1)]
+    assert len(losses) == len(registry.with_components(names))
+    places = [(box.get_x(), box.get_y()) for box in losses]
+    assert len(set(places)) == len(places)
+    width, height = figure.get_size_inches() * 25.4
+    for x, y in places:
+        assert 0 <= x <= width - loss_families.BOX_MM
+        assert 0 <= y <= height - loss_families.BOX_HEIGHT_MM
+
+
+def test_labels_stay_in_their_boxes():
+    figure = loss_families.draw(PAPER)
+    figure.draw_without_rendering()
+    axis = figure.axes[0]
+    inside = axis.transData.inverted()
+    for text in axis.texts:
+        if text.get_text().endswith("loss"):
+            left, right = inside.transform(text.get_window_extent())[:, 0]
+            assert right - left < loss_families.BOX_MM
+
+
+def test_an_unknown_loss_is_told():
+    with pytest.raises(UserError, match="no loss 'dise'"):
+        loss_families.draw(["dise"])
+
+
+def test_no_deep_learning_library_is_loaded():
+    code = (
+        "import sys; from workflow_lib.figures import gamma_curves as g, loss_families as f; g.draw(); f.draw(['combo'])\n"
+        "print([m for m in ('keras', 'tensorflow', 'matplotlib.pyplot') if m in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"

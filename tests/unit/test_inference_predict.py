@@ -1,0 +1,108 @@
+"""Whole cases from patches, against MIScnn's own stitching."""
+
+import numpy as np
+import pytest
+
+from workflow_lib import networks
+from workflow_lib.config import Network
+from workflow_lib.errors import UserError
+from workflow_lib.inference.predict import load_model, predict_case, probabilities
+
+PATCH, OVERLAP = (8, 8, 8), (4, 4, 4)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return networks.build_unet(3, 1, PATCH, 4, 1, True, seed=3)
+
+
+def image(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def miscnn_probabilities(model, case):
+    """The same by MIScnn's functions: slicing, padding, one patch after the other, running means, cropping."""
+    networks.build_unet(2, 1, (4, 4), 2, 1, True)  # makes the import of MIScnn possible
+    from miscnn.utils.patch_operations import concat_matrices, crop_patch, pad_patch, slice_matrix
+
+    patches = np.stack(slice_matrix(case, PATCH, OVERLAP, three_dim=True))
+    shape = patches[0].shape
+    padded = pad_patch(patches, PATCH, return_slicer=True)
+    patches, slicer = padded
+    predicted = np.concatenate([np.asarray(model(patch[None])) for patch in patches])
+    predicted = crop_patch(predicted, slicer)
+    assert predicted.shape[1:-1] == shape[:-1]
+    return concat_matrices(predicted, case.shape[:-1], PATCH, OVERLAP, three_dim=True)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 8), (13, 17, 9), (16, 5, 11)])
+def test_equal_to_miscnn(model, shape):
+    case = image(*shape, 1)
+    expected = miscnn_probabilities(model, case)
+    ours = probabilities(model, case, PATCH, OVERLAP, batch_size=3)
+    np.testing.assert_allclose(ours, expected, atol=2e-6)
+    np.testing.assert_allclose(ours.sum(axis=-1), 1, atol=1e-5)
+
+
+def test_classes_are_the_most_probable_ones(model):
+    case = image(13, 17, 9, 1)
+    classes = predict_case(model, case, PATCH, OVERLAP, batch_size=3)
+    expected = probabilities(model, case, PATCH, OVERLAP, batch_size=3).argmax(axis=-1)
+    assert classes.dtype == np.uint8
+    np.testing.assert_array_equal(classes, expected)
+    assert len(np.unique(classes)) > 1
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 7, 64])
+def test_the_batch_size_does_not_matter_and_one_shape_is_traced(model, batch_size):
+    case = image(13, 12, 9, 1)
+    shapes = []
+
+    class Spy:
+        output_shape = model.output_shape
+
+        def predict_on_batch(self, batch):
+            shapes.append(batch.shape)
+            return model.predict_on_batch(batch)
+
+    ours = probabilities(Spy(), case, PATCH, OVERLAP, batch_size)
+    assert set(shapes) == {(batch_size, *PATCH, 1)}
+    assert len(shapes) == -(-12 // batch_size)
+    np.testing.assert_allclose(ours, probabilities(model, case, PATCH, OVERLAP, 4), atol=2e-6)
+
+
+def test_a_volume_smaller_than_the_patch(model):
+    case = image(5, 8, 3, 1)
+    assert predict_case(model, case, PATCH, OVERLAP, 2).shape == (5, 8, 3)
+
+
+def test_two_dimensions_and_gaussian_weights():
+    flat = networks.build_unet(2, 2, (8, 16), 4, 1, True, seed=3)
+    case = image(13, 20, 2)
+    assert predict_case(flat, case, (8, 16), (4, 8), 2).shape == (13, 20)
+    gaussian = probabilities(flat, case, (8, 16), (4, 8), 2, "gaussian")
+    np.testing.assert_allclose(gaussian.sum(axis=-1), 1, atol=1e-5)
+    assert not np.allclose(gaussian, probabilities(flat, case, (8, 16), (4, 8), 2))
+
+
+def test_memory_mapped_cases_are_read(model, tmp_path):
+    case = image(9, 8, 8, 1)
+    np.save(tmp_path / "case.npy", case)
+    mapped = np.load(tmp_path / "case.npy", mmap_mode="r")
+    np.testing.assert_array_equal(predict_case(model, mapped, PATCH, OVERLAP, 2), predict_case(model, case, PATCH, OVERLAP, 2))
+
+
+def test_damaged_weights_are_told():
+    broken = networks.build_unet(3, 1, PATCH, 4, 1, True, seed=3)
+    broken.layers[-1].kernel.assign(np.full(broken.layers[-1].kernel.shape, np.nan))
+    with pytest.raises(UserError, match="not finite"):
+        predict_case(broken, image(8, 8, 8, 1), PATCH, OVERLAP, 2)
+
+
+def test_a_trained_network_is_loaded(model, tmp_path):
+    networks.save_network(model, tmp_path / "model.weights.h5")
+    loaded = load_model(tmp_path / "model.weights.h5", 3, 1, PATCH, Network(filters=4, depth=1))
+    case = image(9, 8, 8, 1)
+    np.testing.assert_array_equal(probabilities(loaded, case, PATCH, OVERLAP, 2), probabilities(model, case, PATCH, OVERLAP, 2))
+    with pytest.raises(UserError, match="does not exist"):
+        load_model(tmp_path / "none.weights.h5", 3, 1, PATCH, Network(filters=4, depth=1))

@@ -1,0 +1,261 @@
+"""The page as a whole: the same bytes, safe, self-contained, readable, and honest about gaps and departures."""
+
+import base64
+import copy
+import hashlib
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+
+import pytest
+
+from tests.report_fixture import HOSTILE, PAPER_LOSSES, make_study
+from workflow_lib.report.assemble import build
+from workflow_lib.report.page import render
+
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+LOSSES = dict(list(PAPER_LOSSES.items())[-3:])
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, the text within each kind, and whether all tags close in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.open, self.text, self.balanced = [], [], [], True
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        self.balanced &= bool(self.open) and self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append((self.open[-1] if self.open else "", data))
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def visible(self):
+        return " ".join(" ".join(data for tag, data in self.text if tag not in ("style", "script")).split())
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A small study without pictures: (description, folder)."""
+    folder = tmp_path_factory.mktemp("results")
+    return make_study(folder, losses=LOSSES, cases=8, folds=2, missing=[("combo", 2)]), folder
+
+
+@pytest.fixture(scope="module")
+def text(made):
+    return build(*made)
+
+
+@pytest.fixture(scope="module")
+def page(text):
+    return Page(text)
+
+
+def run_facts_removed(text):
+    start, end = text.index('<section id="run-facts"'), text.index("</section>", text.index('<section id="run-facts"'))
+    return text[:start] + text[end:]
+
+
+def test_the_same_inputs_give_the_same_page_wherever_they_lie(made, text, tmp_path):
+    study, folder = made
+    assert build(copy.deepcopy(study), folder) == text
+    shutil.copytree(folder, tmp_path / "elsewhere")
+    assert build(study, tmp_path / "elsewhere") == text
+    assert str(folder) not in text
+
+
+def test_times_and_machines_are_in_the_run_facts_alone(made, text, tmp_path):
+    study, folder = made
+    shutil.copytree(folder, tmp_path / "other")
+    for path in (tmp_path / "other").rglob("training.json"):
+        content = json.loads(path.read_text())
+        content |= {"seconds": 7.0, "peak_memory_mib": 1.0}
+        content["attempts"] = [{**content["attempts"][0], "host": "elsewhere", "device": "CPU", "started": "1999"}] * 2
+        path.write_text(json.dumps(content))
+    other = build(study, tmp_path / "other")
+    assert other != text
+    assert "elsewhere" in other
+    assert run_facts_removed(other) == run_facts_removed(text)
+    assert "node17" not in run_facts_removed(text)
+
+
+def test_a_changed_number_changes_page_and_digest(made, text, tmp_path):
+    study, folder = made
+    shutil.copytree(folder, tmp_path / "other")
+    path = tmp_path / "other/tables/kits19_scores.csv"
+    path.write_text(path.read_text().replace("0.9", "0.8", 1))
+    pattern = re.compile(r"Digest of these results: <code>(\w{64})</code>")
+    assert pattern.search(build(study, tmp_path / "other")).group(1) != pattern.search(text).group(1)
+
+
+def test_the_policy_allows_this_style_and_script_and_nothing_else(text, page):
+    (policy,) = [m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+    hashes = {}
+    for tag in ("style", "script"):
+        (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", text, flags=re.DOTALL)
+        hashes[tag] = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+    assert policy == (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{hashes['style']}'; script-src 'sha256-{hashes['script']}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    names = {name for _, attributes in page.elements for name in attributes}
+    assert not {name for name in names if name.startswith("on") or name == "style"}
+    # The policy must come before what it governs.
+    assert text.index("Content-Security-Policy") < text.index("<style>")
+
+
+def test_nothing_is_loaded_from_anywhere(text, page):
+    for _, attributes in page.elements:
+        for name in ("src", "href", "srcset", "action", "data"):
+            assert attributes.get(name, "#").startswith(("#", "data:")), attributes
+    (style,) = re.findall(r"<style>(.*?)</style>", text, flags=re.DOTALL)
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_structure(page):
+    assert page.balanced
+    assert page.open == []
+    ids = [a["id"] for _, a in page.elements if "id" in a]
+    assert len(ids) == len(set(ids))
+    for _, attributes in page.elements:
+        targets = attributes.get("aria-labelledby", "").split()
+        if attributes.get("href", "").startswith("#"):
+            targets.append(attributes["href"][1:])
+        assert set(targets) <= set(ids)
+    assert page.all("html")[0]["lang"] == "en"
+    assert [tag for tag, _ in page.elements].count("main") == 1
+    assert [tag for tag, _ in page.elements].count("h1") == 1
+    assert len(page.all("caption")) == len(page.all("table"))
+    assert all(th.get("scope") in ("row", "col", "colgroup", "rowgroup") for th in page.all("th"))
+
+
+def test_hostile_names_are_text(tmp_path):
+    study = make_study(tmp_path, {"kits19": ["background", "<i>kidney</i>"]}, HOSTILE, cases=4, folds=2, published=False)
+    study["title"] = "</title><script>alert(1)</script>"
+    text = build(study, tmp_path)
+    page = Page(text)
+    assert page.balanced
+    assert len(page.all("script")) == 1
+    assert not page.all("i")
+    visible = page.visible()
+    for label in [*HOSTILE.values(), study["title"], "../../x", "<b>no</b> tumour", "<i>kidney</i>"]:
+        assert " ".join(label.split()) in visible
+
+
+def test_departures_are_named_and_nothing_is_called_a_reproduction(made, page):
+    visible = page.visible()
+    assert "This is not a reproduction of the paper" in visible
+    assert "Synthetic data: KITS19 and BRATS20" in visible
+    for departure in (
+        "cases: 8 instead of 204",
+        "epochs: 30 instead of 500",
+        "folds: 2 instead of 5",
+        "filters of the first level",
+    ):
+        assert departure in visible
+    assert "losses left out: Focal loss" in visible
+    assert "reproduced" not in visible
+
+
+def unflattened(settings):
+    nested = {}
+    for path, value in settings.items():
+        *parents, key = path.split(".")
+        place = nested
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[key] = value
+    return nested
+
+
+def test_the_paper_s_own_protocol_has_no_departures(made, tmp_path):
+    from workflow_lib.config import merge
+    from workflow_lib.tables.published import load
+
+    study = copy.deepcopy(made[0])
+    published = load("kits19")
+    (dataset,) = study["datasets"] = study["datasets"][:1]
+    dataset |= {"synthetic": False}
+    dataset["losses"] = [
+        {"name": n, "label": published.labels[n], "loss": n, "parameters": dict(published.parameters[n])}
+        for n in published.losses
+    ]
+    settings = merge(study["config"]["datasets"]["kits19"], unflattened(published.settings))
+    settings["exclude"] = dict.fromkeys(published.settings["exclude"], "as published")
+    study["config"]["datasets"]["kits19"] = settings
+    (tmp_path / "data/kits19").mkdir(parents=True)
+    header = (made[1] / "data/kits19/cases.csv").read_text().splitlines()[:2]
+    lines = [header[1].replace("case_00000", f"case_{i}") for i in range(204)]
+    (tmp_path / "data/kits19/cases.csv").write_text("\n".join([header[0], *lines, ""]))
+    visible = Page(build(study, tmp_path)).visible()
+    assert "The published protocol was kept." in visible
+    assert "not a reproduction" not in visible
+    settings["training"]["epochs"] = 499
+    visible = Page(build(study, tmp_path)).visible()
+    assert "epochs: 499 instead of 500" in visible
+    assert "The published protocol was kept." not in visible
+
+
+def test_an_empty_folder_gives_a_page_of_gaps(made, tmp_path):
+    visible = Page(build(made[0], tmp_path)).visible()
+    assert visible.count("does not exist") >= 10
+    assert "No scores yet." in visible
+    assert "no scores yet." in visible
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "data/kits19/cases.csv",
+        "data/kits19/folds.csv",
+        "scores/kits19.csv",
+        "statistics/kits19/means.csv",
+        "statistics/kits19/ranksum.csv",
+        "statistics/kits19/signed_rank.csv",
+        "statistics/kits19/friedman.csv",
+        "tables/kits19_scores.csv",
+        "tables/kits19_pvalues.csv",
+        "tables/kits19_comparison.csv",
+        "tables/kits19_comparison_p.csv",
+        "training/kits19/combo/fold_1/training.json",
+    ],
+)
+def test_any_file_may_be_missing(made, text, tmp_path, name):
+    study, folder = made
+    shutil.copytree(folder, tmp_path / "gap")
+    (tmp_path / "gap" / name).unlink()
+    page = build(study, tmp_path / "gap")
+    assert page != text
+    assert Page(page).balanced
+
+
+def test_a_missing_training_is_marked(page):
+    visible = page.visible()
+    assert "Incomplete, KITS19 : Combo loss (without fold 2)." in visible.replace("KITS19:", "KITS19 :")
+
+
+def test_csvs_come_with_the_page(made, page):
+    links = [a for a in page.all("a") if "download" in a]
+    assert {"kits19_scores.csv", "kits19_pvalues.csv", "brats20_means.csv"} <= {a["download"] for a in links}
+    (scores,) = [a["href"] for a in links if a["download"] == "kits19_scores.csv"]
+    content = base64.b64decode(scores.split(",", 1)[1])
+    assert content == (made[1] / "tables/kits19_scores.csv").read_bytes()
+
+
+def test_a_name_the_context_lacks_is_an_error():
+    from jinja2 import UndefinedError
+
+    with pytest.raises(UndefinedError):
+        render({"title": "x"})

@@ -1,0 +1,183 @@
+"""Tables, sentences and small texts of the report."""
+
+import pytest
+
+from tests.report_fixture import PAPER_LOSSES, make_study, write
+from workflow_lib.report import details, score_tables, text, words
+from workflow_lib.report.sources import Sources, png_size, svg_size
+
+LOSSES = dict(list(PAPER_LOSSES.items())[-3:])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    study = make_study(folder, losses=LOSSES, cases=8, folds=2, missing=[("combo", 2)])
+    return study, Sources(folder)
+
+
+def test_scores_in_the_paper_s_form(made):
+    study, sources = made
+    dataset = study["datasets"][0]
+    table = score_tables.score_table(sources, dataset, {"combo": "without fold 2"})
+    assert table["classes"] == ["kidney", "tumour"]
+    assert [row["label"] for row in table["rows"]] == list(LOSSES.values())
+    assert [row["gap"] for row in table["rows"]] == [None, "without fold 2", None]
+    rows = sources.rows("tables/kits19_scores.csv")
+    first, cell = rows[0], table["rows"][0]["cells"][0]
+    assert cell["text"] == f"{float(first['dsc_kidney']):.3f} ± {float(first['dsc_kidney_ci95']):.3f}"
+    assert cell["sort"] == first["dsc_kidney"]
+    assert cell["published"] == "0.700 ± 0.050"
+    assert cell["difference"] == f"{float(first['dsc_kidney']) - 0.7:+.3f}"
+    for column in range(6):
+        best = [row["cells"][column]["text"] for row in table["rows"] if row["cells"][column]["best"]]
+        assert len({value[:5] for value in best}) == 1
+        assert best[0][:5] == max(row["cells"][column]["text"][:5] for row in table["rows"])
+
+
+def test_p_values_are_a_lower_triangle_with_a_line_per_class(made):
+    study, sources = made
+    table = score_tables.p_table(sources, study["datasets"][0])
+    assert table["columns"] == list(LOSSES.values())
+    for position, group in enumerate(table["groups"]):
+        assert [line["class"] for line in group["lines"]] == ["kidney", "tumour"]
+        assert all(len(line["cells"]) == position for line in group["lines"])
+        assert all(line["empty"] == 2 - position for line in group["lines"])
+
+
+def test_signs_are_shape_and_colour(made, tmp_path):
+    study, _ = made
+    dataset = study["datasets"][0]
+    columns = ["class", "row", "column", "p_holm", "mark", "sign"]
+    rows = [
+        {"class": "kidney", "row": "combo", "column": "focal_tversky", "p_holm": 0.00083, "mark": "‡", "sign": "+"},
+        {"class": "kidney", "row": "mixed_focal", "column": "focal_tversky", "p_holm": 0.0209, "mark": "*", "sign": "-"},
+        {"class": "kidney", "row": "mixed_focal", "column": "combo", "p_holm": None, "mark": "", "sign": ""},
+    ]
+    write(tmp_path / "tables/kits19_pvalues.csv", columns, rows)
+    table = score_tables.p_table(Sources(tmp_path), dataset)
+    higher = table["groups"][1]["lines"][0]["cells"][0]
+    assert (higher["arrow"], higher["css"], higher["text"], higher["mark"]) == ("▲", "higher", "8.30 × 10⁻⁴", "‡")
+    lower, undefined = table["groups"][2]["lines"][0]["cells"]
+    assert (lower["arrow"], lower["css"], lower["text"]) == ("▼", "lower", "0.0209")
+    assert undefined["text"] is None
+
+
+def test_verdicts_are_counted_over_all_datasets(made):
+    study, sources = made
+    counts = {item["name"]: item["count"] for item in score_tables.verdict_counts(sources, study["datasets"])}
+    assert counts == {"consistent": 9, "inconsistent": 9, "inconclusive": 9, "not comparable": 0, "not run": 0}
+    assert score_tables.verdict_counts(sources, []) == []
+
+
+def test_gaps(made):
+    study, sources = made
+    assert details.gaps(sources, study, study["datasets"][0]) == {"combo": "without fold 2"}
+    extra = {**study["datasets"][0], "losses": [{"name": "absent", "label": "Absent"}]}
+    assert details.gaps(sources, study, extra) == {"absent": "no scores"}
+
+
+def test_a_large_study_shows_the_pairs_of_the_best_loss(made, monkeypatch):
+    study, sources = made
+    dataset = study["datasets"][0]
+    full = details.pairs_table(sources, dataset)
+    assert (len(full["rows"]), full["cut"]) == (6, False)
+    monkeypatch.setattr(details, "MOST_PAIRS", 5)
+    cut = details.pairs_table(sources, dataset)
+    best = {
+        dataset["losses"][[e["name"] for e in dataset["losses"]].index(n)]["label"]
+        for n in details.best_losses(sources, dataset).values()
+    }
+    assert cut["cut"]
+    assert cut["total"] == 6
+    assert len(cut["rows"]) == 4
+    assert all(best & {row["row"], row["column"]} for row in cut["rows"])
+
+
+def significant(tmp_path, ranksum, signed):
+    """Return the finding on a study of three losses of which "b" is best."""
+    means = [{"loss": n, "class": "t", "metric": "dsc", "mean": m, "ci95": 0.01} for n, m in (("a", 0.5), ("b", 0.7), ("c", 0.6))]
+    write(tmp_path / "statistics/d/means.csv", ["loss", "class", "metric", "mean", "ci95"], means)
+    columns = ["class", "row", "column", "statistic", "p_holm"]
+    write(tmp_path / "statistics/d/ranksum.csv", columns, [dict(zip(columns, ("t", *row), strict=True)) for row in ranksum])
+    columns = [*columns, "hodges_lehmann"]
+    write(tmp_path / "statistics/d/signed_rank.csv", columns, [dict(zip(columns, ("t", *row), strict=True)) for row in signed])
+    losses = [{"name": n, "label": f"Loss {n.upper()}"} for n in "abc"]
+    return words.findings(Sources(tmp_path), {"name": "d", "classes": ["background", "t"], "losses": losses})
+
+
+def test_findings_know_which_side_of_a_pair_is_better(tmp_path):
+    (found,) = significant(
+        tmp_path,
+        ranksum=[("b", "a", 2.5, 0.01), ("c", "b", -2.5, 0.2), ("c", "a", 3.0, 0.001)],
+        signed=[("b", "a", 40.0, 0.01, 0.2), ("c", "b", 40.0, 0.04, -0.1), ("c", "a", 3.0, 0.9, 0.1)],
+    )
+    assert (found["loss"], found["score"]) == ("Loss B", "0.700 ± 0.010")
+    assert found["text"] == (
+        "Rank-sum test, as published: significantly above one of the two others (Loss A). "
+        "Paired signed-rank test: significantly above all of the two others."
+    )
+
+
+def test_findings_say_when_the_best_mean_is_significantly_below_another(tmp_path):
+    (found,) = significant(tmp_path, ranksum=[("c", "b", 2.5, 0.01), ("b", "a", 1.0, None)], signed=[])
+    assert found["text"].startswith("Rank-sum test, as published: significantly above none, significantly below Loss C.")
+    assert found["text"].endswith("Paired signed-rank test: no pair could be tested.")
+
+
+def test_the_sentence_names_losses_cases_folds_and_data(made):
+    study, sources = made
+    assert words.sentence(sources, study).replace("\u2011", "-") == (
+        "Three loss functions train a 3-D U-Net on KITS19 (8 cases, 2 folds, synthetic), "
+        "three on BRATS20 (8 cases, 2 folds, synthetic). "
+        "Only the loss differs: folds, initial weights, patches and augmentations are the same."
+    )
+
+
+def test_cost_counts_every_attempt(made):
+    study, _ = made
+    dataset = study["datasets"][0]
+    runs = {
+        "combo": {
+            1: {
+                "seconds": 100.0,
+                "peak_memory_mib": 10.0,
+                "attempts": [{"host": "b", "device": "CPU"}, {"host": "a", "device": "CPU"}],
+            },
+            2: {"seconds": 300.0, "peak_memory_mib": None, "attempts": [{"host": "a", "device": "CPU"}]},
+        }
+    }
+    row = details.cost_rows({**dataset, "losses": [{"name": "combo", "label": "Combo"}]}, runs)[0]
+    assert (row["trainings"], row["restarts"], row["hosts"], row["memory"]) == (2, 1, "a, b", "10 MiB")
+    assert (row["total"]["sort"], row["median"]["sort"]) == ("400.0", "200.0")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words_"),
+    [(0, "0 s"), (89, "89 s"), (90, "2 min"), (3600, "60 min"), (11100, "3 h 05 min"), (187200, "2 d 4 h"), (float("nan"), "–")],
+)
+def test_durations(seconds, words_):
+    assert text.duration(seconds) == words_
+
+
+def test_counts_and_lists():
+    assert [text.count(n, "case") for n in (0, 1, 2)] == ["0 cases", "1 case", "2 cases"]
+    assert text.grouped(1234567) == "1\u202f234\u202f567"
+    assert [text.listed(items) for items in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_figures_are_embedded_as_svg_unless_large(tmp_path):
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    (folder / "x.svg").write_text('<?xml?><svg height="36pt" width="72.5pt"></svg>')
+    png = b"\x89PNG\r\n\x1a\n" + bytes(8) + (600).to_bytes(4, "big") + (300).to_bytes(4, "big")
+    (folder / "x.png").write_bytes(png)
+    small = Sources(tmp_path).figure("x")
+    assert small["uri"].startswith("data:image/svg+xml;base64,")
+    assert (small["width"], small["height"]) == (97, 48)
+    (folder / "x.svg").write_text("<svg>" + " " * 400_000)
+    large = Sources(tmp_path).figure("x")
+    assert large["uri"].startswith("data:image/png;base64,")
+    assert (large["width"], large["height"]) == png_size(png) == (192, 96)
+    assert Sources(tmp_path).figure("y") is None
+    assert svg_size(b"<svg>") == (0, 0)

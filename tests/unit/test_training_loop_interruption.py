@@ -1,0 +1,123 @@
+"""A training that was stopped ends as if it never was: the same bytes in weights and history."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.unit.training_support import tiny_request
+from workflow_lib.files import read_json
+from workflow_lib.training.interruption import StopRequest
+from workflow_lib.training.loop import train
+
+STEPS = [(epoch, step) for epoch in (1, 2, 3) for step in (1, 2)]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    result = train(tiny_request(tmp_path_factory.mktemp("undisturbed")))
+    return result.weights.read_bytes(), result.history.read_bytes()
+
+
+def outcome(result):
+    return result.weights.read_bytes(), result.history.read_bytes()
+
+
+def send(number, *positions):
+    """Send ourselves a signal after these steps."""
+    return lambda *position: os.kill(os.getpid(), number) if position in positions else None
+
+
+@pytest.mark.parametrize(
+    ("number", "position"),
+    [(signal.SIGTERM, (1, 1)), (signal.SIGINT, (2, 2)), (signal.SIGUSR1, (3, 2))],
+)
+def test_a_signal_saves_the_state_and_the_next_run_goes_on(undisturbed, tmp_path, number, position):
+    request = tiny_request(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        train(request, send(number, position))
+    assert stopped.value.code == 128 + number
+    assert not request.output.exists()
+    seen = []
+    result = train(request, lambda *position: seen.append(position))
+    assert seen == STEPS[STEPS.index(position) + 1 :]
+    assert outcome(result) == undisturbed
+    first, second = result.record["attempts"]
+    assert (first["ended"], second["ended"]) == ("interrupted", "finished")
+    assert (first["last_epoch"], first["last_step"]) == position
+
+
+def test_stopped_several_times(undisturbed, tmp_path):
+    request = tiny_request(tmp_path)
+    stops = [(1, 2), (2, 1), (2, 2)]
+    for position in stops:
+        with pytest.raises(SystemExit):
+            train(request, send(signal.SIGTERM, position))
+    result = train(request)
+    assert outcome(result) == undisturbed
+    assert len(result.record["attempts"]) == len(stops) + 1
+
+
+def test_after_an_error_the_last_checkpoint_is_where_it_goes_on(undisturbed, tmp_path):
+    position = (3, 1)
+
+    def fail(*reached):
+        if reached == position:
+            raise RuntimeError("the machine dies")
+
+    request = tiny_request(tmp_path, checkpoint_minutes=1e-9)
+    with pytest.raises(RuntimeError, match="the machine dies"):
+        train(request, fail)
+    seen = []
+    # Saved after each step, but the step of the error came to nothing.
+    result = train(request, lambda *position: seen.append(position))
+    assert seen == STEPS[STEPS.index(position) :]
+    assert outcome(result) == undisturbed
+    assert result.record["attempts"][0]["ended"] == "failed"
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(undisturbed, tmp_path, capsys):
+    request = tiny_request(tmp_path, checkpoint_minutes=1e-9)
+    with pytest.raises(SystemExit):
+        train(request, send(signal.SIGTERM, (2, 2)))
+    newest = request.checkpoints / "checkpoint-000002-000002.npz"
+    newest.write_bytes(newest.read_bytes()[:-100])
+    seen = []
+    result = train(request, lambda *position: seen.append(position))
+    assert seen[0] == (2, 2)
+    assert outcome(result) == undisturbed
+    assert "checkpoint-000002-000002.npz is not used: it is damaged" in capsys.readouterr().out
+
+
+def test_another_fingerprint_begins_anew(undisturbed, tmp_path):
+    with pytest.raises(SystemExit):
+        train(tiny_request(tmp_path, fingerprint="abd", seed=99), send(signal.SIGTERM, (2, 2)))
+    seen = []
+    result = train(tiny_request(tmp_path), lambda *position: seen.append(position))
+    assert seen == STEPS
+    assert outcome(result) == undisturbed
+
+
+def test_killed_in_a_process_of_its_own(undisturbed, tmp_path):
+    command = [sys.executable, "-m", "tests.unit.training_support", str(tmp_path), "2", "2"]
+    killed = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    request = tiny_request(tmp_path)
+    assert read_json(request.checkpoints / "attempts.json")[0]["ended"] == "running"
+    result = train(request)
+    assert outcome(result) == undisturbed
+    first, second = result.record["attempts"]
+    assert (first["ended"], first["first_epoch"]) == ("running", 1)
+    assert (second["first_epoch"], second["first_step"]) == (2, 2)
+
+
+def test_signals_are_given_back():
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)]
+    with StopRequest() as stop:
+        assert not stop
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert stop
+        assert stop.exit_code == 128 + signal.SIGUSR1
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)] == before

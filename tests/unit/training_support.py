@@ -1,0 +1,56 @@
+"""A tiny training, for the tests of the loop."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.unit.augmentation_support import smooth_case
+from workflow_lib.config import Augmentation, Network, Training
+from workflow_lib.training.loop import TrainingRequest, train
+
+CASES = ("a", "b", "c", "d", "e")
+
+
+def tiny_request(
+    folder: Path, shape: tuple[int, ...] = (12, 10, 9), patch: tuple[int, ...] = (8, 8, 8), **changes: Any
+) -> TrainingRequest:
+    """Three epochs of two steps, two classes beside the background, one of five cases for validation at a time."""
+    training: dict[str, Any] = {"patch": patch, "epochs": 3, "iterations": 2, "learning_rate": 1e-2, "threads": 1, "plateau_patience": 1}
+    settings: dict[str, Any] = {
+        "dataset": "tiny",
+        "loss": "my_dice",
+        "loss_type": "dice",
+        "parameters": {},
+        "fold": 1,
+        "seed": 11,
+        "n_classes": 3,
+        "channels": 1,
+        "store": {name: smooth_case(shape, seed=index, name=name) for index, name in enumerate(CASES)},
+        "training_cases": CASES[:3],
+        "validation_cases": CASES[3:],
+        "network": Network(filters=4, depth=1),
+        "training": Training(**training | changes.pop("training", {})),
+        "augmentation": Augmentation(elastic_alpha=None),
+        "output": folder / "out",
+        "checkpoints": folder / "checkpoints" / "abc",
+        "fingerprint": "abc",
+    }
+    return TrainingRequest(**settings | changes)
+
+
+def main() -> None:
+    """Train in a process of its own and die of SIGKILL after the given step: folder, epoch, step."""
+    import os
+    import signal
+
+    folder, epoch, step = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+
+    def die(*position: int) -> None:
+        if position == (epoch, step):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    train(tiny_request(folder, checkpoint_minutes=1e-9), die)
+
+
+if __name__ == "__main__":
+    main()

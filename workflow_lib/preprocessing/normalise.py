@@ -1,0 +1,71 @@
+"""Clipping and z-score, as MIScnn's subfunctions Clipping and Normalization define them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+SMOOTH = 1e-6
+"""MIScnn's term against a division by zero; it stands in the numerator as well."""
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """An intensity transform: clip to a range (or not), then (x - mean + 1e-6) / (std + 1e-6) (or not, where mean is None)."""
+
+    clip: tuple[float, float] | None = None
+    mean: float | None = None
+    std: float | None = None
+
+    def apply(self, values: np.ndarray) -> np.ndarray:
+        """Return the transformed values, float32, C-contiguous; the input is left as it is."""
+        result = clipped(values, self.clip).astype(np.float32, order="C", copy=True)
+        if self.mean is not None and self.std is not None:
+            result -= np.float32(self.mean - SMOOTH)
+            result *= np.float32(1 / (self.std + SMOOTH))
+        return result
+
+
+def measure(image: np.ndarray, clip: tuple[float, float] | None, method: Literal["z-score", "none"]) -> Normalisation:
+    """Return the transform of an image of any type and shape: mean and standard deviation of all its values after clipping.
+
+    Accumulated in float64, one index of the first axis at a time.
+    """
+    if method == "none":
+        return Normalisation(clip)
+    mean, std = mean_and_std(clipped(plane, clip) for plane in image)
+    return Normalisation(clip, mean, std)
+
+
+def clipped(values: np.ndarray, clip: tuple[float, float] | None) -> np.ndarray:
+    """Return the values limited to a range; integers stay integers where the limits are whole numbers."""
+    if clip is None:
+        return values
+    low, high = clip
+    if values.dtype.kind in "iu" and float(low).is_integer() and float(high).is_integer():
+        # Limits beyond the type change nothing, but NumPy refuses them.
+        limits = np.iinfo(values.dtype)
+        if low > limits.max or high < limits.min:
+            return np.clip(values.astype(np.float64), low, high)
+        return np.clip(values, max(int(low), limits.min), min(int(high), limits.max))
+    limited: np.ndarray = np.clip(values if values.dtype.kind == "f" else values.astype(np.float64), low, high)
+    return limited
+
+
+def mean_and_std(planes: Iterable[np.ndarray]) -> tuple[float, float]:
+    """Return mean and population standard deviation of all values, in float64, from one pass over the planes.
+
+    Planes are joined by the pairwise update of Chan, Golub and LeVeque (1983), which does not cancel.
+    """
+    count, mean, squares = 0, 0.0, 0.0
+    for plane in planes:
+        values = plane.astype(np.float64).ravel()
+        size = values.size
+        own_mean = float(values.mean())
+        values -= own_mean
+        shift = own_mean - mean
+        squares += float(values @ values) + shift * shift * count * size / (count + size)
+        mean += shift * size / (count + size)
+        count += size
+    return mean, float(np.sqrt(squares / count))

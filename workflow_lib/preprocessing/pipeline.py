@@ -1,0 +1,49 @@
+"""From a case as it is stored to what the network sees, and from the network's classes back to the grid of the case."""
+
+from collections.abc import Sequence
+from typing import overload
+
+import numpy as np
+
+from workflow_lib.cases import LabelMap
+from workflow_lib.config import Preprocessing
+from workflow_lib.errors import UserError
+from workflow_lib.preprocessing.normalise import measure
+from workflow_lib.preprocessing.resample import resample_image, resample_labels, resampled_shape
+
+
+@overload
+def preprocess(
+    image: np.ndarray, mask: np.ndarray, spacing: Sequence[float], settings: Preprocessing, labels: LabelMap
+) -> tuple[np.ndarray, np.ndarray]: ...
+@overload
+def preprocess(
+    image: np.ndarray, mask: None, spacing: Sequence[float], settings: Preprocessing, labels: LabelMap
+) -> tuple[np.ndarray, None]: ...
+def preprocess(
+    image: np.ndarray, mask: np.ndarray | None, spacing: Sequence[float], settings: Preprocessing, labels: LabelMap
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Clip, normalise and resample one case; return image (*new shape, channels) float32 and classes (*new shape) uint8.
+
+    `image` (*shape, channels), two or three axes and the channels, of any real type: passing the type of the file saves memory.
+    `mask` (*shape) raw label values of the dataset, or None where there is no ground truth. `spacing` in mm, per axis.
+    Mean and deviation of the z-score are those of the whole array, all channels together, as in MIScnn; with one channel
+    it is the same as by channel.
+    Raises UserError for a label value that is not declared, a mask of another shape, or a spacing that leaves no voxel.
+    """
+    shape, channels = image.shape[:-1], image.shape[-1]
+    if mask is not None and mask.shape != shape:
+        raise UserError(f"The image has {shape} voxels, its mask {mask.shape}. Check that the two files belong together.")
+    new_shape = resampled_shape(shape, spacing, settings.spacing) if settings.spacing is not None else shape
+    transform = measure(image, settings.clip, settings.normalise)
+    result = np.empty((*new_shape, channels), dtype=np.float32)
+    for channel in range(channels):
+        result[..., channel] = resample_image(image[..., channel], new_shape, settings.resampling, transform.apply)
+    if mask is None:
+        return result, None
+    return result, resample_labels(labels.to_classes(mask), new_shape, labels.n_classes, settings.resampling)
+
+
+def restore_labels(classes: np.ndarray, original_shape: Sequence[int], settings: Preprocessing, n_classes: int) -> np.ndarray:
+    """Return predicted classes (uint8) on the case's original grid, by the label rule of the settings."""
+    return resample_labels(classes, original_shape, n_classes, settings.resampling)

@@ -1,0 +1,124 @@
+"""The linear interpolation of labels, exactly as SciPy sums it; see `resample` for the rules."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class _Line:
+    """How the samples of one axis lie on it: indices of the voxels before and after, their weights, and the nearest voxel."""
+
+    before: np.ndarray
+    after: np.ndarray
+    weights: tuple[np.ndarray, np.ndarray]
+    nearest: np.ndarray
+
+
+def _line(old: int, new: int) -> _Line:
+    # Step by step as SciPy computes it, because ties at one half hang on the last bit: beyond the outermost voxel both weights
+    # are kept and given to the same voxel.
+    position = (np.arange(new) + 0.5) * (np.float64(old) / new) - 0.5
+    knot = np.floor(position)
+    before, after, nearest = (np.clip(index, 0, old - 1).astype(np.intp) for index in (knot, knot + 1, np.floor(position + 0.5)))
+    first_weight = 1.0 - (position - knot)
+    return _Line(before, after, (first_weight, 1.0 - first_weight), nearest)
+
+
+def resample_three_axes(classes: np.ndarray, new_shape: Sequence[int], argmax: bool) -> np.ndarray:
+    """Return `classes` (three axes, uint8) on a grid of `new_shape`, by the argmax rule (0.25) or the one-half rule (0.21).
+
+    Only the box around the foreground is looked at, and in it only samples between voxels of different classes; plane by plane.
+    """
+    result = np.zeros(tuple(new_shape), dtype=np.uint8)
+    box = _bounding_box(classes)
+    if box is None:
+        return result
+    lines = [_line(old, new) for old, new in zip(classes.shape, new_shape, strict=True)]
+    # Samples with a corner in the box; beyond it all corners are background.
+    ranges = [np.flatnonzero((line.after >= low) & (line.before < high)) for line, (low, high) in zip(lines, box, strict=True)]
+    if any(len(indices) == 0 for indices in ranges):
+        return result
+    decide = _largest if argmax else _last_half
+    rows, columns = (slice(indices[0], indices[-1] + 1) for indices in ranges[1:])
+    second, third = _part(lines[1], rows), _part(lines[2], columns)
+    for index in range(int(ranges[0][0]), int(ranges[0][-1]) + 1):
+        plane = result[index, rows, columns]
+        low, high = (_extreme(classes, lines[0], index, second, third, function) for function in (np.minimum, np.maximum))
+        plane[...] = low
+        mixed = np.nonzero(low != high)
+        if len(mixed[0]):
+            plane[mixed] = decide(classes, (_part(lines[0], slice(index, index + 1)), second, third), mixed)
+    return result
+
+
+def _bounding_box(classes: np.ndarray) -> list[tuple[int, int]] | None:
+    """Return (first, last + 1) of the foreground on each axis, or None if there is none."""
+    flat: np.ndarray = np.any(classes, axis=0)
+    if not flat.any():
+        return None
+    used = [classes.any(axis=(1, 2)), flat.any(axis=1), flat.any(axis=0)]
+    return [(int(np.flatnonzero(line)[0]), int(np.flatnonzero(line)[-1]) + 1) for line in used]
+
+
+def _part(line: _Line, part: slice) -> _Line:
+    return _Line(line.before[part], line.after[part], (line.weights[0][part], line.weights[1][part]), line.nearest[part])
+
+
+def _extreme(classes: np.ndarray, first: _Line, index: int, second: _Line, third: _Line, function: np.ufunc) -> np.ndarray:
+    """Return the smallest (or largest) class among the eight corners of every sample of one plane."""
+    plane = function(classes[first.before[index]], classes[first.after[index]])
+    plane = function(plane[second.before], plane[second.after])
+    found: np.ndarray = function(plane[:, third.before], plane[:, third.after])
+    return found
+
+
+def _corners(
+    classes: np.ndarray, lines: Sequence[_Line], samples: tuple[np.ndarray, ...]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return the classes of the eight corners of each sample, and their weights, in SciPy's order."""
+    indices = (np.zeros_like(samples[0]), *samples)
+    labels, weights = [], []
+    for sides in product((0, 1), repeat=3):
+        ends = [(line.after if side else line.before)[index] for line, side, index in zip(lines, sides, indices, strict=True)]
+        labels.append(classes[ends[0], ends[1], ends[2]])
+        share = [line.weights[side][index] for line, side, index in zip(lines, sides, indices, strict=True)]
+        weights.append(share[0] * share[1] * share[2])
+    return labels, weights
+
+
+def _score(label: int, labels: list[np.ndarray], weights: list[np.ndarray]) -> np.ndarray:
+    """Return the interpolated indicator of a label, summed corner by corner; limited to [0, 1] as scikit-image does."""
+    total = np.zeros(len(weights[0]))
+    for corner, weight in zip(labels, weights, strict=True):
+        total += np.where(corner == label, weight, 0.0)
+    return np.minimum(total, 1.0)
+
+
+def _present(labels: list[np.ndarray]) -> list[int]:
+    return sorted({int(value) for corner in labels for value in np.unique(corner)})
+
+
+def _last_half(classes: np.ndarray, lines: Sequence[_Line], samples: tuple[np.ndarray, ...]) -> np.ndarray:
+    labels, weights = _corners(classes, lines, samples)
+    chosen = np.zeros(len(samples[0]), dtype=np.uint8)
+    for label in _present(labels):
+        chosen[_score(label, labels, weights) >= 0.5] = label
+    return chosen
+
+
+def _largest(classes: np.ndarray, lines: Sequence[_Line], samples: tuple[np.ndarray, ...]) -> np.ndarray:
+    labels, weights = _corners(classes, lines, samples)
+    nearest = classes[lines[0].nearest[0], lines[1].nearest[samples[0]], lines[2].nearest[samples[1]]]
+    chosen = np.zeros(len(nearest), dtype=np.uint8)
+    best, best_of_nearest = np.zeros(len(nearest)), np.zeros(len(nearest))
+    for label in _present(labels):
+        score = _score(label, labels, weights)
+        chosen[score > best] = label
+        np.maximum(best, score, out=best)
+        best_of_nearest[nearest == label] = score[nearest == label]
+    tied = best_of_nearest == best
+    chosen[tied] = nearest[tied]
+    return chosen

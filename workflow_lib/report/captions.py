@@ -1,0 +1,57 @@
+"""Captions and texts for those who cannot see a figure. A JSON file beside a figure (`caption`, `alt`) goes before these."""
+
+Texts = tuple[str, str]
+"""Caption and alternative text."""
+
+GENERAL: dict[str, Texts] = {
+    "loss_families": (
+        "The losses by family: distribution-based, region-based, and compound losses that join both. Arrows lead from a loss "
+        "to those that generalise it or combine it with others.",
+        "Diagram of the loss functions in families, with arrows from each loss to those derived from it.",
+    ),
+    "gamma_curves": (
+        "Effect of the parameter γ on the focal, focal Tversky and cosine Tversky losses.",
+        "Curves of three losses for several values of γ.",
+    ),
+}
+"""Figures 1 and 2."""
+
+
+def of_dataset(label: str, classes: str) -> dict[str, Texts]:
+    """Return the texts of a dataset's figures by file stem, in the order of the page."""
+    return {
+        "segmentations": (
+            f"Segmentations of {label}: ground truth and every loss. Rule of choice: the case of median DSC of the rarest class, "
+            "averaged over the losses, and in it the slice with the largest reference area of that class.",
+            f"Slice of one case of {label} with the segmentation by the ground truth and by each loss.",
+        ),
+        "distributions": (
+            f"{label}: DSC, precision and recall of every case (points) per loss. The box holds the middle half of the cases, "
+            "the line in it is the median, the whiskers reach to the outermost case within 1.5 box lengths.",
+            f"Box plots of DSC, precision and recall of {classes} for each loss, with a point for every case.",
+        ),
+        "recall_precision": (
+            f"{label}: mean recall against mean precision of each loss, with the intervals of the score table. Grey lines join "
+            "points of equal DSC of a single segmentation; they guide the eye, as a mean of DSCs is not the DSC of the means.",
+            f"Scatter plot of mean precision against mean recall of {classes}, a point with intervals for each loss.",
+        ),
+        "training_curves": (
+            f"{label}: training and validation loss of every fold. The ring marks the epoch whose weights became the model. "
+            "Heights cannot be compared between losses; an axis is logarithmic where its values span more than a factor of ten.",
+            "Curves of training and validation loss over the epochs: a panel for each loss, a pair of lines for each fold.",
+        ),
+        "ranking": (
+            f"{label}: how often each loss takes each rank by mean DSC when the cases are drawn again with replacement. "
+            "Conditional on these trained models: what other initial weights or folds would change is not in it.",
+            f"Stacked bars of the shares of each rank of {classes} for each loss.",
+        ),
+    }
+
+
+def imbalance(label: str) -> Texts:
+    """Return the texts of the figure of class imbalance."""
+    return (
+        f"{label}: share of a case's voxels in each class; a point per case, the black line over all cases pooled. "
+        "Logarithmic axis.",
+        "Strip plot of the share of voxels per class on a logarithmic axis; the numbers are in the table above it.",
+    )
