@@ -301,4 +301,4 @@ def estimate_memory(
     output = 4 * n_classes * voxels + channels * voxels
     backward = BACKWARD_TENSORS * filters * voxels
     weights = 4 * count_parameters(n_classes, channels, patch, filters, depth, batch_normalisation)
-    return FLOAT32_BYTES * (activations + output + backward + weights)
+    return int(FLOAT32_BYTES * (activations + output + backward + weights))

@@ -268,6 +268,10 @@ def _label_header(source: Any, shape: tuple[int, ...]) -> bytes:
 
 def _write_label_bytes(stream: Any, header: bytes, labels: np.ndarray) -> None:
     stream.write(header)
-    reversed_axes = labels.T
-    for start in range(0, len(reversed_axes), _SLAB):
-        stream.write(np.ascontiguousarray(reversed_axes[start : start + _SLAB], dtype=np.uint8).tobytes())
+    volume = labels if labels.ndim == 3 else labels[:, np.newaxis]
+    for start in range(0, volume.shape[2], _SLAB):
+        part = volume[:, :, start : start + _SLAB]
+        slab = np.empty(part.shape[::-1], dtype=np.uint8)
+        for row in range(volume.shape[1]):
+            slab[:, row] = part[:, row].T
+        stream.write(slab.tobytes())

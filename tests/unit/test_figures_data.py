@@ -24,7 +24,7 @@ def draw(folder):
     """Functions that draw each figure from the files, by name."""
 
     def histories():
-        found = {}
+        found: dict[str, dict[int, pd.DataFrame]] = {}
         for path in sorted((folder / "training/kits19").glob("*/fold_*/history.csv")):
             found.setdefault(path.parent.parent.name, {})[int(path.parent.name[-1])] = read_frame(path)
         return found
@@ -86,7 +86,7 @@ def test_the_ring_marks_the_epoch_of_the_model(draw, folder):
     history = read_frame(folder / "training/kits19/dice/fold_1/history.csv")
     axes = draw["training_curves"]().axes[1]
     rings = [line for line in axes.lines if line.get_marker() == "o"]
-    assert rings[0].get_xdata()[0] == history["epoch"][history["validation_loss"].idxmin()]
+    assert rings[0].get_xdata()[0] == history["epoch"].to_numpy()[history["validation_loss"].to_numpy().argmin()]
     assert len(rings) == 2
 
 

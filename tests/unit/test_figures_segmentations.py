@@ -146,7 +146,7 @@ def test_figure_4_has_the_magnified_contours_in_a_row_below():
 def test_overlay_is_thirty_per_cent_of_the_class_colour():
     view = views(3, [])
     figure = seg.draw(view, 3, 2, seg.CT_WINDOW)
-    shown = figure.axes[0].images[0].get_array()
+    shown = np.asarray(figure.axes[0].images[0].get_array())
     grey = seg.grey(view.image, seg.CT_WINDOW)
     row, column = np.argwhere(view.truth == 2)[0]
     expected = 0.7 * grey[row, column] + 0.3 * np.array([0x2F, 0x6B, 0xFF]) / 255

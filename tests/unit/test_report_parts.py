@@ -1,5 +1,7 @@
 """Tables, sentences and small texts of the report."""
 
+from typing import Any
+
 import pytest
 
 from tests.report_fixture import PAPER_LOSSES, make_study, write
@@ -49,7 +51,7 @@ def test_signs_are_shape_and_colour(made, tmp_path):
     study, _ = made
     dataset = study["datasets"][0]
     columns = ["class", "row", "column", "p_holm", "mark", "sign"]
-    rows = [
+    rows: list[dict[str, object]] = [
         {"class": "kidney", "row": "combo", "column": "focal_tversky", "p_holm": 0.00083, "mark": "‡", "sign": "+"},
         {"class": "kidney", "row": "mixed_focal", "column": "focal_tversky", "p_holm": 0.0209, "mark": "*", "sign": "-"},
         {"class": "kidney", "row": "mixed_focal", "column": "combo", "p_holm": None, "mark": "", "sign": ""},
@@ -81,9 +83,11 @@ def test_a_large_study_shows_the_pairs_of_the_best_loss(made, monkeypatch):
     study, sources = made
     dataset = study["datasets"][0]
     full = details.pairs_table(sources, dataset)
+    assert full is not None
     assert (len(full["rows"]), full["cut"]) == (6, False)
     monkeypatch.setattr(details, "MOST_PAIRS", 5)
     cut = details.pairs_table(sources, dataset)
+    assert cut is not None
     best = {
         dataset["losses"][[e["name"] for e in dataset["losses"]].index(n)]["label"]
         for n in details.best_losses(sources, dataset).values()
@@ -137,7 +141,7 @@ def test_the_sentence_names_losses_cases_folds_and_data(made):
 def test_cost_counts_every_attempt(made):
     study, _ = made
     dataset = study["datasets"][0]
-    runs = {
+    runs: dict[str, dict[int, dict[str, Any]]] = {
         "combo": {
             1: {
                 "seconds": 100.0,
@@ -173,10 +177,12 @@ def test_figures_are_embedded_as_svg_unless_large(tmp_path):
     png = b"\x89PNG\r\n\x1a\n" + bytes(8) + (600).to_bytes(4, "big") + (300).to_bytes(4, "big")
     (folder / "x.png").write_bytes(png)
     small = Sources(tmp_path).figure("x")
+    assert small is not None
     assert small["uri"].startswith("data:image/svg+xml;base64,")
     assert (small["width"], small["height"]) == (97, 48)
     (folder / "x.svg").write_text("<svg>" + " " * 400_000)
     large = Sources(tmp_path).figure("x")
+    assert large is not None
     assert large["uri"].startswith("data:image/png;base64,")
     assert (large["width"], large["height"]) == png_size(png) == (192, 96)
     assert Sources(tmp_path).figure("y") is None

@@ -16,7 +16,7 @@ from workflow_lib.training.schedule import PlateauState
 def state(epoch=2, step=7, seed=0):
     rng = np.random.default_rng(seed)
     weights = [rng.normal(size=(3, 3, 2)).astype(np.float32), np.array(np.nextafter(np.float32(1), 2))]
-    optimiser = [np.array(17, dtype=np.int64), *(rng.normal(size=4).astype(np.float32) for _ in range(12))]
+    optimiser: list[np.ndarray] = [np.array(17, dtype=np.int64), *(rng.normal(size=4).astype(np.float32) for _ in range(12))]
     row = {"epoch": 1, "training_loss": 0.1 + 0.2, "validation_loss": 1 / 3, "learning_rate": 3e-4, "best": 1}
     return TrainingState(
         PlateauState(3e-5, 1 / 3, 4), weights, optimiser, epoch, step, 0.1 + 0.7, 1 / 3, 1, [w + 1 for w in weights], [row]
@@ -61,7 +61,7 @@ def test_a_flipped_bit_falls_back_to_the_one_before(tmp_path, place):
     # In one of the arrays' numbers, wherever in the file that is.
     content[int(place * content.rindex(b"PK\x01\x02", 0, len(content)))] ^= 1
     path.write_bytes(content)
-    told = []
+    told: list[str] = []
     loaded = checkpoints.load(tmp_path, "abc", told.append)
     if told:
         assert_equal(loaded, state(1, 5, seed=1))
@@ -98,7 +98,7 @@ def test_a_cut_file_falls_back_to_the_one_before(tmp_path, size):
 
 def test_another_fingerprint_is_never_used(tmp_path):
     checkpoints.save(tmp_path, state(), "abc")
-    told = []
+    told: list[str] = []
     assert checkpoints.load(tmp_path, "abd", told.append) is None
     assert "another training" in told[0]
 
@@ -107,7 +107,7 @@ def test_a_newer_format_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "FORMAT", 2)
     checkpoints.save(tmp_path, state(), "abc")
     monkeypatch.setattr(checkpoints, "FORMAT", 1)
-    told = []
+    told: list[str] = []
     assert checkpoints.load(tmp_path, "abc", told.append) is None
     assert "format 2" in told[0]
 

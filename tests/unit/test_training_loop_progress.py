@@ -2,10 +2,10 @@
 
 import io
 import re
+import time
 
 import pytest
 
-from workflow_lib.training import progress
 from workflow_lib.training.progress import Progress, duration
 
 
@@ -21,7 +21,7 @@ def clock(monkeypatch):
     class Clock:
         now = 0.0
 
-    monkeypatch.setattr(progress.time, "monotonic", lambda: Clock.now)
+    monkeypatch.setattr(time, "monotonic", lambda: Clock.now)
     return Clock
 
 

@@ -15,7 +15,14 @@ def tiny_request(
     folder: Path, shape: tuple[int, ...] = (12, 10, 9), patch: tuple[int, ...] = (8, 8, 8), **changes: Any
 ) -> TrainingRequest:
     """Three epochs of two steps, two classes beside the background, one of five cases for validation at a time."""
-    training: dict[str, Any] = {"patch": patch, "epochs": 3, "iterations": 2, "learning_rate": 1e-2, "threads": 1, "plateau_patience": 1}
+    training: dict[str, Any] = {
+        "patch": patch,
+        "epochs": 3,
+        "iterations": 2,
+        "learning_rate": 1e-2,
+        "threads": 1,
+        "plateau_patience": 1,
+    }
     settings: dict[str, Any] = {
         "dataset": "tiny",
         "loss": "my_dice",

@@ -67,9 +67,15 @@ def write_record(
 
 
 def digest(path: Path) -> dict[str, Any]:
-    """Return path and SHA-256 of a file, or of a folder the digest over its files' digests."""
+    """Return path and SHA-256 of a file, or of a folder the digest over its files' digests.
+
+    A folder of the store has an index that holds the digests of its files, so the index stands for it.
+    """
     if not path.is_dir():
         return {"path": path.as_posix(), "sha256": sha256_file(path)}
+    index = path / "index.json"
+    if index.is_file():
+        return {"path": path.as_posix(), "sha256": sha256_file(index), "index": index.name}
     files = {
         file.relative_to(path).as_posix(): sha256_file(file)
         for file in sorted(path.rglob("*"))

@@ -16,7 +16,7 @@ def work(context: Context) -> None:
     if settings["source"] == "phantom":
         phantom.generate(Phantom.model_validate(settings["phantom"]), root, progress=say)
     elif settings["source"] == "download":
-        download.download_dataset(settings["format"], root, settings["url"], workers=context.workers, progress=say)
+        download.download_dataset(settings["format"], root, settings["url"], progress=say)
     cases = registry.find_cases(settings["format"], root, options)
     content = {
         "format": settings["format"],

@@ -1,5 +1,7 @@
 """Clip, normalise and resample the cases of one shard, once for all losses and folds."""
 
+from pathlib import Path
+
 import numpy as np
 
 from workflow_lib.cases import Case, LabelMap
@@ -13,7 +15,7 @@ from workflow_lib.volumes import read_volume
 
 
 def work(context: Context) -> None:
-    """Write the shard's folder of the store."""
+    """Write the shard's folder of the store: every n-th case, n being the number of shards."""
     settings = context.settings
     study = read_cases(context.path("cases"))
     mine = sorted(study.cases)[settings["shard"] - 1 :: settings["shards"]]
@@ -26,6 +28,21 @@ def work(context: Context) -> None:
                 raise UserError(f"{name}: {error}") from error
             say(f"{number}/{len(mine)} {name}")
         store.write_index(folder)
+
+
+def _preprocess(case: Case, labels: LabelMap, settings: Preprocessing, folder: Path) -> None:
+    channels = [read_volume(path) for path in case.images]
+    first = channels[0]
+    mask = read_volume(case.mask).data
+    raw = np.stack([volume.data for volume in channels], axis=-1)
+    image, classes = pipeline.preprocess(raw, mask, first.spacing, settings, labels)
+    geometry = store.Geometry(
+        original_shape=first.data.shape,
+        spacing=first.spacing,
+        image_source=case.images[0].as_posix(),
+        mask_source=case.mask.as_posix(),
+    )
+    store.write_case(folder, case.id, image, classes, geometry)
 
 
 if __name__ == "__main__":

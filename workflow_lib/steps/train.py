@@ -15,6 +15,9 @@ def work(context: Context) -> None:
     settings = context.settings
     study = read_cases(context.path("cases"))
     training_cases, validation_cases = split_cases(read_folds(context.path("folds")), settings["fold"])
+    store = Store(context.paths["stores"])
+    for case in [*training_cases, *validation_cases]:
+        store.verify(case)
     fingerprint = _fingerprint_with_inputs(context)
     state = context.path("checkpoints") / fingerprint[:16]
     loop.train(
@@ -27,7 +30,7 @@ def work(context: Context) -> None:
             seed=settings["seed"],
             n_classes=study.labels.n_classes,
             channels=study.channels,
-            store=Store(context.paths["stores"]),
+            store=store,
             training_cases=training_cases,
             validation_cases=validation_cases,
             network=Network.model_validate(settings["network"]),

@@ -5,6 +5,7 @@ with the same weights and see the same patches in the same order, because both f
 The loop speaks to Keras only, so that it runs on every backend Keras has.
 """
 
+import contextlib
 import dataclasses
 import functools
 import importlib.metadata
@@ -245,7 +246,8 @@ class _Run:
         best = state.best_loss is None or validation_loss < state.best_loss
         if best:
             state.best_loss, state.best_epoch = validation_loss, state.epoch
-            state.best_weights = self.model.get_weights()
+            # A copy: PyTorch's arrays are views of what the next step changes.
+            state.best_weights = [np.array(weight) for weight in self.model.get_weights()]
             # A rectifier can turn NaN into 0, so that the loss alone does not show it.
             if not all(np.isfinite(weight).all() for weight in state.best_weights):
                 raise self._diverged("validation", validation_loss, "where weights are NaN or Inf")
@@ -257,6 +259,9 @@ class _Run:
             "best": int(best),
         }
         state.history.append(row)
+        # For who looks at a training under way; without it the training goes on all the same.
+        with contextlib.suppress(UserError):
+            write_text(self.request.checkpoints / HISTORY, csv_text(checkpoints.HISTORY_COLUMNS, state.history))
         self.progress.epoch(state.epoch, training_loss, validation_loss, state.plateau.rate, best)
         state.plateau = schedule.after_epoch(self.rule, state.plateau, validation_loss)
         self.model.optimizer.learning_rate = state.plateau.rate
