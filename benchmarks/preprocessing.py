@@ -37,8 +37,6 @@ KIDNEYS_AND_TUMOURS = (((100, 250, 140), 1, 40), ((110, 255, 370), 1, 38), ((105
 
 def write_inputs(folder: Path) -> None:
     """Write a smooth random CT (int16) with two kidneys and two tumours, as KiTS19's files lie: index 0 runs fastest."""
-    import nibabel
-
     rng = np.random.default_rng(0)
     coarse = rng.standard_normal([side // 8 for side in SHAPE])
     image = ndimage.zoom(coarse, np.divide(SHAPE, coarse.shape), order=1) * 300 + rng.normal(0, 20, SHAPE)
@@ -49,7 +47,14 @@ def write_inputs(folder: Path) -> None:
         mask[distance < size**2] = label
     affine = np.array([[0, 0, -SPACING[2], 0], [0, -SPACING[1], 0, 0], [-SPACING[0], 0, 0, 0], [0, 0, 0, 1.0]])
     for name, array in (("image", image.astype(np.int16)), ("mask", mask)):
-        nibabel.Nifti1Image(array, affine).to_filename(folder / f"{name}.nii.gz")
+        nifti(array, affine).to_filename(folder / f"{name}.nii.gz")
+
+
+def nifti(array: np.ndarray, affine: np.ndarray | None) -> Any:
+    """Return an image of nibabel."""
+    import nibabel
+
+    return nibabel.Nifti1Image(array, affine)  # type: ignore[no-untyped-call]
 
 
 def miscnn_subfunctions() -> tuple[Any, Any, Any]:
@@ -71,7 +76,8 @@ def miscnn_sample(folder: Path, image: bool, mask: bool) -> SimpleNamespace:
     import nibabel
 
     def load(name: str) -> np.ndarray:
-        values: np.ndarray = nibabel.load(folder / f"{name}.nii.gz").get_fdata()[..., np.newaxis]
+        loaded: Any = nibabel.load(folder / f"{name}.nii.gz")
+        values: np.ndarray = loaded.get_fdata()[..., np.newaxis]
         return values
 
     extended = {"spacing": np.array(SPACING), "original_shape": SHAPE}
@@ -98,7 +104,8 @@ def miscnn_image(folder: Path) -> Callable[[], np.ndarray]:
     def work() -> np.ndarray:
         for subfunction in subfunctions:
             subfunction.preprocessing(sample, training=False)
-        return sample.img_data[..., 0].astype(np.float32)
+        result: np.ndarray = sample.img_data[..., 0].astype(np.float32)
+        return result
 
     return work
 
@@ -140,12 +147,10 @@ def our_back(folder: Path) -> Callable[[], np.ndarray]:
 
 
 def miscnn_write(folder: Path) -> Callable[[], np.ndarray]:
-    import nibabel
-
     mask = read_volume(folder / "mask.nii.gz").data.astype(np.uint16)
 
     def work() -> np.ndarray:
-        nibabel.Nifti1Image(mask[..., np.newaxis], None).to_filename(folder / "theirs.nii.gz")
+        nifti(mask[..., np.newaxis], None).to_filename(folder / "theirs.nii.gz")
         return mask
 
     return work

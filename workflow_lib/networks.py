@@ -252,7 +252,7 @@ def count_parameters(
     n_classes: int, channels: int, patch: Sequence[int], filters: int, depth: int, batch_normalisation: bool
 ) -> int:
     """Return the number of weights of the U-Net, batch normalisation's moving statistics included, without building it."""
-    kernel = 3 ** len(patch)
+    kernel: int = 3 ** len(patch)
     statistics = 4 if batch_normalisation else 0
 
     def block(before: int, width: int) -> int:

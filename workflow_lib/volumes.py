@@ -180,7 +180,7 @@ def _header(path: Path, raw: Any) -> Header:
         )
     try:
         dtype = raw.get_data_dtype()
-    except nibabel.spatialimages.HeaderDataError as error:
+    except (KeyError, nibabel.spatialimages.HeaderDataError) as error:
         raise UserError(f"{path} has the unknown data type {int(raw['datatype'])}. {_MEND}") from error
     if dtype.kind not in "iuf":
         raise UserError(f"{path} holds values of type {dtype}; only integers and real numbers can be read. Convert the file.")

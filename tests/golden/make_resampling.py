@@ -25,7 +25,7 @@ import numpy as np
 OUTPUT = Path(__file__).with_name("resampling.npz")
 
 # Shape before and after: down, up, both, an even factor (ties at one half), one plane, a line's length of one, 2-D.
-GRIDS = {
+GRIDS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "down": ((18, 40, 44), (11, 19, 20)),
     "up": ((9, 16, 15), (20, 21, 26)),
     "anisotropic": ((12, 34, 30), (30, 16, 30)),
@@ -36,7 +36,7 @@ GRIDS = {
     "flat_even": ((24, 32), (48, 16)),
 }
 CLASSES = (3, 4)
-CT = {"shape": (16, 44, 48), "spacing": (5.0, 1.48, 1.48), "new_spacing": (3.22, 3.28, 3.28), "clip": (-79.0, 304.0)}
+CT_SHAPE, CT_SPACING, CT_NEW_SPACING, CT_CLIP = (16, 44, 48), (5.0, 1.48, 1.48), (3.22, 3.28, 3.28), (-79.0, 304.0)
 SPECKS = 0.002
 """Share of voxels that become islands of one voxel."""
 
@@ -45,7 +45,8 @@ def image(shape: tuple[int, ...], seed: int) -> np.ndarray:
     """Return noise plus a ramp, float64 that fits float32; its mean is not 0, so that a border of 0 is seen."""
     rng = np.random.RandomState(seed)
     ramp = np.indices(shape).sum(axis=0) / sum(shape)
-    return (rng.standard_normal(shape) + 3 * ramp).astype(np.float32).astype(np.float64)
+    result: np.ndarray = rng.standard_normal(shape) + 3 * ramp
+    return result.astype(np.float32).astype(np.float64)
 
 
 def labels(shape: tuple[int, ...], classes: int, seed: int) -> np.ndarray:
@@ -54,7 +55,7 @@ def labels(shape: tuple[int, ...], classes: int, seed: int) -> np.ndarray:
     centre = [rng.uniform(0.35, 0.65) * side for side in shape]
     axes = zip(np.indices(shape), centre, shape, strict=True)
     scaled = [((index - middle) / max(side * 0.35, 1)) ** 2 for index, middle, side in axes]
-    distance = sum(scaled) + rng.normal(0, 0.05, shape)
+    distance = np.sum(scaled, axis=0) + rng.normal(0, 0.05, shape)
     result = np.zeros(shape, dtype=np.uint8)
     for label in range(1, classes):
         result[distance < (1 - (label - 1) / (classes - 1)) ** 2] = label
@@ -75,23 +76,24 @@ def ct(shape: tuple[int, ...], seed: int) -> np.ndarray:
 def miscnn_subfunctions() -> tuple[Any, Any, Any]:
     """Import MIScnn's subfunctions without MIScnn's own __init__, which would need TensorFlow."""
     package = types.ModuleType("miscnn")
-    package.__path__ = list(importlib.util.find_spec("miscnn").submodule_search_locations)
+    spec = importlib.util.find_spec("miscnn")
+    package.__path__ = list(spec.submodule_search_locations or []) if spec else []
     sys.modules["miscnn"] = package
     from miscnn.processing.subfunctions import clipping, normalization, resampling
 
     return (
-        clipping.Clipping(*CT["clip"]),
+        clipping.Clipping(*CT_CLIP),
         normalization.Normalization(mode="z-score"),
-        resampling.Resampling(CT["new_spacing"]),
+        resampling.Resampling(CT_NEW_SPACING),
     )
 
 
-def miscnn_chain() -> dict[str, np.ndarray]:
+def miscnn_chain() -> dict[str, Any]:
     """Run MIScnn's chain on a CT-like case, and its way back on a prediction."""
-    extended = {"spacing": np.array(CT["spacing"])}
-    mask = labels(CT["shape"], 3, 7)
+    extended: dict[str, Any] = {"spacing": np.array(CT_SPACING)}
+    mask = labels(CT_SHAPE, 3, 7)
     sample = types.SimpleNamespace(
-        img_data=ct(CT["shape"], 6).astype(np.float64)[..., np.newaxis],  # as get_fdata of its NIfTI interface
+        img_data=ct(CT_SHAPE, 6).astype(np.float64)[..., np.newaxis],  # as get_fdata of its NIfTI interface
         seg_data=mask.astype(np.float64)[..., np.newaxis],
         extended=extended,
         get_extended_data=lambda: extended,
@@ -99,7 +101,7 @@ def miscnn_chain() -> dict[str, np.ndarray]:
     subfunctions = miscnn_subfunctions()
     for subfunction in subfunctions:
         subfunction.preprocessing(sample, training=True)
-    extended["original_shape"] = CT["shape"]
+    extended["original_shape"] = CT_SHAPE
     prediction = sample.seg_data[..., 0].astype(np.int64)  # the argmax of a perfect network
     return {
         "chain/image": sample.img_data[..., 0].astype(np.float32),
@@ -110,21 +112,17 @@ def miscnn_chain() -> dict[str, np.ndarray]:
 
 def main() -> None:
     """Write the file beside this script."""
-    import scipy
-    import skimage
     from batchgenerators.augmentations.utils import resize_multichannel_image, resize_segmentation
 
-    results = miscnn_chain()
+    results: dict[str, Any] = miscnn_chain()
     for name, (shape, new_shape) in GRIDS.items():
         results[f"{name}/image"] = resize_multichannel_image(image(shape, 1)[np.newaxis], new_shape)[0].astype(np.float32)
         shifted = image(shape, 2) + 10
         results[f"{name}/shifted"] = resize_multichannel_image(shifted[np.newaxis], new_shape)[0].astype(np.float32)
         for classes in CLASSES:
             results[f"{name}/labels{classes}"] = resize_segmentation(labels(shape, classes, 3), new_shape, order=1)
-    results["versions"] = np.array(
-        f"numpy {np.__version__}, scipy {scipy.__version__}, scikit-image {skimage.__version__}, "
-        f"batchgenerators {importlib.metadata.version('batchgenerators')}, miscnn {importlib.metadata.version('miscnn')}"
-    )
+    packages = ("numpy", "scipy", "scikit-image", "batchgenerators", "miscnn")
+    results["versions"] = np.array(", ".join(f"{package} {importlib.metadata.version(package)}" for package in packages))
     np.savez_compressed(OUTPUT, **results)
     print(results["versions"], OUTPUT.stat().st_size, "bytes")
 

@@ -1,7 +1,5 @@
 """Rotation, scaling, elastic deformation and cropping against batchgenerators at the same parameters."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 from batchgenerators.augmentations import spatial_transformations
@@ -17,8 +15,7 @@ from batchgenerators.augmentations.utils import (
 from scipy import ndimage
 
 from tests.unit.augmentation_support import MemoryCase, smooth_case
-from workflow_lib.augmentation import patches, spatial
-from workflow_lib.augmentation._kernel import compiled, interpolate
+from workflow_lib.augmentation import patches
 from workflow_lib.augmentation.elastic import elastic_displacement, smoothing_matrix
 from workflow_lib.augmentation.parameters import Parameters, draw_centre, draw_start
 from workflow_lib.augmentation.patches import apply
@@ -215,48 +212,3 @@ def test_whole_spatial_transform_equals_batchgenerators(monkeypatch):
     image, classes = apply(case, patch, parameters, np.random.default_rng(0))
     np.testing.assert_allclose(image[..., 0], theirs[0, 0], rtol=0, atol=5e-6)
     np.testing.assert_array_equal(np.stack([classes == c for c in range(3)]), labels[0].astype(bool))
-
-
-TINY = [
-    ((7, 8, 9), (4, 5, 3)),
-    ((1, 6, 5), (3, 4, 4)),
-    ((2, 3, 6), (4, 4, 4)),
-    ((9, 8), (5, 4)),
-    ((1, 9), (3, 4)),
-    ((2, 3), (4, 4)),
-]
-
-
-@pytest.mark.parametrize("deformed", [False, True])
-@pytest.mark.parametrize(("shape", "patch"), TINY)
-def test_kernel_equals_scipy(shape, patch, deformed):
-    """The kernel as plain Python; compiled, it is what the tests above run where Numba is installed."""
-    case = smooth_case(shape, channels=2)
-    rng = np.random.default_rng(0)
-    splines = np.stack([ndimage.spline_filter(case.image[..., c], 3, output=np.float32, mode="mirror") for c in range(2)])
-    matrix = rotation_matrix((0.2,) if len(shape) == 2 else (0.2, -0.1, 0.15)) * 1.1
-    centre = [(size - 1) / 2 for size in shape]
-    displacement = rng.standard_normal((len(patch), *patch), dtype=np.float32) if deformed else None
-    results = []
-    for run in (lambda *a: spatial.run_kernel(interpolate, *a), spatial._interpolate_scipy):
-        image, labels = np.full((*patch, 2), np.nan, np.float32), np.full(patch, 99, np.uint8)
-        run(splines, case.classes, matrix, centre, displacement, image, labels)
-        results.append((image, labels))
-    np.testing.assert_allclose(results[0][0], results[1][0], rtol=0, atol=3e-6)
-    np.testing.assert_array_equal(results[0][1], results[1][1])
-
-
-def test_compiled_kernel_is_used_where_numba_is_installed():
-    if importlib.util.find_spec("numba") is None:
-        pytest.skip("Numba is not installed: the warp runs on SciPy alone")
-    case = smooth_case((30, 40, 50))
-    parameters = Parameters((False,) * 3, elastic=(900.0, 9.0), angles=(0.2, 0.1, 0.1), centre=(15.0, 20.0, 25.0))
-    image, classes = apply(case, (16, 16, 16), parameters, np.random.default_rng(0))
-    kernel = compiled()
-    assert kernel is not None
-    assert getattr(kernel, "signatures", None), "the warp did not run the kernel"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spatial, "compiled", lambda: None)
-        expected, expected_classes = apply(case, (16, 16, 16), parameters, np.random.default_rng(0))
-    np.testing.assert_allclose(image, expected, rtol=0, atol=5e-6)
-    assert np.mean(classes != expected_classes) < 1e-3

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.golden import make_resampling as golden
 
+from tests.golden import make_resampling as golden
 from workflow_lib.cases import LabelMap
 from workflow_lib.config import Preprocessing
 from workflow_lib.preprocessing.pipeline import preprocess, restore_labels
@@ -53,11 +53,11 @@ def test_labels(expected, grid, classes):
 
 
 def test_the_whole_chain_and_the_way_back(expected):
-    settings = Preprocessing(clip=golden.CT["clip"], spacing=golden.CT["new_spacing"])
-    raw, mask = golden.ct(golden.CT["shape"], 6), golden.labels(golden.CT["shape"], 3, 7)
-    image, classes = preprocess(raw[..., np.newaxis], mask, golden.CT["spacing"], settings, LABELS)
+    settings = Preprocessing(clip=golden.CT_CLIP, spacing=golden.CT_NEW_SPACING)
+    raw, mask = golden.ct(golden.CT_SHAPE, 6), golden.labels(golden.CT_SHAPE, 3, 7)
+    image, classes = preprocess(raw[..., np.newaxis], mask, golden.CT_SPACING, settings, LABELS)
     assert image.shape == (*expected["chain/image"].shape, 1)
     assert np.abs(image[..., 0] - expected["chain/image"]).max() < TOLERANCE
     np.testing.assert_array_equal(classes, expected["chain/labels"])
-    back = restore_labels(classes, golden.CT["shape"], settings, LABELS.n_classes)
+    back = restore_labels(classes, golden.CT_SHAPE, settings, LABELS.n_classes)
     np.testing.assert_array_equal(back, expected["chain/back"])

@@ -137,7 +137,7 @@ def test_resampled_shape_floors():
 def test_resampled_shape_explains_what_is_wrong():
     with pytest.raises(UserError, match="has 2 values, but the image has 3 axes"):
         resampled_shape((5, 5, 5), (1.0, 1.0, 1.0), (2.0, 2.0))
-    with pytest.raises(UserError, match="5 x 2 x 5 voxels of 1 x 0.5 x 1 mm would have the shape 5 x 0 x 5 at 1 x 3 x 1 mm"):
+    with pytest.raises(UserError, match=r"5 x 2 x 5 voxels of 1 x 0.5 x 1 mm would have the shape 5 x 0 x 5 at 1 x 3 x 1 mm"):
         resampled_shape((5, 2, 5), (1.0, 0.5, 1.0), (1.0, 3.0, 1.0))
     with pytest.raises(UserError, match="above 0"):
         resampled_shape((5, 5), (1.0, 0.0), (1.0, 1.0))

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from workflow_lib.augmentation._kernel import Kernel, compiled
-
 OUTSIDE = 255
 """Class of a voxel outside the volume. It belongs to no class: one-hot encoded it is zero everywhere."""
 
@@ -111,49 +109,7 @@ def warp(
     )
     warped = np.empty((*patch, image.shape[-1]), dtype=np.float32)
     labels = np.empty(tuple(patch), dtype=np.uint8)
-    kernel = compiled()
-    if kernel is None:
-        _interpolate_scipy(splines, classes, matrix, centre, displacement, warped, labels)
-    else:
-        run_kernel(kernel, splines, classes, matrix, centre, displacement, warped, labels)
-    return warped, labels
-
-
-def run_kernel(
-    kernel: Kernel,
-    splines: np.ndarray,
-    classes: np.ndarray,
-    matrix: np.ndarray,
-    centre: Sequence[float],
-    displacement: np.ndarray | None,
-    warped: np.ndarray,
-    labels: np.ndarray,
-) -> None:
-    """Fill `warped` and `labels` by the kernel, which knows three axes: a plane becomes a volume of one layer, read at 0."""
-    place = np.array(centre, dtype=np.float64)
-    flat = labels.ndim == 2
-    if displacement is None:
-        displacement = np.zeros((3, 0, 0, 0), dtype=np.float32)
-    elif flat:
-        displacement = np.pad(displacement, ((1, 0), (0, 0), (0, 0)))[:, None]
-    if flat:
-        splines, classes, warped, labels = splines[:, None], classes[None], warped[None], labels[None]
-        matrix = np.pad(matrix, ((1, 0), (1, 0)))
-        place = np.pad(place, (1, 0))
-    kernel(splines, classes, np.ascontiguousarray(matrix), place, displacement, warped, labels, OUTSIDE)
-
-
-def _interpolate_scipy(
-    splines: np.ndarray,
-    classes: np.ndarray,
-    matrix: np.ndarray,
-    centre: Sequence[float],
-    displacement: np.ndarray | None,
-    warped: np.ndarray,
-    labels: np.ndarray,
-) -> None:
-    """Do as the kernel does with SciPy's functions, some rows of the patch at a time."""
-    patch = labels.shape
+    # Some rows of the patch at a time, so that their coordinates stay in the processor's cache.
     step = max(1, POINTS // math.prod(patch[1:]))
     for first in range(0, patch[0], step):
         rows = slice(first, min(first + step, patch[0]))
@@ -163,3 +119,4 @@ def _interpolate_scipy(
                 spline, coordinates, order=3, output=np.float32, mode="constant", cval=0.0, prefilter=False
             )
         ndimage.map_coordinates(classes, coordinates, order=0, output=labels[rows], mode="constant", cval=OUTSIDE)
+    return warped, labels

@@ -22,8 +22,11 @@ class Normalisation:
         """Return the transformed values, float32, C-contiguous; the input is left as it is."""
         result = clipped(values, self.clip).astype(np.float32, order="C", copy=True)
         if self.mean is not None and self.std is not None:
-            result -= np.float32(self.mean - SMOOTH)
-            result *= np.float32(1 / (self.std + SMOOTH))
+            shift, scale = np.float32(self.mean - SMOOTH), 1 / (self.std + SMOOTH)
+            result -= shift
+            result *= np.float32(scale)
+            # What float32 lost of the mean: it counts where the deviation is small against the mean.
+            result -= np.float32((self.mean - SMOOTH - float(shift)) * scale)
         return result
 
 
@@ -46,9 +49,9 @@ def clipped(values: np.ndarray, clip: tuple[float, float] | None) -> np.ndarray:
     if values.dtype.kind in "iu" and float(low).is_integer() and float(high).is_integer():
         # Limits beyond the type change nothing, but NumPy refuses them.
         limits = np.iinfo(values.dtype)
-        if low > limits.max or high < limits.min:
-            return np.clip(values.astype(np.float64), low, high)
-        return np.clip(values, max(int(low), limits.min), min(int(high), limits.max))
+        if low <= limits.max and high >= limits.min:
+            integers: np.ndarray = np.clip(values, max(int(low), limits.min), min(int(high), limits.max))
+            return integers
     limited: np.ndarray = np.clip(values if values.dtype.kind == "f" else values.astype(np.float64), low, high)
     return limited
 

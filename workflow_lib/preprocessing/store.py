@@ -61,9 +61,9 @@ def write_case(folder: str | Path, case_id: str, image: np.ndarray, classes: np.
     check_name(case_id)
     if image.dtype != np.float32 or classes.dtype != np.uint8 or image.shape[:-1] != classes.shape or not image.size:
         raise ValueError(f"{case_id}: image {image.dtype} {image.shape} and classes {classes.dtype} {classes.shape} do not fit")
+    if not np.isfinite(image).all():
+        raise UserError(f"The preprocessed image of {case_id} holds voxels that are not finite. Check the values in its file.")
     histogram = intensity_histogram(image)
-    if not np.isfinite([histogram["minimum"], histogram["maximum"], histogram["mean"], histogram["std"]]).all():
-        raise UserError(f"{case_id}: the preprocessed image holds voxels that are not finite. Check the intensities of its file.")
     paths = {"image": _image_path(folder, case_id), "classes": _classes_path(folder, case_id)}
     for path, array in zip(paths.values(), (image, classes), strict=True):
         with atomic_path(path) as temporary, open(temporary, "wb") as stream:
