@@ -1,7 +1,6 @@
 # The study as a plan, and what all rules share.
 
 import os
-import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -13,11 +12,7 @@ from workflow_lib.tables import published
 ROOT = Path(workflow.basedir)
 ENVIRONMENT = str(ROOT / "envs" / "workflow.yaml")
 
-# Steps run as `python -m workflow_lib.steps.<rule>`: with the Python that runs Snakemake (first on the path, behind a
-# conda environment's own when --sdm conda puts one there), and with this checkout's package wherever the work folder is.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-os.environ["WORKFLOW_LOCK"] = str(ROOT / "envs" / "lock.txt")
+planning.prepare_environment(ROOT)
 
 try:
     PLAN = planning.load(config, "config.yaml" + "".join(f" + {file}" for file in workflow.overwrite_configfiles))
@@ -35,12 +30,17 @@ wildcard_constraints:
     shard=r"\d+",
 
 
-# What every rule runs; its own paths stand between the two. A failed step shows the end of its log.
-STEP = (
-    "python -m workflow_lib.steps.{rule} --settings {params.settings:q} --fingerprint {params.fingerprint}"
-    " --workers {threads} --record {output.record:q}"
-)
-LOGGED = " > {log:q} 2>&1 || {{ code=$?; tail -n 40 {log:q} >&2; exit $code; }}"
+def step_command(paths, shown=False):
+    """Return the shell command of a rule's step with its own paths.
+
+    A failed step shows the end of its log; with `shown` all of it appears on the screen as it is written.
+    """
+    command = (
+        "python -m workflow_lib.steps.{params.step} --settings {params.settings:q} --fingerprint {params.fingerprint}"
+        " --workers {threads} --record {output.record:q}"
+    )
+    logged = " 2>&1 | tee {log:q}" if shown else " > {log:q} 2>&1 || {{ code=$?; tail -n 40 {log:q} >&2; exit $code; }}"
+    return f"{command}{paths}{logged}"
 
 
 def settings(step, **fixed):
@@ -89,17 +89,9 @@ def published_files(dataset):
     return [os.path.relpath(file) for file in published.files(name)] if name else []
 
 
-def _visible_gpus():
-    """Return the number of GPUs of this machine that TensorFlow could use."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([device for device in visible.split(",") if device.strip() not in {"", "-1"}])
-    return len(list(Path("/dev").glob("nvidia[0-9]*")))
-
-
 # Without this, a machine with one GPU and eight cores would start several trainings on that GPU.
 if workflow.local_exec and "gpu" not in workflow.global_resources:
-    workflow.register_resource("gpu", max(1, _visible_gpus()))
+    workflow.register_resource("gpu", max(1, planning.visible_gpus()))
 
 
 onsuccess:

@@ -16,12 +16,13 @@ rule obtain:
         ENVIRONMENT
     threads: 4
     params:
+        step="obtain",
         settings=settings("obtain"),
         fingerprint=fingerprint("obtain"),
     message:
         "Obtain {wildcards.dataset}: find, download or generate its files"
     shell:
-        STEP + " --files {output.files:q} 2>&1 | tee {log:q}"
+        step_command(" --files {output.files:q}", shown=True)
 
 
 rule check:
@@ -45,12 +46,13 @@ rule check:
         mem_mb=growing(4000),
         runtime=120,
     params:
+        step="check",
         settings=settings("check"),
         fingerprint=fingerprint("check"),
     message:
         "Check every case of {wildcards.dataset}"
     shell:
-        STEP + " --files {input.files:q} --cases {output.cases:q} --table {output.table:q}" + LOGGED
+        step_command(" --files {input.files:q} --cases {output.cases:q} --table {output.table:q}")
 
 
 rule split:
@@ -67,9 +69,10 @@ rule split:
         mem_mb=growing(1000),
         runtime=10,
     params:
+        step="split",
         settings=settings("split"),
         fingerprint=fingerprint("split"),
     message:
         "Assign the cases of {wildcards.dataset} to folds"
     shell:
-        STEP + " --cases {input.cases:q} --folds {output.folds:q}" + LOGGED
+        step_command(" --cases {input.cases:q} --folds {output.folds:q}")

@@ -17,13 +17,15 @@ rule evaluate:
         mem_mb=growing(4000),
         runtime=60,
     params:
+        step="evaluate",
         settings=settings("evaluate"),
         fingerprint=fingerprint("evaluate"),
     message:
         "Score {wildcards.dataset}, {wildcards.loss}, fold {wildcards.fold}"
     shell:
-        STEP + " --cases {input.cases:q} --folds {input.folds:q} --predictions {input.predictions:q}"
-        " --scores {output.scores:q}" + LOGGED
+        step_command(
+            " --cases {input.cases:q} --folds {input.folds:q} --predictions {input.predictions:q}" " --scores {output.scores:q}"
+        )
 
 
 rule collect:
@@ -47,9 +49,10 @@ rule collect:
         mem_mb=growing(1000),
         runtime=10,
     params:
+        step="collect",
         settings=settings("collect"),
         fingerprint=fingerprint("collect"),
     message:
         "Collect the scores of {wildcards.dataset}"
     shell:
-        STEP + " --cases {input.cases:q} --folds {input.folds:q} --parts {input.parts:q} --scores {output.scores:q}" + LOGGED
+        step_command(" --cases {input.cases:q} --folds {input.folds:q} --parts {input.parts:q} --scores {output.scores:q}")

@@ -18,12 +18,13 @@ rule figures_losses:
         mem_mb=growing(2000),
         runtime=10,
     params:
+        step="figures_losses",
         settings=settings("figures_losses"),
         fingerprint=fingerprint("figures_losses"),
     message:
         "Draw the family of losses and the effect of gamma"
     shell:
-        STEP + " --figures {output.figures:q}" + LOGGED
+        step_command(" --figures {output.figures:q}")
 
 
 rule figures_dataset:
@@ -51,11 +52,14 @@ rule figures_dataset:
         mem_mb=growing(4000),
         runtime=60,
     params:
+        step="figures_dataset",
         settings=settings("figures_dataset"),
         fingerprint=fingerprint("figures_dataset"),
     message:
         "Draw the figures of {wildcards.dataset}"
     shell:
-        STEP + " --cases {input.cases:q} --table {input.table:q} --scores {input.scores:q} --results {input.results:q}"
-        " --histories {input.histories:q} --predictions {input.predictions:q}"
-        " --figures {output.figures:q} --choice {output.choice:q}" + LOGGED
+        step_command(
+            " --cases {input.cases:q} --table {input.table:q} --scores {input.scores:q} --results {input.results:q}"
+            " --histories {input.histories:q} --predictions {input.predictions:q}"
+            " --figures {output.figures:q} --choice {output.choice:q}"
+        )

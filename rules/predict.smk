@@ -20,10 +20,13 @@ rule predict:
         mem_mb=lambda wildcards, attempt: of_training("memory_mb")(wildcards) * 2 ** (attempt - 1),
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
+        step="predict",
         settings=settings("predict"),
         fingerprint=fingerprint("predict"),
     message:
         "Predict {wildcards.dataset}, {wildcards.loss}, fold {wildcards.fold}"
     shell:
-        STEP + " --cases {input.cases:q} --folds {input.folds:q} --stores {input.stores:q}"
-        " --gpus {resources.gpu} --weights {input.weights:q} --predictions {output.predictions:q}" + LOGGED
+        step_command(
+            " --cases {input.cases:q} --folds {input.folds:q} --stores {input.stores:q}"
+            " --gpus {resources.gpu} --weights {input.weights:q} --predictions {output.predictions:q}"
+        )

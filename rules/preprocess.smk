@@ -15,9 +15,10 @@ rule preprocess:
         mem_mb=growing(4000),
         runtime=240,
     params:
+        step="preprocess",
         settings=settings("preprocess"),
         fingerprint=fingerprint("preprocess"),
     message:
         "Preprocess {wildcards.dataset}, part {wildcards.shard}"
     shell:
-        STEP + " --cases {input.cases:q} --store {output.store:q}" + LOGGED
+        step_command(" --cases {input.cases:q} --store {output.store:q}")

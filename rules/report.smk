@@ -31,10 +31,11 @@ rule report_page:
         mem_mb=growing(2000),
         runtime=10,
     params:
+        step="report_page",
         settings=settings("report_page"),
         fingerprint=fingerprint("report_page"),
-        results=RESULTS,
+        results=lambda wildcards, output: os.path.dirname(output.page),
     message:
         "Assemble the report"
     shell:
-        STEP + " --results {params.results:q} --page {output.page:q}" + LOGGED
+        step_command(" --results {params.results:q} --page {output.page:q}")

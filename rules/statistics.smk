@@ -23,12 +23,13 @@ rule statistics:
         mem_mb=growing(2000),
         runtime=60,
     params:
+        step="statistics",
         settings=settings("statistics"),
         fingerprint=fingerprint("statistics"),
     message:
         "Test the differences between the losses on {wildcards.dataset}"
     shell:
-        STEP + " --scores {input.scores:q} --results {output.results:q}" + LOGGED
+        step_command(" --scores {input.scores:q} --results {output.results:q}")
 
 
 rule tables:
@@ -60,9 +61,10 @@ rule tables:
         mem_mb=growing(1000),
         runtime=10,
     params:
+        step="tables",
         settings=settings("tables"),
         fingerprint=fingerprint("tables"),
     message:
         "Write the tables of {wildcards.dataset}"
     shell:
-        STEP + " --results {input.results:q} --cases {input.cases:q} --tables {output.tables:q}" + LOGGED
+        step_command(" --results {input.results:q} --cases {input.cases:q} --tables {output.tables:q}")

@@ -22,6 +22,7 @@ rule train:
         mem_mb=lambda wildcards, attempt: of_training("memory_mb")(wildcards) * 2 ** (attempt - 1),
         runtime=lambda wildcards, attempt: of_training("minutes")(wildcards) * attempt,
     params:
+        step="train",
         settings=settings("train"),
         fingerprint=fingerprint("train"),
         # Not an output: Snakemake deletes the outputs of a job that dies, and the training shall go on from here.
@@ -29,6 +30,8 @@ rule train:
     message:
         "Train {wildcards.loss} on {wildcards.dataset}, fold {wildcards.fold}"
     shell:
-        STEP + " --cases {input.cases:q} --folds {input.folds:q} --stores {input.stores:q}"
-        " --checkpoint-seconds {resources.checkpoint_seconds} --gpus {resources.gpu} --checkpoints {params.checkpoints:q}"
-        " --weights {output.weights:q} --history {output.history:q} --summary {output.summary:q}" + LOGGED
+        step_command(
+            " --cases {input.cases:q} --folds {input.folds:q} --stores {input.stores:q}"
+            " --checkpoint-seconds {resources.checkpoint_seconds} --gpus {resources.gpu} --checkpoints {params.checkpoints:q}"
+            " --weights {output.weights:q} --history {output.history:q} --summary {output.summary:q}"
+        )

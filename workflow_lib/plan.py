@@ -5,6 +5,8 @@ Snakemake compares that text to decide what to run again. Keys that only steer a
 """
 
 import functools
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -196,6 +198,25 @@ class Plan:
         return {"name": study.name, "title": study.title, "datasets": described, "config": config}, []
 
 
+def prepare_environment(root: Path) -> None:
+    """Set the environment that the jobs of this process inherit.
+
+    `python` is the one that runs Snakemake (behind a conda environment's own, when --sdm conda puts one in front), the package is
+    that of this checkout wherever the work folder is, and WORKFLOW_LOCK names the lock for envs/workflow.post-deploy.sh.
+    """
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
+    os.environ["WORKFLOW_LOCK"] = str(root / "envs" / "lock.txt")
+
+
+def visible_gpus() -> int:
+    """Return the number of NVIDIA GPUs of this machine that a training could use."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([device for device in visible.split(",") if device.strip() not in {"", "-1"}])
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))
+
+
 def load(raw: Mapping[str, Any], origin: str = "the configuration") -> Plan:
     """Return the plan of a study.
 
@@ -237,6 +258,7 @@ def _loss_faults(raw: Mapping[str, Any], config: Config | None) -> list[str]:
 def _dataset_faults(config: Config) -> list[str]:
     faults = []
     for name, dataset in config.used_datasets().items():
+        faults += _same_labels(config, name)
         kind = dataset.phantom.kind if dataset.phantom is not None else None
         options = {"channels": dataset.channels}
         faults += [f"datasets.{name}.{fault}" for fault in formats.faults(dataset.format, dataset.source, kind, options)]
@@ -244,6 +266,20 @@ def _dataset_faults(config: Config) -> list[str]:
             known = ", ".join(published.names())
             faults.append(f"datasets.{name}.published: no published numbers named {dataset.published!r}; there are: {known}")
     return faults
+
+
+def _same_labels(config: Config, dataset: str) -> list[str]:
+    """Two losses of one label could not be told apart in a table."""
+    labels: dict[str, list[str]] = {}
+    for name in config.datasets[dataset].losses:
+        choice = config.loss(name)
+        if choice.loss in losses.names():
+            labels.setdefault(choice.label or losses.get(choice.loss).LABEL, []).append(name)
+    return [
+        f"datasets.{dataset}.losses: {' and '.join(names)} have the same label {label!r}; give one of them a `label` in `losses`"
+        for label, names in labels.items()
+        if len(names) > 1
+    ]
 
 
 def _plain(section: Any, steering: bool = False) -> dict[str, Any]:

@@ -143,14 +143,14 @@ def _raw_header(path: Path, stream: IO[bytes]) -> Any:
     import nibabel
 
     first = stream.read(4)
-    size = {int.from_bytes(first, order) for order in ("little", "big")} & set(_HEADER_SIZES) if len(first) == 4 else set()
-    if not size:
+    size = next((size for size in _HEADER_SIZES if first in (size.to_bytes(4, "little"), size.to_bytes(4, "big"))), None)
+    if size is None:
         begin = first + stream.read(60)
         shown = "it is empty" if not begin else f"it begins with {begin[:20]!r}"
         page = " (an HTML page, as servers send in place of a file)" if begin.lstrip()[:1] == b"<" else ""
         raise UserError(f"{path} is not a NIfTI file: {shown}{page}. {_MEND}")
-    block = first + _exactly(stream, size.copy().pop() - 4)
-    header = getattr(nibabel, _HEADER_SIZES[size.pop()]).from_fileobj(io.BytesIO(block), check=False)
+    block = first + _exactly(stream, size - 4)
+    header = getattr(nibabel, _HEADER_SIZES[size]).from_fileobj(io.BytesIO(block), check=False)
     if bytes(header["magic"])[:2] not in (b"n+", b"ni"):
         raise UserError(f"{path} is not a NIfTI file but looks like the older Analyze format. Convert it to NIfTI.")
     if bytes(header["magic"])[:2] == b"ni":

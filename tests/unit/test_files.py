@@ -53,9 +53,9 @@ def test_a_folder_replaces_the_old_one_only_when_whole(tmp_path):
     target = tmp_path / "store"
     with atomic_folder(target) as folder:
         (folder / "one").write_text("1")
-    with pytest.raises(RuntimeError), atomic_folder(target) as folder:
+    with pytest.raises(ZeroDivisionError), atomic_folder(target) as folder:
         (folder / "two").write_text("2")
-        raise RuntimeError
+        raise ZeroDivisionError
     assert [path.name for path in target.iterdir()] == ["one"]
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
 

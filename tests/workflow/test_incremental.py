@@ -28,7 +28,7 @@ def test_a_finished_study_has_nothing_to_do(finished):
 def test_adding_a_loss_plans_its_own_trainings_and_the_aggregates(finished_copy):
     change_study(finished_copy, lambda study: study["datasets"]["toy"]["losses"].append("tversky"))
     planned = finished_copy.planned()
-    assert planned == {"train": 2, "predict": 2, "evaluate": 2} | {rule: 1 for rule in AGGREGATES}
+    assert planned == {"train": 2, "predict": 2, "evaluate": 2} | dict.fromkeys(AGGREGATES, 1)
     outputs = finished_copy.planned_outputs("train")
     assert outputs == {f"results/tiny/training/toy/tversky/fold_{fold}/model.weights.h5" for fold in (1, 2)}
 
@@ -73,7 +73,9 @@ def test_a_changed_label_is_a_matter_of_tables_and_figures(finished_copy):
 
 
 def test_swapped_parameters_are_seen(finished_copy):
-    change_study(finished_copy, lambda study: study.update(losses={"focal": {"loss": "focal", "parameters": {"alpha": 0.5, "gamma": 1}}}))
+    change_study(
+        finished_copy, lambda study: study.update(losses={"focal": {"loss": "focal", "parameters": {"alpha": 0.5, "gamma": 1}}})
+    )
     first = json.dumps(sorted(finished_copy.planned_outputs("train")))
     assert re.findall(r"toy/(\w+)/", first) == ["focal", "focal"]
 

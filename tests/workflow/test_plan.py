@@ -13,7 +13,9 @@ def test_the_papers_study_plans_every_training(root):
         cwd=root, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    counts = dict(line.split() for line in (done.stdout + done.stderr).splitlines() if len(line.split()) == 2 and line.split()[1].isdigit())
+    counts = dict(
+        line.split() for line in (done.stdout + done.stderr).splitlines() if len(line.split()) == 2 and line.split()[1].isdigit()
+    )
     if "train" in counts:  # a finished study on this machine plans less
         assert int(counts["train"]) == 7 * 5 + 3 * 5
         assert int(counts["predict"]) == int(counts["evaluate"]) == 50
@@ -52,8 +54,14 @@ def test_the_number_of_preprocessing_jobs_does_not_depend_on_losses_and_folds(ch
     ("change", "words"),
     [
         ({"losses": ["dise"]}, ["datasets.toy.losses", "dise", "dice"]),
-        ({"losses": ["mine"], "catalogue": {"mine": {"loss": "focal", "parameters": {"gama": 2}}}}, ["losses.mine", "gama", "gamma"]),
-        ({"losses": ["mine"], "catalogue": {"mine": {"loss": "focal", "parameters": {"gamma": -1}}}}, ["losses.mine", "gamma", "-1"]),
+        (
+            {"losses": ["mine"], "catalogue": {"mine": {"loss": "focal", "parameters": {"gama": 2}}}},
+            ["losses.mine", "gama", "gamma"],
+        ),
+        (
+            {"losses": ["mine"], "catalogue": {"mine": {"loss": "focal", "parameters": {"gamma": -1}}}},
+            ["losses.mine", "gamma", "-1"],
+        ),
         ({"trainig": {"epochs": 1}}, ["datasets.toy.trainig", "did you mean 'training'"]),
         ({"format": "kits20"}, ["datasets.toy", "kits20", "kits19"]),
         ({"published": "nothing"}, ["datasets.toy.published", "nothing"]),

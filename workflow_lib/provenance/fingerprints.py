@@ -25,7 +25,7 @@ NEUTRAL = frozenset(
         "workflow_lib.steps._command",
     }
 )
-"""Modules that tell about a result and cannot change it: version, run records, progress, arguments. Editing them reruns nothing."""
+"""Modules that tell about a result and cannot change it: version, records, progress, arguments. Editing them reruns nothing."""
 
 
 def fingerprint(settings: object, modules: Iterable[str]) -> str:

@@ -1,5 +1,7 @@
 """Train the network with one loss on one fold, or go on with a training that was stopped."""
 
+from pathlib import Path
+
 from workflow_lib.cases import read_folds, split_cases
 from workflow_lib.config import Augmentation, Network, Training
 from workflow_lib.files import canonical_json, sha256_text
@@ -45,6 +47,16 @@ def work(context: Context) -> None:
         )
     )
     checkpoints.clear(state)
+    _remove_empty(context.path("checkpoints"))
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove <dataset>/<loss>/fold_<k> as far as nothing lies in them."""
+    for level in (folder, *folder.parents[:3]):
+        try:
+            level.rmdir()
+        except OSError:
+            return
 
 
 def _fingerprint_with_inputs(context: Context) -> str:

@@ -1,0 +1,115 @@
+"""A training that dies under Snakemake goes on, and ends as if it had not died."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from tests.workflow.conftest import copy_repository
+from workflow_lib.files import read_json, sha256_file
+
+TARGETS = [f"results/tiny/training/toy/dice/fold_1/{name}" for name in ("model.weights.h5", "history.csv")]
+
+
+def longer(checkout):
+    study = yaml.safe_load((checkout.folder / "tiny.yaml").read_text())
+    study["datasets"]["toy"]["training"].update(epochs=6, iterations=25, checkpoint_minutes=0.005)
+    checkout.write_study(study)
+    return checkout
+
+
+@pytest.fixture(scope="module")
+def undisturbed(root, tmp_path_factory):
+    """Digests of a training that nobody disturbed."""
+    checkout = longer(copy_repository(root, tmp_path_factory.mktemp("undisturbed") / "checkout"))
+    checkout.snakemake("--cores", "2", *TARGETS)
+    return [sha256_file(checkout.folder / target) for target in TARGETS]
+
+
+def start(checkout, *arguments):
+    command = [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml", "--cores", "2", *arguments, *TARGETS]
+    return subprocess.Popen(
+        command, cwd=checkout.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+
+
+def wait_for(condition, seconds=180):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"waited {seconds} s in vain")
+
+
+def checkpoint_of(checkout):
+    """Return the newest checkpoint file once there is one."""
+    folder = checkout.folder / "results/tiny/checkpoints/toy/dice/fold_1"
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix == ".npz"] if folder.exists() else []
+    return max(files, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def training_process(head):
+    """Return the process that trains, below the Snakemake process."""
+    for process in psutil.Process(head.pid).children(recursive=True):
+        arguments = process.cmdline()
+        if "workflow_lib.steps.train" in arguments and Path(arguments[0]).name.startswith("python"):
+            return process
+    return None
+
+
+def finish(checkout):
+    checkout.snakemake("--cores", "2", "--rerun-incomplete", *TARGETS)
+    return [sha256_file(checkout.folder / target) for target in TARGETS]
+
+
+def attempts(checkout):
+    return read_json(checkout.folder / "results/tiny/training/toy/dice/fold_1/training.json")["attempts"]
+
+
+def test_the_training_is_killed_and_goes_on(checkout, undisturbed):
+    longer(checkout)
+    head = start(checkout)
+    wait_for(lambda: checkpoint_of(checkout))
+    training_process(head).send_signal(signal.SIGKILL)
+    assert head.wait(120) != 0
+    assert not (checkout.folder / TARGETS[0]).exists()
+    assert finish(checkout) == undisturbed
+    record = attempts(checkout)
+    assert len(record) == 2
+    assert (record[1]["first_epoch"], record[1]["first_step"]) > (1, 1)
+    assert not (checkout.folder / "results/tiny/checkpoints/toy/dice/fold_1").exists() or checkpoint_of(checkout) is None
+
+
+def test_snakemake_itself_is_killed_and_the_training_goes_on(checkout, undisturbed):
+    longer(checkout)
+    head = start(checkout)
+    wait_for(lambda: checkpoint_of(checkout))
+    os.killpg(head.pid, signal.SIGKILL)
+    head.wait(60)
+    locked = checkout.snakemake("--cores", "2", "--rerun-incomplete", *TARGETS, check=False)
+    assert locked.returncode != 0
+    assert "unlock" in locked.stdout
+    checkout.snakemake("--unlock")
+    assert finish(checkout) == undisturbed
+    assert len(attempts(checkout)) == 2
+
+
+def test_sigterm_saves_the_state_and_ends_without_success(checkout, undisturbed):
+    longer(checkout)
+    head = start(checkout)
+    wait_for(lambda: checkpoint_of(checkout))
+    training_process(head).send_signal(signal.SIGTERM)
+    assert head.wait(120) != 0
+    assert finish(checkout) == undisturbed
+    first, second = attempts(checkout)
+    assert first["ended"] == "interrupted"
+    # Nothing is lost: the second attempt begins with the step after the last one.
+    assert (second["first_epoch"], second["first_step"]) >= (first["last_epoch"], first["last_step"])
