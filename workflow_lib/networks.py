@@ -116,6 +116,8 @@ def configure_runtime(threads: int, deterministic: bool, gpus: int) -> str:
                 tf.config.experimental.set_memory_growth(device, True)
         except RuntimeError:
             warnings.warn("TensorFlow runs already; its GPUs stay as they are", stacklevel=2)
+        # float32 as in the paper, whose GPUs knew no TensorFloat-32.
+        tf.config.experimental.enable_tensor_float_32_execution(False)
         if deterministic or not devices:
             # Costs nothing on a CPU.
             tf.config.experimental.enable_op_determinism()

@@ -34,7 +34,8 @@ def _preprocess(case: Case, labels: LabelMap, settings: Preprocessing, folder: P
     channels = [read_volume(path) for path in case.images]
     first = channels[0]
     mask = read_volume(case.mask).data
-    raw = np.stack([volume.data for volume in channels], axis=-1)
+    # One channel, the usual case, is not copied.
+    raw = first.data[..., np.newaxis] if len(channels) == 1 else np.stack([volume.data for volume in channels], axis=-1)
     image, classes = pipeline.preprocess(raw, mask, first.spacing, settings, labels)
     geometry = store.Geometry(
         original_shape=first.data.shape,
