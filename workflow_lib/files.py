@@ -1,6 +1,7 @@
 """Files that are either whole or absent, and digests of what they hold."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -67,13 +68,22 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
 
 
 def _cannot_write(path: Path, error: OSError) -> Exception:
-    """Return the user's error for a full disk or a missing right; an error without a number is a fault of ours and stays."""
-    if error.errno is None:
+    """Return the user's error for a full disk or a missing right; what else went wrong stays as it is."""
+    number = error.errno
+    if number is None and _is_full(path.parent):
+        # NumPy reports a short write without an error number.
+        number = errno.ENOSPC
+    if number is None:
         return error
     return UserError(
-        f"Cannot write {path}: {os.strerror(error.errno)}. "
+        f"Cannot write {path}: {os.strerror(number)}. "
         "Free some space or check the permissions, then run the same command again; nothing half-written was kept."
     )
+
+
+def _is_full(folder: Path) -> bool:
+    """Return whether less than 64 KiB are free, which no write of ours would have left."""
+    return folder.exists() and shutil.disk_usage(folder).free < 65536
 
 
 def _sync(path: Path) -> None:

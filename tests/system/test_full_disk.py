@@ -1,0 +1,55 @@
+"""A disk that is really full while results are written."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 1 MiB in memory."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("mounting a small file system needs root")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, text=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"cannot mount a small file system here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+WRITE = """
+import sys, numpy as np
+from pathlib import Path
+from workflow_lib.errors import UserError
+from workflow_lib.files import atomic_folder, atomic_path
+from workflow_lib.preprocessing import store
+target = Path(sys.argv[1])
+try:
+    if sys.argv[2] == "file":
+        with atomic_path(target / "weights.bin") as path:
+            path.write_bytes(bytes(3_000_000))
+    else:
+        rng = np.random.default_rng(0)
+        with atomic_folder(target / "shard_1") as folder:
+            image = rng.standard_normal((64, 64, 64, 1)).astype("float32")
+            geometry = store.Geometry(original_shape=(64,) * 3, spacing=(1,) * 3, image_source="a", mask_source="b")
+            store.write_case(folder, "case", image, np.zeros((64,) * 3, "uint8"), geometry)
+            store.write_index(folder)
+except UserError as error:
+    print(error)
+    sys.exit(2)
+"""
+
+
+@pytest.mark.parametrize("what", ["file", "store"])
+def test_nothing_half_written_is_left_on_a_full_disk(small_disk, root, what):
+    done = subprocess.run([sys.executable, "-c", WRITE, small_disk, what], capture_output=True, text=True, cwd=root)
+    assert done.returncode == 2, done.stderr
+    assert "No space left on device" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert list(small_disk.iterdir()) == []
