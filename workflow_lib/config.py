@@ -309,6 +309,10 @@ def validate(raw: Mapping[str, Any], origin: str = "the configuration") -> Confi
         entry = catalogue.get(name) if isinstance(name, str) else None
         if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
             faults.append(f"study.datasets: {name!r} is no name; use letters, digits, '_' and '-'")
+        elif name in datasets:
+            faults.append(f"study.datasets: {name!r} stands in the list twice")
+        elif name in catalogue and not isinstance(entry, Mapping):
+            faults.append(f"datasets.{name}: must be a section with keys; it is {entry!r}")
         elif not isinstance(entry, Mapping):
             faults.append(f"study.datasets: {name!r} is not in the catalogue `datasets`{_hint(name, catalogue)}")
         else:
@@ -351,6 +355,10 @@ def _readable(error: ValidationError, raw: Mapping[str, Any]) -> list[str]:
             message = "unknown key" + _hint(str(item["loc"][-1]), _known_keys(tuple(item["loc"][:-1])))
         elif item["type"] == "missing":
             message = "is missing"
+        elif item["type"] in {"model_type", "dict_type"}:
+            message = f"must be a section with keys; it is {item['input']!r}"
+        elif item["type"] == "too_short":
+            message = f"needs at least {item['ctx']['min_length']} entries; it has {item['ctx']['actual_length']}"
         elif "input" in item and not isinstance(item["input"], (Mapping, BaseModel)):
             message += f"; it is {item['input']!r}"
         faults.append(f"{location}: {message}")
@@ -388,7 +396,7 @@ def _section_model(name: str) -> type[BaseModel]:
 
 def _hint(name: str, known: Mapping[str, Any] | set[str]) -> str:
     close = difflib.get_close_matches(name, [str(key) for key in known], n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; allowed: {', '.join(sorted(map(str, known)))}"
+    return f"; did you mean {close[0]!r}?" if close else f"; allowed: {', '.join(sorted(map(str, known))) or 'none'}"
 
 
 def json_schema() -> dict[str, Any]:

@@ -121,6 +121,27 @@ def test_parts_that_do_not_fit(raw, change, message):
     assert message in "\n".join(faults_of(raw))
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("study",), None, "study: must be a section with keys"),
+        (("training",), None, "training: must be a section with keys"),
+        (("datasets", "a"), "x", "datasets.a: must be a section with keys; it is 'x'"),
+        (("datasets", "a", "training"), None, "datasets.a.training: must be a section with keys"),
+        (("datasets", "a", "losses"), "dice", "datasets.a.losses: should be a valid list; it is 'dice'"),
+        (("study", "datasets"), [], "study.datasets: needs at least 1 entries"),
+        (("study", "datasets"), ["a", "a"], "'a' stands in the list twice"),
+        (("losses",), ["dice"], "losses: must be a section with keys"),
+    ],
+)
+def test_a_value_of_the_wrong_kind(raw, path, value, message):
+    section = raw
+    for key in path[:-1]:
+        section = section[key]
+    section[path[-1]] = value
+    assert message in "\n".join(faults_of(raw))
+
+
 def test_validation_does_not_change_what_it_reads(raw):
     before = copy.deepcopy(raw)
     validate(raw)
