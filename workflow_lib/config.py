@@ -72,7 +72,10 @@ class Preprocessing(Section):
         "one half wins) or 0.25 (reflected border, argmax).",
     )
     shards: int = Field(
-        1, ge=1, le=1000, description="Number of jobs that share the preprocessing of the dataset. Does not change the result."
+        1,
+        ge=1,
+        le=1000,
+        description="Number of jobs that share the preprocessing. Results are the same, but changing it repeats a finished study.",
     )
 
     @field_validator("clip")
