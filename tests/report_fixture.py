@@ -285,7 +285,11 @@ def _write_training(folder: Path, dataset: str, loss: str, label: str, fold: int
     attempt = {"host": "node17.example", "device": "NVIDIA A100", "started": "2025-01-02T03:04:05+00:00", "seconds": seconds}
     content = {"dataset": dataset, "loss": loss, "fold": fold, "label": label, "parameters": 1_234_567, "epochs": epochs}
     content |= {"best_epoch": int(steps[np.argmin(validation)]), "best_validation_loss": float(validation.min())}
-    content |= {"fingerprint": f"{abs(hash((3, fold))):064x}"[:64], "training_cases": 16, "validation_cases": 4}
+    content |= {
+        "fingerprint": f"{abs(hash((3, fold))):064x}"[:64],
+        "training_cases": [f"t{n}" for n in range(16)],
+        "validation_cases": ["v1", "v2", "v3", "v4"],
+    }
     content |= {"attempts": [{**attempt, "first_epoch": 1, "last_epoch": epochs}], "seconds": seconds, "peak_memory_mib": 8123.5}
     write_json(folder / "training.json", {**content, "versions": {"python": "3.11.9", "tensorflow": "2.21.0", "keras": "3.15.0"}})
 

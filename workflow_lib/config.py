@@ -75,7 +75,7 @@ class Preprocessing(Section):
         1,
         ge=1,
         le=1000,
-        description="Number of jobs that share the preprocessing. Results are the same, but changing it repeats a finished study.",
+        description="Jobs that share the preprocessing. Results are the same, but changing it repeats a finished study.",
     )
 
     @field_validator("clip")

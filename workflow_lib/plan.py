@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow_lib.config import Config, Dataset, validate
+from workflow_lib.config import Config, Dataset, resolve_root, validate
 from workflow_lib.datasets import registry as formats
-from workflow_lib.errors import Faults
+from workflow_lib.errors import Faults, UserError
 from workflow_lib.files import canonical_json
 from workflow_lib.losses import registry as losses
 from workflow_lib.provenance.fingerprints import fingerprint
@@ -23,6 +23,9 @@ from workflow_lib.tables import published
 
 STEERING = {"shards", "checkpoint_minutes", "gpus", "memory_mb", "minutes"}
 """Keys of a study that steer how a step runs and cannot change what comes out."""
+
+SMALLEST_PHANTOM = 16
+"""Voxels of the shortest side of a phantom; its bodies do not fit into less."""
 
 
 @dataclass(frozen=True)
@@ -261,11 +264,34 @@ def _dataset_faults(config: Config) -> list[str]:
         faults += _same_labels(config, name)
         kind = dataset.phantom.kind if dataset.phantom is not None else None
         options = {"channels": dataset.channels}
-        faults += [f"datasets.{name}.{fault}" for fault in formats.faults(dataset.format, dataset.source, kind, options)]
+        wrong_format = formats.faults(dataset.format, dataset.source, kind, options)
+        faults += [f"datasets.{name}.{fault}" for fault in wrong_format]
+        if not wrong_format:
+            faults += _class_faults(config, name)
+        if dataset.phantom is not None and min(dataset.phantom.shape) < SMALLEST_PHANTOM:
+            shape = list(dataset.phantom.shape)
+            faults.append(f"datasets.{name}.phantom.shape: every side must be at least {SMALLEST_PHANTOM} voxels; it is {shape}")
         if dataset.published is not None and dataset.published not in published.names():
             known = ", ".join(published.names())
             faults.append(f"datasets.{name}.published: no published numbers named {dataset.published!r}; there are: {known}")
     return faults
+
+
+def _class_faults(config: Config, dataset: str) -> list[str]:
+    """Count the losses' parameters that hold a value per class, so that no training has to fail for them."""
+    settings = config.datasets[dataset]
+    try:
+        labels = formats.label_map(settings.format, resolve_root(settings.root), {"channels": settings.channels})
+    except (UserError, OSError, ValueError):
+        # A format that reads its classes from a file which is not there yet, or unusable: `obtain` tells.
+        return []
+    choices = {name: config.loss(name) for name in settings.losses}
+    return [
+        f"datasets.{dataset}.losses: {name!r}: {fault}"
+        for name, choice in choices.items()
+        if not losses.faults(choice.loss, choice.parameters)
+        for fault in losses.faults(choice.loss, choice.parameters, labels.n_classes)
+    ]
 
 
 def _same_labels(config: Config, dataset: str) -> list[str]:

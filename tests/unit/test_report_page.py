@@ -211,6 +211,15 @@ def test_the_paper_s_own_protocol_has_no_departures(made, tmp_path):
     assert "The published protocol was kept." not in visible
 
 
+def test_a_study_beside_no_published_numbers_says_so_first(made, tmp_path):
+    study = copy.deepcopy(made[0])
+    for dataset in study["datasets"]:
+        dataset["published"], dataset["synthetic"] = None, False
+    visible = Page(build(study, tmp_path)).visible()
+    assert visible.index("This is not a reproduction of a published study.") < visible.index("Table 1")
+    assert "The published protocol was kept" not in visible
+
+
 def test_an_empty_folder_gives_a_page_of_gaps(made, tmp_path):
     visible = Page(build(made[0], tmp_path)).visible()
     assert visible.count("does not exist") >= 10

@@ -187,3 +187,11 @@ def test_figures_are_embedded_as_svg_unless_large(tmp_path):
     assert (large["width"], large["height"]) == png_size(png) == (192, 96)
     assert Sources(tmp_path).figure("y") is None
     assert svg_size(b"<svg>") == (0, 0)
+
+
+def test_models_show_how_many_cases_they_were_trained_and_chosen_on(made):
+    study, sources = made
+    dataset = study["datasets"][0]
+    rows = details.model_rows(dataset, details.trainings(sources, study, dataset))
+    assert rows
+    assert {row["cases"] for row in rows} == {"16 / 4"}

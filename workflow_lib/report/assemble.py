@@ -43,6 +43,8 @@ def context(study: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         "citations": sorted({entry["citation"] for entry in departures}),
         "synthetic": listed([dataset["label"] for dataset in study["datasets"] if dataset["synthetic"]]),
         "compares": bool(departures),
+        "compared": listed([entry["label"] for entry in departures]),
+        "uncompared": listed([d["label"] for d in study["datasets"] if score_tables.published_of(d) is None]),
         "verdicts": score_tables.verdict_counts(sources, study["datasets"]),
         "datasets": datasets,
         "general_figures": general,

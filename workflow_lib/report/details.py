@@ -220,7 +220,7 @@ def model_rows(dataset: Mapping[str, Any], made: Mapping[str, Mapping[int, Mappi
             "best_epoch": run["best_epoch"],
             "epochs": run["epochs"],
             "best_loss": f"{float(run['best_validation_loss']):.4g}",
-            "cases": f"{run['training_cases']} / {run['validation_cases']}",
+            "cases": f"{len(run['training_cases'])} / {len(run['validation_cases'])}",
             "fingerprint": str(run["fingerprint"]),
         }
         for loss in dataset["losses"]

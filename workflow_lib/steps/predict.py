@@ -17,7 +17,7 @@ from workflow_lib.volumes import write_labels
 
 
 def work(context: Context) -> None:
-    """Write a NIfTI file per case into the folder `predictions`, with the labels and the geometry of the case's own mask."""
+    """Write a NIfTI file per case into the folder `predictions`, with the labels and the geometry of the case's own image."""
     settings = context.settings
     study = read_cases(context.path("cases"))
     _, validation = split_cases(read_folds(context.path("folds")), settings["fold"])
