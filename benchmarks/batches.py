@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from workflow_lib.config import Augmentation
 from workflow_lib.preprocessing.store import Geometry, Store, write_case, write_index
+from workflow_lib.sections.augmentation import Augmentation
 from workflow_lib.training.batches import prefetch, training_batch, validation_batch
 
 SHAPE = (128, 234, 234)

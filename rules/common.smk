@@ -89,9 +89,9 @@ def published_files(dataset):
     return [os.path.relpath(file) for file in published.files(name)] if name else []
 
 
-# Without this, a machine with one GPU and eight cores would start several trainings on that GPU.
+# Without this, a machine with a GPU and eight cores would start several trainings on that GPU.
 if workflow.local_exec and "gpu" not in workflow.global_resources:
-    workflow.register_resource("gpu", max(1, planning.visible_gpus()))
+    workflow.register_resource("gpu", 1)
 
 
 onsuccess:

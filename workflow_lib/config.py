@@ -7,23 +7,21 @@ so that `training.epochs` holds for all datasets and `datasets.kits19.training.e
 import difflib
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from workflow_lib.errors import Faults
+from workflow_lib.sections._section import Section
+from workflow_lib.sections.augmentation import Augmentation
+from workflow_lib.sections.network import Network
+from workflow_lib.sections.phantom import Phantom
+from workflow_lib.sections.prediction import Prediction
+from workflow_lib.sections.preprocessing import Preprocessing
+from workflow_lib.sections.training import Training
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """Names that become folders: letters, digits, '_' and '-'."""
-
-Range = tuple[float, float]
-
-
-class Section(BaseModel):
-    """A section of the configuration: immutable, and a key it does not know is a fault."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Study(Section):
@@ -51,144 +49,11 @@ class CrossValidation(Section):
     folds: int = Field(5, ge=2, le=20, description="Number of folds; every fold is trained and scored.")
 
 
-class Preprocessing(Section):
-    """From the images as they are to what the network sees. In this order: clip, z-score, resample."""
-
-    clip: Range | None = Field(
-        None, description="Lowest and highest intensity kept, in the unit of the image (HU for CT); null: no clipping."
-    )
-    normalise: Literal["z-score", "none"] = Field(
-        "z-score", description="z-score over the whole volume, (x - mean + 1e-6) / (std + 1e-6)."
-    )
-    spacing: tuple[float, ...] | None = Field(
-        None,
-        min_length=2,
-        max_length=3,
-        description="Voxel size after resampling, in mm, in the axes of the file; null: the grid stays as it is.",
-    )
-    resampling: Literal["batchgenerators-0.21", "batchgenerators-0.25"] = Field(
-        "batchgenerators-0.21",
-        description="Whose border and label rule: 0.21 (what the paper had: image border 0, last label with at least "
-        "one half wins) or 0.25 (reflected border, argmax).",
-    )
-    shards: int = Field(
-        1,
-        ge=1,
-        le=1000,
-        description="Jobs that share the preprocessing. Results are the same, but changing it repeats a finished study.",
-    )
-
-    @field_validator("clip")
-    @classmethod
-    def _clip_ascends(cls, value: Range | None) -> Range | None:
-        return _ascending(value)
-
-    @field_validator("spacing")
-    @classmethod
-    def _spacing_is_positive(cls, value: tuple[float, ...] | None) -> tuple[float, ...] | None:
-        if value is not None and min(value) <= 0:
-            raise ValueError("every spacing must be above 0 mm")
-        return value
-
-
-class Augmentation(Section):
-    """Random changes of the training patches. null turns one off. Ranges are MIScnn's."""
-
-    probability: float = Field(
-        0.15, ge=0, le=1, description="Probability of each kind per sample (mirroring apart: always, 0.5 per axis)."
-    )
-    mirror: bool = Field(True, description="Mirror every axis with probability 0.5.")
-    contrast: Range | None = Field((0.3, 3.0), description="Factor on the distance from the mean of the volume; range preserved.")
-    brightness: Range | None = Field((0.5, 2.0), description="Factor on the intensity.")
-    gamma: Range | None = Field((0.7, 1.5), description="Exponent on the intensity scaled to [0, 1]; mean and std kept.")
-    noise: Range | None = Field(
-        (0.0, 0.05), description="Standard deviation of additive Gaussian noise (MIScnn calls it variance)."
-    )
-    elastic_alpha: Range | None = Field((0.0, 900.0), description="Magnitude of the elastic deformation; null: none.")
-    elastic_sigma: Range = Field((9.0, 13.0), description="Smoothness of the elastic deformation, in voxels.")
-    rotation: Range | None = Field((-15.0, 15.0), description="Angle around each axis, in degrees.")
-    scaling: Range | None = Field(None, description="Zoom factor; off in the paper, (0.85, 1.25) in MIScnn's default.")
-
-    @field_validator("contrast", "brightness", "gamma", "noise", "elastic_alpha", "elastic_sigma", "rotation", "scaling")
-    @classmethod
-    def _ranges_ascend(cls, value: Range | None) -> Range | None:
-        return _ascending(value, strictly=False)
-
-
-class Network(Section):
-    """MIScnn's standard U-Net; 2-D or 3-D follows from the patch."""
-
-    filters: int = Field(32, ge=1, le=256, description="Filters of the first level; doubled on each level below.")
-    depth: int = Field(4, ge=1, le=7, description="Number of poolings; every side of the patch must divide by 2**depth.")
-    batch_normalisation: bool = Field(True, description="Batch normalisation (momentum 0.99) after each convolution.")
-
-
-class Training(Section):
-    """One training: one loss on one fold."""
-
-    patch: tuple[int, ...] = Field(
-        min_length=2, max_length=3, description="Shape of the training patches, in voxels, in the axes of the file."
-    )
-    batch_size: int = Field(2, ge=1, le=1024, description="Patches of a step, each of another case.")
-    epochs: int = Field(ge=1, description="Number of epochs.")
-    iterations: int = Field(ge=1, description="Steps of an epoch.")
-    learning_rate: float = Field(3e-4, gt=0, description="Initial learning rate of Adam.")
-    minimum_learning_rate: float = Field(1e-6, gt=0, description="The plateau schedule does not go below it.")
-    plateau_factor: float = Field(0.1, gt=0, lt=1, description="Factor on the rate when the validation loss stalls.")
-    plateau_patience: int = Field(20, ge=1, description="Epochs without a lower validation loss before the rate falls.")
-    validation: Literal["fixed", "random"] = Field(
-        "fixed",
-        description="Validation patches: fixed (one set per fold, the same for every loss and epoch) or random "
-        "(new crops each epoch, as MIScnn).",
-    )
-    checkpoint_minutes: float = Field(10, gt=0, description="At most so many minutes of training are lost when a job dies.")
-    threads: int = Field(2, ge=1, le=256, description="CPU threads of a training. Part of the result on a CPU.")
-    gpus: Literal[0, 1] = Field(
-        1, description="GPUs that a training asks the cluster for: 1, or 0 for a study that runs on CPUs."
-    )
-    memory_mb: int = Field(16000, ge=500, description="Memory to ask the cluster for, in MB; doubled at each retry.")
-    minutes: int = Field(1440, ge=1, description="Time limit to ask the cluster for; a retry asks for more and continues.")
-
-    @field_validator("patch")
-    @classmethod
-    def _patch_is_positive(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if min(value) < 1:
-            raise ValueError("every side must be at least 1 voxel")
-        return value
-
-    @model_validator(mode="after")
-    def _rates_descend(self) -> "Training":
-        if self.minimum_learning_rate > self.learning_rate:
-            raise ValueError("minimum_learning_rate must not be above learning_rate")
-        return self
-
-
-class Prediction(Section):
-    """Prediction of whole cases from a grid of patches."""
-
-    overlap: tuple[int, ...] = Field(min_length=2, max_length=3, description="Overlap of neighbouring patches, in voxels.")
-    batch_size: int = Field(2, ge=1, le=1024, description="Patches predicted at once.")
-    blending: Literal["miscnn", "gaussian"] = Field(
-        "miscnn", description="Weights where patches overlap: MIScnn's running pairwise mean (the paper), or Gaussian."
-    )
-
-
 class Statistics(Section):
     """Tests and intervals."""
 
     bootstrap: int = Field(10000, ge=100, le=1000000, description="Bootstrap samples of the cases.")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Level of all intervals.")
-
-
-class Phantom(Section):
-    """Synthetic images that the project generates."""
-
-    kind: Literal["ct", "mri"] = Field(
-        description="ct: kidneys with tumours in KiTS19's layout; mri: T1-CE-like, BraTS20's layout."
-    )
-    cases: int = Field(ge=2, le=10000, description="Number of cases.")
-    shape: tuple[int, int, int] = Field(description="Voxels of an image, in the axes of the file.")
-    seed: int = Field(1, ge=0, description="Seed of the images.")
 
 
 class LossChoice(Section):
@@ -277,12 +142,6 @@ class Config(Section):
     def loss(self, name: str) -> LossChoice:
         """Return the catalogue's entry, or the registry's loss of that name with its defaults."""
         return self.losses.get(name) or LossChoice(loss=name, label=None)
-
-
-def _ascending(value: Range | None, strictly: bool = True) -> Range | None:
-    if value is not None and (value[0] > value[1] or (strictly and value[0] == value[1])):
-        raise ValueError("the first number must be below the second")
-    return value
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -429,8 +288,3 @@ def json_schema() -> dict[str, Any]:
         "properties": properties,
         "$defs": definitions,
     }
-
-
-def resolve_root(root: str) -> Path:
-    """Return the folder of a dataset with `~` expanded; relative paths stay relative to the working directory."""
-    return Path(root).expanduser()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow_lib.config import Config, Dataset, resolve_root, validate
+from workflow_lib.config import Config, Dataset, validate
 from workflow_lib.datasets import registry as formats
 from workflow_lib.errors import Faults, UserError
 from workflow_lib.files import canonical_json
@@ -212,14 +212,6 @@ def prepare_environment(root: Path) -> None:
     os.environ["WORKFLOW_LOCK"] = str(root / "envs" / "lock.txt")
 
 
-def visible_gpus() -> int:
-    """Return the number of NVIDIA GPUs of this machine that a training could use."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([device for device in visible.split(",") if device.strip() not in {"", "-1"}])
-    return len(list(Path("/dev").glob("nvidia[0-9]*")))
-
-
 def load(raw: Mapping[str, Any], origin: str = "the configuration") -> Plan:
     """Return the plan of a study.
 
@@ -281,7 +273,7 @@ def _class_faults(config: Config, dataset: str) -> list[str]:
     """Count the losses' parameters that hold a value per class, so that no training has to fail for them."""
     settings = config.datasets[dataset]
     try:
-        labels = formats.label_map(settings.format, resolve_root(settings.root), {"channels": settings.channels})
+        labels = formats.label_map(settings.format, Path(settings.root).expanduser(), {"channels": settings.channels})
     except (UserError, OSError, ValueError):
         # A format that reads its classes from a file which is not there yet, or unusable: `obtain` tells.
         return []

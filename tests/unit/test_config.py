@@ -4,8 +4,9 @@ import json
 import pytest
 import yaml
 
-from workflow_lib.config import Augmentation, json_schema, merge, validate
+from workflow_lib.config import json_schema, merge, validate
 from workflow_lib.errors import Faults
+from workflow_lib.sections.augmentation import Augmentation
 
 
 @pytest.fixture
@@ -114,6 +115,9 @@ def test_an_unknown_dataset(raw):
         ({"source": "phantom"}, "belong together"),
         ({"training": {"learning_rate": 1e-7}}, "minimum_learning_rate must not be above"),
         ({"losses": ["../x"]}, "is no name"),
+        ({"training": {"epochs": True}}, "epochs: should be a number; it is true"),
+        ({"augmentation": {"gamma": [-1, 1]}}, "greater than 0"),
+        ({"augmentation": {"noise": [-1, 1]}}, "greater than or equal to 0"),
     ],
 )
 def test_parts_that_do_not_fit(raw, change, message):

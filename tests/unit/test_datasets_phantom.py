@@ -6,10 +6,10 @@ import nibabel
 import numpy as np
 import pytest
 
-from workflow_lib.config import Phantom
 from workflow_lib.datasets import check, phantom, registry
 from workflow_lib.errors import UserError
 from workflow_lib.files import read_json, sha256_file
+from workflow_lib.sections.phantom import Phantom
 
 CT = Phantom(kind="ct", cases=3, shape=(24, 48, 48), seed=5)
 MRI = Phantom(kind="mri", cases=3, shape=(40, 40, 28), seed=5)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from workflow_lib import networks
-from workflow_lib.config import Network
 from workflow_lib.errors import UserError
 from workflow_lib.inference.predict import load_model, predict_case, probabilities
+from workflow_lib.sections.network import Network
 
 PATCH, OVERLAP = (8, 8, 8), (4, 4, 4)
 

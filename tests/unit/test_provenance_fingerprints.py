@@ -41,6 +41,15 @@ def test_code_counts(old, new):
     assert effective_source(SOURCE.replace(old, new)) != effective_source(SOURCE)
 
 
+def test_descriptions_of_settings_do_not_count_and_their_neighbours_do():
+    source = 'a: int = Field(\n    1, ge=0, description="Größe "\n    "in mm")\nb = f(description="x", c=2)\n'
+    said_otherwise = 'a: int = Field(\n    1, ge=0, description="size")\nb = f(description="", c=2)\n'
+    assert effective_source(source) == effective_source(said_otherwise)
+    assert effective_source(source) != effective_source(source.replace("ge=0", "ge=1"))
+    assert effective_source(source) != effective_source(source.replace("c=2", "c=3"))
+    assert effective_source("f(description=x)") != effective_source("f(description=y)")
+
+
 def test_a_hash_sign_in_a_string_is_no_comment():
     assert effective_source('x = "#fff"') != effective_source('x = "#000"')
     assert effective_source("x = f'#{a}'") == "x = f'#{a}'"
@@ -59,6 +68,8 @@ def test_training_with_one_loss_does_not_reach_the_others():
     assert "workflow_lib.losses.dice" in closure
     for other in ("focal", "combo", "mixed_focal", "cross_entropy"):
         assert f"workflow_lib.losses.{other}" not in closure
+    assert "workflow_lib.config" not in closure
+    assert "workflow_lib.sections.phantom" not in closure
     for room in ("report", "figures", "statistics", "tables", "evaluation"):
         assert not any(name.startswith(f"workflow_lib.{room}") for name in closure)
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.unit.augmentation_support import MemoryCase, histogram, smooth_case
-from workflow_lib.config import Augmentation
 from workflow_lib.errors import UserError
 from workflow_lib.preprocessing.store import Geometry, Store, write_case, write_index
+from workflow_lib.sections.augmentation import Augmentation
 from workflow_lib.training.batches import (
     Prefetcher,
     case_order,

@@ -13,10 +13,10 @@ import pytest
 from tests.unit.augmentation_support import smooth_case
 from tests.unit.training_support import CASES, tiny_request
 from workflow_lib import networks
-from workflow_lib.config import Network
 from workflow_lib.errors import UserError
 from workflow_lib.files import read_json
 from workflow_lib.losses import registry
+from workflow_lib.sections.network import Network
 from workflow_lib.training import batches, checkpoints, loop
 from workflow_lib.training.loop import compile_model, train, with_one_hot
 

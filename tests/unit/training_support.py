@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.unit.augmentation_support import smooth_case
-from workflow_lib.config import Augmentation, Network, Training
+from workflow_lib.sections.augmentation import Augmentation
+from workflow_lib.sections.network import Network
+from workflow_lib.sections.training import Training
 from workflow_lib.training.loop import TrainingRequest, train
 
 # One thread in whichever process a training runs, and whatever ran in it before: the bits of a sum depend on it.

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from workflow_lib.config import Augmentation, Range
+from workflow_lib.sections._section import Range
+from workflow_lib.sections.augmentation import Augmentation
 
 
 @dataclass(frozen=True)

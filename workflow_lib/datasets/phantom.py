@@ -10,10 +10,10 @@ from typing import Any
 import nibabel
 import numpy as np
 
-from workflow_lib.config import Phantom
 from workflow_lib.datasets import _phantom_ct, _phantom_mri
 from workflow_lib.errors import UserError
 from workflow_lib.files import atomic_folder, read_json, write_json
+from workflow_lib.sections.phantom import Phantom
 from workflow_lib.seeds import generator
 
 MARKER = "SYNTHETIC.json"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workflow_lib import networks
-from workflow_lib.config import Network
 from workflow_lib.errors import UserError
 from workflow_lib.inference.grid import Blender, Blending, cut_patch
+from workflow_lib.sections.network import Network
 
 if TYPE_CHECKING:
     import keras

@@ -6,10 +6,10 @@ from typing import overload
 import numpy as np
 
 from workflow_lib.cases import LabelMap
-from workflow_lib.config import Preprocessing
 from workflow_lib.errors import UserError
 from workflow_lib.preprocessing.normalise import measure
 from workflow_lib.preprocessing.resample import resample_image, resample_labels, resampled_shape
+from workflow_lib.sections.preprocessing import Preprocessing
 
 
 @overload

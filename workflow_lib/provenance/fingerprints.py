@@ -1,8 +1,9 @@
 """What a step's result depends on, as one digest: its settings and the code it can reach.
 
-The code of a step is the closure of its module's imports inside `workflow_lib`. Comments, docstrings, blank lines and trailing
-white space do not count, and the digest is the same on every Python version, because it is taken from the text and not from a
-compiler's tree. Modules that are found by name at run time (losses, dataset formats) are named as further roots by the caller.
+The code of a step is the closure of its module's imports inside `workflow_lib`. Comments, docstrings, descriptions of settings,
+blank lines and trailing white space do not count, and the digest is the same on every Python version, because it is taken from
+the text and not from a compiler's tree. Modules that are found by name at run time (losses, dataset formats) are named as
+further roots by the caller.
 """
 
 import ast
@@ -99,10 +100,15 @@ def _source_digest(name: str) -> str:
 
 
 def effective_source(source: str) -> str:
-    """Return Python source without comments, docstrings, blank lines and trailing white space."""
+    """Return Python source without comments, docstrings, `description=` texts, blank lines and trailing white space."""
     lines = source.splitlines()
     for row, column in _comments(source):
         lines[row] = lines[row][:column]
+    for first, start, last, end in _descriptions(source):
+        lines[first], tail = lines[first][:start], lines[last][end:] if first != last else lines[first][end:]
+        for row in range(first + 1, last + 1):
+            lines[row] = ""
+        lines[first] += tail
     for first, last in _docstrings(source):
         # A docstring alone in a body needs no stand-in here: the text is compared, never run.
         for row in range(first, last + 1):
@@ -113,6 +119,26 @@ def effective_source(source: str) -> str:
 def _comments(source: str) -> list[tuple[int, int]]:
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     return [(token.start[0] - 1, token.start[1]) for token in tokens if token.type == tokenize.COMMENT]
+
+
+def _descriptions(source: str) -> list[tuple[int, int, int, int]]:
+    """Return the places (row, column, last row, end column) of constant texts given as `description=`, the last one first."""
+    nodes = [
+        keyword.value
+        for call in ast.walk(ast.parse(source))
+        if isinstance(call, ast.Call)
+        for keyword in call.keywords
+        if keyword.arg == "description" and isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str)
+    ]
+    places = []
+    for node in nodes:
+        text = source.splitlines()[node.lineno - 1]
+        # The tree counts columns in bytes of UTF-8.
+        start = len(text.encode()[: node.col_offset].decode())
+        end_row = (node.end_lineno or node.lineno) - 1
+        end = len(source.splitlines()[end_row].encode()[: node.end_col_offset].decode())
+        places.append((node.lineno - 1, start, end_row, end))
+    return sorted(places, reverse=True)
 
 
 def _docstrings(source: str) -> list[tuple[int, int]]:

@@ -47,13 +47,14 @@ class Context:
 def run(
     step: str,
     description: str | None,
-    work: Callable[[Context], None],
+    work: Callable[[Context], Callable[[], None] | None],
     inputs: Sequence[str],
     outputs: Sequence[str],
     numbers: Sequence[str] = (),
 ) -> None:
     """Parse the arguments, do the work, write the record; end the process with code 2 after a user's fault.
 
+    What `work` returns is called last, when the record stands.
     `inputs` and `outputs` name the path arguments; a name that ends in '+' takes several, in '?' none or one.
     An output in '?' is one that the record does not hash (state that outlives the step).
     """
@@ -75,7 +76,7 @@ def run(
     clock = time.monotonic()
     try:
         steering = {name: int(getattr(arguments, name.replace("-", "_"))) for name in numbers}
-        work(Context(arguments.settings, arguments.fingerprint, max(1, arguments.workers), paths, steering))
+        afterwards = work(Context(arguments.settings, arguments.fingerprint, max(1, arguments.workers), paths, steering))
         if arguments.record is not None:
             write_record(
                 arguments.record,
@@ -87,6 +88,8 @@ def run(
                 started=started,
                 seconds=time.monotonic() - clock,
             )
+        if afterwards is not None:
+            afterwards()
     except UserError as error:
         print(f"\n{step}: {error}\n", file=sys.stderr)
         sys.exit(USER_FAULT)

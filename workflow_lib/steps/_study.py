@@ -12,6 +12,7 @@ class Cases:
     """The cases that the study uses, as `check` found them."""
 
     cases: dict[str, Case]
+    digests: dict[Path, str]
     labels: LabelMap
     channels: int
     synthetic: bool
@@ -21,4 +22,5 @@ def read_cases(path: Path) -> Cases:
     """Read `cases.json`."""
     content = read_json(path)
     cases = {entry["id"]: Case(entry["id"], tuple(map(Path, entry["images"])), Path(entry["mask"])) for entry in content["cases"]}
-    return Cases(cases, LabelMap.from_json(content["label_map"]), content["channels"], content["synthetic"])
+    digests = {Path(path): digest for entry in content["cases"] for path, digest in entry["sha256"].items()}
+    return Cases(cases, digests, LabelMap.from_json(content["label_map"]), content["channels"], content["synthetic"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from workflow_lib.cases import Case, LabelMap
 from workflow_lib.datasets import check, registry
-from workflow_lib.files import read_json, write_json
+from workflow_lib.files import read_json, sha256_file, write_json
 from workflow_lib.steps._command import Context, run, say
 
 
@@ -35,19 +35,21 @@ def work(context: Context) -> None:
             "synthetic": content["synthetic"],
             "label_map": content["label_map"],
             "channels": len(cases[0].images),
-            "cases": [
-                {
-                    "id": row.case,
-                    "images": [path.as_posix() for path in by_id[row.case].images],
-                    "mask": by_id[row.case].mask.as_posix(),
-                }
-                for row in included
-            ],
-            "excluded": {row.case: row.reason for row in rows if row.status == "excluded"},
-            "shares": check.pooled_shares(rows),
+            "cases": [_entry(by_id[row.case]) for row in included],
         },
     )
     say(f"{len(included)} of {len(rows)} cases included")
+
+
+def _entry(case: Case) -> dict[str, object]:
+    files = [*case.images, case.mask]
+    return {
+        "id": case.id,
+        "images": [path.as_posix() for path in case.images],
+        "mask": case.mask.as_posix(),
+        # What was checked is what is used: `preprocess` compares.
+        "sha256": {path.as_posix(): sha256_file(path) for path in files},
+    }
 
 
 if __name__ == "__main__":

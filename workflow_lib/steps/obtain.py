@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from workflow_lib.config import Phantom, resolve_root
 from workflow_lib.datasets import download, phantom, registry
 from workflow_lib.files import write_json
+from workflow_lib.sections.phantom import Phantom
 from workflow_lib.steps._command import Context, run, say
 
 
 def work(context: Context) -> None:
     """Write `files`: the label map and every case's image and mask paths."""
     settings = context.settings
-    root = resolve_root(settings["root"])
+    root = Path(settings["root"]).expanduser()
     options = {"channels": settings["channels"]}
     if settings["source"] == "phantom":
         phantom.generate(Phantom.model_validate(settings["phantom"]), root, progress=say)

@@ -6,11 +6,13 @@ import numpy as np
 
 from workflow_lib import networks
 from workflow_lib.cases import LabelMap, read_folds, split_cases
-from workflow_lib.config import Network, Prediction, Preprocessing
 from workflow_lib.files import atomic_folder
 from workflow_lib.inference import predict
 from workflow_lib.preprocessing.pipeline import restore_labels
 from workflow_lib.preprocessing.store import Store
+from workflow_lib.sections.network import Network
+from workflow_lib.sections.prediction import Prediction
+from workflow_lib.sections.preprocessing import Preprocessing
 from workflow_lib.steps._command import Context, run, say
 from workflow_lib.steps._study import read_cases
 from workflow_lib.volumes import write_labels

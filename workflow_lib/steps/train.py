@@ -1,19 +1,25 @@
 """Train the network with one loss on one fold, or go on with a training that was stopped."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from workflow_lib.cases import read_folds, split_cases
-from workflow_lib.config import Augmentation, Network, Training
 from workflow_lib.files import canonical_json, sha256_text
 from workflow_lib.preprocessing.store import Store
 from workflow_lib.provenance.records import digest
+from workflow_lib.sections.augmentation import Augmentation
+from workflow_lib.sections.network import Network
+from workflow_lib.sections.training import Training
 from workflow_lib.steps._command import Context, run
 from workflow_lib.steps._study import read_cases
 from workflow_lib.training import checkpoints, loop
 
 
-def work(context: Context) -> None:
-    """Write weights, history and summary. The state of an unfinished training stays in the folder `checkpoints`."""
+def work(context: Context) -> Callable[[], None]:
+    """Write weights, history and summary. The state of an unfinished training stays in the folder `checkpoints`.
+
+    Returns what removes that state, to be called when the outputs cannot be lost any more.
+    """
     settings = context.settings
     study = read_cases(context.path("cases"))
     training_cases, validation_cases = split_cases(read_folds(context.path("folds")), settings["fold"])
@@ -46,8 +52,12 @@ def work(context: Context) -> None:
             gpus=context.numbers["gpus"],
         )
     )
-    checkpoints.clear(state)
-    _remove_empty(context.path("checkpoints"))
+
+    def remove_state() -> None:
+        checkpoints.clear(state)
+        _remove_empty(context.path("checkpoints"))
+
+    return remove_state
 
 
 def _remove_empty(folder: Path) -> None:

@@ -35,6 +35,7 @@ WORDS = {
     "training.minimum_learning_rate": "lowest learning rate",
     "training.plateau_factor": "factor of the plateau schedule",
     "training.plateau_patience": "patience of the plateau schedule",
+    "training.plateau_min_delta": "least improvement for the plateau schedule",
     "prediction.overlap": "overlap at prediction",
     "prediction.blending": "blending of patches",
     "statistics.confidence": "level of the intervals",

@@ -16,8 +16,8 @@ from typing import Generic, Literal, Protocol, TypeVar
 import numpy as np
 
 from workflow_lib.augmentation import PatchSource, augmented_patch, plain_patch
-from workflow_lib.config import Augmentation
 from workflow_lib.errors import UserError
+from workflow_lib.sections.augmentation import Augmentation
 from workflow_lib.seeds import generator
 
 Batch = tuple[np.ndarray, np.ndarray]

@@ -23,10 +23,12 @@ import numpy as np
 
 from workflow_lib import networks
 from workflow_lib.cases import csv_text
-from workflow_lib.config import Augmentation, Network, Training
 from workflow_lib.errors import UserError
 from workflow_lib.files import write_json, write_text
 from workflow_lib.losses import registry
+from workflow_lib.sections.augmentation import Augmentation
+from workflow_lib.sections.network import Network
+from workflow_lib.sections.training import Training
 from workflow_lib.seeds import derive
 from workflow_lib.training import batches, checkpoints, schedule
 from workflow_lib.training.interruption import StopRequest
@@ -167,7 +169,10 @@ class _Run:
         self.request, self.log, self.progress, self.stop, self.on_step = request, log, progress, stop, on_step
         self.settings = request.training
         self.rule = schedule.PlateauRule(
-            self.settings.plateau_factor, self.settings.plateau_patience, self.settings.minimum_learning_rate
+            self.settings.plateau_factor,
+            self.settings.plateau_patience,
+            self.settings.minimum_learning_rate,
+            self.settings.plateau_min_delta,
         )
         self.model = compile_model(request)
         self.state = state or checkpoints.TrainingState(schedule.start(self.settings.learning_rate), [], [])

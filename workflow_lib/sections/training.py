@@ -1,0 +1,52 @@
+"""One training: one loss on one fold."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from workflow_lib.sections._section import Section
+
+
+class Training(Section):
+    """One training: one loss on one fold."""
+
+    patch: tuple[int, ...] = Field(
+        min_length=2, max_length=3, description="Shape of the training patches, in voxels, in the axes of the file."
+    )
+    batch_size: int = Field(2, ge=1, le=1024, description="Patches of a step, each of another case.")
+    epochs: int = Field(ge=1, description="Number of epochs.")
+    iterations: int = Field(ge=1, description="Steps of an epoch.")
+    learning_rate: float = Field(3e-4, gt=0, description="Initial learning rate of Adam.")
+    minimum_learning_rate: float = Field(1e-6, gt=0, description="The plateau schedule does not go below it.")
+    plateau_factor: float = Field(0.1, gt=0, lt=1, description="Factor on the rate when the validation loss stalls.")
+    plateau_patience: int = Field(20, ge=1, description="Epochs without a lower validation loss before the rate falls.")
+    plateau_min_delta: float = Field(
+        1e-4,
+        ge=0,
+        description="A validation loss counts as lower when it is lower by more than this; Keras's default, as in MIScnn.",
+    )
+    validation: Literal["fixed", "random"] = Field(
+        "fixed",
+        description="Validation patches: fixed (one set per fold, the same for every loss and epoch) or random "
+        "(new crops each epoch, as MIScnn).",
+    )
+    checkpoint_minutes: float = Field(10, gt=0, description="At most so many minutes of training are lost when a job dies.")
+    threads: int = Field(2, ge=1, le=256, description="CPU threads of a training. Part of the result on a CPU.")
+    gpus: Literal[0, 1] = Field(
+        1, description="GPUs that a training asks the cluster for: 1, or 0 for a study that runs on CPUs."
+    )
+    memory_mb: int = Field(16000, ge=500, description="Memory to ask the cluster for, in MB; doubled at each retry.")
+    minutes: int = Field(1440, ge=1, description="Time limit to ask the cluster for; a retry asks for more and continues.")
+
+    @field_validator("patch")
+    @classmethod
+    def _patch_is_positive(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if min(value) < 1:
+            raise ValueError("every side must be at least 1 voxel")
+        return value
+
+    @model_validator(mode="after")
+    def _rates_descend(self) -> "Training":
+        if self.minimum_learning_rate > self.learning_rate:
+            raise ValueError("minimum_learning_rate must not be above learning_rate")
+        return self
