@@ -37,7 +37,6 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         ours = ("SLURM_", "PYTHONPATH", "SNAKEMAKE_PROFILE")
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
-        self.environment["SLURM_CONF"] = str(folder / "slurm.conf")
         self.environment["PATH"] = os.pathsep.join([str(folder / "bin"), self.environment["PATH"]])
 
     def call(self, *command: str) -> str:
@@ -45,7 +44,7 @@ class Cluster:
         return subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True, timeout=60).stdout
 
     def jobs(self) -> list[dict[str, str]]:
-        """Return the controller's record of every job, finished ones (of the last five minutes) included."""
+        """Return the controller's record of every job, of the last hour's finished ones too."""
         lines = self.call("scontrol", "--oneliner", "show", "jobs").splitlines()
         return [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in lines if line.startswith("JobId=")]
 
@@ -113,7 +112,9 @@ class Head:
         """Note the trainings that run, until something holds or Snakemake has ended."""
         end = time.monotonic() + seconds
         while self.process.poll() is None and not until():
-            assert time.monotonic() < end, f"not done after {seconds:.0f} s:\n{self.log.read_text()[-6000:]}"
+            if time.monotonic() > end:
+                queue = self.cluster.call("squeue", "--format", "%i %k %T %r")
+                pytest.fail(f"not done after {seconds:.0f} s\n{queue}\n{self.log.read_text()[-6000:]}")
             for process in psutil.process_iter():
                 with contextlib.suppress(psutil.Error):  # it may have ended meanwhile
                     self._note(process)

@@ -3,11 +3,8 @@
 #
 #   up.sh FOLDER FIRST_PORT [NODES [GPUS_PER_NODE]]
 #
-# Everything lies under FOLDER; nothing of the machine is changed. Afterwards, for commands that shall use it:
-#
-#   export SLURM_CONF=FOLDER/slurm.conf PATH=FOLDER/bin:$PATH
-#
-# Ends with 77 and a reason where this machine cannot do it. down.sh FOLDER stops it.
+# Everything lies under FOLDER; nothing of the machine is changed. With FOLDER/bin first in PATH, SLURM's commands talk to this
+# cluster. Ends with 77 and a reason where this machine cannot do it. down.sh FOLDER stops it.
 set -euo pipefail
 
 folder=${1:?folder} port=${2:?first port} nodes=${3:-2} gpus=${4:-1}
@@ -18,7 +15,8 @@ cannot() { echo "no SLURM cluster here: $*"; exit 77; }
 fail() { echo "up.sh: $*; see $folder/log" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || cannot "its daemons must be started by root"
 PATH=$PATH:/usr/sbin:/sbin
-for program in slurmctld slurmd munged; do
+commands="sbatch scancel scontrol sinfo squeue srun"
+for program in slurmctld slurmd munged $commands; do
   command -v $program >/dev/null || cannot "$program is not installed (apt-get install slurmctld slurmd slurm-client munge)"
 done
 getent hosts "$host" >/dev/null || cannot "the name of this machine, $host, does not resolve (add it to /etc/hosts)"
@@ -41,7 +39,7 @@ SlurmdPidFile=$folder/run/slurmd.%n.pid
 SlurmctldLogFile=$folder/log/slurmctld.log
 SlurmdLogFile=$folder/log/slurmd.%n.log
 # No control groups and no accounting: neither is to be had everywhere.
-ProctrackType=proctrack/linuxproc
+ProctrackType=proctrack/pgid
 TaskPlugin=task/none
 AccountingStorageType=accounting_storage/none
 # The nodes are this machine several times over: believe this file, not the hardware.
@@ -53,6 +51,8 @@ JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=2
 JobAcctGatherParams=OverMemoryKill
 KillWait=10
+# Seconds that finished jobs stay in the list: it stands in for accounting.
+MinJobAge=3600
 ReturnToService=2
 # Jobs start as soon as they are submitted and there is room.
 SchedulerParameters=batch_sched_delay=0,sched_min_interval=100000,bf_interval=1
@@ -66,10 +66,12 @@ for number in $(seq "$gpus"); do
   echo "NodeName=node[1-$nodes] Name=gpu File=$folder/run/gpu$((number - 1))"
 done >"$folder/gres.conf"
 
-# Inside a job, Snakemake's SLURM plugin drops every SLURM_ variable, SLURM_CONF too, before it calls srun.
-printf '#!/bin/sh\nSLURM_CONF=%s exec %s "$@"\n' "$folder/slurm.conf" "$(command -v srun)" >"$folder/bin/srun"
-chmod +x "$folder/bin/srun"
 export SLURM_CONF=$folder/slurm.conf
+# Setting this variable is not enough: inside jobs Snakemake's SLURM plugin drops every SLURM_ variable before it calls srun.
+for program in $commands; do
+  printf '#!/bin/sh\nSLURM_CONF=%s exec %s "$@"\n' "$SLURM_CONF" "$(command -v "$program")" >"$folder/bin/$program"
+  chmod +x "$folder/bin/$program"
+done
 
 wait_for() { # wait_for SECONDS WHAT COMMAND...
   local end=$((SECONDS + $1)) what=$2
