@@ -28,7 +28,7 @@ $(VENV)/.installed: $(LOCKS)
 venv: $(VENV)/.installed
 
 demo: venv
-	@$(BIN)/snakemake --cores $(CORES) --configfile studies/demo.yaml --rerun-incomplete --quiet progress rules host
+	@$(BIN)/snakemake --cores $(CORES) --configfile studies/demo.yaml --rerun-incomplete --quiet host reason
 	@echo "Report: $(CURDIR)/results/demo/report.html"
 
 test: venv
