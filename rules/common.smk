@@ -89,8 +89,9 @@ def published_files(dataset):
     return [os.path.relpath(file) for file in published.files(name)] if name else []
 
 
-# Without this, a machine with a GPU and eight cores would start several trainings on that GPU.
-if workflow.local_exec and "gpu" not in workflow.global_resources:
+# Without this, a machine with a GPU and eight cores would start several trainings on that GPU. A cluster has a number of jobs
+# (--jobs), a local run has none; which executor it will be is not known yet when this is read.
+if workflow.nodes is None and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", 1)
 
 

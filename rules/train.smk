@@ -20,7 +20,8 @@ rule train:
         gpu=of_training("gpus"),
         checkpoint_seconds=lambda wildcards: int(60 * of_training("checkpoint_minutes")(wildcards)),
         mem_mb=lambda wildcards, attempt: of_training("memory_mb")(wildcards) * 2 ** (attempt - 1),
-        runtime=lambda wildcards, attempt: of_training("minutes")(wildcards) * attempt,
+        # Not more at a retry: the checkpoint carries the training over, and a partition has a limit.
+        runtime=of_training("minutes"),
     params:
         step="train",
         settings=settings("train"),
