@@ -36,7 +36,9 @@ class Training(Section):
         1, description="GPUs that a training asks the cluster for: 1, or 0 for a study that runs on CPUs."
     )
     memory_mb: int = Field(16000, ge=500, description="Memory to ask the cluster for, in MB; doubled at each retry.")
-    minutes: int = Field(1440, ge=1, description="Time limit to ask the cluster for; a retry asks for more and continues.")
+    minutes: int = Field(
+        1440, ge=1, description="Time limit to ask the cluster for; a training that meets it continues at its next attempt."
+    )
 
     @field_validator("patch")
     @classmethod
