@@ -1,6 +1,7 @@
 """A checkout of its own to run Snakemake in, and a study so small that it really runs."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -60,11 +61,12 @@ class Checkout:
         counts = {line.split()[0]: int(line.split()[1]) for line in lines if len(line.split()) == 2 and line.split()[1].isdigit()}
         return {rule: count for rule, count in counts.items() if rule not in {"all", "total"}}
 
-    def planned_outputs(self, rule: str) -> set[str]:
-        """Return the first output of every planned job of a rule."""
+    def planned_trainings(self) -> set[tuple[str, int]]:
+        """Return loss and fold of every planned training."""
         output = self.snakemake("-n").stdout
-        blocks = output.split(f"rule {rule}:")[1:]
-        return {block.split("output: ")[1].split(",")[0].split("\n")[0].strip() for block in blocks}
+        return {
+            (loss, int(fold)) for loss, fold in re.findall(r"^Job \d+: Train (\S+) on toy, fold (\d+)$", output, re.MULTILINE)
+        }
 
 
 def _environment() -> dict[str, str]:
