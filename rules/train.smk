@@ -26,13 +26,15 @@ rule train:
         step="train",
         settings=settings("train"),
         fingerprint=fingerprint("train"),
+        # Where they lie is no part of the fingerprint, what they say is. A function that takes `resources` is not compared.
+        loss_files=lambda wildcards, resources: PLAN.loss_files(wildcards.loss),
         # Not an output: Snakemake deletes the outputs of a job that dies, and the training shall go on from here.
         checkpoints=f"{RESULTS}/checkpoints/{{dataset}}/{{loss}}/fold_{{fold}}",
     message:
         "Train {wildcards.loss} on {wildcards.dataset}, fold {wildcards.fold}"
     shell:
         step_command(
-            " --cases {input.cases:q} --folds {input.folds:q} --stores {input.stores:q}"
+            " --cases {input.cases:q} --folds {input.folds:q} --stores {input.stores:q} --loss-files {params.loss_files:q}"
             " --checkpoint-seconds {resources.checkpoint_seconds} --gpus {resources.gpu} --checkpoints {params.checkpoints:q}"
             " --weights {output.weights:q} --history {output.history:q} --summary {output.summary:q}"
         )

@@ -59,7 +59,16 @@ class Statistics(Section):
 class LossChoice(Section):
     """A loss under a name of its own, with its own parameters."""
 
-    loss: str = Field(description="Registry name of the loss: a file in workflow_lib/losses.")
+    loss: str = Field(
+        min_length=1,
+        description="Name of the loss (docs/losses.md), or a Python file with a loss of your own (docs/add-a-loss.md). A "
+        "relative path starts at the working directory.",
+    )
+    preset: Literal["paper", "paper-literal"] | None = Field(
+        None,
+        description="For the losses of the Mixed Focal paper: `paper` (as the authors' code, the default) or `paper-literal` (as "
+        "the equations are printed, summed over the classes). `parameters` go over it.",
+    )
     label: str | None = Field(None, min_length=1, max_length=300, description="Name in tables and figures; null: the loss's own.")
     parameters: dict[str, Any] = Field(default_factory=dict, description="Parameters that differ from the loss's defaults.")
 

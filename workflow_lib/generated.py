@@ -3,12 +3,17 @@
 python -m workflow_lib.generated      writes them (make generated); a test keeps them current
 """
 
+import io
 import json
 from pathlib import Path
 
+import matplotlib
+from matplotlib.figure import Figure
+
 from workflow_lib.config import json_schema
+from workflow_lib.figures import loss_families, loss_plots, style
 from workflow_lib.files import sha256_file, write_text
-from workflow_lib.losses import documentation
+from workflow_lib.losses import documentation, registry
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -19,7 +24,24 @@ def contents() -> dict[str, str]:
         "config.schema.json": json.dumps(json_schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n",
         "docs/losses.md": documentation.text(),
         "envs/workflow.yaml": _conda_environment(),
+        **{f"docs/{path}": _svg(figure) for path, figure in _figures().items()},
     }
+
+
+def _figures() -> dict[str, Figure]:
+    """Return the figures of docs/losses.md by their paths there."""
+    plotted = [name for name in registry.names() if documentation.is_plotted(name)]
+    figures = {documentation.plot_of(name): loss_plots.draw(name) for name in plotted}
+    return figures | {documentation.FAMILIES: loss_families.draw([registry.node(name) for name in plotted], plotted)}
+
+
+def _svg(figure: Figure) -> str:
+    """Return the figure as SVG with its text as text, which keeps the repository small."""
+    style.apply()
+    text = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None}, facecolor="white")
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
 
 def _conda_environment() -> str:

@@ -4,6 +4,7 @@ Settings are the part of the study that a step's result depends on, and nothing 
 Snakemake compares that text to decide what to run again. Keys that only steer a run (memory, time limits, shards) stay out of it.
 """
 
+import dataclasses
 import functools
 import os
 import sys
@@ -12,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow_lib.config import Config, Dataset, validate
+from workflow_lib.config import Config, Dataset, LossChoice, validate
 from workflow_lib.datasets import registry as formats
 from workflow_lib.errors import Faults, UserError
 from workflow_lib.files import canonical_json
 from workflow_lib.losses import registry as losses
-from workflow_lib.provenance.fingerprints import fingerprint
+from workflow_lib.provenance.fingerprints import fingerprint, source_digest
 from workflow_lib.seeds import derive
 from workflow_lib.tables import published
 
@@ -26,6 +27,10 @@ STEERING = {"shards", "checkpoint_minutes", "gpus", "memory_mb", "minutes"}
 
 SMALLEST_PHANTOM = 16
 """Voxels of the shortest side of a phantom; its bodies do not fit into less."""
+
+
+Code = str | Path
+"""A module of the package, or a loss file of the user's own, that a step's result depends on."""
 
 
 @dataclass(frozen=True)
@@ -67,18 +72,23 @@ class Plan:
     @functools.cache  # noqa: B019 -- one plan lives as long as the process
     def job(self, step: str, dataset: str = "", loss: str = "", number: int = 0) -> Job:
         """Return the job of a step; `number` is the fold, or the shard of `preprocess`."""
-        settings, modules = getattr(self, f"_{step}")(*[part for part in (dataset, loss, number) if part])
-        return Job(canonical_json(settings), fingerprint(settings, [f"workflow_lib.steps.{step}", *modules]))
+        settings, code = getattr(self, f"_{step}")(*[part for part in (dataset, loss, number) if part])
+        return Job(canonical_json(settings), fingerprint(settings, [f"workflow_lib.steps.{step}", *code]))
 
     def loss_entry(self, name: str) -> dict[str, Any]:
         """Return name, label, registry name and all parameters of a loss."""
-        choice = self.config.loss(name)
+        loss, parameters = chosen(self.config.loss(name))
         return {
             "name": name,
-            "label": choice.label or losses.get(choice.loss).LABEL,
-            "loss": choice.loss,
-            "parameters": losses.resolved_parameters(choice.loss, choice.parameters),
+            "label": self.config.loss(name).label or losses.get(loss).LABEL,
+            "loss": loss,
+            "parameters": losses.resolved_parameters(loss, parameters),
         }
+
+    def loss_files(self, name: str) -> list[str]:
+        """Return the files of the user's own that a loss needs, as the study names them."""
+        files = map(losses.file_of, losses.needed(*chosen(self.config.loss(name))))
+        return [str(file) for file in files if file is not None]
 
     def protocol(self, name: str) -> dict[str, Any]:
         """Return everything about a dataset that the published protocol can be compared with."""
@@ -87,30 +97,38 @@ class Plan:
             "losses": [self.loss_entry(loss) for loss in self.losses(name)]
         }
 
-    def _obtain(self, name: str) -> tuple[dict[str, Any], list[str]]:
+    def _obtain(self, name: str) -> tuple[dict[str, Any], list[Code]]:
         dataset = self.datasets[name]
         keys = ("format", "source", "root", "url", "channels", "phantom")
         settings = {key: value for key, value in _plain(dataset).items() if key in keys}
         return {"dataset": name, **settings}, [f"workflow_lib.datasets.{dataset.format}"]
 
-    def _check(self, name: str) -> tuple[dict[str, Any], list[str]]:
+    def _check(self, name: str) -> tuple[dict[str, Any], list[Code]]:
         dataset = self.datasets[name]
         return {"dataset": name, "exclude": dataset.exclude, "require": dataset.require}, []
 
-    def _split(self, name: str) -> tuple[dict[str, Any], list[str]]:
+    def _split(self, name: str) -> tuple[dict[str, Any], list[Code]]:
         folds = self.datasets[name].cross_validation.folds
         return {"dataset": name, "folds": folds, "seed": derive(self.config.study.seed, "folds", name)}, []
 
-    def _preprocess(self, name: str, shard: int) -> tuple[dict[str, Any], list[str]]:
+    def _preprocess(self, name: str, shard: int) -> tuple[dict[str, Any], list[Code]]:
         dataset = self.datasets[name]
         settings = {"dataset": name, "preprocessing": _plain(dataset.preprocessing)}
         return settings | {"shard": shard, "shards": dataset.preprocessing.shards}, []
 
-    def _train(self, name: str, loss: str, fold: int) -> tuple[dict[str, Any], list[str]]:
+    def _train(self, name: str, loss: str, fold: int) -> tuple[dict[str, Any], list[Code]]:
         dataset, entry = self.datasets[name], self.loss_entry(loss)
+        needed = losses.needed(entry["loss"], entry["parameters"])
+        files = [file for file in map(losses.file_of, needed) if file is not None]
         settings = {
             "dataset": name,
-            "loss": {"name": loss, "loss": entry["loss"], "parameters": entry["parameters"]},
+            "loss": {
+                "name": loss,
+                "loss": entry["loss"],
+                "parameters": entry["parameters"],
+                # What the files say, not where they lie: a file that moves repeats nothing.
+                "files": {file.stem: source_digest(file) for file in files},
+            },
             "fold": fold,
             # Without the loss: all losses of a fold start from the same weights and see the same patches.
             "seed": derive(self.config.study.seed, "training", name, fold),
@@ -118,9 +136,9 @@ class Plan:
             "network": _plain(dataset.network),
             "training": _plain(dataset.training),
         }
-        return settings, [losses.module(entry["loss"])]
+        return settings, [*files, *(losses.module(part) for part in needed if losses.file_of(part) is None)]
 
-    def _predict(self, name: str, loss: str, fold: int) -> tuple[dict[str, Any], list[str]]:
+    def _predict(self, name: str, loss: str, fold: int) -> tuple[dict[str, Any], list[Code]]:
         dataset = self.datasets[name]
         settings = {
             "dataset": name,
@@ -134,13 +152,13 @@ class Plan:
         }
         return settings, []
 
-    def _evaluate(self, name: str, loss: str, fold: int) -> tuple[dict[str, Any], list[str]]:
+    def _evaluate(self, name: str, loss: str, fold: int) -> tuple[dict[str, Any], list[Code]]:
         return {"dataset": name, "loss": loss, "fold": fold}, []
 
-    def _collect(self, name: str) -> tuple[dict[str, Any], list[str]]:
+    def _collect(self, name: str) -> tuple[dict[str, Any], list[Code]]:
         return {"dataset": name, "losses": self.losses(name), "folds": len(self.folds(name))}, []
 
-    def _statistics(self, name: str) -> tuple[dict[str, Any], list[str]]:
+    def _statistics(self, name: str) -> tuple[dict[str, Any], list[Code]]:
         settings = {
             "dataset": name,
             "losses": self.losses(name),
@@ -149,7 +167,7 @@ class Plan:
         }
         return settings, []
 
-    def _tables(self, name: str) -> tuple[dict[str, Any], list[str]]:
+    def _tables(self, name: str) -> tuple[dict[str, Any], list[Code]]:
         dataset = self.datasets[name]
         settings = {
             "dataset": name,
@@ -160,12 +178,22 @@ class Plan:
         }
         return settings, []
 
-    def _figures_losses(self) -> tuple[dict[str, Any], list[str]]:
-        used = sorted({self.config.loss(name).loss for name in self.all_losses()})
-        drawn = losses.with_components([*used, "focal", "focal_tversky", "cosine_tversky"])
-        return {"losses": used}, [losses.module(name) for name in drawn]
+    def _figures_losses(self) -> tuple[dict[str, Any], list[Code]]:
+        trained: dict[str, losses.Node] = {}
+        for name in self.all_losses():
+            entry = self.loss_entry(name)
+            parts = [part for part, _ in losses.components(entry["loss"], entry["parameters"])]
+            # A composed loss is one of its own; the same loss with other parameters is not.
+            node = losses.node(entry["loss"])
+            trained[name if parts else node.name] = (
+                losses.Node(name, entry["label"], node.family, tuple(dict.fromkeys(parts))) if parts else node
+            )
+        bases = losses.with_components(base for node in trained.values() for base in node.built_from)
+        nodes = {base: losses.node(base) for base in bases} | trained
+        settings = {"trained": sorted(trained), "losses": [dataclasses.asdict(nodes[name]) for name in sorted(nodes)]}
+        return settings, [losses.module(name) for name in ("focal", "focal_tversky", "cosine_tversky")]
 
-    def _figures_dataset(self, name: str) -> tuple[dict[str, Any], list[str]]:
+    def _figures_dataset(self, name: str) -> tuple[dict[str, Any], list[Code]]:
         dataset = self.datasets[name]
         entries = [self.loss_entry(loss) for loss in self.losses(name)]
         settings = {
@@ -180,7 +208,7 @@ class Plan:
         }
         return settings, []
 
-    def _report_page(self) -> tuple[dict[str, Any], list[str]]:
+    def _report_page(self) -> tuple[dict[str, Any], list[Code]]:
         described = [
             {
                 "name": name,
@@ -232,6 +260,16 @@ def load(raw: Mapping[str, Any], origin: str = "the configuration") -> Plan:
     return Plan(config)
 
 
+def chosen(choice: LossChoice) -> tuple[str, dict[str, Any]]:
+    """Return the registry's name of a loss that the study chooses, and its parameters, the preset's under the study's own.
+
+    Raises UserError when its file cannot be read, or the preset is none of the loss's.
+    """
+    loss = losses.resolve(choice.loss)
+    preset = losses.preset(loss, choice.preset) if choice.preset is not None else {}
+    return loss, {**preset, **choice.parameters}
+
+
 def _loss_faults(raw: Mapping[str, Any], config: Config | None) -> list[str]:
     """Look at the losses even when other parts of the study are at fault, so that all is told in one run."""
     catalogue = raw.get("losses")
@@ -241,13 +279,25 @@ def _loss_faults(raw: Mapping[str, Any], config: Config | None) -> list[str]:
         if isinstance(entry, Mapping) and isinstance(entry.get("loss"), str):
             parameters = entry.get("parameters") or {}
             if isinstance(parameters, Mapping):
-                faults += [f"losses.{name}: {fault}" for fault in losses.faults(entry["loss"], dict(parameters))]
+                faults += [f"losses.{name}: {fault}" for fault in _choice_faults(entry["loss"], entry.get("preset"), parameters)]
     datasets = config.used_datasets() if config is not None else {}
     for dataset_name, dataset in datasets.items():
         for name in dataset.losses:
             if name not in catalogue:
                 faults += [f"datasets.{dataset_name}.losses: {fault}" for fault in losses.faults(name, {})]
     return faults
+
+
+def _choice_faults(loss: str, preset: object, parameters: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with a loss, its file, its preset and its parameters; other keys are the configuration's matter."""
+    try:
+        name = losses.resolve(loss)
+        found = losses.faults(name, dict(parameters))
+        if preset in losses.PRESETS and name in losses.names():
+            losses.preset(name, str(preset))
+    except UserError as error:
+        return [str(error)]
+    return found
 
 
 def _dataset_faults(config: Config) -> list[str]:
@@ -281,8 +331,8 @@ def _class_faults(config: Config, dataset: str) -> list[str]:
     return [
         f"datasets.{dataset}.losses: {name!r}: {fault}"
         for name, choice in choices.items()
-        if not losses.faults(choice.loss, choice.parameters)
-        for fault in losses.faults(choice.loss, choice.parameters, labels.n_classes)
+        if not _choice_faults(choice.loss, choice.preset, choice.parameters)
+        for fault in losses.faults(*chosen(choice), labels.n_classes)
     ]
 
 
@@ -291,8 +341,8 @@ def _same_labels(config: Config, dataset: str) -> list[str]:
     labels: dict[str, list[str]] = {}
     for name in config.datasets[dataset].losses:
         choice = config.loss(name)
-        if choice.loss in losses.names():
-            labels.setdefault(choice.label or losses.get(choice.loss).LABEL, []).append(name)
+        if not _choice_faults(choice.loss, choice.preset, choice.parameters):
+            labels.setdefault(choice.label or losses.get(losses.resolve(choice.loss)).LABEL, []).append(name)
     return [
         f"datasets.{dataset}.losses: {' and '.join(names)} have the same label {label!r}; give one of them a `label` in `losses`"
         for label, names in labels.items()

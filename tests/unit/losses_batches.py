@@ -28,7 +28,45 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
         {"alpha": "vector", "focal_gamma": 1.0, "delta": 0.6, "tversky_gamma": 2.0, "class_reduction": "sum"},
         {"alpha_t": True, "overlap": "batch", "include_background": False, "smooth": 0.01},
     ],
+    "symmetric_focal": [{}, {"delta": 0.2, "gamma": 0.4}, {"gamma": 0.0}, {"gamma": 3.0, "delta": 1.0}],
+    "asymmetric_focal": [{}, {"delta": 0.2, "gamma": 0.4}, {"gamma": 0.0}, {"gamma": 3.0, "delta": 1.0}],
+    "symmetric_focal_tversky": [{}, {"gamma": 0.3, "class_reduction": "sum", "overlap": "batch"}, {"include_background": False}],
+    "asymmetric_focal_tversky": [{}, {"gamma": 0.3, "class_reduction": "sum", "overlap": "batch"}, {"include_background": False}],
+    "symmetric_unified_focal": [{}, {"weight": 0.2, "delta": 0.3, "gamma": 0.1}, {"overlap": "batch", "smooth": 0.1}],
+    "asymmetric_unified_focal": [{}, {"weight": 0.2, "delta": 0.3, "gamma": 0.1}, {"overlap": "batch", "smooth": 0.1}],
+    "balanced_cross_entropy": [{}, {"frequencies": "batch"}],
+    "dilated_balanced_cross_entropy": [
+        {"radius": 1},
+        {},
+        {"radius": 1.5, "overlap": "max"},
+        {"radius": 1, "dilate_background": False},
+        {"radius": 1.5, "frequencies": "batch"},
+        {"radius": 1, "frequencies": "batch", "overlap": "max", "dilate_background": False},
+        {"radius": 40},
+    ],
+    "dice_cross_entropy": [
+        {},
+        {"dice_weight": 0.3, "cross_entropy_weight": 2, "overlap": "batch"},
+        {"include_background": False},
+    ],
+    "generalised_dice": [
+        {},
+        {"weighting": "simple", "overlap": "batch"},
+        {"weighting": "uniform", "smooth": 0.1},
+        {"absent": "ignore"},
+        {"absent": "ignore", "weighting": "uniform", "include_background": False},
+    ],
+    "log_cosh_dice": [{}, {"class_reduction": "sum", "overlap": "batch"}],
+    "boundary": [{}, {"max_distance": 1}, {"max_distance": 1.5, "include_background": True}, {"max_distance": 30}],
+    "top_k_cross_entropy": [{}, {"share": 0.37}, {"share": 0.5, "over": "sample"}, {"share": 1}],
+    "weighted_sum": [
+        {"terms": [{"loss": "dice"}, {"loss": "boundary", "weight": 0.1, "parameters": {"max_distance": 2}}]},
+        {"terms": [{"loss": "focal", "weight": 2.0, "parameters": {"gamma": 1}}]},
+    ],
 }
+
+EXAMPLES: dict[str, dict[str, Any]] = {"weighted_sum": PARAMETERS["weighted_sum"][0]}
+"""Parameters for the losses that need some."""
 
 CHOICES = [(name, index) for name, choices in PARAMETERS.items() for index in range(len(choices))]
 

@@ -1,5 +1,6 @@
 """The registry: discovery, parameters, faults in words; without a deep-learning library."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import pytest
 from matplotlib.mathtext import MathTextParser
 
+from tests.unit.losses_batches import EXAMPLES, random_batch
+from workflow_lib import generated
 from workflow_lib.errors import Faults, UserError
 from workflow_lib.losses import documentation, registry
 from workflow_lib.losses._parameters import parameter_rows
@@ -33,7 +36,8 @@ def test_the_paper_s_defaults():
 def test_reading_the_registry_loads_no_numeric_library():
     code = (
         "import sys; from workflow_lib.losses import registry as r, documentation as d\n"
-        "[r.build(n) for n in r.names()]; d.text(); r.faults('focal', {'gamma': -1})\n"
+        "r.build('weighted_sum', {'terms': [{'loss': 'dice'}]})\n"
+        "[r.build(n) for n in r.names() if n != 'weighted_sum']; d.text(); r.faults('focal', {'gamma': -1})\n"
         "print([m for m in ('numpy', 'keras', 'tensorflow', 'torch', 'jax', 'matplotlib') if m in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -48,10 +52,17 @@ def test_every_file_is_complete(name):
     MathTextParser("path").parse(f"${loss.EQUATION}$")
     assert all(row.meaning for row in parameter_rows(loss.Parameters))
     assert all(base in registry.names() for base in registry.built_from(name))
-    assert registry.faults(name, {}) == []
-    assert registry.build(name).__name__ == name
-    for preset in registry.PRESETS:
-        assert registry.faults(name, registry.preset(name, preset)) == []
+    chosen = EXAMPLES.get(name, {})
+    assert registry.faults(name, chosen) == []
+    assert registry.build(name, chosen).__name__ == name
+    assert repr(registry.build(name, chosen)).startswith(f"{name}(")
+    if name in NAMES:
+        assert all(registry.faults(name, registry.preset(name, preset)) == [] for preset in registry.PRESETS)
+    else:
+        with pytest.raises(UserError, match="no loss of the Mixed Focal paper"):
+            registry.preset(name, "paper-literal")
+    parameter, values = registry.curves(name)
+    assert parameter == "" or all(registry.faults(name, {parameter: value}) == [] for value in values)
 
 
 def test_numbers_in_quotes_are_numbers():
@@ -87,6 +98,27 @@ def test_all_faults_at_once_each_with_what_is_accepted():
         ("dice", {"smooth": 0}, "a number in (0, 1]"),
         ("cross_entropy", {"alpha": 1}, "it has none"),
         ("cross_entropy", {3: 1}, "it has none"),
+        ("asymmetric_unified_focal", {"gamma": 1}, "a number in [0, 1)"),
+        ("dilated_balanced_cross_entropy", {"radius": -1}, "a number in [0, 64]"),
+        ("dilated_balanced_cross_entropy", {"overlap": "sample"}, "`sum` or `max`"),
+        ("top_k_cross_entropy", {"share": 0}, "a number in (0, 1]"),
+        ("boundary", {"max_distance": 100}, "a number in [1, 63]"),
+        ("weighted_sum", {}, "needs the parameter 'terms'"),
+        ("weighted_sum", {"terms": []}, "'terms' is []"),
+        (
+            "weighted_sum",
+            {"terms": [{"loss": "dice"}, {"loss": "dise"}]},
+            "'terms', number 2: there is no loss 'dise'; did you mean",
+        ),
+        (
+            "weighted_sum",
+            {"terms": [{"loss": "dice", "weight": -1}]},
+            "'terms', number 1, 'weight' should be greater than 0; it is -1",
+        ),
+        ("weighted_sum", {"terms": [{"weight": 1}]}, "'terms', number 1, 'loss' is missing"),
+        ("weighted_sum", {"terms": [{"loss": "dice", "wieght": 1}]}, "'terms', number 1, 'wieght' is an unknown key"),
+        ("weighted_sum", {"terms": ["dice"]}, "'terms', number 1 must be a section with keys; it is 'dice'"),
+        ("weighted_sum", {"terms": [{"loss": "focal", "parameters": {"gama": 1}}]}, "'focal' has no parameter 'gama'"),
     ],
 )
 def test_faults_of_parameters(name, parameters, part):
@@ -101,6 +133,9 @@ def test_a_value_per_class_is_counted_before_training():
     assert registry.faults("focal", {"alpha": [1, 2, 3]}, n_classes=3) == []
     (fault,) = registry.faults("focal", {"alpha": [1, 2]}, n_classes=3)
     assert "'alpha' has 2 values for 3 classes" in fault
+    terms = [{"loss": "dice"}, {"loss": "focal", "parameters": {"alpha": [1, 2]}}]
+    assert registry.faults("weighted_sum", {"terms": terms}, n_classes=2) == []
+    assert registry.faults("weighted_sum", {"terms": terms}, n_classes=3) == [fault]
 
 
 def test_an_unknown_loss_is_told_with_the_nearest_and_the_list():
@@ -159,7 +194,7 @@ def test_a_loss_file_is_found_by_its_name_and_must_be_complete(tmp_path, monkeyp
                 delattr(workflow_lib.losses, name)
 
 
-def test_components_and_depth():
+def test_what_a_loss_is_built_from_and_what_it_needs():
     assert registry.with_components(["mixed_focal", "dice"]) == [
         "mixed_focal",
         "dice",
@@ -168,8 +203,16 @@ def test_components_and_depth():
         "cross_entropy",
         "tversky",
     ]
-    assert [registry.depth(name) for name in ("dice", "tversky", "focal_tversky", "mixed_focal")] == [0, 1, 2, 3]
-    assert registry.family(NAMES, "region") == ["dice", "tversky", "cosine_tversky", "focal_tversky"]
+    assert registry.needed("mixed_focal") == ["mixed_focal"]
+    inner = {"loss": "weighted_sum", "parameters": {"terms": [{"loss": "boundary"}, {"loss": "dice"}]}}
+    assert registry.needed("weighted_sum", {"terms": [{"loss": "dice"}, inner]}) == ["weighted_sum", "dice", "boundary"]
+
+
+def test_equal_choices_are_equal_data():
+    short = registry.resolved_parameters("weighted_sum", {"terms": [{"loss": "focal"}]})
+    long = registry.resolved_parameters("weighted_sum", {"terms": [{"parameters": {"gamma": "2"}, "weight": 1, "loss": "focal"}]})
+    assert short == long
+    assert short["terms"][0]["parameters"] == registry.resolved_parameters("focal")
 
 
 def test_the_page_is_current_and_says_everything(root):
@@ -181,3 +224,132 @@ def test_the_page_is_current_and_says_everything(root):
         assert loss.CITATION in text
         assert all(note in text for note in registry.notes(name))
         assert all(f"| `{parameter}` |" in text for parameter in loss.Parameters.model_fields)
+        if documentation.is_plotted(name):
+            assert f"({documentation.plot_of(name)})" in text
+
+
+NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
+
+
+def test_the_plots_are_current(root):
+    """The same drawing, to a hundredth of a point: other processors round otherwise."""
+    made = {path: text for path, text in generated.contents().items() if path.endswith(".svg")}
+    assert len(made) == len(registry.names())  # one for each but weighted_sum, and the families
+    folder = root / "docs" / "images" / "losses"
+    assert {f"docs/images/losses/{file.name}" for file in folder.iterdir()} == set(made)
+    for path, text in made.items():
+        stored = (root / path).read_text(encoding="utf-8")
+        assert NUMBER.sub("#", stored) == NUMBER.sub("#", text), f"{path}: run `make generated`"
+        numbers = ([float(number) for number in NUMBER.findall(version)] for version in (stored, text))
+        assert next(numbers) == pytest.approx(next(numbers), abs=0.01), f"{path}: run `make generated`"
+
+
+OWN = """
+from typing import Any
+
+from workflow_lib.losses.toolkit import Field, LossFunction, LossParameters, Ops, Tensor, Weight, loss_function
+from workflow_lib.losses import dice
+
+NAME = "{name}"
+LABEL = "My loss"
+CITATION = "Nobody, nowhere."
+EQUATION = "w D"
+FAMILY = "region"
+BUILT_FROM = ("dice",)
+
+
+class Parameters(LossParameters):
+    weight: Weight = Field(2.0, description="w")
+
+
+def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
+    return parameters.weight * dice.formula(ops, y, p, dice.Parameters())
+
+
+def {name}(**parameters: Any) -> LossFunction:
+    return loss_function(NAME, Parameters, formula, parameters)
+"""
+
+
+def own_file(folder, name, *changes):
+    text = OWN.format(name=name)
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path = folder / f"{name}.py"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_loss_file_of_one_s_own(tmp_path, monkeypatch):
+    path = own_file(tmp_path, "own_double_dice")
+    y, p = random_batch((2, 4, 3, 2))
+    name = registry.resolve(str(path))
+    assert name == "own_double_dice"
+    twice = pytest.approx(2 * registry.build("dice").evaluate(y, p))
+    assert registry.build(name).evaluate(y, p) == twice
+    assert registry.build("weighted_sum", {"terms": [{"loss": str(path)}]}).evaluate(y, p) == twice
+    assert registry.needed("weighted_sum", {"terms": [{"loss": name}]}) == ["weighted_sum", name]
+    assert registry.file_of(name) == path
+    assert registry.file_of("dice") is None
+    assert name not in registry.names()
+    assert registry.faults(name, {"weight": -1}) == [
+        "loss 'own_double_dice': parameter 'weight' is -1; accepted: a number in [0, ∞)"
+    ]
+    again = type(registry.build(name)).from_config(registry.build(name, {"weight": 3}).get_config())
+    assert again.evaluate(y, p) == pytest.approx(3 * registry.build("dice").evaluate(y, p))
+    assert not list(tmp_path.rglob("__pycache__"))
+    # What the file says now counts, also within the same second and with the same length.
+    own_file(tmp_path, "own_double_dice", ("Field(2.0", "Field(4.0"))
+    registry.load_file(path)
+    assert registry.build(name).evaluate(y, p) == pytest.approx(4 * registry.build("dice").evaluate(y, p))
+    monkeypatch.chdir(tmp_path)
+    assert registry.resolve("own_double_dice.py") == name
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    with pytest.raises(UserError, match="Two loss files have the same name"):
+        registry.load_file(own_file(other, "own_double_dice"))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("own_a", ("weight: Weight =", "weight Weight ="), ["is no Python, line 16"]),
+        (
+            "own_b",
+            ("from typing import Any", "import tensorflow as tf"),
+            ["line 2, imports tensorflow", "use the operations `ops`"],
+        ),
+        ("own_c", ("from typing import Any", "from keras import ops"), ["imports keras"]),
+        ("own_d", ("from typing import Any", "from . import helper"), ["imports from a file beside it"]),
+        ("own_e", ("from typing import Any", "import nosuchmodule"), ["cannot be read, line 2", "nosuchmodule"]),
+        ("own_f", ('"region"', '"regional"'), ["FAMILY = 'regional'; use distribution, region"]),
+        ("own_g", ('NAME = "own_g"', 'NAME = "other"'), ["NAME = 'other'; it must be 'own_g'"]),
+        ("own_h", ("def own_h(", "def something("), ["does not define own_h"]),
+        ("own_i", ('LABEL = "My loss"', "LABEL = 3"), ["LABEL must be text"]),
+        ("own_j", ("Parameters(LossParameters)", "Parameters"), ["made from LossParameters"]),
+        ("own_k", ('("dice",)', '("dise",)'), ["BUILT_FROM with 'dise'", "did you mean 'dice'"]),
+        ("own_l", ("from typing import Any", "import sys; sys.exit(3)"), ["cannot be read, line 2: SystemExit"]),
+        ("dice", ("w D", "D"), ["has the name of a loss that is there already"]),
+    ],
+)
+def test_faults_of_a_loss_file_are_told(tmp_path, name, change, words):
+    path = own_file(tmp_path, name, change)
+    with pytest.raises(UserError) as caught:
+        registry.load_file(path)
+    assert str(path) in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+    assert registry.file_of(name) is None
+
+
+def test_a_loss_file_that_is_not_there_or_has_no_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"my\.py does not exist in .*a relative path starts at the working directory"):
+        registry.load_file("my.py")
+    (tmp_path / "my-loss.py").write_text("")
+    with pytest.raises(UserError, match="a name of letters, digits and '_'"):
+        registry.load_file("my-loss.py")
+    (tmp_path / "binary.py").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="cannot be read"):
+        registry.load_file("binary.py")

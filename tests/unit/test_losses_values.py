@@ -1,12 +1,14 @@
 """Values of the formulas in NumPy: against the oracle, identities between losses, properties, edges."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit import losses_oracle as oracle
-from tests.unit.losses_batches import CHOICES, SHAPES, edge_batches, parameters, random_batch
+from tests.unit.losses_batches import CHOICES, EXAMPLES, SHAPES, edge_batches, parameters, random_batch
 from workflow_lib.errors import UserError
 from workflow_lib.losses import registry
 from workflow_lib.seeds import generator
@@ -32,8 +34,7 @@ def test_value_equals_the_oracle_at_the_edges(name, index):
 
 
 def test_every_loss_has_an_oracle():
-    assert set(oracle.LOSSES) == {name for name, _ in CHOICES}
-    assert set(oracle.LOSSES) <= set(registry.names())
+    assert set(oracle.LOSSES) == {name for name, _ in CHOICES} == set(registry.names())
 
 
 def test_values_worked_out_by_hand():
@@ -97,37 +98,206 @@ def batches(draw):
     return y, p / p.sum(axis=-1, keepdims=True)
 
 
-CEILINGS = {"cross_entropy": 16.12, "focal": 4.03, "combo": 16.12, "mixed_focal": 5.03}
+HIGHEST_ENTROPY = 16.12
+RANGES = {
+    "cross_entropy": (0, HIGHEST_ENTROPY),
+    "focal": (0, 4.03),
+    "combo": (-1, HIGHEST_ENTROPY),
+    "mixed_focal": (0, 5.03),
+    "symmetric_focal": (0, HIGHEST_ENTROPY),
+    "asymmetric_focal": (0, HIGHEST_ENTROPY),
+    "symmetric_unified_focal": (0, 0.5 + HIGHEST_ENTROPY / 2),
+    "asymmetric_unified_focal": (0, 0.5 + HIGHEST_ENTROPY / 2),
+    "balanced_cross_entropy": (0, HIGHEST_ENTROPY),
+    "dilated_balanced_cross_entropy": (0, HIGHEST_ENTROPY),
+    "top_k_cross_entropy": (0, HIGHEST_ENTROPY),
+    "dice_cross_entropy": (0, 1 + HIGHEST_ENTROPY),
+    "log_cosh_dice": (0, 0.434),
+    "boundary": (-8, 8),
+    "weighted_sum": (-0.2, 1.2),
+}
+"""Least and greatest value; [0, 1] for those that are not here."""
+
+SPATIAL = {"dilated_balanced_cross_entropy", "boundary", "weighted_sum"}
+"""Losses that look at where a voxel is: they may know mirrors and turns, but not the order of voxels."""
+
+BACKGROUND_APART = {
+    *(f"{kind}_{name}" for kind in ("symmetric", "asymmetric") for name in ("focal", "unified_focal")),
+    "asymmetric_focal_tversky",
+    "boundary",
+    "weighted_sum",
+}
+"""Losses that treat the background otherwise than the other classes, which are alike to all of them."""
+
+OVERLAP = {"dice", "tversky", "cosine_tversky", "focal_tversky", "combo", "mixed_focal", "dice_cross_entropy", "generalised_dice"}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(batch=batches(), choice=st.sampled_from(sorted(oracle.LOSSES)), overlap=st.sampled_from(["sample", "batch"]))
-def test_values_stay_in_range_and_ignore_the_order_of_voxels(batch, choice, overlap):
+def test_values_stay_in_range_and_ignore_the_order_of_voxels_samples_and_classes(batch, choice, overlap):
     y, p = batch
-    options = {} if choice in ("cross_entropy", "focal") else {"overlap": overlap}
+    options = {**EXAMPLES.get(choice, {}), **({"overlap": overlap} if choice in OVERLAP else {})}
     before = value(choice, y, p, **options)
-    assert (-1 if choice == "combo" else 0) <= before <= CEILINGS.get(choice, 1.0)
-    order = generator(1, "order").permutation(int(np.prod(y.shape[1:-1])))
-    shuffled = [a.reshape(a.shape[0], -1, a.shape[-1])[:, order] for a in batch]
-    assert value(choice, *shuffled, **options) == pytest.approx(before, rel=1e-9, abs=1e-12)
-    assert value(choice, y[::-1], p[::-1], **options) == pytest.approx(before, rel=1e-9, abs=1e-12)
-    classes = generator(2, "classes").permutation(y.shape[-1])
-    assert value(choice, y[..., classes], p[..., classes], **options) == pytest.approx(before, rel=1e-9, abs=1e-12)
+    low, high = RANGES.get(choice, (0, 1))
+    assert low - 1e-9 <= before <= high + 1e-9
+    same = pytest.approx(before, rel=1e-9, abs=1e-12 if choice != "top_k_cross_entropy" else 1e-7)
+    if choice in SPATIAL:
+        turned = [np.flip(np.swapaxes(a, 1, len(y.shape) - 2), axis=1) for a in batch]
+        assert value(choice, *turned, **options) == same
+    else:
+        order = generator(1, "order").permutation(int(np.prod(y.shape[1:-1])))
+        shuffled = [a.reshape(a.shape[0], -1, a.shape[-1])[:, order] for a in batch]
+        assert value(choice, *shuffled, **options) == same
+    assert value(choice, y[::-1], p[::-1], **options) == same
+    first = 1 if choice in BACKGROUND_APART else 0
+    classes = [*range(first), *(first + generator(2, "classes").permutation(y.shape[-1] - first))]
+    assert value(choice, y[..., classes], p[..., classes], **options) == same
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(batch=batches(), choice=st.sampled_from(sorted(oracle.LOSSES)), step=st.floats(0.05, 1.0))
 def test_moving_towards_the_truth_never_raises_a_loss(batch, choice, step):
     y, p = batch
     inside = y.sum(axis=-1, keepdims=True) > 0
     closer = np.where(inside, (1 - step) * p + step * y, p)
-    assert value(choice, y, closer) <= value(choice, y, p) + 1e-9
+    options = EXAMPLES.get(choice, {})
+    assert value(choice, y, closer, **options) <= value(choice, y, p, **options) + 1e-7
+
+
+LEAST = {
+    "combo": -1.0,
+    # Clipped probabilities leave a distance of 1e-7, and (1e-7)^(1/4) is 0.018.
+    "symmetric_focal_tversky": 1e-7**0.25,
+    "asymmetric_focal_tversky": 1e-7**0.25 * 2 / 3,
+    "symmetric_unified_focal": 1e-7**0.5 / 2,
+    "asymmetric_unified_focal": 1e-7**0.5 / 3,
+}
 
 
 @pytest.mark.parametrize("name", oracle.LOSSES)
 def test_the_perfect_prediction_has_the_least_value(name):
     y, _ = random_batch(SHAPES["3-D three classes"], outside=False)
-    assert value(name, y, y) == pytest.approx(-1 if name == "combo" else 0, abs=1e-4)
+    options = EXAMPLES.get(name, {})
+    perfect = value(name, y, y, **options)
+    if name not in {"boundary", "weighted_sum"}:
+        assert perfect == pytest.approx(LEAST.get(name, 0.0), abs=1e-4, rel=0.2)
+    rng = generator(3, "others")
+    for _ in range(50):
+        other = rng.dirichlet(np.ones(3), y.shape[:-1])
+        assert value(name, y, other, **options) > perfect
+
+
+def test_what_spatial_losses_see():
+    """The same number of false alarms costs the boundary loss more far away, and the dilated cross entropy more nearby."""
+    truth, near, far = (np.zeros((1, 16, 16, 2)) for _ in range(3))
+    truth[..., 0] = near[..., 0] = far[..., 0] = 1
+    for array, rows in ((truth, [5]), (near, [5, 6]), (far, [5, 14])):
+        for row in rows:
+            array[0, row, 5:8] = [0, 1]
+    assert value("dice", truth, near) == pytest.approx(value("dice", truth, far))
+    assert value("boundary", truth, near) < value("boundary", truth, far)
+    dilated = "dilated_balanced_cross_entropy"
+    assert value(dilated, truth, near) > value(dilated, truth, far)
+    assert value(dilated, truth, near, radius=0) == pytest.approx(value(dilated, truth, far, radius=0))
+
+
+def test_signed_distances_worked_out_by_hand():
+    """One row, class in the voxels 2 to 5: outside 2, 1, inside 0, -1, -1, 0, outside 1, 2, 3 cut off at 2."""
+    classes = np.array([[0, 0, 1, 1, 1, 1, 0, 0, 0]])
+    y = np.eye(2)[classes]
+    distances = np.array([2, 1, 0, -1, -1, 0, 1, 2, 2])
+    for voxel in range(9):
+        p = np.zeros((1, 9, 2))
+        p[0, voxel, 1] = 1
+        assert value("boundary", y, p, max_distance=2) == pytest.approx(distances[voxel] / 9)
+
+
+def test_dilated_weights_worked_out_by_hand():
+    """Five voxels, the last is foreground. R = 1: |D_0| = 5, |D_1| = 2; weights 1/10 of each, and 1/4 more of the last two."""
+    y = np.eye(2)[np.array([[0, 0, 0, 0, 1]])]
+    weights = {0: [1 / 8] * 4 + [1 / 2], 1: [1 / 10] * 3 + [7 / 20] * 2, 4: [1 / 5] * 5}
+    for radius, expected in weights.items():
+        for voxel in range(5):
+            p = y.copy()
+            p[0, voxel] = [0.5, 0.5]
+            assert value("dilated_balanced_cross_entropy", y, p, radius=radius) == pytest.approx(
+                expected[voxel] * np.log(2), abs=1e-6
+            )
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_special_cases_of_the_unified_family(shape):
+    """What the family's overview figure claims; where the identity holds up to a constant, the constant is asserted."""
+    y, p = random_batch(shape)
+    same: Any = {"rel": 1e-12}
+    unified = "symmetric_unified_focal"
+    tversky = {"smooth": 1e-7}
+    for options in ({}, {"overlap": "batch"}, {"class_reduction": "sum"}, {"include_background": False}):
+        of_region = {**tversky, **options}
+        assert value(unified, y, p, weight=1, gamma=0, delta=0.5, **options) == pytest.approx(
+            value("dice", y, p, **of_region), **same
+        )
+        for delta in (0.3, 0.6):
+            region = value(unified, y, p, weight=1, gamma=0, delta=delta, **options)
+            assert region == pytest.approx(value("tversky", y, p, delta=delta, **of_region), **same)
+            # The exponents are 1 - gamma here, 1/gamma in the focal Tversky loss of the Mixed Focal paper.
+            for gamma in (0.25, 0.75):
+                region = value(unified, y, p, weight=1, gamma=gamma, delta=delta, **options)
+                theirs = value("focal_tversky", y, p, gamma=1 / (1 - gamma), delta=delta, **of_region)
+                assert region == pytest.approx(theirs, **same)
+                assert region == value("symmetric_focal_tversky", y, p, gamma=gamma, delta=delta, **of_region)
+    for gamma in (0.0, 0.5, 2.0):
+        # Half: delta and 1 - delta are both 1/2, the alpha of the focal loss.
+        distribution = value(unified, y, p, weight=0, gamma=min(gamma, 0.9), delta=0.5)
+        assert distribution == pytest.approx(0.5 * value("focal", y, p, alpha=None, gamma=min(gamma, 0.9)), **same)
+        assert value("symmetric_focal", y, p, gamma=gamma, delta=0.5) == pytest.approx(
+            value("focal", y, p, alpha=0.5, gamma=gamma), **same
+        )
+    assert value(unified, y, p, weight=0, gamma=0, delta=0.5) == pytest.approx(0.5 * value("cross_entropy", y, p), **same)
+    combo = value("combo", y, p, alpha=1 / 3, smooth=1e-7)
+    assert value(unified, y, p, weight=0.5, gamma=0, delta=0.5) == pytest.approx(0.75 * combo + 0.5, **same)
+    # Without exponents nothing is left to treat asymmetrically.
+    for name in ("focal", "focal_tversky", "unified_focal"):
+        assert value(f"asymmetric_{name}", y, p, gamma=0) == pytest.approx(value(f"symmetric_{name}", y, p, gamma=0), **same)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_special_cases_of_the_dilated_cross_entropy_and_the_others(shape):
+    y, p = random_batch(shape)
+    same: Any = {"rel": 1e-12}
+    dilated = "dilated_balanced_cross_entropy"
+    for frequencies in ("image", "batch"):
+        options = {"frequencies": frequencies}
+        balanced = pytest.approx(value("balanced_cross_entropy", y, p, **options), **same)
+        for overlap in ("sum", "max"):
+            assert value(dilated, y, p, radius=0, overlap=overlap, **options) == balanced
+        # Every class is in every image, so that the dilation reaches everything.
+        assert value(dilated, y, p, radius=64, **options) == pytest.approx(value("cross_entropy", y, p), **same)
+        assert value(dilated, y, p, radius=64, overlap="max", **options) == pytest.approx(value("cross_entropy", y, p), **same)
+    assert value("dice_cross_entropy", y, p) == pytest.approx(value("combo", y, p) + 1, **same)
+    assert value("dice_cross_entropy", y, p, cross_entropy_weight=0) == pytest.approx(value("dice", y, p), **same)
+    assert value("dice_cross_entropy", y, p, dice_weight=0) == pytest.approx(value("cross_entropy", y, p), **same)
+    assert value("log_cosh_dice", y, p) == pytest.approx(np.log(np.cosh(value("dice", y, p))), **same)
+    assert value("top_k_cross_entropy", y, p, share=1) == pytest.approx(value("cross_entropy", y, p), rel=1e-7)
+    terms = [{"loss": "dice"}, {"loss": "cross_entropy"}]
+    assert value("weighted_sum", y, p, terms=terms) == pytest.approx(value("dice_cross_entropy", y, p), **same)
+    nested = [{"loss": "weighted_sum", "weight": 3, "parameters": {"terms": terms}}]
+    assert value("weighted_sum", y, p, terms=nested) == pytest.approx(3 * value("dice_cross_entropy", y, p), **same)
+
+
+def test_balanced_cross_entropy_is_the_mean_over_the_classes_of_their_means():
+    y, p = random_batch(SHAPES["3-D three classes"], outside=False)
+    means = [np.mean([-np.log(p[b][y[b][..., c] == 1][..., c]).mean() for c in range(3)]) for b in range(2)]
+    assert value("balanced_cross_entropy", y, p) == pytest.approx(np.mean(means), rel=1e-12)
+
+
+def test_top_k_takes_the_largest_and_shares_among_equals():
+    y = np.eye(2)[np.zeros((1, 10), int)]
+    p0 = np.array([0.1, 0.5, 0.5, 0.5, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9])
+    p = np.stack([p0, 1 - p0], axis=-1)[None]
+    assert value("top_k_cross_entropy", y, p, share=0.1) == pytest.approx(-np.log(0.1), abs=1e-7)
+    assert value("top_k_cross_entropy", y, p, share=0.3) == pytest.approx(-(np.log(0.1) + 2 * np.log(0.5)) / 3, abs=1e-7)
+    assert value("top_k_cross_entropy", y, p, share=0.01) == pytest.approx(-np.log(0.1), abs=1e-7)
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ from workflow_lib.losses import registry
 
 POINTS = 201
 
-PANELS: tuple[tuple[str, tuple[float, ...], dict[str, float | None], str], ...] = (
-    ("focal", (0.0, 1.0, 2.0, 3.0), {"alpha": None}, "probability of the true class"),
-    ("focal_tversky", (1.0, 4 / 3, 2.0, 3.0), {}, "Tversky index"),
-    ("cosine_tversky", (1.0, 2.0, 3.0, 4.0), {}, "Tversky index"),
+PANELS: tuple[tuple[str, dict[str, float | None], str], ...] = (
+    ("focal", {"alpha": None}, "probability of the true class"),
+    ("focal_tversky", {}, "Tversky index"),
+    ("cosine_tversky", {}, "Tversky index"),
 )
-"""Loss, values of γ in the paper's order, other parameters, and what x is."""
+"""Loss, other parameters, and what x is, in the paper's order; the values of γ stand in the losses' own files (CURVES)."""
 
 LINES = ("-", "--", "-.", ":")
 COLOURS = PALETTE[:4]
@@ -40,12 +40,13 @@ def draw() -> Figure:
     """Return the figure: a) focal loss, b) focal Tversky loss, c) cosine Tversky loss (Eq. 15), one curve for each γ."""
     figure = new_figure(height_mm=66)
     axes = list(figure.subplots(1, len(PANELS)))
-    for axis, (name, gammas, parameters, quantity) in zip(axes, PANELS, strict=True):
+    for axis, (name, parameters, quantity) in zip(axes, PANELS, strict=True):
+        parameter, gammas = registry.curves(name)
         # The logarithm of the focal loss ends the curve at 0; the others are drawn over the whole of [0, 1].
         x = np.linspace(0.005 if name == "focal" else 0.0, 1.0, POINTS)
         for index, gamma in enumerate(gammas):
             label = f"γ = {Fraction(gamma).limit_denominator(9)}"
-            axis.plot(x, curve(name, {**parameters, "gamma": gamma}, x), LINES[index], color=COLOURS[index], label=label)
+            axis.plot(x, curve(name, {**parameters, parameter: gamma}, x), LINES[index], color=COLOURS[index], label=label)
         _finish(axis, registry.get(name).LABEL, quantity, top=5.0 if name == "focal" else 1.0)
     label_panels(axes)
     return figure

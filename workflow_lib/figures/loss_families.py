@@ -1,92 +1,143 @@
-"""Fig. 1: the family of losses and what is built from what, drawn from the registry."""
+"""Fig. 1: the family of losses and what is built from what, as the losses themselves say it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from workflow_lib.figures.style import GREY, INK, TEXT_WIDTH_MM, new_figure
-from workflow_lib.losses import registry
+from workflow_lib.figures.text import wrapped
+from workflow_lib.losses.registry import FAMILIES, Node
 
-COLUMNS = ("distribution", "compound", "region")
-"""Families from left to right: the compounds stand between the two that they combine."""
+COLUMNS = ("distribution", "compound", "region", "boundary")
+"""Families from left to right: the compounds stand between the two that they combine. Those without a loss are left out."""
 
-TINTS = {"distribution": "#dce9f5", "compound": "#ece7f0", "region": "#fbe6d6"}
+TINTS = {"distribution": "#dce9f5", "compound": "#ece7f0", "region": "#fbe6d6", "boundary": "#e2f0e4"}
 
-COLUMN_MM = 46.0
-BOX_MM = 34.0
+WIDEST_COLUMN_MM = 46.0
+NARROWEST_GAP_MM = 3.0
+MARGIN_MM = 6.0
 BOX_HEIGHT_MM = 8.0
-PITCH_MM = 14.0
+PITCH_MM = 12.5
 HEAD_MM = 12.0
 FOOT_MM = 6.0
+LETTERS = 17
+"""Letters in a line of a box, which has two lines."""
 
 Centre = tuple[float, float]
 
 
-def draw(names: Sequence[str]) -> Figure:
-    """Return the figure for the registry's losses `names`.
+@dataclass(frozen=True)
+class _Layout:
+    """Where the families stand, in millimetres from the top left corner of the figure."""
 
-    Losses that one of them is built from are drawn too, dashed when they are not in `names`. Arrows lead from a loss to those
-    that generalise it or combine it with others. Raises UserError for a name that is not in the registry.
+    columns: dict[str, list[Node]]
+    width: float
+    gap: float
+    rows: int
+
+    @property
+    def box(self) -> float:
+        """Width of a box; the rest of the column is room for the arcs on both sides."""
+        return self.width - 2 * MARGIN_MM
+
+    def centre(self, family: str) -> float:
+        """Return the middle of a family's column."""
+        return self.gap + self.width / 2 + list(self.columns).index(family) * (self.width + self.gap)
+
+    def centres(self) -> dict[str, Centre]:
+        """Return the centre of each box; a short column is centred on the tallest."""
+        return {
+            node.name: (self.centre(family), HEAD_MM + ((self.rows - len(members)) / 2 + row + 0.5) * PITCH_MM)
+            for family, members in self.columns.items()
+            for row, node in enumerate(members)
+        }
+
+
+def draw(nodes: Sequence[Node], trained: Collection[str]) -> Figure:
+    """Return the figure of the losses `nodes`; those whose names are not in `trained` are dashed.
+
+    Arrows lead from a loss to those that generalise it or combine it with others.
     """
-    shown = registry.with_components(names)
-    columns = {family: registry.family(shown, family) for family in COLUMNS}
-    rows = max(len(members) for members in columns.values())
-    note = len(shown) > len(set(names))
-    height = HEAD_MM + rows * PITCH_MM + (FOOT_MM if note else 1.0)
+    layout = _layout(nodes)
+    note = any(node.name not in trained for node in nodes)
+    height = HEAD_MM + layout.rows * PITCH_MM + (FOOT_MM if note else 1.0)
     figure = new_figure(TEXT_WIDTH_MM, height, layout=None)
     axis = figure.add_axes((0, 0, 1, 1))
     axis.set_xlim(0, TEXT_WIDTH_MM)
     axis.set_ylim(height, 0)
     axis.axis("off")
-    centres = _place(columns, rows)
-    for family, members in columns.items():
-        _panel(axis, family, bool(members), rows)
-    for name in shown:
-        for base in registry.built_from(name):
-            _arrow(axis, base, name, centres)
-    for name, centre in centres.items():
-        _box(axis, registry.get(name).LABEL, centre, dashed=name not in names)
+    centres = layout.centres()
+    for family in layout.columns:
+        _panel(axis, family, layout)
+    for node in nodes:
+        for base in node.built_from:
+            _arrow(axis, centres[base], centres[node.name], layout)
+    for node in nodes:
+        _box(axis, node.label, centres[node.name], layout.box, dashed=node.name not in trained)
     if note:
         text = "Dashed: not trained in this study, but a loss of this study is built from it."
         axis.text(TEXT_WIDTH_MM / 2, height - 2, text, ha="center", va="bottom", color=GREY, fontsize=7)
     return figure
 
 
-def _column_centre(family: str) -> float:
-    gap = (TEXT_WIDTH_MM - len(COLUMNS) * COLUMN_MM) / (len(COLUMNS) + 1)
-    return gap + COLUMN_MM / 2 + COLUMNS.index(family) * (COLUMN_MM + gap)
+def _layout(nodes: Sequence[Node]) -> _Layout:
+    columns = {family: _descending([node for node in nodes if node.family == family]) for family in COLUMNS}
+    columns = {family: members for family, members in columns.items() if members}
+    rows = {node.name: row / len(members) for members in columns.values() for row, node in enumerate(members)}
+    if "compound" in columns:
+        columns["compound"].sort(key=lambda node: (_mean_row(node, rows), node.label))
+    width = min(WIDEST_COLUMN_MM, (TEXT_WIDTH_MM - NARROWEST_GAP_MM) / len(columns) - NARROWEST_GAP_MM)
+    gap = (TEXT_WIDTH_MM - len(columns) * width) / (len(columns) + 1)
+    return _Layout(columns, width, gap, max(len(members) for members in columns.values()))
 
 
-def _place(columns: dict[str, list[str]], rows: int) -> dict[str, Centre]:
-    """Return the centre of each box in millimetres; a short column is centred on the tallest."""
-    return {
-        name: (_column_centre(family), HEAD_MM + ((rows - len(members)) / 2 + row + 0.5) * PITCH_MM)
-        for family, members in columns.items()
-        for row, name in enumerate(members)
-    }
+def _descending(members: Sequence[Node]) -> list[Node]:
+    """Return the losses of a family, each followed by those built from it, small families first: few arcs cross that way."""
+    names = {node.name for node in members}
+
+    def line_of(node: Node) -> list[Node]:
+        below = sorted((line_of(other) for other in members if _first(other, names) == node.name), key=_size)
+        return [node, *(other for line in below for other in line)]
+
+    lines = sorted((line_of(node) for node in members if not _first(node, names)), key=_size)
+    return [node for line in lines for node in line]
 
 
-def _panel(axis: Axes, family: str, used: bool, rows: int) -> None:
-    if not used:
-        return
-    centre = _column_centre(family)
-    corner = (centre - COLUMN_MM / 2, 2.0)
-    size = (COLUMN_MM, HEAD_MM + rows * PITCH_MM - 3.0)
+def _first(node: Node, names: Collection[str]) -> str:
+    """Return the first loss of the same family that the loss is built from, or nothing."""
+    return next((base for base in node.built_from if base in names), "")
+
+
+def _size(line: Sequence[Node]) -> tuple[int, str]:
+    return len(line), line[0].label
+
+
+def _mean_row(node: Node, rows: Mapping[str, float]) -> float:
+    """Return the mean place of the losses that a loss is built from, 0 at the top: compounds stand near their parts."""
+    return sum(rows[base] for base in node.built_from) / max(len(node.built_from), 1)
+
+
+def _panel(axis: Axes, family: str, layout: _Layout) -> None:
+    centre = layout.centre(family)
+    corner = (centre - layout.width / 2, 2.0)
+    size = (layout.width, HEAD_MM + layout.rows * PITCH_MM - 3.0)
     axis.add_patch(
         FancyBboxPatch(corner, *size, boxstyle="round,pad=0,rounding_size=2", facecolor=TINTS[family], edgecolor="none", zorder=0)
     )
-    heading = registry.FAMILIES[family]
-    axis.text(centre, 7.0, f"{heading[0].upper()}{heading[1:]} losses", ha="center", va="center", weight="bold", color=INK)
+    heading = FAMILIES[family]
+    text = f"{heading[0].upper()}{heading[1:]} losses"
+    axis.text(centre, 7.0, text, ha="center", va="center", weight="bold", color=INK, fontsize=7.5)
 
 
-def _box(axis: Axes, label: str, centre: Centre, dashed: bool) -> None:
-    corner = (centre[0] - BOX_MM / 2, centre[1] - BOX_HEIGHT_MM / 2)
+def _box(axis: Axes, label: str, centre: Centre, width: float, dashed: bool) -> None:
+    corner = (centre[0] - width / 2, centre[1] - BOX_HEIGHT_MM / 2)
     axis.add_patch(
         FancyBboxPatch(
             corner,
-            BOX_MM,
+            width,
             BOX_HEIGHT_MM,
             boxstyle="round,pad=0,rounding_size=1.2",
             facecolor="white",
@@ -96,26 +147,29 @@ def _box(axis: Axes, label: str, centre: Centre, dashed: bool) -> None:
             zorder=2,
         )
     )
-    # A label of any length stays in its box: DejaVu Sans at 8 pt is about 1.7 mm a letter.
-    size = min(8.0, 8.0 * (BOX_MM - 2) / (1.7 * max(len(label), 1)))
-    axis.text(*centre, label, ha="center", va="center", fontsize=size, color=INK, zorder=3)
+    # The heading says that these are losses.
+    text = wrapped(label.removesuffix(" loss"), LETTERS, 2)
+    # A label of any length stays in its box: DejaVu Sans at 7.5 pt is at most 1.65 mm a letter.
+    longest = max(len(line) for line in text.split("\n"))
+    size = min(7.5, 7.5 * (width - 2) / (1.65 * max(longest, 1)))
+    axis.text(*centre, text, ha="center", va="center", fontsize=size, color=INK, zorder=3, linespacing=1.05)
 
 
-def _arrow(axis: Axes, base: str, name: str, centres: dict[str, Centre]) -> None:
+def _arrow(axis: Axes, start: Centre, end: Centre, layout: _Layout) -> None:
     """Draw an arrow between two columns from side to side, and within a column around the boxes between the two."""
-    start, end = centres[base], centres[name]
+    box = layout.box
     if start[0] == end[0]:
         outward = 1 if start[0] > TEXT_WIDTH_MM / 2 else -1
-        side = start[0] + outward * BOX_MM / 2
+        side = start[0] + outward * box / 2
         # Farther boxes get an arc that stands out more, so that arcs from one box do not cross; all stay in the panel.
         distance = abs(end[1] - start[1])
-        bulge = min(2.1 * distance / PITCH_MM, (COLUMN_MM - BOX_MM) / 2 - 0.8)
+        bulge = min(1.9 * distance / PITCH_MM, MARGIN_MM - 0.8)
         bend = f"arc3,rad={-2 * outward * bulge / (distance - 3.0)}"
         ends = ((side, start[1] + 1.5), (side, end[1] - 1.5))
     else:
         outward = 1 if end[0] > start[0] else -1
         bend = "arc3,rad=0"
-        ends = ((start[0] + outward * BOX_MM / 2, start[1]), (end[0] - outward * BOX_MM / 2, end[1]))
+        ends = ((start[0] + outward * box / 2, start[1]), (end[0] - outward * box / 2, end[1]))
     axis.add_patch(
         FancyArrowPatch(
             *ends,

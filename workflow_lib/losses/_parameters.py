@@ -67,7 +67,12 @@ def parameter_rows(model: type[LossParameters]) -> list[ParameterRow]:
     """Return the parameters of a loss in words, in the order of the model."""
     properties = model.model_json_schema()["properties"] if model.model_fields else {}
     return [
-        ParameterRow(name, show(field.get_default()), _accepted(properties[name]), field.description or "")
+        ParameterRow(
+            name,
+            "required" if field.is_required() else show(field.get_default()),
+            _accepted(properties[name]),
+            field.description or "",
+        )
         for name, field in model.model_fields.items()
     ]
 
@@ -94,6 +99,8 @@ def _accepted(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return " or ".join(f"`{value}`" for value in schema["enum"])
     kind = schema.get("type")
+    if kind == "array" and "$ref" in schema["items"]:
+        return "a list with a section for each"
     if kind == "array":
         return f"a list with one value per class, each {_accepted(schema['items'])}"
     if kind in ("number", "integer"):
@@ -138,12 +145,32 @@ def _in_words(loss: str, model: type[LossParameters], parameters: Mapping[str, A
             fault = f"loss {loss!r}: {message}"
         elif name not in accepted:
             fault = f"loss {loss!r} has no parameter {name!r}{_hint(name, accepted)}"
+        elif item["type"] == "missing" and len(item["loc"]) == 1:
+            fault = f"loss {loss!r} needs the parameter {name!r}: {accepted[name]}"
+        elif len(item["loc"]) > 1 and isinstance(item["loc"][1], int):
+            fault = f"loss {loss!r}: parameter {name!r}{_inner_fault(item['loc'][1:], message, item['input'])}"
+            name = str(item["loc"])
+        elif item["type"] == "too_short" and any(place.startswith(f"({name!r}, ") for place in faults):
+            # The sections at fault are not counted; they have been told.
+            continue
         else:
             reason = f" ({message})" if item["type"] == "value_error" else ""
             fault = f"loss {loss!r}: parameter {name!r} is {parameters.get(name)!r}{reason}; accepted: {accepted[name]}"
         # A parameter that accepts several types has a fault for each of them; the sentence names them all at once.
         faults.setdefault(name, fault)
     return list(faults.values())
+
+
+def _inner_fault(place: tuple[int | str, ...], message: str, given: object) -> str:
+    """Return where in a list of sections a fault is, and what."""
+    where = "".join(f", {part!r}" if isinstance(part, str) else f", number {part + 1}" for part in place)
+    words = {"Field required": "is missing", "Extra inputs are not permitted": "is an unknown key"}
+    if message in words:
+        return f"{where} {words[message]}"
+    if "valid dictionary" in message:
+        return f"{where} must be a section with keys; it is {given!r}"
+    shown = "" if isinstance(given, dict) else f"; it is {given!r}"
+    return f"{where} {message.replace('Input should', 'should')}{shown}" if shown else f"{where}: {message}"
 
 
 def _hint(name: str, known: Mapping[str, str]) -> str:

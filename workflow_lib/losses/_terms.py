@@ -41,6 +41,10 @@ class LossFunction:
         self.parameters = parameters
         self._formula = formula
 
+    def formula(self, ops: Ops, y: Tensor, p: Tensor) -> Tensor:
+        """Return the loss by the operations `ops` of tensors in one floating dtype, without looking at their shapes."""
+        return self._formula(ops, y, p, self.parameters)
+
     def __call__(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return the loss of one-hot ground truth and softmax output, both (batch, spatial axes, classes).
 
@@ -52,7 +56,7 @@ class LossFunction:
         self._check(y.shape, p.shape)
         # In half precision 1 - 1e-7 is 1 and a sum over a patch overflows; so cast before anything else.
         dtype = "float64" if "float64" in str(p.dtype) else "float32"
-        return self._formula(ops, ops.cast(y, dtype), ops.cast(p, dtype), self.parameters)
+        return self.formula(ops, ops.cast(y, dtype), ops.cast(p, dtype))
 
     def evaluate(self, y_true: Any, y_pred: Any) -> float:
         """Return the loss of NumPy arrays in float64, by the same formula, without Keras."""
@@ -60,7 +64,7 @@ class LossFunction:
 
         y, p = numpy.asarray(y_true, dtype=numpy.float64), numpy.asarray(y_pred, dtype=numpy.float64)
         self._check(y.shape, p.shape)
-        return float(self._formula(numpy, y, p, self.parameters))
+        return float(self.formula(numpy, y, p))
 
     def get_config(self) -> dict[str, Any]:
         """Return what Keras stores when a model is saved with this loss."""
@@ -102,9 +106,25 @@ def loss_function(name: str, model: type[LossParameters], formula: Formula, para
     return LossFunction(name, read_parameters(name, model, parameters), formula)
 
 
+def cast(ops: Ops, x: Tensor, dtype: Any) -> Tensor:
+    """Return x as another dtype; NumPy and `keras.ops` have no name in common for it."""
+    return ops.cast(x, dtype) if hasattr(ops, "cast") else x.astype(dtype)
+
+
+def counted_axes(x: Tensor, over: str) -> tuple[int, ...]:
+    """Return the axes that a count runs over: the spatial ones, and for `batch` that of the samples too."""
+    return tuple(range(0 if over == "batch" else 1, len(x.shape) - 1))
+
+
 def clip_probabilities(ops: Ops, p: Tensor) -> Tensor:
     """Return q = clip(p, 1e-7, 1 - 1e-7)."""
     return ops.clip(p, EPSILON, 1.0 - EPSILON)
+
+
+def power(ops: Ops, base: Tensor, exponent: float) -> Tensor:
+    """Return base**exponent of a base that is not negative; the exponents that losses use most need no logarithm."""
+    quick = {0.0: ops.ones_like, 0.5: ops.sqrt, 1.0: lambda x: x, 2.0: lambda x: x * x, 3.0: lambda x: x * x * x}
+    return quick[exponent](base) if exponent in quick else ops.power(base, exponent)
 
 
 def cross_entropy_terms(ops: Ops, y: Tensor, q: Tensor) -> Tensor:
@@ -130,7 +150,7 @@ def tversky_distance(ops: Ops, y: Tensor, p: Tensor, delta: float, parameters: O
     TI = (TP + s) / (TP + delta FN + (1 - delta) FP + s). The complement is computed as the quotient of the errors, which
     keeps its digits near 0 where 1 - TI in float32 would have none, and is never negative for p in [0, 1].
     """
-    axes = tuple(range(0 if parameters.overlap == "batch" else 1, len(p.shape) - 1))
+    axes = counted_axes(p, parameters.overlap)
     hit = y * p
     true_positives = ops.sum(hit, axis=axes)
     false_negatives = ops.sum(y - hit, axis=axes)

@@ -28,6 +28,7 @@ EQUATION = r"\mathcal{L}_{C} = \mathcal{L}_{CE} - \frac{1}{C} \sum_{c=1}^{C} \ma
 FAMILY = "compound"
 BUILT_FROM: tuple[str, ...] = ("cross_entropy", "dice")
 PRESETS: dict[str, dict[str, Any]] = {"paper-literal": {"class_reduction": "sum"}}
+CURVES = ("alpha", (0.25, 0.5, 0.75))
 NOTES: tuple[str, ...] = (
     "Eq. 18 is the default: cross entropy minus DSC, unweighted. It differs from cross entropy plus Dice loss by a constant.",
     "With `alpha` it is the general loss α · mCE − (1 − α) · DSC.",

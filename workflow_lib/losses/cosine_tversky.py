@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from workflow_lib.losses._parameters import Number, OverlapParameters, Share
-from workflow_lib.losses._terms import LossFunction, Ops, Tensor, loss_function, reduce_classes, tversky_distance
+from workflow_lib.losses._terms import LossFunction, Ops, Tensor, loss_function, power, reduce_classes, tversky_distance
 
 NAME = "cosine_tversky"
 LABEL = "Cosine Tversky loss"
@@ -18,6 +18,7 @@ EQUATION = r"\mathcal{L}_{CT} = \frac{1}{C} \sum_{c=1}^{C} \cos^{\gamma}\left(\f
 FAMILY = "region"
 BUILT_FROM: tuple[str, ...] = ("tversky",)
 PRESETS: dict[str, dict[str, Any]] = {"paper-literal": {"class_reduction": "sum"}}
+CURVES = ("gamma", (1.0, 2.0, 3.0, 4.0))
 NOTES: tuple[str, ...] = (
     "Eq. 15, the curves printed in Fig. 2c (which are cos^{2γ}) and the code that the authors published later (1 − cos^γ(π TI), "
     "which rewards destroying overlap) disagree. Eq. 15 is implemented, and our Fig. 2c draws it.",
@@ -38,7 +39,7 @@ def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
     """Return the mean over the batch, and mean or sum over the classes, of cos(pi/2 TI)^gamma."""
     distance = ops.clip(tversky_distance(ops, y, p, parameters.delta, parameters), 0.0, 1.0)
     # cos(pi/2 TI) = sin(pi/2 (1 - TI)), which is exactly 0 at full overlap and never negative.
-    return reduce_classes(ops, ops.power(ops.sin(math.pi / 2 * distance), parameters.gamma), parameters)
+    return reduce_classes(ops, power(ops, ops.sin(math.pi / 2 * distance), parameters.gamma), parameters)
 
 
 def cosine_tversky(**parameters: Any) -> LossFunction:

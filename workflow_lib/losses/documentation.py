@@ -3,6 +3,8 @@
 from workflow_lib.losses import registry
 from workflow_lib.losses._parameters import parameter_rows
 
+FAMILIES = "images/losses/families.svg"
+
 HEAD = r"""# Losses
 
 <!-- Written by `make generated` from the files in workflow_lib/losses; do not edit. -->
@@ -11,20 +13,38 @@ A loss is chosen by name in the study, with parameters that differ from its defa
 
 ```yaml
 losses:
-  tversky_recall: {loss: tversky, label: "Tversky loss (δ = 0.9)", parameters: {delta: 0.9}}
+  tversky_recall:                       # any name; it is the folder of the results
+    loss: tversky
+    label: Tversky loss (δ = 0.9)       # its name in tables and figures
+    parameters: {delta: 0.9}
+  dice_literal:
+    loss: dice
+    preset: paper-literal               # as the paper's equations are printed; `paper` is the default
+    label: Dice loss (sum over classes)
+  dice_and_boundary:
+    loss: weighted_sum                  # a compound of your own
+    label: Dice + 0.1 boundary
+    parameters:
+      terms:
+        - {loss: dice}
+        - {loss: boundary, weight: 0.1, parameters: {max_distance: 5}}
+  mine:
+    loss: my_losses/soft_f2.py          # a file of your own: docs/add-a-loss.md
 ```
 
-or used alone, on channels-last softmax output of any number of spatial axes:
+or used alone, on channels-last softmax output of any number of spatial axes, with any backend of Keras 3:
 
 ```python
-from workflow_lib.losses.mixed_focal import mixed_focal
+from workflow_lib.losses.asymmetric_unified_focal import asymmetric_unified_focal
 
-model.compile(optimizer="adam", loss=mixed_focal(delta=0.6))
+model.compile(optimizer="adam", loss=asymmetric_unified_focal(delta=0.7))
 ```
 
 A model that was saved with a loss is loaded with `keras.saving.load_model(path, custom_objects=registry.keras_objects())`
 (`workflow_lib.losses.registry`). With mixed precision keep the softmax layer in float32: where a class is absent from the patch
 and from the prediction, the gradient of an overlap (about 1/s) does not fit into float16.
+
+![Which loss is built from which](images/losses/families.svg)
 
 ## Notation
 
@@ -46,8 +66,22 @@ Cross entropies are averaged over batch and voxels; overlaps are counted per sam
 averaged over the batch. Everything is computed in float32, whatever the precision of the network. A voxel outside the volume
 has no class: it adds nothing to a cross entropy (and counts in its mean), and its probabilities count as false positives.
 
-The defaults are the preset `paper`; the preset `paper-literal` differs where a table says so.
+The defaults of the paper's losses are the preset `paper`; the preset `paper-literal` differs where the text says so.
+
+The plots show the value of each loss on a square of 48 x 48 voxels with a disc of radius 6 in the middle (5 % of the voxels), for
+values of one parameter: on the left the disc is given the probability on the axis and all else is right (misses), on the right a
+ring of 3 voxels around the disc is given the foreground by mistake (false alarms).
 """
+
+
+def is_plotted(name: str) -> bool:
+    """Return whether the loss has a plot: not when it has no defaults to plot."""
+    return not registry.faults(name)
+
+
+def plot_of(name: str) -> str:
+    """Return the path of the plot of a loss from docs/losses.md."""
+    return f"images/losses/{name}.svg"
 
 
 def text() -> str:
@@ -72,8 +106,9 @@ def _loss(name: str) -> str:
         parts.append("\n".join(lines))
     else:
         parts.append("No parameters.")
-    literal = registry.preset(name, "paper-literal")
-    if literal:
+    if is_plotted(name):
+        parts.append(f"![Values of the {loss.LABEL}]({plot_of(name)})")
+    if hasattr(loss, "PRESETS") and (literal := registry.preset(name, "paper-literal")):
         parts.append("Preset `paper-literal`: " + ", ".join(f"`{key}: {value}`" for key, value in literal.items()) + ".")
     base = registry.built_from(name)
     if base:

@@ -14,6 +14,7 @@ from workflow_lib.losses._terms import (
     cross_entropy_terms,
     loss_function,
     mean_over_voxels,
+    power,
 )
 
 NAME = "focal"
@@ -28,6 +29,7 @@ EQUATION = (
 FAMILY = "distribution"
 BUILT_FROM: tuple[str, ...] = ("cross_entropy",)
 PRESETS: dict[str, dict[str, Any]] = {}
+CURVES = ("gamma", (0.0, 1.0, 2.0, 3.0))
 NOTES: tuple[str, ...] = (
     "Eq. 6 and 7 print the modulating factor outside the sum over voxels. It belongs inside, as in Lin et al.: it depends on the "
     "probability of each voxel.",
@@ -63,7 +65,7 @@ class Parameters(LossParameters):
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
     """Return the mean over batch and voxels of the sum over the classes of -alpha (1 - q)^gamma y log q."""
     q = clip_probabilities(ops, p)
-    terms = ops.power(1.0 - q, parameters.gamma) * cross_entropy_terms(ops, y, q)
+    terms = power(ops, 1.0 - q, parameters.gamma) * cross_entropy_terms(ops, y, q)
     return mean_over_voxels(ops, terms * _weights(ops, terms, parameters))
 
 

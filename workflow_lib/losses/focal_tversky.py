@@ -12,6 +12,7 @@ from workflow_lib.losses._terms import (
     Tensor,
     clip_probabilities,
     loss_function,
+    power,
     reduce_classes,
     tversky_distance,
 )
@@ -26,6 +27,7 @@ EQUATION = r"\mathcal{L}_{FT} = \frac{1}{C} \sum_{c=1}^{C} \left(1 - \mathrm{TI}
 FAMILY = "region"
 BUILT_FROM: tuple[str, ...] = ("tversky",)
 PRESETS: dict[str, dict[str, Any]] = {"paper-literal": {"class_reduction": "sum"}}
+CURVES = ("gamma", (1.0, 4 / 3, 2.0, 3.0))
 NOTES: tuple[str, ...] = (
     "The exponent is 1/γ, as in Eq. 14 and Abraham and Khan. The authors' code of the time names the exponent itself gamma: its "
     "0.75 is γ = 4/3 here.",
@@ -49,7 +51,7 @@ class Parameters(OverlapParameters):
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
     """Return the mean over the batch, and mean or sum over the classes, of (1 - TI)^(1/gamma) on clipped probabilities."""
     distance = tversky_distance(ops, y, clip_probabilities(ops, p), parameters.delta, parameters)
-    powered = ops.power(ops.maximum(distance, DISTANCE_FLOOR), 1.0 / parameters.gamma)
+    powered = power(ops, ops.maximum(distance, DISTANCE_FLOOR), 1.0 / parameters.gamma)
     return reduce_classes(ops, powered, parameters)
 
 

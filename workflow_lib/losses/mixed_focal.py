@@ -18,6 +18,7 @@ EQUATION = r"\mathcal{L}_{MF} = \mathcal{L}_{F} + \mathcal{L}_{FT}"
 FAMILY = "compound"
 BUILT_FROM: tuple[str, ...] = ("focal", "focal_tversky")
 PRESETS: dict[str, dict[str, Any]] = {"paper-literal": {"class_reduction": "sum"}}
+CURVES = ("tversky_gamma", (1.0, 4 / 3, 2.0, 3.0))
 NOTES: tuple[str, ...] = (
     "Eq. 24 is the default: the unweighted sum. `weight` is the λ of Eq. 23, which puts it on the focal term and 1 − λ on the "
     "focal Tversky term; the authors' later code puts it on the region term: `lambda_on: region`.",

@@ -1,7 +1,8 @@
-"""The losses by name: a loss is a Python file of this folder with the name of the loss.
+"""The losses by name: a loss is a Python file of this folder with the name of the loss, or a file of the user's own.
 
 A file holds NAME, LABEL, CITATION, EQUATION (LaTeX), FAMILY, `Parameters`, and a function of the loss's own name that
-builds it; and, if they say something, BUILT_FROM (the losses it generalises or combines), PRESETS and NOTES.
+builds it; and, if they say something, BUILT_FROM (the losses it generalises or combines), PRESETS, NOTES, CURVES (a parameter
+and the values of it that its plot shows) and `components` (for a loss whose parameters name others).
 Adding a loss adds a file; nothing else changes.
 """
 
@@ -9,26 +10,33 @@ import difflib
 import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal, Protocol, cast
 
 import workflow_lib.losses
 from workflow_lib.errors import UserError
+from workflow_lib.losses._files import read_module, source_of
 from workflow_lib.losses._parameters import LossParameters, parameter_faults, read_parameters
 from workflow_lib.losses._terms import LossFunction
 
-NOT_LOSSES = ("registry", "documentation")
+NOT_LOSSES = ("registry", "documentation", "toolkit")
 
 FAMILIES = {
     "distribution": "distribution-based",
     "region": "region-based",
+    "boundary": "boundary-based",
     "compound": "compound",
 }
-"""Families of losses with their names in text, in the paper's order."""
+"""Families of losses with their names in text: the paper's three in its order, and that of Kervadec et al. among them."""
 
 PRESETS = {
     "paper": "the paper's parameters, classes averaged as in the authors' code",
     "paper-literal": "the paper's parameters, classes summed as in the equations as printed",
 }
+
+NEEDED = ("NAME", "LABEL", "CITATION", "EQUATION", "FAMILY", "Parameters")
 
 
 class LossModule(Protocol):
@@ -38,35 +46,103 @@ class LossModule(Protocol):
     LABEL: str
     CITATION: str
     EQUATION: str
-    FAMILY: Literal["distribution", "region", "compound"]
+    FAMILY: Literal["distribution", "region", "boundary", "compound"]
     Parameters: type[LossParameters]
 
 
+@dataclass(frozen=True)
+class LossFile:
+    """A loss of the user's own: its module, and the file as it was read."""
+
+    module: ModuleType
+    path: Path
+    source: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """A loss in the tree of families: its name, label and family, and the losses it generalises or combines."""
+
+    name: str
+    label: str
+    family: str
+    built_from: tuple[str, ...]
+
+
+_FILES: dict[str, LossFile] = {}
+
+
 def names() -> tuple[str, ...]:
-    """Return the names of all losses, sorted. No loss is imported."""
+    """Return the names of the losses of this folder, sorted. No loss is imported."""
     files = (file.name for file in pkgutil.iter_modules(workflow_lib.losses.__path__))
     return tuple(sorted(name for name in files if not name.startswith("_") and name not in NOT_LOSSES))
 
 
+def load_file(path: str | Path) -> str:
+    """Read a loss file of the user's own and return the loss's name, by which it is then known in this process.
+
+    A relative path starts at the working directory. Raises UserError when the file is missing, cannot be run, is not
+    complete, or has the name of a loss of this folder.
+    """
+    path = Path(path).expanduser()
+    source, name = source_of(path), path.stem
+    known = _FILES.get(name)
+    if known is not None and (known.path, known.source) == (path, source):
+        return name
+    if known is not None and known.path.resolve() != path.resolve() and known.path.exists():
+        raise UserError(f"Two loss files have the same name: {known.path} and {path}. Rename one of them.")
+    found = read_module(path, source)
+    if name in names() or name in NOT_LOSSES:
+        raise UserError(f"The loss file {path} has the name of a loss that is there already; give it another than {name!r}.")
+    _complete(found, name, str(path))
+    strangers = [base for base in getattr(found, "BUILT_FROM", ()) if base not in (*names(), *_FILES)]
+    if strangers:
+        raise UserError(f"The loss file {path} has BUILT_FROM with {', '.join(map(repr, strangers))}; {_unknown(strangers[0])}")
+    _FILES[name] = LossFile(found, path, source)
+    return name
+
+
+def resolve(loss: str) -> str:
+    """Return the name of a loss that is chosen by its name or by a Python file (`*.py`), which is read."""
+    return load_file(loss) if loss.endswith(".py") else loss
+
+
+def file_of(name: str) -> Path | None:
+    """Return the file of a loss of the user's own, as it was given; None for a loss of this folder."""
+    return _FILES[name].path if name in _FILES else None
+
+
 def get(name: str) -> LossModule:
     """Return the module of a loss. Raises UserError with the nearest name and the whole list when there is none."""
+    if name in _FILES:
+        return cast(LossModule, _FILES[name].module)
     if name not in names():
         raise UserError(_unknown(name))
-    found = importlib.import_module(module(name))
-    needed = ("NAME", "LABEL", "CITATION", "EQUATION", "FAMILY", "Parameters", name)
-    missing = [key for key in needed if not hasattr(found, key)]
+    return _complete(importlib.import_module(module(name)), name, f"workflow_lib/losses/{name}.py")
+
+
+def _complete(found: ModuleType, name: str, where: str) -> LossModule:
+    """Return the module as a loss. Raises UserError that names everything it lacks."""
+    missing = [key for key in (*NEEDED, name) if not hasattr(found, key)]
     if missing:
-        raise UserError(f"The loss file workflow_lib/losses/{name}.py does not define {', '.join(missing)}.")
+        raise UserError(f"The loss file {where} does not define {', '.join(missing)}.")
     loss = cast(LossModule, found)
+    texts = [key for key in NEEDED[:5] if not isinstance(getattr(found, key), str)]
+    if texts:
+        raise UserError(f"The loss file {where}: {', '.join(texts)} must be text.")
     if name != loss.NAME:
-        raise UserError(f"The loss file workflow_lib/losses/{name}.py has NAME = {loss.NAME!r}; it must be {name!r}.")
+        raise UserError(f"The loss file {where} has NAME = {loss.NAME!r}; it must be {name!r}.")
     if loss.FAMILY not in FAMILIES:
-        raise UserError(f"The loss file workflow_lib/losses/{name}.py has FAMILY = {loss.FAMILY!r}; use {', '.join(FAMILIES)}.")
+        raise UserError(f"The loss file {where} has FAMILY = {loss.FAMILY!r}; use {', '.join(FAMILIES)}.")
+    if not (isinstance(loss.Parameters, type) and issubclass(loss.Parameters, LossParameters)):
+        raise UserError(f"The loss file {where}: Parameters must be a class made from LossParameters.")
+    if not callable(getattr(found, name)):
+        raise UserError(f"The loss file {where}: {name} must be a function that returns the loss.")
     return loss
 
 
 def module(name: str) -> str:
-    """Return the name of the Python module that holds the loss."""
+    """Return the name of the Python module that holds a loss of this folder."""
     return f"{workflow_lib.losses.__name__}.{name}"
 
 
@@ -84,22 +160,46 @@ def faults(name: str, parameters: Mapping[str, Any] | None = None, n_classes: in
 
     With `n_classes` (background included) parameters with a value per class are counted too.
     """
-    if name not in names():
+    if name not in names() and name not in _FILES:
         return [_unknown(name)]
     given = dict(parameters or {})
     found = parameter_faults(name, get(name).Parameters, given)
     if found or n_classes is None:
         return found
     values = resolved_parameters(name, given)
-    return [
+    found = [
         f"loss {name!r}: parameter {key!r} has {len(value)} values for {n_classes} classes; give one per class, background first"
         for key, value in values.items()
-        if isinstance(value, list) and len(value) != n_classes
+        if _one_per_class(value) and len(value) != n_classes
     ]
+    return found + [fault for part, own in components(name, given) for fault in faults(part, own, n_classes)]
+
+
+def _one_per_class(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, (int, float)) for item in value)
+
+
+def components(name: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[str, dict[str, Any]]]:
+    """Return the losses that the parameters of a loss name, with their parameters: the terms of a weighted sum."""
+    loss = get(name)
+    if not hasattr(loss, "components"):
+        return []
+    return list(loss.components(read_parameters(name, loss.Parameters, dict(parameters or {}))))
+
+
+def needed(name: str, parameters: Mapping[str, Any] | None = None) -> list[str]:
+    """Return the loss itself and every loss that its parameters name, directly or not, each once: whose code it needs."""
+    found = [name]
+    for part, own in components(name, parameters):
+        found += [other for other in needed(part, own) if other not in found]
+    return found
 
 
 def keras_objects() -> dict[str, type]:
-    """Return what `keras.saving.load_model(path, custom_objects=...)` needs to load a model that was saved with a loss."""
+    """Return what `keras.saving.load_model(path, custom_objects=...)` needs to load a model that was saved with a loss.
+
+    For a loss of your own call `load_file` first.
+    """
     return {LossFunction.__name__: LossFunction}
 
 
@@ -112,10 +212,16 @@ def resolved_parameters(name: str, parameters: Mapping[str, Any] | None = None) 
 
 
 def preset(name: str, which: str = "paper") -> dict[str, Any]:
-    """Return the parameters that the preset sets for the loss (those that differ from the defaults, which are `paper`)."""
+    """Return the parameters that the preset sets for the loss (those that differ from the defaults, which are `paper`).
+
+    Raises UserError for a preset that does not exist, or that the loss has not.
+    """
     if which not in PRESETS:
         raise UserError(f"There is no preset {which!r} of losses; there are {', '.join(PRESETS)}.")
-    presets: Mapping[str, Mapping[str, Any]] = getattr(get(name), "PRESETS", {})
+    presets: Mapping[str, Mapping[str, Any]] | None = getattr(get(name), "PRESETS", None)
+    if presets is None:
+        having = ", ".join(other for other in names() if hasattr(get(other), "PRESETS"))
+        raise UserError(f"loss {name!r} has no preset {which!r}: it is no loss of the Mixed Focal paper; those are {having}")
     return dict(presets.get(which, {}))
 
 
@@ -132,15 +238,16 @@ def with_components(members: Iterable[str]) -> list[str]:
     return found
 
 
-def depth(name: str) -> int:
-    """Return how many steps the loss is away from losses that are built from no other (0 for these)."""
-    return max((1 + depth(base) for base in built_from(name)), default=0)
+def node(name: str) -> Node:
+    """Return the loss as a node of the tree of families."""
+    loss = get(name)
+    return Node(name, loss.LABEL, loss.FAMILY, built_from(name))
 
 
-def family(members: Iterable[str], which: str) -> list[str]:
-    """Return those of `members` that belong to a family, the plain ones before those built from them, then by name."""
-    found = [name for name in members if which == get(name).FAMILY]
-    return sorted(found, key=lambda name: (depth(name), name))
+def curves(name: str) -> tuple[str, tuple[Any, ...]]:
+    """Return a parameter of the loss and the values of it that a plot shows; ("", (None,)) when it has none worth varying."""
+    parameter, values = getattr(get(name), "CURVES", ("", (None,)))
+    return str(parameter), tuple(values)
 
 
 def notes(name: str) -> tuple[str, ...]:
@@ -149,7 +256,7 @@ def notes(name: str) -> tuple[str, ...]:
 
 
 def _unknown(name: str) -> str:
-    known = names()
+    known = (*names(), *_FILES)
     close = difflib.get_close_matches(name, known, n=1)
     question = f"; did you mean {close[0]!r}?" if close else ""
-    return f"there is no loss {name!r}{question}; there are: {', '.join(known)}"
+    return f"there is no loss {name!r}{question}; there are: {', '.join(known)}; or give a Python file of your own (*.py)"

@@ -17,6 +17,7 @@ EQUATION = r"\mathcal{L}_{T} = \frac{1}{C} \sum_{c=1}^{C} \left(1 - \mathrm{TI}_
 FAMILY = "region"
 BUILT_FROM: tuple[str, ...] = ("dice",)
 PRESETS: dict[str, dict[str, Any]] = {"paper-literal": {"class_reduction": "sum"}}
+CURVES = ("delta", (0.3, 0.5, 0.7, 0.9))
 NOTES: tuple[str, ...] = (
     "Eq. 9 and 12 are printed with FN and FP swapped. The paper's text, the authors' code and the recall it reports all need "
     "δ on the false negatives, which is what is implemented.",

@@ -21,23 +21,43 @@ PACKAGE_FOLDER = Path(__file__).resolve().parent.parent
 NEUTRAL = frozenset(
     {
         "workflow_lib.version",
+        "workflow_lib.provenance.fingerprints",
         "workflow_lib.provenance.records",
         "workflow_lib.training.progress",
         "workflow_lib.steps._command",
     }
 )
-"""Modules that tell about a result and cannot change it: version, records, progress, arguments. Editing them reruns nothing."""
+"""Modules that tell about a result and cannot change it: version, digests, records, progress, arguments. Edits rerun nothing."""
 
 
-def fingerprint(settings: object, modules: Iterable[str]) -> str:
-    """Return the digest (64 hexadecimal digits) of a step's settings and of the code that its modules reach."""
-    return sha256_text(canonical_json({"settings": settings, "code": code_digest(tuple(sorted(modules)))}))
+def fingerprint(settings: object, code: Iterable[str | Path]) -> str:
+    """Return the digest (64 hexadecimal digits) of a step's settings and of the code that it reaches.
+
+    `code` names modules of the package, and files that are no part of it (a loss of the user's own).
+    """
+    code = list(code)
+    modules = tuple(sorted(item for item in code if isinstance(item, str)))
+    files = sorted({item for item in code if isinstance(item, Path)}, key=lambda file: file.name)
+    return sha256_text(canonical_json({"settings": settings, "code": _code_digest(modules, files)}))
 
 
-@functools.cache
 def code_digest(modules: tuple[str, ...]) -> str:
     """Return the digest of the import closure of `modules`."""
-    return sha256_text(canonical_json({name: _source_digest(name) for name in sorted(import_closure(modules))}))
+    return _code_digest(modules, [])
+
+
+def _code_digest(modules: Iterable[str], files: Iterable[Path]) -> str:
+    sources = {file.name: file.read_text(encoding="utf-8") for file in files}
+    imported = {name for source in sources.values() for name in _imports_of(source, "")}
+    digests = {name: _source_digest(name) for name in sorted(import_closure({*modules, *imported}))}
+    return sha256_text(
+        canonical_json(digests | {name: sha256_text(effective_source(source)) for name, source in sources.items()})
+    )
+
+
+def source_digest(file: Path) -> str:
+    """Return the digest of what a Python file says, without comments, docstrings and blank lines."""
+    return sha256_text(effective_source(file.read_text(encoding="utf-8")))
 
 
 def import_closure(modules: Iterable[str]) -> set[str]:
@@ -74,8 +94,12 @@ def _imports(name: str) -> frozenset[str]:
     if path is None:
         raise ModuleNotFoundError(f"no module {name}")
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    return _imports_of(path.read_text(encoding="utf-8"), package)
+
+
+def _imports_of(source: str, package: str) -> frozenset[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

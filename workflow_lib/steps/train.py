@@ -4,8 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workflow_lib.cases import read_folds, split_cases
+from workflow_lib.errors import UserError
 from workflow_lib.files import canonical_json, sha256_text
+from workflow_lib.losses import registry
 from workflow_lib.preprocessing.store import Store
+from workflow_lib.provenance.fingerprints import source_digest
 from workflow_lib.provenance.records import digest
 from workflow_lib.sections.augmentation import Augmentation
 from workflow_lib.sections.network import Network
@@ -21,6 +24,7 @@ def work(context: Context) -> Callable[[], None]:
     Returns what removes that state, to be called when the outputs cannot be lost any more.
     """
     settings = context.settings
+    _read_loss_files(context)
     study = read_cases(context.path("cases"))
     training_cases, validation_cases = split_cases(read_folds(context.path("folds")), settings["fold"])
     store = Store(context.paths["stores"])
@@ -60,6 +64,16 @@ def work(context: Context) -> Callable[[], None]:
     return remove_state
 
 
+def _read_loss_files(context: Context) -> None:
+    """Make the losses of the user's own known. Raises UserError unless they are those that the settings speak of."""
+    wanted = context.settings["loss"].get("files", {})
+    given = {registry.load_file(path): source_digest(path) for path in context.paths["loss-files"]}
+    for name, code in wanted.items():
+        if given.get(name) != code:
+            change = "is not given (--loss-files)" if name not in given else "has changed since this training was planned"
+            raise UserError(f"The file of the loss {name!r} {change}. Start Snakemake again, so that it is planned as it is now.")
+
+
 def _remove_empty(folder: Path) -> None:
     """Remove <dataset>/<loss>/fold_<k> as far as nothing lies in them."""
     for level in (folder, *folder.parents[:3]):
@@ -80,7 +94,7 @@ if __name__ == "__main__":
         "train",
         __doc__,
         work,
-        inputs=["cases", "folds", "stores+"],
+        inputs=["cases", "folds", "stores+", "loss-files+"],
         outputs=["weights", "history", "summary", "checkpoints?"],
         numbers=["checkpoint-seconds", "gpus"],
     )

@@ -1,0 +1,81 @@
+"""Reading a loss file of the user's own: a Python file that is no part of the package."""
+
+import ast
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+
+from workflow_lib.errors import UserError
+
+HEAVY = ("tensorflow", "keras", "torch", "jax", "miscnn")
+"""Libraries that Snakemake's own process never loads; it reads the loss files, because it checks their parameters."""
+
+
+def read_module(path: Path, source: str) -> ModuleType:
+    """Return the module that the source of a Python file makes; its bytecode is not written anywhere.
+
+    Raises UserError that says what is wrong, and in which line, when the file has no name that can be a function's, is no
+    Python, imports a deep-learning library as it is read, or fails.
+    """
+    if not path.stem.isidentifier() or path.stem.startswith("_"):
+        raise UserError(f"The loss file {path} must have a name of letters, digits and '_', that of the function in it.")
+    try:
+        tree = ast.parse(source, filename=str(path))
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        raise UserError(f"The loss file {path} is no Python{f', line {line}' if line else ''}: {error}.") from None
+    _check_imports(tree, path)
+    module = ModuleType(f"loss_file_{path.stem}")
+    module.__file__ = str(path)
+    # Pydantic looks the names of a model's fields up in the module that is registered under this name.
+    sys.modules[module.__name__] = module
+    try:
+        exec(compile(tree, str(path), "exec"), module.__dict__)
+    except (Exception, SystemExit) as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        where = f", line {lines[-1]}" if lines else ""
+        raise UserError(f"The loss file {path} cannot be read{where}: {type(error).__name__}: {error}.") from None
+    return module
+
+
+def source_of(path: Path) -> str:
+    """Return the text of a loss file. Raises UserError when it is missing or no text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        place = "" if path.is_absolute() else f" in {Path.cwd()}"
+        raise UserError(f"The loss file {path} does not exist{place}; a relative path starts at the working directory.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"The loss file {path} cannot be read: {error}.") from None
+
+
+def _check_imports(tree: ast.Module, path: Path) -> None:
+    """Refuse imports that would not work here: heavy ones outside of functions, and relative ones."""
+    for node in _at_reading(tree):
+        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+        heavy = [name for name in modules if name.split(".")[0] in HEAVY]
+        if heavy:
+            raise UserError(
+                f"The loss file {path}, line {node.lineno}, imports {heavy[0]}. The workflow reads the file before anything is "
+                "trained and does not load that library there: use the operations `ops` that the formula is given, or import "
+                "inside the formula."
+            )
+        if isinstance(node, ast.ImportFrom) and node.level:
+            raise UserError(
+                f"The loss file {path}, line {node.lineno}, imports from a file beside it. A loss is one file; import from "
+                "workflow_lib.losses or from installed packages."
+            )
+
+
+def _at_reading(tree: ast.Module) -> list[ast.Import | ast.ImportFrom]:
+    """Return the imports outside of functions."""
+    found: list[ast.Import | ast.ImportFrom] = []
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            found.append(node)
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            waiting += ast.iter_child_nodes(node)
+    return sorted(found, key=lambda node: node.lineno)

@@ -1,0 +1,63 @@
+"""Boundary loss."""
+
+from typing import Any
+
+from pydantic import Field
+
+from workflow_lib.losses._distances import squared_distances
+from workflow_lib.losses._parameters import LossParameters, Number
+from workflow_lib.losses._terms import LossFunction, Ops, Tensor, cast, loss_function
+
+NAME = "boundary"
+LABEL = "Boundary loss"
+CITATION = (
+    "H. Kervadec, J. Bouchtiba, C. Desrosiers, E. Granger, J. Dolz, I. Ben Ayed, Boundary loss for highly unbalanced "
+    "segmentation, MIDL 2019, arXiv:1812.07032."
+)
+EQUATION = (
+    r"\mathcal{L}_{B} = \frac{1}{N C} \sum_{i=1}^{N} \sum_{c} \phi_{ic} p_{ic}, \quad "
+    r"\phi_{ic} = d\left(i, c\right) \;\mathrm{outside\; of\; class}\; c, \quad "
+    r"\phi_{ic} = 1 - d\left(i, \mathrm{not}\; c\right) \;\mathrm{inside}"
+)
+FAMILY = "boundary"
+BUILT_FROM: tuple[str, ...] = ()
+CURVES = ("max_distance", (2.0, 4.0, 8.0))
+NOTES: tuple[str, ...] = (
+    "A probability costs its signed distance in voxels from the boundary of the class: positive outside, negative inside, 0 on "
+    "the outermost voxels of the class. So the loss can be negative.",
+    "Distances are cut off at `max_distance`, which is ours (Kervadec et al. do not cut): farther away the pull is constant. "
+    "They are computed inside the training step, exactly up to there.",
+    "A class that is absent from a sample adds nothing, as in the authors' code: alone the loss cannot teach that nothing is "
+    "there. Combine it: `{loss: weighted_sum, parameters: {terms: [{loss: dice}, {loss: boundary, weight: 0.1}]}}`. The authors "
+    "raise its weight during the training; here it is constant.",
+)
+
+
+class Parameters(LossParameters):
+    """Parameters of the boundary loss."""
+
+    max_distance: Number = Field(8.0, ge=1, le=63, description="Distance in voxels at which the signed distance is cut off.")
+    include_background: bool = Field(False, description="Whether the background counts as one of the classes.")
+
+
+def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
+    """Return the mean over batch, voxels and classes of signed distance times probability."""
+    first = 0 if parameters.include_background else 1
+    return ops.mean(signed_distances(ops, y[..., first:], parameters.max_distance) * p[..., first:])
+
+
+def signed_distances(ops: Ops, y: Tensor, cut: float) -> Tensor:
+    """Return the signed distance of every voxel from each class in voxels, within [-cut, cut]; 0 for a class that is absent."""
+    members = y > 0.5
+    # Inside, 1 is taken off; so one voxel more is needed.
+    squares = squared_distances(ops, ops.concatenate([members, ops.logical_not(members)], axis=-1), cut + 1)
+    classes = y.shape[-1]
+    distances = ops.sqrt(cast(ops, ops.where(members, squares[..., classes:], squares[..., :classes]), y.dtype))
+    signed = ops.clip(ops.where(members, 1.0 - distances, distances), -cut, cut)
+    present = ops.any(members, axis=tuple(range(1, len(y.shape) - 1)), keepdims=True)
+    return signed * cast(ops, present, y.dtype)
+
+
+def boundary(**parameters: Any) -> LossFunction:
+    """Return the boundary loss (see `Parameters`). Its value is in [-max_distance, max_distance]."""
+    return loss_function(NAME, Parameters, formula, parameters)

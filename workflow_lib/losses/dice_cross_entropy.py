@@ -1,0 +1,42 @@
+"""Dice loss plus cross entropy."""
+
+from typing import Any
+
+from pydantic import Field
+
+from workflow_lib.losses import cross_entropy, dice
+from workflow_lib.losses._parameters import OverlapParameters, Weight
+from workflow_lib.losses._terms import LossFunction, Ops, Tensor, loss_function
+
+NAME = "dice_cross_entropy"
+LABEL = "Dice + cross entropy loss"
+CITATION = (
+    "F. Isensee, P. F. Jaeger, S. A. A. Kohl, J. Petersen, K. H. Maier-Hein, nnU-Net: a self-configuring method for deep "
+    "learning-based biomedical image segmentation, Nature Methods 18, 2021."
+)
+EQUATION = r"\mathcal{L}_{D+CE} = w_D \mathcal{L}_{D} + w_{CE} \mathcal{L}_{CE}"
+FAMILY = "compound"
+BUILT_FROM: tuple[str, ...] = ("cross_entropy", "dice")
+CURVES = ("cross_entropy_weight", (0.5, 1.0, 2.0))
+NOTES: tuple[str, ...] = (
+    "With both weights 1 it is the combo loss plus 1: the same training. nnU-Net leaves the background out of the Dice term "
+    "(`include_background: false`) and counts over the batch (`overlap: batch`).",
+)
+
+
+class Parameters(OverlapParameters):
+    """Parameters of Dice plus cross entropy."""
+
+    dice_weight: Weight = Field(1.0, le=1e6, description="Weight of the Dice loss.")
+    cross_entropy_weight: Weight = Field(1.0, le=1e6, description="Weight of the cross entropy.")
+
+
+def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
+    """Return the weighted sum of Dice loss and cross entropy."""
+    entropy = cross_entropy.formula(ops, y, p, cross_entropy.Parameters())
+    return parameters.dice_weight * dice.formula(ops, y, p, parameters) + parameters.cross_entropy_weight * entropy
+
+
+def dice_cross_entropy(**parameters: Any) -> LossFunction:
+    """Return the Dice + cross entropy loss (see `Parameters`). With the defaults its value is in [0, 17.12]."""
+    return loss_function(NAME, Parameters, formula, parameters)

@@ -1,0 +1,72 @@
+"""A weighted sum of other losses, composed in the study."""
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from workflow_lib.errors import UserError
+from workflow_lib.losses import registry
+from workflow_lib.losses._parameters import LossParameters, Number
+from workflow_lib.losses._terms import LossFunction, Ops, Tensor, loss_function
+
+NAME = "weighted_sum"
+LABEL = "Weighted sum"
+CITATION = "Composed by the user. Yeung et al., arXiv:2102.04525v1, name compounds with boundary losses as future work."
+EQUATION = r"\mathcal{L} = \sum_{k} w_k \mathcal{L}_k"
+FAMILY = "compound"
+BUILT_FROM: tuple[str, ...] = ()
+NOTES: tuple[str, ...] = (
+    "Each term names a loss (of this page, or a file of your own), its weight and its parameters: "
+    "`terms: [{loss: focal_tversky}, {loss: boundary, weight: 0.1, parameters: {max_distance: 5}}]`.",
+    "Give it a `label`, under which it stands in tables and figures.",
+)
+
+
+class Term(LossParameters):
+    """One of the losses that are summed."""
+
+    loss: str = Field(description="Name of the loss, or a Python file with a loss of your own.")
+    weight: Number = Field(1.0, gt=0, le=1e6, description="Its weight.")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="Its parameters that differ from the defaults.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled_in(cls, values: Any) -> Any:
+        """Write the loss's own name for a file, and all its parameters, so that equal choices are equal data."""
+        if not isinstance(values, dict) or not isinstance(values.get("loss"), str):
+            return values
+        parameters = values.get("parameters", {})
+        if not isinstance(parameters, dict):
+            return values
+        try:
+            name = registry.resolve(values["loss"])
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        faults = registry.faults(name, parameters)
+        if faults:
+            raise ValueError("; ".join(faults))
+        return {**values, "loss": name, "parameters": registry.resolved_parameters(name, parameters)}
+
+
+class Parameters(LossParameters):
+    """Parameters of a weighted sum."""
+
+    terms: tuple[Term, ...] = Field(min_length=1, max_length=10, description="The losses that are summed.")
+
+
+def components(parameters: Parameters) -> list[tuple[str, dict[str, Any]]]:
+    """Return name and parameters of each loss in the sum."""
+    return [(term.loss, term.parameters) for term in parameters.terms]
+
+
+def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
+    """Return the sum of weight times loss."""
+    total: Tensor = 0.0
+    for term in parameters.terms:
+        total = total + term.weight * registry.build(term.loss, term.parameters).formula(ops, y, p)
+    return total
+
+
+def weighted_sum(**parameters: Any) -> LossFunction:
+    """Return the weighted sum of the losses `terms`, a list of {loss, weight, parameters} (see `Term`)."""
+    return loss_function(NAME, Parameters, formula, parameters)
