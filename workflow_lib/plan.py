@@ -25,6 +25,9 @@ from workflow_lib.tables import published
 STEERING = {"shards", "checkpoint_minutes", "gpus", "memory_mb", "minutes"}
 """Keys of a study that steer how a step runs and cannot change what comes out."""
 
+CURVES = ("focal", "focal_tversky", "cosine_tversky")
+"""Losses whose curves the paper's Figure 2 shows."""
+
 SMALLEST_PHANTOM = 16
 """Voxels of the shortest side of a phantom; its bodies do not fit into less."""
 
@@ -87,8 +90,7 @@ class Plan:
 
     def loss_files(self, name: str) -> list[str]:
         """Return the files of the user's own that a loss needs, as the study names them."""
-        files = map(losses.file_of, losses.needed(*chosen(self.config.loss(name))))
-        return [str(file) for file in files if file is not None]
+        return list(map(str, _own_files(self.loss_entry(name))))
 
     def protocol(self, name: str) -> dict[str, Any]:
         """Return everything about a dataset that the published protocol can be compared with."""
@@ -119,15 +121,14 @@ class Plan:
     def _train(self, name: str, loss: str, fold: int) -> tuple[dict[str, Any], list[Code]]:
         dataset, entry = self.datasets[name], self.loss_entry(loss)
         needed = losses.needed(entry["loss"], entry["parameters"])
-        files = [file for file in map(losses.file_of, needed) if file is not None]
+        files = _own_files(entry)
         settings = {
             "dataset": name,
             "loss": {
                 "name": loss,
                 "loss": entry["loss"],
                 "parameters": entry["parameters"],
-                # What the files say, not where they lie: a file that moves repeats nothing.
-                "files": {file.stem: source_digest(file) for file in files},
+                "files": _own_code(entry),
             },
             "fold": fold,
             # Without the loss: all losses of a fold start from the same weights and see the same patches.
@@ -190,8 +191,12 @@ class Plan:
             )
         bases = losses.with_components(base for node in trained.values() for base in node.built_from)
         nodes = {base: losses.node(base) for base in bases} | trained
-        settings = {"trained": sorted(trained), "losses": [dataclasses.asdict(nodes[name]) for name in sorted(nodes)]}
-        return settings, [losses.module(name) for name in ("focal", "focal_tversky", "cosine_tversky")]
+        settings = {
+            "trained": sorted(trained),
+            "losses": [dataclasses.asdict(nodes[name]) for name in sorted(nodes)],
+            "curves": {name: [losses.get(name).LABEL, *losses.curves(name)] for name in CURVES},
+        }
+        return settings, [losses.module(name) for name in CURVES]
 
     def _figures_dataset(self, name: str) -> tuple[dict[str, Any], list[Code]]:
         dataset = self.datasets[name]
@@ -216,7 +221,7 @@ class Plan:
                 "format": dataset.format,
                 "synthetic": dataset.source == "phantom",
                 "published": dataset.published,
-                "losses": [self.loss_entry(loss) for loss in self.losses(name)],
+                "losses": [entry | {"files": _own_code(entry)} for entry in map(self.loss_entry, self.losses(name))],
                 "folds": len(self.folds(name)),
                 "protocol": self.protocol(name),
             }
@@ -227,6 +232,17 @@ class Plan:
         config["losses"] = {name: _plain(choice, steering=True) for name, choice in self.config.losses.items()}
         config["datasets"] = {name: _plain(dataset, steering=True) for name, dataset in self.datasets.items()}
         return {"name": study.name, "title": study.title, "datasets": described, "config": config}, []
+
+
+def _own_files(entry: Mapping[str, Any]) -> list[Path]:
+    """Return the files of the user's own that a loss of the study needs."""
+    files = map(losses.file_of, losses.needed(entry["loss"], entry["parameters"]))
+    return [file for file in files if file is not None]
+
+
+def _own_code(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Return what these files say, as digests, and not where they lie: a file that moves repeats nothing."""
+    return {file.stem: source_digest(file) for file in _own_files(entry)}
 
 
 def prepare_environment(root: Path) -> None:

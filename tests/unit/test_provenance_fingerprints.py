@@ -41,6 +41,58 @@ def test_code_counts(old, new):
     assert effective_source(SOURCE.replace(old, new)) != effective_source(SOURCE)
 
 
+LOSS = """NAME = "mine"
+LABEL = "Mine"
+CITATION = (
+    "Somebody, "
+    "somewhere"
+)
+FAMILY = "region"
+NOTES: tuple[str, ...] = ("A note.",)
+SCALE = 2
+
+
+def mine():
+    return SCALE
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('"Mine"', '"Ours"'), ('"Somebody, "', '"Another, "'), ('"region"', '"boundary"'), ('"A note."', '"Other."')]
+)
+def test_what_a_loss_file_tells_about_its_loss_does_not_count(old, new):
+    assert old in LOSS
+    assert effective_source(LOSS.replace(old, new)) == effective_source(LOSS)
+
+
+def test_what_its_code_uses_counts_and_so_do_other_files():
+    assert effective_source(LOSS.replace("SCALE = 2", "SCALE = 3")) != effective_source(LOSS)
+    assert effective_source(LOSS.replace('NAME = "mine"', 'NAME = "other"')) != effective_source(LOSS)
+    using = LOSS.replace("return SCALE", "return SCALE * len(LABEL)")
+    assert effective_source(using.replace('"Mine"', '"My"')) != effective_source(using)
+    no_loss = LOSS.replace("NAME =", "TITLE =")
+    assert effective_source(no_loss.replace('"Mine"', '"Ours"')) != effective_source(no_loss)
+
+
+def test_files_of_one_s_own_count_with_what_they_import(tmp_path, monkeypatch):
+    path = tmp_path / "own.py"
+    path.write_text("from workflow_lib.losses import dice\nX = 1\n")
+    before = fingerprint({}, ["workflow_lib.errors", path])
+    assert before != fingerprint({}, ["workflow_lib.errors"])
+    path.write_text("from workflow_lib.losses import dice  # why\n\nX = 1\n")
+    assert fingerprint({}, [path, "workflow_lib.errors"]) == before
+    moved = tmp_path / "elsewhere" / "own.py"
+    moved.parent.mkdir()
+    path.rename(moved)
+    assert fingerprint({}, [moved, "workflow_lib.errors"]) == before
+    real = fingerprints._source_digest
+    monkeypatch.setattr(fingerprints, "_source_digest", lambda name: "edited" if name.endswith("losses.dice") else real(name))
+    assert fingerprint({}, [moved, "workflow_lib.errors"]) != before
+    monkeypatch.undo()
+    moved.write_text("from workflow_lib.losses import dice\nX = 2\n")
+    assert fingerprint({}, [moved, "workflow_lib.errors"]) != before
+
+
 def test_descriptions_of_settings_do_not_count_and_their_neighbours_do():
     source = 'a: int = Field(\n    1, ge=0, description="Größe "\n    "in mm")\nb = f(description="x", c=2)\n'
     said_otherwise = 'a: int = Field(\n    1, ge=0, description="size")\nb = f(description="", c=2)\n'

@@ -11,27 +11,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-TINY = {
-    "study": {"name": "tiny", "title": "Tiny study on synthetic images", "datasets": ["toy"]},
-    "cross_validation": {"folds": 2},
-    "statistics": {"bootstrap": 100},
-    "datasets": {
-        "toy": {
-            "label": "Toy CT (synthetic)",
-            "format": "kits19",
-            "source": "phantom",
-            "root": "data/toy",
-            "phantom": {"kind": "ct", "cases": 4, "shape": [20, 64, 64], "seed": 3},
-            "losses": ["dice", "focal"],
-            "published": "kits19",
-            "network": {"filters": 2, "depth": 1},
-            "preprocessing": {"clip": [-79, 304], "spacing": [6, 3.5, 3.5], "shards": 2},
-            "training": {"patch": [8, 16, 16], "epochs": 1, "iterations": 2, "threads": 1, "gpus": 0, "memory_mb": 2000},
-            "prediction": {"overlap": [4, 8, 8]},
-        }
-    },
-}
-
 
 @dataclass(frozen=True)
 class Checkout:
@@ -80,10 +59,10 @@ def copy_repository(root: Path, target: Path) -> Checkout:
     for name in ("Snakefile", "config.yaml"):
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy2(root / name, target / name)
-    for name in ("rules", "workflow_lib", "reports", "studies", "slurm", "envs"):
+    for name in ("rules", "workflow_lib", "reports", "studies", "slurm", "envs", "docs"):
         shutil.copytree(root / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
     checkout = Checkout(target)
-    checkout.write_study(TINY)
+    checkout.write_study(yaml.safe_load((root / "studies" / "tiny.yaml").read_text(encoding="utf-8")))
     return checkout
 
 

@@ -62,7 +62,14 @@ class UnifiedParameters(OverlapParameters):
 
     def of_tversky(self) -> TverskyParameters:
         """Return the parameters of the focal Tversky term."""
-        return TverskyParameters.model_validate(self.model_dump(exclude={"weight"}))
+        return TverskyParameters(
+            delta=self.delta,
+            gamma=self.gamma,
+            class_reduction=self.class_reduction,
+            overlap=self.overlap,
+            include_background=self.include_background,
+            smooth=self.smooth,
+        )
 
 
 def focal_term(ops: Ops, y: Tensor, p: Tensor, parameters: FocalParameters, suppressed: slice) -> Tensor:

@@ -6,8 +6,8 @@ from pydantic import Field, model_validator
 
 from workflow_lib.errors import UserError
 from workflow_lib.losses import registry
-from workflow_lib.losses._parameters import LossParameters, Number
-from workflow_lib.losses._terms import LossFunction, Ops, Tensor, loss_function
+from workflow_lib.losses._parameters import LossParameters, Number, read_parameters
+from workflow_lib.losses._terms import LossFunction, Ops, Tensor
 
 NAME = "weighted_sum"
 LABEL = "Weighted sum"
@@ -59,14 +59,16 @@ def components(parameters: Parameters) -> list[tuple[str, dict[str, Any]]]:
     return [(term.loss, term.parameters) for term in parameters.terms]
 
 
-def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
-    """Return the sum of weight times loss."""
-    total: Tensor = 0.0
-    for term in parameters.terms:
-        total = total + term.weight * registry.build(term.loss, term.parameters).formula(ops, y, p)
-    return total
-
-
 def weighted_sum(**parameters: Any) -> LossFunction:
     """Return the weighted sum of the losses `terms`, a list of {loss, weight, parameters} (see `Term`)."""
-    return loss_function(NAME, Parameters, formula, parameters)
+    chosen = read_parameters(NAME, Parameters, parameters)
+    parts = [(term.weight, registry.build(term.loss, term.parameters)) for term in chosen.terms]
+
+    def formula(ops: Ops, y: Tensor, p: Tensor, _: Parameters) -> Tensor:
+        (weight, first), *others = parts
+        total = weight * first.formula(ops, y, p)
+        for weight, loss in others:
+            total = total + weight * loss.formula(ops, y, p)
+        return total
+
+    return LossFunction(NAME, chosen, formula)

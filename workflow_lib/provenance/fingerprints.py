@@ -1,9 +1,9 @@
 """What a step's result depends on, as one digest: its settings and the code it can reach.
 
 The code of a step is the closure of its module's imports inside `workflow_lib`. Comments, docstrings, descriptions of settings,
-blank lines and trailing white space do not count, and the digest is the same on every Python version, because it is taken from
-the text and not from a compiler's tree. Modules that are found by name at run time (losses, dataset formats) are named as
-further roots by the caller.
+what a loss file tells about its loss, blank lines and trailing white space do not count, and the digest is the same on every
+Python version, because it is taken from the text and not from a compiler's tree. Modules that are found by name at run time
+(losses, dataset formats) are named as further roots by the caller, and so are files that are no part of the package.
 """
 
 import ast
@@ -28,6 +28,10 @@ NEUTRAL = frozenset(
     }
 )
 """Modules that tell about a result and cannot change it: version, digests, records, progress, arguments. Edits rerun nothing."""
+
+
+TOLD = frozenset({"LABEL", "CITATION", "EQUATION", "FAMILY", "BUILT_FROM", "PRESETS", "NOTES", "CURVES"})
+"""What a loss file tells about its loss. It reaches a result through the settings of the steps that show it, or not at all."""
 
 
 def fingerprint(settings: object, code: Iterable[str | Path]) -> str:
@@ -124,7 +128,10 @@ def _source_digest(name: str) -> str:
 
 
 def effective_source(source: str) -> str:
-    """Return Python source without comments, docstrings, `description=` texts, blank lines and trailing white space."""
+    """Return Python source without comments, docstrings, `description=` texts, blank lines and trailing white space.
+
+    Of a loss file also without what it tells about its loss (`TOLD`), unless its own code uses that.
+    """
     lines = source.splitlines()
     for row, column in _comments(source):
         lines[row] = lines[row][:column]
@@ -133,7 +140,7 @@ def effective_source(source: str) -> str:
         for row in range(first + 1, last + 1):
             lines[row] = ""
         lines[first] += tail
-    for first, last in _docstrings(source):
+    for first, last in (*_docstrings(source), *_told(source)):
         # A docstring alone in a body needs no stand-in here: the text is compared, never run.
         for row in range(first, last + 1):
             lines[row] = ""
@@ -172,3 +179,20 @@ def _docstrings(source: str) -> list[tuple[int, int]]:
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
     ]
+
+
+def _told(source: str) -> list[tuple[int, int]]:
+    """Return the line ranges in which a loss file assigns a name of `TOLD` that nothing else in the file mentions."""
+    tree = ast.parse(source)
+    assigned = {name: node for node in tree.body for name in _assigned(node)}
+    if not {"NAME", "FAMILY"} <= set(assigned):
+        return []
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    nodes = [node for name, node in assigned.items() if name in TOLD - used]
+    return [(node.lineno - 1, (node.end_lineno or node.lineno) - 1) for node in nodes]
+
+
+def _assigned(node: ast.stmt) -> list[str]:
+    """Return the name that a statement alone assigns to."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [targets[0].id] if len(targets) == 1 and isinstance(targets[0], ast.Name) else []

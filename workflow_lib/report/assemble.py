@@ -155,14 +155,22 @@ def _losses(study: Mapping[str, Any]) -> list[dict[str, Any]]:
         {
             "label": loss["label"],
             "loss": loss["loss"],
-            "parameters": ", ".join(f"{k} = {_value(v)}" for k, v in loss["parameters"].items()) or "none",
+            "parameters": _parameters(loss["parameters"]),
+            "files": [{"name": name, "digest": digest} for name, digest in sorted(loss.get("files", {}).items())],
             "datasets": ", ".join(loss["datasets"]),
         }
         for loss in losses.values()
     ]
 
 
+def _parameters(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} = {_value(value)}" for key, value in parameters.items()) or "none"
+
+
 def _value(value: Any) -> str:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        # The terms of a weighted sum.
+        return " + ".join(f"{_value(term['weight'])} × {term['loss']} ({_parameters(term['parameters'])})" for term in value)
     return f"{value:.5g}" if isinstance(value, float) else "none" if value is None else str(value)
 
 
