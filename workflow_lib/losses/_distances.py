@@ -20,8 +20,8 @@ def squared_distances(ops: Ops, members: Tensor, limit: float) -> Tensor:
     """
     reach = math.floor(limit)
     far = math.floor(limit**2) + 1
-    # No sum below exceeds far + reach**2. Up to 255 that fits into signed bytes, the type that CPUs compare fastest.
-    dtype, zero = ("int8", -128) if far + reach**2 <= 255 else ("int16", 0)
+    # No sum below exceeds far + 2 reach. Up to 255 that fits into signed bytes, the type that CPUs compare fastest.
+    dtype, zero = ("int8", -128) if far + 2 * reach <= 255 else ("int16", 0)
     squares = ops.where(members, ops.array(zero, dtype=dtype), ops.array(far + zero, dtype=dtype))
     for axis in range(1, len(members.shape) - 1):
         length = members.shape[axis]
@@ -30,16 +30,17 @@ def squared_distances(ops: Ops, members: Tensor, limit: float) -> Tensor:
 
 
 def _nearest_along(ops: Ops, squares: Tensor, axis: int, reach: int, far: int) -> Tensor:
-    """Return the smallest of squares(j) + (i - j)^2 over the j within `reach` of each i along the axis; `far` beyond the grid."""
+    """Return the smallest of squares(j) + (i - j)^2 over the j within `reach` of each i along the axis; `far` beyond the grid.
+
+    Step k looks one voxel to both sides, for 2k - 1 more: d steps to one side cost at least 1 + 3 + ... + (2d - 1) = d^2. Each
+    step needs the one before, so that no more than a few maps are alive at a time.
+    """
     widths = [[0, 0] for _ in squares.shape]
     widths[axis] = [reach, reach]
-    padded = ops.pad(squares, widths, constant_values=far)
-    window: list[slice] = [slice(None)] * len(squares.shape)
-    nearest = squares
+    nearest = ops.pad(squares, widths, constant_values=far)
+    before, here, after = ([slice(None)] * len(squares.shape) for _ in range(3))
+    before[axis], here[axis], after[axis] = slice(None, -2), slice(1, -1), slice(2, None)
     for step in range(1, reach + 1):
-        window[axis] = slice(reach - step, -reach - step)
-        before = padded[tuple(window)]
-        window[axis] = slice(reach + step, step - reach if step < reach else None)
-        after = padded[tuple(window)]
-        nearest = ops.minimum(nearest, ops.minimum(before, after) + ops.array(step * step, dtype=squares.dtype))
+        neighbours = ops.minimum(nearest[tuple(before)], nearest[tuple(after)])
+        nearest = ops.minimum(nearest[tuple(here)], neighbours + ops.array(2 * step - 1, dtype=squares.dtype))
     return nearest

@@ -77,11 +77,10 @@ def focal_term(ops: Ops, y: Tensor, p: Tensor, parameters: FocalParameters, supp
     q = clip_probabilities(ops, p)
     terms = cross_entropy_terms(ops, y, q)
     factors = power(ops, 1.0 - q[..., suppressed], parameters.gamma)
-    if suppressed == BACKGROUND:
-        background, foreground = factors * terms[..., BACKGROUND], terms[..., FOREGROUND]
-    else:
-        suppressed_terms = factors * terms
-        background, foreground = suppressed_terms[..., BACKGROUND], suppressed_terms[..., FOREGROUND]
+    if suppressed == ALL:
+        weights = [1.0 - parameters.delta] + [parameters.delta] * (q.shape[-1] - 1)
+        return mean_over_voxels(ops, factors * terms * ops.array(weights, dtype=terms.dtype))
+    background, foreground = factors * terms[..., BACKGROUND], terms[..., FOREGROUND]
     return (1.0 - parameters.delta) * mean_over_voxels(ops, background) + parameters.delta * mean_over_voxels(ops, foreground)
 
 
