@@ -1,5 +1,6 @@
 # make demo    a whole study on synthetic images, in minutes
 # make test    all tests this machine can run
+# make test-jax  the losses on the JAX backend of Keras (installs JAX beside the environment)
 # make lint    formatting, lint and types
 # make lock    resolve the dependencies again (needs uv)
 
@@ -13,7 +14,7 @@ CORES ?= all
 GPU ?=
 LOCKS := envs/lock.txt $(if $(GPU),envs/lock-cuda.txt)
 
-.PHONY: help venv demo test test-unit test-workflow test-system lint format generated lock clean
+.PHONY: help venv demo test test-unit test-workflow test-system test-jax lint format generated lock clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -37,6 +38,16 @@ test: venv
 test-unit test-workflow test-system: test-%: venv
 	@$(BIN)/python -m pytest -m $*
 
+# Beside the environment and not in it: what is installed there shall not depend on who ran this test.
+$(VENV)-jax/.installed: envs/lock-jax.txt | venv
+	@echo "Installing JAX into $(VENV)-jax ..."
+	@rm -rf $(VENV)-jax
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $(VENV)-jax -r envs/lock-jax.txt
+	@touch $@
+
+test-jax: $(VENV)-jax/.installed
+	@PYTHONPATH=$(VENV)-jax $(BIN)/python -m pytest tests/unit/test_losses_backends.py -k jax
+
 lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -58,6 +69,8 @@ lock:
 	  --custom-compile-command "make lock" --overrides envs/overrides.txt envs/requirements.in -o envs/lock.txt
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --fork-strategy fewest \
 	  --custom-compile-command "make lock" --constraints envs/lock.txt envs/requirements-cuda.in -o envs/lock-cuda.txt
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --fork-strategy fewest \
+	  --custom-compile-command "make lock" --constraints envs/lock.txt envs/requirements-jax.in -o envs/lock-jax.txt
 
 clean:
-	rm -rf $(VENV) .snakemake .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-jax .snakemake .pytest_cache .mypy_cache .ruff_cache

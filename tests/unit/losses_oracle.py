@@ -280,7 +280,7 @@ def signed_distances(mask: Array, max_distance: float) -> Array:
     return np.minimum(np.maximum(signed, -max_distance), max_distance)
 
 
-def boundary(y: Array, p: Array, max_distance: float = 8.0, include_background: bool = False) -> float:
+def boundary(y: Array, p: Array, max_distance: float = 5.0, include_background: bool = False) -> float:
     total, terms = 0.0, 0
     for sample in range(y.shape[0]):
         for c in range(0 if include_background else 1, y.shape[-1]):

@@ -113,7 +113,7 @@ RANGES = {
     "top_k_cross_entropy": (0, HIGHEST_ENTROPY),
     "dice_cross_entropy": (0, 1 + HIGHEST_ENTROPY),
     "log_cosh_dice": (0, 0.434),
-    "boundary": (-8, 8),
+    "boundary": (-5, 5),
     "weighted_sum": (-0.2, 1.2),
 }
 """Least and greatest value; [0, 1] for those that are not here."""

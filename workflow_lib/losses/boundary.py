@@ -21,7 +21,7 @@ EQUATION = (
 )
 FAMILY = "boundary"
 BUILT_FROM: tuple[str, ...] = ()
-CURVES = ("max_distance", (2.0, 4.0, 8.0))
+CURVES = ("max_distance", (2.0, 5.0, 10.0))
 NOTES: tuple[str, ...] = (
     "A probability costs its signed distance in voxels from the boundary of the class: positive outside, negative inside, 0 on "
     "the outermost voxels of the class. So the loss can be negative.",
@@ -36,7 +36,7 @@ NOTES: tuple[str, ...] = (
 class Parameters(LossParameters):
     """Parameters of the boundary loss."""
 
-    max_distance: Number = Field(8.0, ge=1, le=63, description="Distance in voxels at which the signed distance is cut off.")
+    max_distance: Number = Field(5.0, ge=1, le=63, description="Distance in voxels at which the signed distance is cut off.")
     include_background: bool = Field(False, description="Whether the background counts as one of the classes.")
 
 

@@ -27,7 +27,7 @@ losses:
     parameters:
       terms:
         - {loss: dice}
-        - {loss: boundary, weight: 0.1, parameters: {max_distance: 5}}
+        - {loss: boundary, weight: 0.1, parameters: {max_distance: 8}}
   mine:
     loss: my_losses/soft_f2.py          # a file of your own: docs/add-a-loss.md
 ```

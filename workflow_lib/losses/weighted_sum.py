@@ -17,7 +17,7 @@ FAMILY = "compound"
 BUILT_FROM: tuple[str, ...] = ()
 NOTES: tuple[str, ...] = (
     "Each term names a loss (of this page, or a file of your own), its weight and its parameters: "
-    "`terms: [{loss: focal_tversky}, {loss: boundary, weight: 0.1, parameters: {max_distance: 5}}]`.",
+    "`terms: [{loss: focal_tversky}, {loss: boundary, weight: 0.1, parameters: {max_distance: 8}}]`.",
     "Give it a `label`, under which it stands in tables and figures.",
 )
 
