@@ -129,6 +129,14 @@ def test_faults_of_parameters(name, parameters, part):
         registry.build(name, parameters)
 
 
+def test_all_faults_of_all_terms_at_once():
+    terms = [{"loss": "dise"}, {"loss": "focal", "weight": -1}, {"loss": "boundary", "parameters": {"max_distance": 0}}]
+    first, second, third = registry.faults("weighted_sum", {"terms": terms})
+    assert "number 1: there is no loss 'dise'" in first
+    assert "number 2, 'weight' should be greater than 0; it is -1" in second
+    assert "number 3: loss 'boundary': parameter 'max_distance' is 0" in third
+
+
 def test_a_value_per_class_is_counted_before_training():
     assert registry.faults("focal", {"alpha": [1, 2, 3]}, n_classes=3) == []
     (fault,) = registry.faults("focal", {"alpha": [1, 2]}, n_classes=3)

@@ -298,6 +298,10 @@ def test_top_k_takes_the_largest_and_shares_among_equals():
     assert value("top_k_cross_entropy", y, p, share=0.1) == pytest.approx(-np.log(0.1), abs=1e-7)
     assert value("top_k_cross_entropy", y, p, share=0.3) == pytest.approx(-(np.log(0.1) + 2 * np.log(0.5)) / 3, abs=1e-7)
     assert value("top_k_cross_entropy", y, p, share=0.01) == pytest.approx(-np.log(0.1), abs=1e-7)
+    # The limit is found to 2e-8: values that differ by more are told apart.
+    p0 = 0.5 + 1e-6 * np.arange(10)
+    p = np.stack([p0, 1 - p0], axis=-1)[None]
+    assert value("top_k_cross_entropy", y, p, share=0.1) == pytest.approx(-np.log(0.5), abs=1e-7)
 
 
 @pytest.mark.parametrize(
