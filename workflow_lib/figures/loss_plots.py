@@ -36,8 +36,8 @@ def false_alarms(x: float) -> np.ndarray:
 
 
 PANELS: tuple[tuple[str, Prediction], ...] = (
-    ("misses: the disc", misses),
-    ("false alarms: around the disc", false_alarms),
+    ("misses", misses),
+    ("false alarms", false_alarms),
 )
 
 
