@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 from tests.workflow.conftest import copy_repository
+from tests.workflow.test_add_a_loss import OWN
 from workflow_lib.files import read_json
 
 SCRIPTS = Path(__file__).parent / "slurm"
@@ -152,6 +153,12 @@ def study(root, cluster, tmp_path_factory):
     checkout = copy_repository(root, tmp_path_factory.mktemp("cluster") / "checkout")
     settings = yaml.safe_load((checkout.folder / "tiny.yaml").read_text())
     settings["datasets"]["toy"]["training"].update(gpus=1, epochs=30, iterations=20, checkpoint_minutes=0.02)
+    # A loss of the user's own, by a path that starts at the working directory, has to be found on the nodes too.
+    (checkout.folder / "my_losses").mkdir()
+    (checkout.folder / "my_losses/own.py").write_text(OWN.format(name="own"), encoding="utf-8")
+    terms = [{"loss": "focal"}, {"loss": "my_losses/own.py"}]
+    settings["losses"] = {"composed": {"loss": "weighted_sum", "label": "Focal + own", "parameters": {"terms": terms}}}
+    settings["datasets"]["toy"]["losses"] = ["dice", "composed"]
     checkout.write_study(settings)
     results = checkout.folder / "results/tiny"
 
@@ -176,6 +183,12 @@ def study(root, cluster, tmp_path_factory):
 
 def test_the_study_ends_in_its_report(study):
     assert "Tiny study on synthetic images" in (study.results / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_loss_file_of_one_s_own_is_trained_with_and_recorded(study):
+    record = read_json(study.results / "records/train/toy/composed/fold_1.json")
+    assert set(record["settings"]["loss"]["files"]) == {"own"}
+    assert [entry["path"] for entry in record["inputs"]["loss-files"]] == ["my_losses/own.py"]
 
 
 def test_every_rule_ran_in_jobs_of_its_own_and_the_download_did_not(study):

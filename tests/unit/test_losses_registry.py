@@ -329,7 +329,7 @@ def test_a_loss_file_of_one_s_own(tmp_path, monkeypatch):
             ["line 2, imports tensorflow", "use the operations `ops`"],
         ),
         ("own_c", ("from typing import Any", "from keras import ops"), ["imports keras"]),
-        ("own_d", ("from typing import Any", "from . import helper"), ["imports from a file beside it"]),
+        ("own_d", ("from typing import Any", "from . import helper"), ["imports from another file of yours"]),
         ("own_e", ("from typing import Any", "import nosuchmodule"), ["cannot be read, line 2", "nosuchmodule"]),
         ("own_f", ('"region"', '"regional"'), ["FAMILY = 'regional'; use distribution, region"]),
         ("own_g", ('NAME = "own_g"', 'NAME = "other"'), ["NAME = 'other'; it must be 'own_g'"]),
@@ -349,6 +349,17 @@ def test_faults_of_a_loss_file_are_told(tmp_path, name, change, words):
     for word in words:
         assert word in str(caught.value)
     assert registry.file_of(name) is None
+
+
+def test_a_loss_file_that_imports_another_is_refused(tmp_path, monkeypatch):
+    """Also inside a function: a change of the other file would repeat no training."""
+    (tmp_path / "own_helper.py").write_text("FACTOR = 2\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    change = ("    return parameters.weight", "    import own_helper\n\n    return own_helper.FACTOR")
+    with pytest.raises(UserError, match=r"line 2\d, imports from another file of yours"):
+        registry.load_file(own_file(tmp_path, "own_importer", change))
+    fine = ("    return parameters.weight", "    import math\n    import numpy\n    from keras import ops as k\n\n    return 2.0")
+    assert registry.load_file(own_file(tmp_path, "own_careful", fine)) == "own_careful"
 
 
 def test_a_loss_file_that_is_not_there_or_has_no_name(tmp_path, monkeypatch):

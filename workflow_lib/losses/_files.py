@@ -1,6 +1,7 @@
 """Reading a loss file of the user's own: a Python file that is no part of the package."""
 
 import ast
+import importlib.util
 import sys
 import traceback
 from pathlib import Path
@@ -51,31 +52,44 @@ def source_of(path: Path) -> str:
 
 
 def _check_imports(tree: ast.Module, path: Path) -> None:
-    """Refuse imports that would not work here: heavy ones outside of functions, and relative ones."""
-    for node in _at_reading(tree):
+    """Refuse heavy imports outside of functions, and imports of the user's other files, whose changes would go unnoticed."""
+    at_reading = _imports(tree, inside_functions=False)
+    for node in _imports(tree, inside_functions=True):
         modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
-        heavy = [name for name in modules if name.split(".")[0] in HEAVY]
+        heavy = [name for name in modules if name.split(".")[0] in HEAVY and node in at_reading]
         if heavy:
             raise UserError(
                 f"The loss file {path}, line {node.lineno}, imports {heavy[0]}. The workflow reads the file before anything is "
                 "trained and does not load that library there: use the operations `ops` that the formula is given, or import "
                 "inside the formula."
             )
-        if isinstance(node, ast.ImportFrom) and node.level:
+        if (isinstance(node, ast.ImportFrom) and node.level) or any(_is_own_file(name.split(".")[0]) for name in modules):
             raise UserError(
-                f"The loss file {path}, line {node.lineno}, imports from a file beside it. A loss is one file; import from "
-                "workflow_lib.losses or from installed packages."
+                f"The loss file {path}, line {node.lineno}, imports from another file of yours. A loss is one file, so that "
+                "its changes are noticed; import from workflow_lib.losses or from installed packages."
             )
 
 
-def _at_reading(tree: ast.Module) -> list[ast.Import | ast.ImportFrom]:
-    """Return the imports outside of functions."""
+def _is_own_file(name: str) -> bool:
+    """Return whether a module is neither Python's own, nor this package's, nor an installed one."""
+    if name in sys.stdlib_module_names or name == __name__.split(".")[0]:
+        return False
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return False
+    origin = None if spec is None else spec.origin or next(iter(spec.submodule_search_locations or []), None)
+    return origin is not None and not {"site-packages", "dist-packages"} & set(Path(origin).parts)
+
+
+def _imports(tree: ast.Module, inside_functions: bool) -> list[ast.Import | ast.ImportFrom]:
+    """Return the imports of a file in the order of its lines."""
     found: list[ast.Import | ast.ImportFrom] = []
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             found.append(node)
-        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+        elif inside_functions or not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             waiting += ast.iter_child_nodes(node)
     return sorted(found, key=lambda node: node.lineno)
