@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TIERS = ("unit", "workflow", "system")
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 

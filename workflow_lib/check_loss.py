@@ -80,6 +80,9 @@ def check(loss: LossFunction) -> Iterator[Finding]:
 
 def _gradients(loss: LossFunction) -> Iterator[Finding]:
     for what, shape in SHAPES.items():
+        if not _fits(loss, shape):
+            yield Finding(None, f"gradient, {what}", "not tried: a parameter has values for another number of classes")
+            continue
         y, p = random_batch(shape)
         value, gradient = _value_and_gradient(loss, y, p, "float64")
         expected = np.zeros_like(p)
@@ -92,6 +95,11 @@ def _gradients(loss: LossFunction) -> Iterator[Finding]:
         off = float(np.abs(gradient - expected).max()) / largest
         holds = bool(np.isfinite(value)) and off < TOLERANCE
         yield Finding(holds, f"gradient, {what}", f"value {value:.4g}; off central differences by {off:.1e}")
+
+
+def _fits(loss: LossFunction, shape: tuple[int, ...]) -> bool:
+    """Return whether the parameters fit the number of classes."""
+    return not registry.faults(loss.name, loss.parameters.model_dump(mode="json"), n_classes=shape[-1])
 
 
 def _edges(loss: LossFunction) -> Iterator[Finding]:
@@ -184,8 +192,6 @@ def _value_and_gradient(loss: LossFunction, y: np.ndarray, p: np.ndarray, dtype:
     gradient = tape.gradient(value, prediction)
     if gradient is None:
         raise UserError(f"loss {loss.name!r}: the value does not depend on the predictions, so nothing can be learnt with it.")
-    if tuple(value.shape) != ():
-        raise UserError(f"loss {loss.name!r}: the value has shape {tuple(value.shape)}; a loss is one number.")
     return float(value), np.asarray(gradient, dtype=float)
 
 

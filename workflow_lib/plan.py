@@ -184,11 +184,11 @@ class Plan:
         for name in self.all_losses():
             entry = self.loss_entry(name)
             parts = [part for part, _ in losses.components(entry["loss"], entry["parameters"])]
-            # A composed loss is one of its own; the same loss with other parameters is not.
             node = losses.node(entry["loss"])
-            trained[name if parts else node.name] = (
-                losses.Node(name, entry["label"], node.family, tuple(dict.fromkeys(parts))) if parts else node
-            )
+            if parts:
+                # A composed loss is one of its own, also where the study calls it like one of the registry's.
+                node = losses.Node(f"{name}: composed", entry["label"], node.family, tuple(dict.fromkeys(parts)))
+            trained[node.name] = node
         bases = losses.with_components(base for node in trained.values() for base in node.built_from)
         nodes = {base: losses.node(base) for base in bases} | trained
         settings = {
@@ -309,7 +309,7 @@ def _choice_faults(loss: str, preset: object, parameters: Mapping[str, Any]) -> 
     try:
         name = losses.resolve(loss)
         found = losses.faults(name, dict(parameters))
-        if preset in losses.PRESETS and name in losses.names():
+        if preset in losses.PRESETS and (name in losses.names() or losses.file_of(name) is not None):
             losses.preset(name, str(preset))
     except UserError as error:
         return [str(error)]

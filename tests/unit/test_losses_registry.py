@@ -330,13 +330,17 @@ def test_a_loss_file_of_one_s_own(tmp_path, monkeypatch):
         ),
         ("own_c", ("from typing import Any", "from keras import ops"), ["imports keras"]),
         ("own_d", ("from typing import Any", "from . import helper"), ["imports from another file of yours"]),
-        ("own_e", ("from typing import Any", "import nosuchmodule"), ["cannot be read, line 2", "nosuchmodule"]),
+        ("own_e", ("from typing import Any", "import nosuchmodule"), ["line 2, imports nosuchmodule, which is not installed"]),
         ("own_f", ('"region"', '"regional"'), ["FAMILY = 'regional'; use distribution, region"]),
         ("own_g", ('NAME = "own_g"', 'NAME = "other"'), ["NAME = 'other'; it must be 'own_g'"]),
         ("own_h", ("def own_h(", "def something("), ["does not define own_h"]),
         ("own_i", ('LABEL = "My loss"', "LABEL = 3"), ["LABEL must be text"]),
         ("own_j", ("Parameters(LossParameters)", "Parameters"), ["made from LossParameters"]),
         ("own_k", ('("dice",)', '("dise",)'), ["BUILT_FROM with 'dise'", "did you mean 'dice'"]),
+        ("own_m", ("from typing import Any", "from workflow_lib.losses import registry"), ["finds other code by its name"]),
+        ("own_n", ("from typing import Any", "import importlib"), ["finds other code by its name"]),
+        ("own_o", ('BUILT_FROM = ("dice",)', "BUILT_FROM = None"), ["BUILT_FROM must be a tuple of texts"]),
+        ("own_p", ('BUILT_FROM = ("dice",)', 'BUILT_FROM = ("dice")'), ["BUILT_FROM must be a tuple of texts"]),
         ("own_l", ("from typing import Any", "import sys; sys.exit(3)"), ["cannot be read, line 2: SystemExit"]),
         ("dice", ("w D", "D"), ["has the name of a loss that is there already"]),
     ],
@@ -349,6 +353,40 @@ def test_faults_of_a_loss_file_are_told(tmp_path, name, change, words):
     for word in words:
         assert word in str(caught.value)
     assert registry.file_of(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        (
+            "made_a",
+            ("    return loss_function", "    loss_function"),
+            "must return the loss (loss_function(...)); it returns None",
+        ),
+        ("made_b", ("return loss_function(NAME", 'return loss_function("other"'), "returns a loss of the name 'other'; use NAME"),
+        ("made_c", ("(**parameters: Any)", "(beta)"), "fails: TypeError"),
+    ],
+)
+def test_a_function_that_returns_no_loss_is_told_before_training(tmp_path, name, change, words):
+    (fault,) = registry.faults(registry.load_file(own_file(tmp_path, name, change)))
+    assert words in fault
+
+
+def test_only_values_per_class_are_counted(tmp_path):
+    pair = ("weight: Weight = Field(2.0", "span: tuple[float, float] = (0.1, 0.9)\n    weight: Weight = Field(2.0")
+    name = registry.load_file(own_file(tmp_path, "own_pair", pair))
+    assert registry.faults(name, n_classes=3) == []
+    assert "'weight' is -1" in registry.faults(name, {"weight": -1})[0]
+    assert "a list of 2: a number, a number" in registry.faults(name, {"span": 3})[0]
+
+
+def test_a_formula_that_returns_no_number_is_told(tmp_path):
+    vector = ("return parameters.weight * dice", "return ops.sum(y, axis=-1) * dice")
+    name = registry.load_file(own_file(tmp_path, "own_vector", vector))
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    y, p = random_batch((2, 4, 3, 2))
+    with pytest.raises(UserError, match=r"returns values of shape \(2, 4, 3\); a loss is one number"):
+        registry.build(name)(y, p)
 
 
 def test_a_loss_file_that_imports_another_is_refused(tmp_path, monkeypatch):

@@ -65,6 +65,22 @@ def test_what_a_loss_file_tells_about_its_loss_does_not_count(old, new):
     assert effective_source(LOSS.replace(old, new)) == effective_source(LOSS)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('LABEL = "Mine"', 'LABEL = "Mine"; OTHER = 3'),
+        ("return SCALE", '"doc"; return SCALE + 1'),
+        ("SCALE = 2", "\x0c# page\nSCALE = 3"),
+        ("SCALE = 2", "# \u2028 odd\nSCALE = 3"),
+    ],
+)
+def test_code_beside_what_does_not_count_counts(old, new):
+    assert effective_source(LOSS.replace(old, new)) != effective_source(LOSS)
+    assert effective_source(LOSS.replace(old, new)) != effective_source(
+        LOSS.replace(old, new.replace("3", "4").replace("1", "2"))
+    )
+
+
 def test_what_its_code_uses_counts_and_so_do_other_files():
     assert effective_source(LOSS.replace("SCALE = 2", "SCALE = 3")) != effective_source(LOSS)
     assert effective_source(LOSS.replace('NAME = "mine"', 'NAME = "other"')) != effective_source(LOSS)
@@ -94,12 +110,13 @@ def test_files_of_one_s_own_count_with_what_they_import(tmp_path, monkeypatch):
 
 
 def test_descriptions_of_settings_do_not_count_and_their_neighbours_do():
-    source = 'a: int = Field(\n    1, ge=0, description="Größe "\n    "in mm")\nb = f(description="x", c=2)\n'
-    said_otherwise = 'a: int = Field(\n    1, ge=0, description="size")\nb = f(description="", c=2)\n'
+    source = 'a: int = Field(\n    1, ge=0, description="Größe "\n    "in mm")\nb = Field(description="x", c=2)\n'
+    said_otherwise = 'a: int = Field(\n    1, ge=0, description="size")\nb = Field(description="", c=2)\n'
     assert effective_source(source) == effective_source(said_otherwise)
     assert effective_source(source) != effective_source(source.replace("ge=0", "ge=1"))
     assert effective_source(source) != effective_source(source.replace("c=2", "c=3"))
-    assert effective_source("f(description=x)") != effective_source("f(description=y)")
+    assert effective_source("Field(description=x)") != effective_source("Field(description=y)")
+    assert effective_source('f(description="x")') != effective_source('f(description="y")')
 
 
 def test_a_hash_sign_in_a_string_is_no_comment():

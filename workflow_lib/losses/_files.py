@@ -43,7 +43,7 @@ def read_module(path: Path, source: str) -> ModuleType:
 def source_of(path: Path) -> str:
     """Return the text of a loss file. Raises UserError when it is missing or no text."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         place = "" if path.is_absolute() else f" in {Path.cwd()}"
         raise UserError(f"The loss file {path} does not exist{place}; a relative path starts at the working directory.") from None
@@ -57,6 +57,15 @@ def _check_imports(tree: ast.Module, path: Path) -> None:
     for node in _imports(tree, inside_functions=True):
         modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
         heavy = [name for name in modules if name.split(".")[0] in HEAVY and node in at_reading]
+        names = [*modules, *(f"{node.module}.{alias.name}" for alias in node.names if isinstance(node, ast.ImportFrom))]
+        if any(name.split(".")[0] == "importlib" or name.startswith("workflow_lib.losses.registry") for name in names):
+            raise UserError(
+                f"The loss file {path}, line {node.lineno}, finds other code by its name, whose changes would go unnoticed. "
+                "Import a loss itself: from workflow_lib.losses import focal."
+            )
+        absent = [name for name in modules if name and not _is_there(name.split(".")[0])]
+        if absent:
+            raise UserError(f"The loss file {path}, line {node.lineno}, imports {absent[0]}, which is not installed.")
         if heavy:
             raise UserError(
                 f"The loss file {path}, line {node.lineno}, imports {heavy[0]}. The workflow reads the file before anything is "
@@ -68,6 +77,13 @@ def _check_imports(tree: ast.Module, path: Path) -> None:
                 f"The loss file {path}, line {node.lineno}, imports from another file of yours. A loss is one file, so that "
                 "its changes are noticed; import from workflow_lib.losses or from installed packages."
             )
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return name in sys.modules or importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def _is_own_file(name: str) -> bool:

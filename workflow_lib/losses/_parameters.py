@@ -31,6 +31,10 @@ Weight = Annotated[float, Field(ge=0), BeforeValidator(_refuse_truth_values)]
 """A number that is not negative."""
 
 
+PerClass = Annotated[tuple[Weight, ...], Field(min_length=2, json_schema_extra={"per_class": True})]
+"""One weight per class, background first. Their number is held against the dataset's classes before anything runs."""
+
+
 class LossParameters(BaseModel):
     """Parameters of a loss: immutable, finite, and a parameter that the loss does not know is a fault."""
 
@@ -77,6 +81,16 @@ def parameter_rows(model: type[LossParameters]) -> list[ParameterRow]:
     ]
 
 
+def per_class_parameters(model: type[LossParameters]) -> list[str]:
+    """Return the parameters that may hold one value per class."""
+    properties = model.model_json_schema()["properties"] if model.model_fields else {}
+    return [
+        name
+        for name, schema in properties.items()
+        if any(option.get("per_class") for option in (schema, *schema.get("anyOf", ())))
+    ]
+
+
 def show(value: object) -> str:
     """Return a value as the config spells it; a float that is a simple fraction as that fraction."""
     if value is None:
@@ -99,14 +113,21 @@ def _accepted(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return " or ".join(f"`{value}`" for value in schema["enum"])
     kind = schema.get("type")
-    if kind == "array" and "$ref" in schema["items"]:
-        return "a list with a section for each"
     if kind == "array":
-        return f"a list with one value per class, each {_accepted(schema['items'])}"
+        return _accepted_list(schema)
     if kind in ("number", "integer"):
         return ("a number" if kind == "number" else "an integer") + _interval(schema)
     names = {"boolean": "`true` or `false`", "null": "`null`", "string": "a text", "object": "a section"}
     return names.get(str(kind), "a value")
+
+
+def _accepted_list(schema: Mapping[str, Any]) -> str:
+    if "prefixItems" in schema:
+        return f"a list of {len(schema['prefixItems'])}: " + ", ".join(_accepted(item) for item in schema["prefixItems"])
+    if "$ref" in schema.get("items", {}):
+        return "a list with a section for each"
+    what = "a list with one value per class" if schema.get("per_class") else "a list"
+    return f"{what}, each {_accepted(schema['items'])}" if "items" in schema else what
 
 
 def _interval(schema: Mapping[str, Any]) -> str:

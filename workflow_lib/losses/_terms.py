@@ -56,7 +56,11 @@ class LossFunction:
         self._check(y.shape, p.shape)
         # In half precision 1 - 1e-7 is 1 and a sum over a patch overflows; so cast before anything else.
         dtype = "float64" if "float64" in str(p.dtype) else "float32"
-        return self.formula(ops, ops.cast(y, dtype), ops.cast(p, dtype))
+        value = self.formula(ops, ops.cast(y, dtype), ops.cast(p, dtype))
+        shape = _known(value.shape)
+        if shape:
+            raise UserError(f"loss {self.name!r}: the formula returns values of shape {_shown(shape)}; a loss is one number")
+        return value
 
     def evaluate(self, y_true: Any, y_pred: Any) -> float:
         """Return the loss of NumPy arrays in float64, by the same formula, without Keras."""

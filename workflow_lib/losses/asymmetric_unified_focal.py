@@ -16,8 +16,9 @@ CURVES = ("gamma", (0.0, 0.25, 0.5, 0.75))
 NOTES: tuple[str, ...] = (
     "The symmetric form treats all classes alike but for δ; this one keeps the gradient of the rare classes: no modulating "
     "factor on their cross entropy, and the power on their Tversky term alone.",
-    "One γ serves both terms, as in the authors' code: the focal term has the exponent γ, the Tversky term 1 − γ. The article's "
-    "equations have them the other way round; at the default γ = 1/2 both are the same.",
+    "λ and γ are those of the authors' code: `weight` is on the Tversky term, the focal term has the exponent γ and the Tversky "
+    "term 1 − γ. Other descriptions of this loss put λ on the focal term and swap the exponents; at the defaults all are the "
+    "same.",
 )
 
 

@@ -20,7 +20,7 @@ BUILT_FROM: tuple[str, ...] = ("cross_entropy", "dice")
 CURVES = ("cross_entropy_weight", (0.5, 1.0, 2.0))
 NOTES: tuple[str, ...] = (
     "With both weights 1 it is the combo loss plus 1: the same training. nnU-Net leaves the background out of the Dice term "
-    "(`include_background: false`) and counts over the batch (`overlap: batch`).",
+    "(`include_background: false`) and, in some of its configurations, counts over the batch (`overlap: batch`).",
 )
 
 

@@ -13,7 +13,9 @@ from workflow_lib.losses.balanced_cross_entropy import class_shares, weighted_cr
 
 NAME = "dilated_balanced_cross_entropy"
 LABEL = "Dilated balanced cross entropy loss"
-CITATION = "Dilated Balanced Cross Entropy Loss for Medical Image Segmentation, arXiv:2412.06045."
+CITATION = (
+    "S. M. Hosseini, M. Soleymani Baghshah, Dilated Balanced Cross Entropy Loss for Medical Image Segmentation, arXiv:2412.06045."
+)
 EQUATION = (
     r"\mathcal{L}_{DBCE} = \sum_{i} w_i \sum_{c=1}^{C} -y_{ic} \log q_{ic}, \quad "
     r"w_i = \frac{1}{K} \sum_{c=1}^{C} \frac{\left[i \in D_c\right]}{\left|D_c\right|}, \quad "
@@ -24,8 +26,8 @@ BUILT_FROM: tuple[str, ...] = ("balanced_cross_entropy",)
 CURVES = ("radius", (0.0, 1.0, 3.0, 8.0))
 NOTES: tuple[str, ...] = (
     "The mask of each class is dilated by a Euclidean ball of radius R voxels, and the weights come from the dilated areas: each "
-    "class counts together with its surroundings. R = 0 is exactly the balanced cross entropy, and R beyond the size of the "
-    "image exactly the cross entropy.",
+    "class counts together with its surroundings. With the defaults R = 0 is exactly the balanced cross entropy, and an R that "
+    "reaches every voxel of the image exactly the cross entropy.",
     "Only the abstract and a sentence on the method are public as we write this. The default radius of 3 voxels, the division by "
     "K (the number of classes present) and the choices below are ours; each is a parameter.",
     "Distances are counted on the voxel grid that the network sees. The dilation runs inside the training step, and its cost "

@@ -1,10 +1,10 @@
 """Focal loss."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field, model_validator
 
-from workflow_lib.losses._parameters import LossParameters, Number, Share, Weight
+from workflow_lib.losses._parameters import LossParameters, Number, PerClass, Share
 from workflow_lib.losses._terms import (
     LossFunction,
     Ops,
@@ -38,8 +38,6 @@ NOTES: tuple[str, ...] = (
     "weight of Lin et al., α for the foreground and 1 − α for the background.",
 )
 
-Weights = Annotated[tuple[Weight, ...], Field(min_length=2)]
-
 
 def check_alpha(alpha: float | tuple[float, ...] | None, alpha_t: bool) -> None:
     """Raise ValueError when Lin's alpha_t is asked for with an alpha that is not one number."""
@@ -50,7 +48,7 @@ def check_alpha(alpha: float | tuple[float, ...] | None, alpha_t: bool) -> None:
 class Parameters(LossParameters):
     """Parameters of the focal loss."""
 
-    alpha: Share | Weights | None = Field(
+    alpha: Share | PerClass | None = Field(
         0.25, description="α: weight of all classes, or one weight per class (background first); null is 1."
     )
     gamma: Number = Field(2.0, ge=0, le=10, description="γ: how strongly voxels that are already right are weighed down; 0: not.")

@@ -24,7 +24,8 @@ NOTES: tuple[str, ...] = (
     "One overlap for all classes together, each weighted by its volume; the weights are scaled to sum to 1, so that s means the "
     "same whatever the size of the patch.",
     "Sudre et al. leave open what weight a class has that is absent from the patch (1/0). As in NiftyNet, it is the largest of "
-    "the classes present, so that false alarms count; `absent: ignore` leaves the class out.",
+    "the classes present, so that false alarms count; `absent: ignore` leaves the class out. Where none of the counted classes "
+    "is present, all weigh the same.",
 )
 
 POWERS = {"square": 2, "simple": 1, "uniform": 0}

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from workflow_lib.losses import focal, focal_tversky
-from workflow_lib.losses._parameters import Number, OverlapParameters, Share
+from workflow_lib.losses._parameters import Number, OverlapParameters, PerClass, Share
 from workflow_lib.losses._terms import LossFunction, Ops, Tensor, loss_function
 
 NAME = "mixed_focal"
@@ -33,7 +33,7 @@ class Parameters(OverlapParameters):
     lambda_on: Literal["focal", "region"] = Field(
         "focal", description="Which term `weight` is on; the other has 1 − λ. Without `weight` it does nothing."
     )
-    alpha: Share | focal.Weights | None = Field(
+    alpha: Share | PerClass | None = Field(
         0.25, description="α of the focal loss: one for all classes, or one per class (background first); null is 1."
     )
     alpha_t: bool = Field(False, description="Weigh the background by 1 − α in the focal loss; α must be one number.")

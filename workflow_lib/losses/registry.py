@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol, cast
 import workflow_lib.losses
 from workflow_lib.errors import UserError
 from workflow_lib.losses._files import read_module, source_of
-from workflow_lib.losses._parameters import LossParameters, parameter_faults, read_parameters
+from workflow_lib.losses._parameters import LossParameters, parameter_faults, per_class_parameters, read_parameters
 from workflow_lib.losses._terms import LossFunction
 
 NOT_LOSSES = ("registry", "documentation", "toolkit")
@@ -95,7 +95,7 @@ def load_file(path: str | Path) -> str:
     if name in names() or name in NOT_LOSSES:
         raise UserError(f"The loss file {path} has the name of a loss that is there already; give it another than {name!r}.")
     _complete(found, name, str(path))
-    strangers = [base for base in getattr(found, "BUILT_FROM", ()) if base not in (*names(), *_FILES)]
+    strangers = [base for base in getattr(found, "BUILT_FROM", ()) if base not in names()]
     if strangers:
         raise UserError(f"The loss file {path} has BUILT_FROM with {', '.join(map(repr, strangers))}; {_unknown(strangers[0])}")
     _FILES[name] = LossFile(found, path, source)
@@ -130,6 +130,9 @@ def _complete(found: ModuleType, name: str, where: str) -> LossModule:
     texts = [key for key in NEEDED[:5] if not isinstance(getattr(found, key), str)]
     if texts:
         raise UserError(f"The loss file {where}: {', '.join(texts)} must be text.")
+    lists = [key for key in ("BUILT_FROM", "NOTES") if not _is_list_of_texts(getattr(found, key, ()))]
+    if lists:
+        raise UserError(f'The loss file {where}: {", ".join(lists)} must be a tuple of texts, such as ("dice",).')
     if name != loss.NAME:
         raise UserError(f"The loss file {where} has NAME = {loss.NAME!r}; it must be {name!r}.")
     if loss.FAMILY not in FAMILIES:
@@ -139,6 +142,10 @@ def _complete(found: ModuleType, name: str, where: str) -> LossModule:
     if not callable(getattr(found, name)):
         raise UserError(f"The loss file {where}: {name} must be a function that returns the loss.")
     return loss
+
+
+def _is_list_of_texts(value: object) -> bool:
+    return isinstance(value, (tuple, list)) and all(isinstance(item, str) for item in value)
 
 
 def module(name: str) -> str:
@@ -164,19 +171,34 @@ def faults(name: str, parameters: Mapping[str, Any] | None = None, n_classes: in
         return [_unknown(name)]
     given = dict(parameters or {})
     found = parameter_faults(name, get(name).Parameters, given)
+    if not found and name in _FILES:
+        found = _factory_faults(name, given)
     if found or n_classes is None:
         return found
     values = resolved_parameters(name, given)
+    ask = "give one per class, background first"
     found = [
-        f"loss {name!r}: parameter {key!r} has {len(value)} values for {n_classes} classes; give one per class, background first"
-        for key, value in values.items()
-        if _one_per_class(value) and len(value) != n_classes
+        f"loss {name!r}: parameter {key!r} has {len(values[key])} values for {n_classes} classes; {ask}"
+        for key in per_class_parameters(get(name).Parameters)
+        if isinstance(values[key], list) and len(values[key]) != n_classes
     ]
     return found + [fault for part, own in components(name, given) for fault in faults(part, own, n_classes)]
 
 
-def _one_per_class(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, (int, float)) for item in value)
+def _factory_faults(name: str, given: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the function of a user's own file that builds the loss: told now, not after hours in a queue."""
+    path = _FILES[name].path
+    try:
+        loss = getattr(get(name), name)(**resolved_parameters(name, given))
+    except UserError as error:
+        return [str(error)]
+    except Exception as error:
+        return [f"the function {name} of the loss file {path} fails: {type(error).__name__}: {error}"]
+    if not isinstance(loss, LossFunction):
+        return [f"the function {name} of the loss file {path} must return the loss (loss_function(...)); it returns {loss!r}"]
+    if loss.name != name:
+        return [f"the function {name} of the loss file {path} returns a loss of the name {loss.name!r}; use NAME"]
+    return []
 
 
 def components(name: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[str, dict[str, Any]]]:

@@ -15,10 +15,11 @@ BUILT_FROM: tuple[str, ...] = ("symmetric_focal", "symmetric_focal_tversky")
 CURVES = ("gamma", (0.0, 0.25, 0.5, 0.75))
 NOTES: tuple[str, ...] = (
     "It contains, exactly or up to a constant: λ = 1 the symmetric focal Tversky, with γ = 0 the Tversky, with δ = 1/2 the Dice "
-    "loss; λ = 0 the symmetric focal, with δ = 1/2 half the focal loss, with γ = 0 half the cross entropy; λ = δ = 1/2, γ = 0 is "
-    "3/4 of the combo loss with α = 1/3, plus 1/2.",
-    "One γ serves both terms, as in the authors' code: the focal term has the exponent γ, the Tversky term 1 − γ. The article's "
-    "equations have them the other way round; at the default γ = 1/2 both are the same.",
+    "loss (all with ε for s); λ = 0 the symmetric focal, with δ = 1/2 half the focal loss of α = 1 (`null`), with γ = 0 half the "
+    "cross entropy; λ = δ = 1/2, γ = 0 is 3/4 of the combo loss with α = 1/3, plus 1/2.",
+    "λ and γ are those of the authors' code: `weight` is on the Tversky term, the focal term has the exponent γ and the Tversky "
+    "term 1 − γ. Other descriptions of this loss put λ on the focal term and swap the exponents; at the defaults all are the "
+    "same.",
 )
 
 

@@ -6,7 +6,7 @@ docs/add-a-loss.md takes you through it.
 from pydantic import Field
 
 from workflow_lib.losses._distances import squared_distances
-from workflow_lib.losses._parameters import LossParameters, Number, OverlapParameters, Share, Weight
+from workflow_lib.losses._parameters import LossParameters, Number, OverlapParameters, PerClass, Share, Weight
 from workflow_lib.losses._terms import (
     EPSILON,
     LossFunction,
@@ -32,6 +32,7 @@ __all__ = [
     "Number",
     "Ops",
     "OverlapParameters",
+    "PerClass",
     "Share",
     "Tensor",
     "Weight",

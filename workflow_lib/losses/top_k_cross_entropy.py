@@ -33,7 +33,7 @@ CURVES = ("share", (0.02, 0.1, 0.5, 1.0))
 NOTES: tuple[str, ...] = (
     "The share of 10 % and the choice over the whole batch are nnU-Net's.",
     "Voxels of equal cross entropy at the limit share what is left of k, so that the order of the voxels does not matter. The "
-    "limit is found by bisection, without sorting: to 2e-8, which is the accuracy of the value too.",
+    "limit is found by bisection, without sorting: to 2e-8, or to the precision of float32 where that is coarser.",
 )
 
 HALVINGS = 30

@@ -51,7 +51,7 @@ def code_digest(modules: tuple[str, ...]) -> str:
 
 
 def _code_digest(modules: Iterable[str], files: Iterable[Path]) -> str:
-    sources = {file.name: file.read_text(encoding="utf-8") for file in files}
+    sources = {file.name: file.read_text(encoding="utf-8-sig") for file in files}
     imported = {name for source in sources.values() for name in _imports_of(source, "")}
     digests = {name: _source_digest(name) for name in sorted(import_closure({*modules, *imported}))}
     return sha256_text(
@@ -61,7 +61,7 @@ def _code_digest(modules: Iterable[str], files: Iterable[Path]) -> str:
 
 def source_digest(file: Path) -> str:
     """Return the digest of what a Python file says, without comments, docstrings and blank lines."""
-    return sha256_text(effective_source(file.read_text(encoding="utf-8")))
+    return sha256_text(effective_source(file.read_text(encoding="utf-8-sig")))
 
 
 def import_closure(modules: Iterable[str]) -> set[str]:
@@ -132,7 +132,7 @@ def effective_source(source: str) -> str:
 
     Of a loss file also without what it tells about its loss (`TOLD`), unless its own code uses that.
     """
-    lines = source.splitlines()
+    lines = source.split("\n")
     for row, column in _comments(source):
         lines[row] = lines[row][:column]
     for first, start, last, end in _descriptions(source):
@@ -157,17 +157,17 @@ def _descriptions(source: str) -> list[tuple[int, int, int, int]]:
     nodes = [
         keyword.value
         for call in ast.walk(ast.parse(source))
-        if isinstance(call, ast.Call)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Field"
         for keyword in call.keywords
         if keyword.arg == "description" and isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str)
     ]
     places = []
     for node in nodes:
-        text = source.splitlines()[node.lineno - 1]
+        text = source.split("\n")[node.lineno - 1]
         # The tree counts columns in bytes of UTF-8.
         start = len(text.encode()[: node.col_offset].decode())
         end_row = (node.end_lineno or node.lineno) - 1
-        end = len(source.splitlines()[end_row].encode()[: node.end_col_offset].decode())
+        end = len(source.split("\n")[end_row].encode()[: node.end_col_offset].decode())
         places.append((node.lineno - 1, start, end_row, end))
     return sorted(places, reverse=True)
 
@@ -178,6 +178,7 @@ def _docstrings(source: str) -> list[tuple[int, int]]:
         (node.lineno - 1, (node.end_lineno or node.lineno) - 1)
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        if _alone(source, node)
     ]
 
 
@@ -188,8 +189,16 @@ def _told(source: str) -> list[tuple[int, int]]:
     if not {"NAME", "FAMILY"} <= set(assigned):
         return []
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    nodes = [node for name, node in assigned.items() if name in TOLD - used]
+    nodes = [node for name, node in assigned.items() if name in TOLD - used and _alone(source, node)]
     return [(node.lineno - 1, (node.end_lineno or node.lineno) - 1) for node in nodes]
+
+
+def _alone(source: str, node: ast.stmt) -> bool:
+    """Return whether nothing but a comment shares the rows of a statement."""
+    lines = source.split("\n")
+    before = lines[node.lineno - 1].encode()[: node.col_offset].decode()
+    after = lines[(node.end_lineno or node.lineno) - 1].encode()[node.end_col_offset :].decode().strip()
+    return not before.strip() and (not after or after.startswith("#"))
 
 
 def _assigned(node: ast.stmt) -> list[str]:
