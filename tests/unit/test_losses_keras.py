@@ -193,3 +193,20 @@ def test_equal_to_miscnn(miscnn_metrics, shape):
     assert theirs(miscnn_metrics.dice_crossentropy(y, p)) - 1 == ours("combo", smooth=5e-6)
     assert theirs(miscnn_metrics.focal_tversky_loss(delta=0.7, gamma=0.75)(y, p)) == ours("focal_tversky")
     assert theirs(miscnn_metrics.categorical_focal_loss([[0.25] * shape[-1]])(y, p)) == ours("focal")
+
+
+@pytest.mark.parametrize("given", [{}, {"delta": 0.4, "gamma": 0.3}])
+def test_the_unified_family_equals_the_authors_code_where_that_is_right(miscnn_metrics, given):
+    """MIScnn carries the authors' code, which is right for two classes in 2-D (in 3-D it indexes a slice, not a class)."""
+    y, p = (tf.constant(a, "float32") for a in random_batch(SHAPES["2-D binary"], outside=False))
+    for kind, short in (("symmetric", "sym"), ("asymmetric", "asym")):
+        for name, theirs in (
+            (f"{kind}_focal", f"{kind}_focal_loss"),
+            (f"{kind}_focal_tversky", f"{kind}_focal_tversky_loss"),
+            (f"{kind}_unified_focal", f"{short}_unified_focal_loss"),
+        ):
+            expected = float(tf.reduce_mean(getattr(miscnn_metrics, theirs)(**given)(y, p)))
+            assert float(registry.build(name, given)(y, p)) == pytest.approx(expected, rel=1e-5), name
+    terms = [{"loss": "tversky", "parameters": {"class_reduction": "sum", "delta": 0.5}}, {"loss": "cross_entropy"}]
+    both = float(tf.reduce_mean(miscnn_metrics.tversky_crossentropy(y, p)))
+    assert float(registry.build("weighted_sum", {"terms": terms})(y, p)) == pytest.approx(both, rel=1e-5)
