@@ -5,9 +5,12 @@ import json
 import pytest
 import yaml
 
+from tests.unit.test_losses_registry import OWN
 from workflow_lib import plan
 from workflow_lib.config import merge
 from workflow_lib.errors import Faults
+from workflow_lib.figures import loss_families
+from workflow_lib.losses import registry as losses
 
 WEIGHTED = {"weighted": {"loss": "focal", "label": "Weighted", "parameters": {"alpha": [0.2, 0.8]}}}
 
@@ -58,3 +61,21 @@ def test_a_phantom_too_small_for_its_bodies(raw, shape):
     raw["datasets"]["a"] |= {"source": "phantom", "phantom": {"kind": "ct", "cases": 4, "shape": shape}}
     (fault,) = faults_of(raw)
     assert fault == f"datasets.a.phantom.shape: every side must be at least 16 voxels; it is {shape}"
+
+
+def test_a_composed_loss_may_be_called_like_one_of_its_terms(raw):
+    terms = [{"loss": "dice"}, {"loss": "boundary"}]
+    raw["losses"] = {"dice": {"loss": "weighted_sum", "label": "Both", "parameters": {"terms": terms}}}
+    settings = json.loads(plan.load(raw).job("figures_losses").settings)
+    nodes = [losses.Node(**{**node, "built_from": tuple(node["built_from"])}) for node in settings["losses"]]
+    assert {node.label for node in nodes} == {"Both", "Dice loss", "Boundary loss"}
+    assert len(loss_families.draw(nodes, settings["trained"]).axes) == 1
+
+
+def test_a_preset_of_a_loss_of_one_s_own_is_told_with_the_other_faults(raw, tmp_path):
+    (tmp_path / "own_preset.py").write_text(OWN.format(name="own_preset"))
+    raw["losses"] = {"a": {"loss": str(tmp_path / "own_preset.py"), "preset": "paper"}, "b": {"loss": "foca"}}
+    raw["datasets"]["a"]["losses"] = ["a", "b"]
+    found = "\n".join(faults_of(raw))
+    assert "losses.a: loss 'own_preset' has no preset 'paper'" in found
+    assert "losses.b: there is no loss 'foca'" in found
