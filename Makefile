@@ -13,6 +13,8 @@ CORES ?= all
 # Further wheels for NVIDIA GPUs: make venv GPU=1
 GPU ?=
 LOCKS := envs/lock.txt $(if $(GPU),envs/lock-cuda.txt)
+COMPILE := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --fork-strategy fewest \
+	--custom-compile-command "make lock"
 
 .PHONY: help venv demo test test-unit test-workflow test-system test-jax lint format generated lock clean
 
@@ -65,12 +67,9 @@ generated: venv
 	$(BIN)/python -m workflow_lib.generated
 
 lock:
-	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --fork-strategy fewest \
-	  --custom-compile-command "make lock" --overrides envs/overrides.txt envs/requirements.in -o envs/lock.txt
-	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --fork-strategy fewest \
-	  --custom-compile-command "make lock" --constraints envs/lock.txt envs/requirements-cuda.in -o envs/lock-cuda.txt
-	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --fork-strategy fewest \
-	  --custom-compile-command "make lock" --constraints envs/lock.txt envs/requirements-jax.in -o envs/lock-jax.txt
+	$(COMPILE) --overrides envs/overrides.txt envs/requirements.in -o envs/lock.txt
+	$(COMPILE) --constraints envs/lock.txt envs/requirements-cuda.in -o envs/lock-cuda.txt
+	$(COMPILE) --constraints envs/lock.txt envs/requirements-jax.in -o envs/lock-jax.txt
 
 clean:
 	rm -rf $(VENV) $(VENV)-jax .snakemake .pytest_cache .mypy_cache .ruff_cache

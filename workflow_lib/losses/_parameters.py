@@ -56,6 +56,15 @@ class OverlapParameters(LossParameters):
     include_background: bool = Field(True, description="Whether the background counts as one of the classes.")
     smooth: Number = Field(1e-6, gt=0, le=1, description="s, added to numerator and denominator of the Tversky index, in voxels.")
 
+    def overlap_options(self) -> dict[str, Any]:
+        """Return these parameters alone, for the overlap loss that is a part of a compound."""
+        return {
+            "class_reduction": self.class_reduction,
+            "overlap": self.overlap,
+            "include_background": self.include_background,
+            "smooth": self.smooth,
+        }
+
 
 @dataclass(frozen=True)
 class ParameterRow:

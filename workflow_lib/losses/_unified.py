@@ -1,4 +1,4 @@
-"""Terms of the Unified Focal family (Yeung et al. 2022), for any number of classes and of spatial axes.
+"""What the losses of the Unified Focal family share (Yeung et al. 2022), for any number of classes and of spatial axes.
 
 Every class but the background counts as rare. The public code of the authors indexes the classes by a fixed position, which is
 right for two classes in 2-D only.
@@ -7,24 +7,12 @@ right for two classes in 2-D only.
 from pydantic import Field
 
 from workflow_lib.losses._parameters import LossParameters, Number, OverlapParameters, Share
-from workflow_lib.losses._terms import (
-    EPSILON,
-    Ops,
-    Tensor,
-    clip_probabilities,
-    cross_entropy_terms,
-    mean_over_voxels,
-    power,
-    reduce_classes,
-    tversky_distance,
-)
+from workflow_lib.losses._terms import EPSILON, Ops, Tensor, clip_probabilities, power, tversky_distance
 
 ARTICLE = (
     "M. Yeung, E. Sala, C.-B. Schönlieb, L. Rundo, Unified Focal loss: Generalising Dice and cross entropy-based losses to "
     "handle class imbalanced medical image segmentation, Computerized Medical Imaging and Graphics 95, 2022, arXiv:2102.04525v4."
 )
-
-BACKGROUND, FOREGROUND, ALL = slice(0, 1), slice(1, None), slice(None)
 
 
 class FocalParameters(LossParameters):
@@ -62,32 +50,14 @@ class UnifiedParameters(OverlapParameters):
 
     def of_tversky(self) -> TverskyParameters:
         """Return the parameters of the focal Tversky term."""
-        return TverskyParameters(
-            delta=self.delta,
-            gamma=self.gamma,
-            class_reduction=self.class_reduction,
-            overlap=self.overlap,
-            include_background=self.include_background,
-            smooth=self.smooth,
-        )
+        return TverskyParameters(delta=self.delta, gamma=self.gamma, **self.overlap_options())
 
 
-def focal_term(ops: Ops, y: Tensor, p: Tensor, parameters: FocalParameters, suppressed: slice) -> Tensor:
-    """Return the mean of the class-weighted cross entropy, with the factor (1 - q)^gamma on the classes in `suppressed`."""
-    q = clip_probabilities(ops, p)
-    terms = cross_entropy_terms(ops, y, q)
-    factors = power(ops, 1.0 - q[..., suppressed], parameters.gamma)
-    if suppressed == ALL:
-        weights = [1.0 - parameters.delta] + [parameters.delta] * (q.shape[-1] - 1)
-        return mean_over_voxels(ops, factors * terms * ops.array(weights, dtype=terms.dtype))
-    background, foreground = factors * terms[..., BACKGROUND], terms[..., FOREGROUND]
-    return (1.0 - parameters.delta) * mean_over_voxels(ops, background) + parameters.delta * mean_over_voxels(ops, foreground)
+def unified_distance(ops: Ops, y: Tensor, p: Tensor, parameters: TverskyParameters) -> Tensor:
+    """Return d = 1 - TI(delta) on clipped probabilities, (batch, classes) or (classes,)."""
+    return tversky_distance(ops, y, clip_probabilities(ops, p), parameters.delta, parameters)
 
 
-def tversky_term(ops: Ops, y: Tensor, p: Tensor, parameters: TverskyParameters, enhanced: slice) -> Tensor:
-    """Return the class-wise Tversky distances d, with d^(1 - gamma) for the classes in `enhanced`, reduced to one number."""
-    distances = tversky_distance(ops, y, clip_probabilities(ops, p), parameters.delta, parameters)
-    powered = power(ops, ops.maximum(distances[..., enhanced], EPSILON), 1.0 - parameters.gamma)
-    if enhanced == FOREGROUND:
-        powered = ops.concatenate([distances[..., BACKGROUND], powered], axis=-1)
-    return reduce_classes(ops, powered, parameters)
+def enhanced(ops: Ops, distances: Tensor, gamma: float) -> Tensor:
+    """Return max(d, 1e-7)^(1 - gamma): d * d^(-gamma), as in the public code, is NaN at d = 0."""
+    return power(ops, ops.maximum(distances, EPSILON), 1.0 - gamma)

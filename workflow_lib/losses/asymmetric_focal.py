@@ -2,8 +2,17 @@
 
 from typing import Any
 
-from workflow_lib.losses._terms import LossFunction, Ops, Tensor, loss_function
-from workflow_lib.losses._unified import ARTICLE, BACKGROUND, FocalParameters, focal_term
+from workflow_lib.losses._terms import (
+    LossFunction,
+    Ops,
+    Tensor,
+    clip_probabilities,
+    cross_entropy_terms,
+    loss_function,
+    mean_over_voxels,
+    power,
+)
+from workflow_lib.losses._unified import ARTICLE, FocalParameters
 
 NAME = "asymmetric_focal"
 LABEL = "Asymmetric focal loss"
@@ -28,8 +37,11 @@ class Parameters(FocalParameters):
 
 
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: FocalParameters) -> Tensor:
-    """Return the asymmetric focal loss."""
-    return focal_term(ops, y, p, parameters, suppressed=BACKGROUND)
+    """Return (1 - delta) times the mean of (1 - q)^gamma CE of the background, plus delta times the mean CE of the others."""
+    q = clip_probabilities(ops, p)
+    terms = cross_entropy_terms(ops, y, q)
+    background = mean_over_voxels(ops, power(ops, 1.0 - q[..., :1], parameters.gamma) * terms[..., :1])
+    return (1.0 - parameters.delta) * background + parameters.delta * mean_over_voxels(ops, terms[..., 1:])
 
 
 def asymmetric_focal(**parameters: Any) -> LossFunction:

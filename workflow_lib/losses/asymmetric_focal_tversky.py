@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from workflow_lib.losses._terms import LossFunction, Ops, Tensor, loss_function
-from workflow_lib.losses._unified import ARTICLE, FOREGROUND, TverskyParameters, tversky_term
+from workflow_lib.losses._terms import LossFunction, Ops, Tensor, loss_function, reduce_classes
+from workflow_lib.losses._unified import ARTICLE, TverskyParameters, enhanced, unified_distance
 
 NAME = "asymmetric_focal_tversky"
 LABEL = "Asymmetric focal Tversky loss"
@@ -27,8 +27,10 @@ class Parameters(TverskyParameters):
 
 
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: TverskyParameters) -> Tensor:
-    """Return the asymmetric focal Tversky loss."""
-    return tversky_term(ops, y, p, parameters, enhanced=FOREGROUND)
+    """Return the mean over the batch, mean or sum over the classes, of d of the background and d^(1 - gamma) of the others."""
+    distances = unified_distance(ops, y, p, parameters)
+    foreground = enhanced(ops, distances[..., 1:], parameters.gamma)
+    return reduce_classes(ops, ops.concatenate([distances[..., :1], foreground], axis=-1), parameters)
 
 
 def asymmetric_focal_tversky(**parameters: Any) -> LossFunction:

@@ -62,14 +62,7 @@ def _focal(parameters: Parameters) -> focal.Parameters:
 
 
 def _focal_tversky(parameters: Parameters) -> focal_tversky.Parameters:
-    return focal_tversky.Parameters(
-        delta=parameters.delta,
-        gamma=parameters.tversky_gamma,
-        class_reduction=parameters.class_reduction,
-        overlap=parameters.overlap,
-        include_background=parameters.include_background,
-        smooth=parameters.smooth,
-    )
+    return focal_tversky.Parameters(delta=parameters.delta, gamma=parameters.tversky_gamma, **parameters.overlap_options())
 
 
 def mixed_focal(**parameters: Any) -> LossFunction:

@@ -2,8 +2,17 @@
 
 from typing import Any
 
-from workflow_lib.losses._terms import LossFunction, Ops, Tensor, loss_function
-from workflow_lib.losses._unified import ALL, ARTICLE, FocalParameters, focal_term
+from workflow_lib.losses._terms import (
+    LossFunction,
+    Ops,
+    Tensor,
+    clip_probabilities,
+    cross_entropy_terms,
+    loss_function,
+    mean_over_voxels,
+    power,
+)
+from workflow_lib.losses._unified import ARTICLE, FocalParameters
 
 NAME = "symmetric_focal"
 LABEL = "Symmetric focal loss"
@@ -27,8 +36,11 @@ class Parameters(FocalParameters):
 
 
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: FocalParameters) -> Tensor:
-    """Return the symmetric focal loss."""
-    return focal_term(ops, y, p, parameters, suppressed=ALL)
+    """Return the mean of (1 - q)^gamma CE, weighted by 1 - delta on the background and delta on the other classes."""
+    q = clip_probabilities(ops, p)
+    terms = power(ops, 1.0 - q, parameters.gamma) * cross_entropy_terms(ops, y, q)
+    weights = [1.0 - parameters.delta] + [parameters.delta] * (q.shape[-1] - 1)
+    return mean_over_voxels(ops, terms * ops.array(weights, dtype=terms.dtype))
 
 
 def symmetric_focal(**parameters: Any) -> LossFunction:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from workflow_lib.losses._terms import LossFunction, Ops, Tensor, loss_function
-from workflow_lib.losses._unified import ALL, ARTICLE, TverskyParameters, tversky_term
+from workflow_lib.losses._terms import LossFunction, Ops, Tensor, loss_function, reduce_classes
+from workflow_lib.losses._unified import ARTICLE, TverskyParameters, enhanced, unified_distance
 
 NAME = "symmetric_focal_tversky"
 LABEL = "Symmetric focal Tversky loss"
@@ -24,8 +24,8 @@ class Parameters(TverskyParameters):
 
 
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: TverskyParameters) -> Tensor:
-    """Return the symmetric focal Tversky loss."""
-    return tversky_term(ops, y, p, parameters, enhanced=ALL)
+    """Return the mean over the batch, and mean or sum over the classes, of d^(1 - gamma)."""
+    return reduce_classes(ops, enhanced(ops, unified_distance(ops, y, p, parameters), parameters.gamma), parameters)
 
 
 def symmetric_focal_tversky(**parameters: Any) -> LossFunction:
