@@ -20,6 +20,7 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = PLAN.results
+TEMPLATES = [os.path.relpath(file) for file in sorted((ROOT / "reports" / "templates").iterdir())]
 DATASET_FIGURES = ("segmentations", "distributions", "recall_precision", "training_curves", "imbalance", "ranking")
 
 

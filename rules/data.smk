@@ -25,9 +25,64 @@ rule obtain:
         step_command(" --files {output.files:q}", shown=True)
 
 
-rule check:
+rule inspect:
     input:
         files=f"{RESULTS}/data/{{dataset}}/files.json",
+    output:
+        inspection=f"{RESULTS}/data/{{dataset}}/inspection.json",
+        record=f"{RESULTS}/records/inspect/{{dataset}}.json",
+    log:
+        f"{RESULTS}/logs/inspect/{{dataset}}.log",
+    conda:
+        ENVIRONMENT
+    threads: 4
+    resources:
+        mem_mb=growing(8000),
+        runtime=240,
+    params:
+        step="inspect",
+        settings=settings("inspect"),
+        fingerprint=fingerprint("inspect"),
+    message:
+        "Read every case of {wildcards.dataset}"
+    shell:
+        step_command(" --files {input.files:q} --inspection {output.inspection:q}")
+
+
+rule cases_page:
+    input:
+        inspection=f"{RESULTS}/data/{{dataset}}/inspection.json",
+        templates=TEMPLATES,
+    output:
+        page=report(
+            f"{RESULTS}/data/{{dataset}}/cases.html",
+            caption="../reports/captions/cases.rst",
+            category="Data",
+            labels={"dataset": "{dataset}", "table": "cases, to look at"},
+        ),
+        record=f"{RESULTS}/records/cases_page/{{dataset}}.json",
+    log:
+        f"{RESULTS}/logs/cases_page/{{dataset}}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(1000),
+        runtime=10,
+    params:
+        step="cases_page",
+        settings=settings("cases_page"),
+        fingerprint=fingerprint("cases_page"),
+    message:
+        "Show the cases of {wildcards.dataset}, with faults and class imbalance"
+    shell:
+        step_command(" --inspection {input.inspection:q} --page {output.page:q}")
+
+
+rule check:
+    input:
+        inspection=f"{RESULTS}/data/{{dataset}}/inspection.json",
+        # There to look at before a fault stops the study. A new look of the page is no reason to decide again.
+        page=ancient(f"{RESULTS}/data/{{dataset}}/cases.html"),
     output:
         cases=f"{RESULTS}/data/{{dataset}}/cases.json",
         table=report(
@@ -41,23 +96,24 @@ rule check:
         f"{RESULTS}/logs/check/{{dataset}}.log",
     conda:
         ENVIRONMENT
-    threads: 4
     resources:
-        mem_mb=growing(4000),
-        runtime=120,
+        mem_mb=growing(1000),
+        runtime=10,
     params:
         step="check",
         settings=settings("check"),
         fingerprint=fingerprint("check"),
     message:
-        "Check every case of {wildcards.dataset}"
+        "Decide which cases of {wildcards.dataset} are used"
     shell:
-        step_command(" --files {input.files:q} --cases {output.cases:q} --table {output.table:q}")
+        step_command(" --inspection {input.inspection:q} --page {input.page:q} --cases {output.cases:q} --table {output.table:q}")
 
 
 rule split:
     input:
         cases=f"{RESULTS}/data/{{dataset}}/cases.json",
+        groups=lambda wildcards: PLAN.division_files(wildcards.dataset)["groups"],
+        table=lambda wildcards: PLAN.division_files(wildcards.dataset)["table"],
     output:
         folds=f"{RESULTS}/data/{{dataset}}/folds.csv",
         record=f"{RESULTS}/records/split/{{dataset}}.json",
@@ -73,6 +129,6 @@ rule split:
         settings=settings("split"),
         fingerprint=fingerprint("split"),
     message:
-        "Assign the cases of {wildcards.dataset} to folds"
+        "Divide the cases of {wildcards.dataset}"
     shell:
-        step_command(" --cases {input.cases:q} --folds {output.folds:q}")
+        step_command(" --cases {input.cases:q} --groups {input.groups:q} --table {input.table:q} --folds {output.folds:q}")

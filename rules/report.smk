@@ -18,7 +18,7 @@ rule report_page:
             for fold in PLAN.folds(dataset)
             for name in ("training.json", "history.csv")
         ],
-        templates=[os.path.relpath(file) for file in sorted((ROOT / "reports" / "templates").iterdir())],
+        templates=TEMPLATES,
         published=[file for dataset in PLAN.datasets for file in published_files(dataset)],
     output:
         page=report(f"{RESULTS}/report.html", caption="../reports/captions/report.rst", category="Report"),

@@ -55,7 +55,11 @@ def make_dataset(
     ids = [f"case_{i:05d}" for i in range(cases)]
     fold_of = {case: i % folds + 1 for i, case in enumerate(ids)}
     sizes = _write_cases(folder, name, classes, ids)
-    write(folder / f"data/{name}/folds.csv", ["case", "fold"], [{"case": c, "fold": f} for c, f in sorted(fold_of.items())])
+    write(
+        folder / f"data/{name}/folds.csv",
+        ["case", "fold", "part", "group"],
+        [{"case": c, "fold": f} for c, f in sorted(fold_of.items())],
+    )
     rows = []
     foreground = list(classes)[1:]
     difficulty = {c: generator(1, name, c).normal(0, 1, cases) for c in foreground}
@@ -89,7 +93,11 @@ def _write_cases(folder: Path, name: str, classes: Sequence[str], ids: Sequence[
         "case",
         "status",
         "reason",
+        "note",
+        "group",
+        "part",
         "shape",
+        "channels",
         "spacing",
         "orientation",
         "image_dtype",
@@ -376,6 +384,7 @@ def make_study(
                 "n_classes": len(classes),
                 "losses": [{"name": n, "label": t, "loss": n, "parameters": parameters(name, n)} for n, t in chosen.items()],
                 "published": name if published else None,
+                "folds": folds,
             }
         )
         settings[name] = dataset_settings(name, list(chosen), folds, cases if synthetic else None, published)

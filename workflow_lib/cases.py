@@ -1,25 +1,112 @@
-"""The vocabulary of the study: cases, classes and folds."""
+"""The vocabulary of the study: cases and classes."""
 
 import csv
 import io
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
 from workflow_lib.errors import UserError
-from workflow_lib.files import write_text
-from workflow_lib.seeds import generator
 
 
 @dataclass(frozen=True)
 class Case:
-    """One image with its ground truth: an identifier, one file per channel, and the mask."""
+    """One image with its ground truth.
+
+    `images`: one file per channel, or one file with all of them. `masks`: usually one; of several, each marks a part of the
+    same class. `field_of_view`: a mask of the part that counts, if the dataset has one. `group`: what the case belongs to
+    beside others (a sequence, a patient), or empty. `part`: "training" or "test" where the dataset comes divided, or empty.
+    """
 
     id: str
     images: tuple[Path, ...]
-    mask: Path
+    masks: tuple[Path, ...]
+    field_of_view: Path | None = None
+    group: str = ""
+    part: str = ""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files of the case, each once."""
+        view = () if self.field_of_view is None else (self.field_of_view,)
+        return tuple(dict.fromkeys((*self.images, *self.masks, *view)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data for a JSON file; paths with forward slashes."""
+        return {
+            "id": self.id,
+            "images": [path.as_posix() for path in self.images],
+            "masks": [path.as_posix() for path in self.masks],
+            "field_of_view": None if self.field_of_view is None else self.field_of_view.as_posix(),
+            "group": self.group,
+            "part": self.part,
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Case":
+        """Read what `to_json` wrote; further keys are ignored."""
+        view = content["field_of_view"]
+        return cls(
+            content["id"],
+            tuple(map(Path, content["images"])),
+            tuple(map(Path, content["masks"])),
+            None if view is None else Path(view),
+            content["group"],
+            content["part"],
+        )
+
+
+LONGEST_NAME = 150
+"""Bytes of a case's name in UTF-8; with the endings of its files it stays below the 255 that file systems take."""
+
+
+def name_fault(case_id: str) -> str:
+    """Return why a case's name cannot be a file name on every system, or an empty text."""
+    if len(case_id.encode("utf-8", "replace")) > LONGEST_NAME:
+        return f"its name is longer than {LONGEST_NAME} bytes"
+    categories = {unicodedata.category(character) for character in case_id}
+    if not case_id or case_id[0] in ". -" or case_id[-1] in ". ":
+        return "its name is empty, or begins or ends with a dot or a space, or begins with a hyphen"
+    if categories & {"Cc", "Cs", "Cn", "Zl", "Zp"} or set(case_id) & set('/\\:*?"<>|'):
+        return 'its name holds a character that file names cannot hold everywhere (/ \\ : * ? " < > | or a control character)'
+    return ""
+
+
+def alike(case_id: str) -> str:
+    """Return what two names have in common that some file systems take for one: letter case and the form of accents."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", case_id).casefold())
+
+
+Colour = Literal["rgb", "grey", "red", "green", "blue"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the files of a dataset are read, the same for all its cases.
+
+    `channels`: of files that hold several channels along a last axis, which ones, by index; None: a file holds one channel.
+    `colour`: what is taken of a picture (PNG, TIFF, ...): all three colours, or one channel. `threshold`: mask values above it
+    count as 255 and the others as 0; None: values count as they stand.
+    """
+
+    channels: tuple[int, ...] | None = None
+    colour: Colour = "grey"
+    threshold: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data for a JSON file."""
+        channels = None if self.channels is None else list(self.channels)
+        return {"channels": channels, "colour": self.colour, "threshold": self.threshold}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Reading":
+        """Read what `to_json` wrote."""
+        channels = content["channels"]
+        return cls(None if channels is None else tuple(channels), content["colour"], content["threshold"])
 
 
 @dataclass(frozen=True)
@@ -79,45 +166,6 @@ class LabelMap:
         assert isinstance(values, list)
         assert isinstance(regions, dict)
         return cls(tuple(names), tuple(tuple(v) for v in values), {name: tuple(c) for name, c in regions.items()})
-
-
-def assign_folds(case_ids: Sequence[str], folds: int, seed: int) -> dict[str, int]:
-    """Assign each case to a fold 1..`folds` by one random permutation; sizes differ by at most one.
-
-    The assignment depends on the set of cases, not on their order. Raises UserError when there are more folds than cases.
-    """
-    if folds > len(case_ids):
-        raise UserError(f"{folds} folds need at least {folds} cases, but only {len(case_ids)} are included. Ask for fewer folds.")
-    ordered = sorted(case_ids)
-    permutation = generator(seed, "folds").permutation(len(ordered))
-    assignment = {ordered[position]: index % folds + 1 for index, position in enumerate(permutation)}
-    return {case: assignment[case] for case in ordered}
-
-
-def write_folds(path: str | Path, folds: Mapping[str, int]) -> None:
-    """Write the fold table as CSV `case,fold`."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["case", "fold"])
-    writer.writerows(sorted(folds.items()))
-    write_text(path, stream.getvalue())
-
-
-def read_folds(path: str | Path) -> dict[str, int]:
-    """Read a fold table. Raises UserError when a case stands in it twice."""
-    with open(path, encoding="utf-8", newline="") as stream:
-        rows = [(row["case"], int(row["fold"])) for row in csv.DictReader(stream)]
-    folds = dict(rows)
-    if len(folds) != len(rows):
-        raise UserError(f"{path}: a case stands in more than one row. Delete the file and run again.")
-    return folds
-
-
-def split_cases(folds: Mapping[str, int], fold: int) -> tuple[list[str], list[str]]:
-    """Return (training cases, validation cases) of one fold, each sorted."""
-    training = sorted(case for case, number in folds.items() if number != fold)
-    validation = sorted(case for case, number in folds.items() if number == fold)
-    return training, validation
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:

@@ -14,6 +14,8 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from workflow_lib.errors import Faults
 from workflow_lib.sections._section import Section
 from workflow_lib.sections.augmentation import Augmentation
+from workflow_lib.sections.cross_validation import CrossValidation
+from workflow_lib.sections.files import Files
 from workflow_lib.sections.network import Network
 from workflow_lib.sections.phantom import Phantom
 from workflow_lib.sections.prediction import Prediction
@@ -41,12 +43,6 @@ class Study(Section):
         if not NAME_PATTERN.fullmatch(value):
             raise ValueError("use letters, digits, '_' and '-' only, at most 64, beginning with a letter or digit")
         return value
-
-
-class CrossValidation(Section):
-    """Division of the cases."""
-
-    folds: int = Field(5, ge=2, le=20, description="Number of folds; every fold is trained and scored.")
 
 
 class Statistics(Section):
@@ -77,13 +73,25 @@ class Dataset(Section):
     """A dataset with everything that is done to it: its own keys and the study's sections laid under them."""
 
     label: str = Field(min_length=1, max_length=300, description="Name in the report.")
-    format: str = Field(description="Reader in workflow_lib/datasets: kits19, brats20, msd.")
+    format: str = Field(
+        description="Reader (docs/datasets.md): kits19, brats20, cvc_clinicdb, drive, bus2017, busi, msd, nnunet_raw, folders."
+    )
     source: Literal["folder", "download", "phantom"] = Field(
         "folder", description="folder: the files lie in `root`; download: fetched into `root`; phantom: generated into `root`."
     )
     root: str = Field(description="Folder of the images. A relative path starts at the working directory.")
     url: str | None = Field(None, description="Address of a mirror to download from; null: the official one.")
     channels: list[str] | None = Field(None, description="Channels to read where a case has several (BraTS20: t1ce).")
+    files: Files | None = Field(None, description="Where the files lie, for format: folders.")
+    groups: str | None = Field(
+        None,
+        description="CSV `case,group` that tells what each case belongs to (a patient, a sequence), in place of what the format "
+        "tells. A relative path starts at the working directory.",
+    )
+    field_of_view: bool = Field(False, description="Score only inside the field of view, where the dataset has masks of it.")
+    faulty: Literal["stop", "exclude"] = Field(
+        "stop", description="When a case has a fault: stop and tell all faults (stop), or leave such cases out and list them."
+    )
     exclude: dict[str, str] = Field(
         default_factory=dict, description="Cases left out, each with the reason, which the report prints."
     )
@@ -125,13 +133,17 @@ class Dataset(Section):
         divisor = 2**self.network.depth
         if any(side % divisor for side in self.training.patch):
             raise ValueError(f"every side of training.patch must divide by 2**network.depth = {divisor}")
-        spacing = self.preprocessing.spacing
-        if spacing is not None and len(spacing) != dimensions:
-            raise ValueError(f"preprocessing.spacing has {len(spacing)} axes, training.patch {dimensions}")
+        for key in ("spacing", "size"):
+            value = getattr(self.preprocessing, key)
+            if value is not None and len(value) != dimensions:
+                raise ValueError(f"preprocessing.{key} has {len(value)} axes, training.patch {dimensions}")
         if (self.source == "phantom") != (self.phantom is not None):
             raise ValueError("source: phantom and the section phantom belong together")
         return self
 
+
+NOTE = "x-"
+"""Beginning of keys at the top that hold what a study's file says once and uses several times (YAML anchors)."""
 
 SECTIONS = ("cross_validation", "preprocessing", "augmentation", "network", "training", "prediction", "statistics")
 """Sections that stand at the top for all datasets, and in a dataset for that one."""
@@ -202,7 +214,7 @@ def validate(raw: Mapping[str, Any], origin: str = "the configuration") -> Confi
 
 def _unknown_keys(raw: Mapping[str, Any]) -> list[str]:
     known = {"study", "losses", "datasets", *SECTIONS}
-    return [f"{key}: unknown key{_hint(str(key), known)}" for key in raw if key not in known]
+    return [f"{key}: unknown key{_hint(str(key), known)}" for key in raw if key not in known and not str(key).startswith(NOTE)]
 
 
 def _bad_names(merged: Mapping[str, Any]) -> list[str]:
@@ -295,5 +307,6 @@ def json_schema() -> dict[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "properties": properties,
+        "patternProperties": {f"^{NOTE}": {}},
         "$defs": definitions,
     }

@@ -11,6 +11,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from workflow_lib.config import json_schema
+from workflow_lib.datasets import documentation as dataset_documentation
 from workflow_lib.figures import loss_families, loss_plots, style
 from workflow_lib.files import sha256_file, write_text
 from workflow_lib.losses import documentation, registry
@@ -22,6 +23,7 @@ def contents() -> dict[str, str]:
     """Return the text of every generated file, by its path from the root of the repository."""
     return {
         "config.schema.json": json.dumps(json_schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n",
+        "docs/datasets.md": dataset_documentation.text(),
         "docs/losses.md": documentation.text(),
         "envs/workflow.yaml": _conda_environment(),
         **{f"docs/{path}": _svg(figure) for path, figure in _figures().items()},

@@ -15,6 +15,7 @@ from typing import Any
 
 from workflow_lib.config import Config, Dataset, LossChoice, validate
 from workflow_lib.datasets import registry as formats
+from workflow_lib.division import folds_in, read_groups, read_table
 from workflow_lib.errors import Faults, UserError
 from workflow_lib.files import canonical_json
 from workflow_lib.losses import registry as losses
@@ -24,6 +25,9 @@ from workflow_lib.tables import published
 
 STEERING = {"shards", "checkpoint_minutes", "gpus", "memory_mb", "minutes"}
 """Keys of a study that steer how a step runs and cannot change what comes out."""
+
+HERE_ONLY = {"label", "root", "url", "figure_case", "losses", "groups", "files"}
+"""Keys of a dataset that say nothing about a protocol: where things lie, and what they are called."""
 
 CURVES = ("focal", "focal_tversky", "cosine_tversky")
 """Losses whose curves the paper's Figure 2 shows."""
@@ -51,6 +55,7 @@ class Plan:
         self.config = config
         self.datasets = config.used_datasets()
         self.results = (Path(config.study.results) / config.study.name).as_posix()
+        self._fold_counts = {name: _fold_count(dataset) for name, dataset in self.datasets.items()}
 
     def dataset(self, name: str) -> Dataset:
         """Return a dataset with all its sections."""
@@ -65,8 +70,18 @@ class Plan:
         return list(dict.fromkeys(name for dataset in self.datasets for name in self.losses(dataset)))
 
     def folds(self, dataset: str) -> list[int]:
-        """Return the numbers of the folds, from 1."""
-        return list(range(1, self.datasets[dataset].cross_validation.folds + 1))
+        """Return the numbers of the folds, from 1; a fixed split is one."""
+        return list(range(1, self._fold_counts[dataset] + 1))
+
+    def interval_over(self, dataset: str) -> str:
+        """Return what the interval of a mean is taken over: "folds" as published, "cases" where there is one split."""
+        return "folds" if self._fold_counts[dataset] > 1 else "cases"
+
+    def division_files(self, dataset: str) -> dict[str, list[str]]:
+        """Return the CSV files of the user's own that the division follows: `groups` and `table`, each none or one."""
+        settings = self.datasets[dataset]
+        files = {"groups": settings.groups, "table": settings.cross_validation.table}
+        return {name: [str(Path(file).expanduser())] if file is not None else [] for name, file in files.items()}
 
     def shards(self, dataset: str) -> list[int]:
         """Return the numbers of the preprocessing jobs, from 1."""
@@ -95,23 +110,34 @@ class Plan:
     def protocol(self, name: str) -> dict[str, Any]:
         """Return everything about a dataset that the published protocol can be compared with."""
         settings = _plain(self.datasets[name])
-        return {key: value for key, value in settings.items() if key not in {"label", "root", "url", "figure_case", "losses"}} | {
+        return {key: value for key, value in settings.items() if key not in HERE_ONLY} | {
             "losses": [self.loss_entry(loss) for loss in self.losses(name)]
         }
 
     def _obtain(self, name: str) -> tuple[dict[str, Any], list[Code]]:
         dataset = self.datasets[name]
-        keys = ("format", "source", "root", "url", "channels", "phantom")
+        keys = ("format", "source", "root", "url", "channels", "files", "phantom")
         settings = {key: value for key, value in _plain(dataset).items() if key in keys}
         return {"dataset": name, **settings}, [f"workflow_lib.datasets.{dataset.format}"]
 
+    def _inspect(self, name: str) -> tuple[dict[str, Any], list[Code]]:
+        return {"dataset": name}, []
+
     def _check(self, name: str) -> tuple[dict[str, Any], list[Code]]:
         dataset = self.datasets[name]
-        return {"dataset": name, "exclude": dataset.exclude, "require": dataset.require}, []
+        keys = ("exclude", "require", "faulty", "field_of_view")
+        settings = {key: getattr(dataset, key) for key in keys}
+        return {"dataset": name, "axes": len(dataset.training.patch), **settings}, []
+
+    def _cases_page(self, name: str) -> tuple[dict[str, Any], list[Code]]:
+        settings, code = self._check(name)
+        seed = derive(self.config.study.seed, "figures", name)
+        return settings | {"label": self.datasets[name].label, "seed": seed}, code
 
     def _split(self, name: str) -> tuple[dict[str, Any], list[Code]]:
-        folds = self.datasets[name].cross_validation.folds
-        return {"dataset": name, "folds": folds, "seed": derive(self.config.study.seed, "folds", name)}, []
+        # What the files of the user's own say reaches the step as input, where they lie changes nothing.
+        division = _plain(self.datasets[name].cross_validation) | {"table": None}
+        return {"dataset": name, "cross_validation": division, "seed": derive(self.config.study.seed, "folds", name)}, []
 
     def _preprocess(self, name: str, shard: int) -> tuple[dict[str, Any], list[Code]]:
         dataset = self.datasets[name]
@@ -154,7 +180,7 @@ class Plan:
         return settings, []
 
     def _evaluate(self, name: str, loss: str, fold: int) -> tuple[dict[str, Any], list[Code]]:
-        return {"dataset": name, "loss": loss, "fold": fold}, []
+        return {"dataset": name, "loss": loss, "fold": fold, "field_of_view": self.datasets[name].field_of_view}, []
 
     def _collect(self, name: str) -> tuple[dict[str, Any], list[Code]]:
         return {"dataset": name, "losses": self.losses(name), "folds": len(self.folds(name))}, []
@@ -163,7 +189,8 @@ class Plan:
         settings = {
             "dataset": name,
             "losses": self.losses(name),
-            "statistics": _plain(self.datasets[name].statistics),
+            # One split has no spread over folds.
+            "statistics": _plain(self.datasets[name].statistics) | {"interval_over": self.interval_over(name)},
             "seed": derive(self.config.study.seed, "statistics", name),
         }
         return settings, []
@@ -232,6 +259,18 @@ class Plan:
         config["losses"] = {name: _plain(choice, steering=True) for name, choice in self.config.losses.items()}
         config["datasets"] = {name: _plain(dataset, steering=True) for name, dataset in self.datasets.items()}
         return {"name": study.name, "title": study.title, "datasets": described, "config": config}, []
+
+
+def _fold_count(dataset: Dataset) -> int:
+    division = dataset.cross_validation
+    if division.table is not None:
+        return folds_in(read_table(Path(division.table).expanduser()))
+    return 1 if division.fixed is not None else division.folds
+
+
+def _options(dataset: Dataset) -> dict[str, Any]:
+    """Return the keys of a dataset that its format reads."""
+    return {"channels": dataset.channels, "files": None if dataset.files is None else _plain(dataset.files)}
 
 
 def _own_files(entry: Mapping[str, Any]) -> list[Path]:
@@ -321,11 +360,11 @@ def _dataset_faults(config: Config) -> list[str]:
     for name, dataset in config.used_datasets().items():
         faults += _same_labels(config, name)
         kind = dataset.phantom.kind if dataset.phantom is not None else None
-        options = {"channels": dataset.channels}
-        wrong_format = formats.faults(dataset.format, dataset.source, kind, options)
+        wrong_format = formats.faults(dataset.format, dataset.source, kind, _options(dataset))
         faults += [f"datasets.{name}.{fault}" for fault in wrong_format]
         if not wrong_format:
             faults += _class_faults(config, name)
+        faults += [f"datasets.{name}.{fault}" for fault in _division_faults(dataset)]
         if dataset.phantom is not None and min(dataset.phantom.shape) < SMALLEST_PHANTOM:
             shape = list(dataset.phantom.shape)
             faults.append(f"datasets.{name}.phantom.shape: every side must be at least {SMALLEST_PHANTOM} voxels; it is {shape}")
@@ -335,11 +374,24 @@ def _dataset_faults(config: Config) -> list[str]:
     return faults
 
 
+def _division_faults(dataset: Dataset) -> list[str]:
+    """Read the CSV files that a division follows: the number of folds decides which jobs there are."""
+    faults = []
+    readers = {"cross_validation.table": (read_table, dataset.cross_validation.table), "groups": (read_groups, dataset.groups)}
+    for key, (read, file) in readers.items():
+        if file is not None:
+            try:
+                read(Path(file).expanduser())
+            except UserError as error:
+                faults.append(f"{key}: {error}")
+    return faults
+
+
 def _class_faults(config: Config, dataset: str) -> list[str]:
     """Count the losses' parameters that hold a value per class, so that no training has to fail for them."""
     settings = config.datasets[dataset]
     try:
-        labels = formats.label_map(settings.format, Path(settings.root).expanduser(), {"channels": settings.channels})
+        labels = formats.label_map(settings.format, Path(settings.root).expanduser(), _options(settings))
     except (UserError, OSError, ValueError):
         # A format that reads its classes from a file which is not there yet, or unusable: `obtain` tells.
         return []

@@ -2,12 +2,14 @@
 
 The file is read here byte by byte rather than through nibabel's image classes: voxels stay in the type they are stored in, a gzip
 stream is read to its end so that its checksum is verified, and a header with a fault is refused instead of silently repaired.
+What a header claims is held against the size of its file before memory is taken for it.
 """
 
 import gzip
 import io
+import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,12 @@ _GEOMETRY_FIELDS = (
 )
 _SLAB = 32
 """Planes of the last axis that are read and written at once."""
+_CHUNK = 1 << 20
+"""Bytes that are skipped at once."""
+_MAX_EXPANSION = 1032
+"""Deflate cannot do more: its longest match, 258 bytes, takes two bits at least."""
+_MAX_TRAILER = 64 << 20
+"""Bytes after the voxels of a compressed file that are read to reach its checksum; no writer appends that much."""
 _EXCLUDE = "leave the case out (`exclude`)"
 _MEND = "Get the file again, or leave the case out (`exclude`)."
 _Result = TypeVar("_Result")
@@ -71,23 +79,36 @@ def read_volume(path: str | Path) -> Volume:
     Values keep their stored type, unless the header has a slope or an intercept: then they are scaled, to float32 (float64
     where the stored type needs it). A trailing fourth axis of length one is dropped.
     Raises UserError that names the file when it is missing, cut short or damaged, no NIfTI, of other than two or three axes,
-    of a spacing that is not positive, or when a voxel is not finite.
+    of a spacing that is not positive, when its header claims more than the file can hold, or when a voxel is not finite.
     """
     path = Path(path)
-    return _readably(path, lambda stream: _volume(path, stream))
+    return _readably(path, lambda stream: _volumes(path, stream, None, single=True)[0])
+
+
+def read_channels(path: str | Path, channels: Sequence[int] | None = None) -> list[Volume]:
+    """Read channels of a NIfTI file that holds several along its fourth axis, or its fifth if the fourth is of length one.
+
+    `channels`: which ones, from 0, in the order they are returned; None: all of them. A file of two or three axes is one channel.
+    Of the others, nothing is kept in memory. Values are as in `read_volume`, each channel with two or three axes.
+    Raises UserError as `read_volume` does, and when the file lacks a channel. What is not asked for need not be finite.
+    """
+    path = Path(path)
+    return _readably(path, lambda stream: _volumes(path, stream, channels, single=False))
 
 
 def write_labels(path: str | Path, labels: np.ndarray, like: str | Path) -> None:
     """Write labels as an unsigned 8-bit NIfTI file on the grid of the NIfTI file `like`.
 
-    `labels`: integers in 0..255, of the shape of `like`. sform and qform with their codes, voxel size and units are copied
-    from `like`; nothing else of its header is. The same labels give the same bytes. Written whole or not at all.
+    `labels`: integers in 0..255, of the shape of `like`, without its axis of channels if it has one. sform and qform with their
+    codes, voxel size and units are copied from `like`; nothing else of its header is. The same labels give the same bytes.
+    Written whole or not at all.
     Raises UserError when `like` cannot be read, shapes differ, a label does not fit, or the disk is full.
     """
     path, like = Path(path), Path(like)
     if not path.name.endswith((".nii", ".nii.gz")):
         raise UserError(f"{path}: labels are written as NIfTI; end the name with .nii.gz or .nii.")
-    geometry, source = _readably(like, lambda stream: _with_raw(like, stream))
+    source = _readably(like, lambda stream: _raw_header(like, stream))
+    geometry = _header(like, source, _channel_count(like, source))
     if labels.shape != geometry.shape:
         raise UserError(f"{path}: labels of shape {labels.shape} do not fit the grid of {like}, which is {geometry.shape}.")
     if not (np.issubdtype(labels.dtype, np.integer) or labels.dtype == np.bool_):
@@ -104,48 +125,78 @@ def write_labels(path: str | Path, labels: np.ndarray, like: str | Path) -> None
             _write_label_bytes(file, header, labels)
 
 
-def _readably(path: Path, read: Callable[[IO[bytes]], _Result]) -> _Result:
+def unreadable(path: Path, error: OSError) -> UserError:
+    """Return the user's error for a file that the system does not let us read."""
+    if isinstance(error, FileNotFoundError):
+        return UserError(f"{path} does not exist. Check the path, or get the file.")
+    if isinstance(error, IsADirectoryError):
+        return UserError(f"{path} is a folder, not a file with an image. Name the file in it.")
+    if isinstance(error, PermissionError):
+        return UserError(f"{path} cannot be read: you have no permission. Change it with chmod, or ask its owner.")
+    return UserError(f"{path} cannot be read: {error.strerror or error}. Check the disk, then run the command again.")
+
+
+def describe_bytes(count: int) -> str:
+    """Return a number of bytes for people: exact below a megabyte."""
+    if count < 10**6:
+        return f"{count:,} bytes"
+    return f"{count / 10**6:,.1f} MB" if count < 10**9 else f"{count / 10**9:,.1f} GB"
+
+
+@dataclass(frozen=True)
+class _Stream:
+    """The uncompressed bytes of a file: `file` reads them, `size` is that of the file itself."""
+
+    file: IO[bytes]
+    size: int
+    compressed: bool
+
+    @property
+    def capacity(self) -> int:
+        """The most bytes that the file can hold."""
+        return _MAX_EXPANSION * self.size if self.compressed else self.size
+
+
+def _readably(path: Path, read: Callable[[_Stream], _Result]) -> _Result:
     """Call `read` with the file's uncompressed bytes; what goes wrong in reading becomes a UserError that names the file."""
     try:
         with _opened(path) as stream:
             return read(stream)
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist. Check the path, or get the file.") from error
-    except IsADirectoryError as error:
-        raise UserError(f"{path} is a folder, not a NIfTI file. Name the file in it.") from error
-    except PermissionError as error:
-        raise UserError(f"{path} cannot be read: you have no permission. Change it with chmod, or ask its owner.") from error
     except EOFError as error:
         raise UserError(f"{path} is cut short: its end is missing, as after a broken download. {_MEND}") from error
     except (gzip.BadGzipFile, zlib.error) as error:
         raise UserError(f"{path} is damaged: its compressed data are not valid ({error}). {_MEND}") from error
+    except MemoryError as error:
+        raise UserError(f"{path} is too large for the memory here. Use a machine with more, or {_EXCLUDE}.") from error
     except OSError as error:
-        raise UserError(
-            f"{path} cannot be read: {error.strerror or error}. Check the disk, then run the command again."
-        ) from error
+        raise unreadable(path, error) from error
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
+def _opened(path: Path) -> Iterator[_Stream]:
     """Open a file for reading, uncompressed by what it holds rather than by its name."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        # A pipe or a device may be without end, or never answer.
+        raise UserError(f"{path} is no regular file. Name the file that holds the image.")
     with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
         compressed = file.read(2) == _GZIP_MAGIC
         file.seek(0)
         if compressed:
             with gzip.GzipFile(fileobj=file, mode="rb") as stream:
-                yield stream  # type: ignore[misc]  # a GzipFile reads like any binary file
+                yield _Stream(stream, size, compressed)  # type: ignore[arg-type]  # a GzipFile reads like any binary file
         else:
-            yield file
+            yield _Stream(file, size, compressed)
 
 
-def _raw_header(path: Path, stream: IO[bytes]) -> Any:
+def _raw_header(path: Path, stream: _Stream) -> Any:
     """Return nibabel's NIfTI header, as it stands in the file: nothing is repaired, nothing is logged."""
     import nibabel
 
-    first = stream.read(4)
+    first = stream.file.read(4)
     size = next((size for size in _HEADER_SIZES if first in (size.to_bytes(4, "little"), size.to_bytes(4, "big"))), None)
     if size is None:
-        begin = first + stream.read(60)
+        begin = first + stream.file.read(60)
         shown = "it is empty" if not begin else f"it begins with {begin[:20]!r}"
         page = " (an HTML page, as servers send in place of a file)" if begin.lstrip()[:1] == b"<" else ""
         raise UserError(f"{path} is not a NIfTI file: {shown}{page}. {_MEND}")
@@ -158,20 +209,42 @@ def _raw_header(path: Path, stream: IO[bytes]) -> Any:
     return header
 
 
-def _header(path: Path, raw: Any) -> Header:
-    """Return the geometry and type that a raw header tells, checked."""
+def _axes(path: Path, raw: Any) -> tuple[int, ...]:
+    """Return the lengths of all axes but the trailing ones of length one beyond the third."""
+    # nibabel's own reading of these fields fails on some values; they are plain integers.
+    count = int(raw["dim"][0])
+    axes = tuple(int(side) for side in raw["dim"][1 : max(count, 0) + 1])
+    if not 1 <= count <= 7 or min(axes) < 1:
+        raise UserError(f"{path} holds no voxel: by its header it has {count} axes, of lengths {axes}. {_MEND}")
+    while len(axes) > 3 and axes[-1] == 1:
+        axes = axes[:-1]
+    return axes
+
+
+def _channel_count(path: Path, raw: Any) -> int:
+    """Return the number of channels: the length of the fourth axis, or of the fifth, where NIfTI puts the parts of vectors."""
+    axes = _axes(path, raw)
+    if len(axes) <= 4:
+        return axes[3] if len(axes) == 4 else 1
+    if len(axes) == 5 and axes[3] == 1:
+        return axes[4]
+    raise UserError(
+        f"{path} has {len(axes)} axes {axes}; channels can lie along one axis only, the fourth or the fifth. "
+        "Split the file into one per channel."
+    )
+
+
+def _header(path: Path, raw: Any, channels: int = 1) -> Header:
+    """Return the geometry and type that a raw header tells, checked, without the axis of its `channels`, if it has one."""
     import nibabel
 
-    shape = tuple(int(side) for side in raw.get_data_shape())
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
+    axes = _axes(path, raw)
+    shape = axes[:3] if channels > 1 else axes
     if len(shape) not in (2, 3):
         raise UserError(
-            f"{path} has {len(shape)} axes {shape}; only one channel per file, of two or three axes, can be read. "
-            "Split the file into one per channel."
+            f"{path} has {len(axes)} axes {axes}; one image of two or three axes is looked for. If the last axis holds channels, "
+            "name those to be read (`channels`) in a format that has this key, or split the file into one per channel."
         )
-    if min(shape) < 1:
-        raise UserError(f"{path} holds no voxel: its shape is {shape}. {_MEND}")
     spacing = tuple(float(side) for side in raw["pixdim"][1 : len(shape) + 1])
     if not all(np.isfinite(side) and side > 0 for side in spacing):
         shown = " x ".join(f"{side:g}" for side in spacing)
@@ -184,40 +257,112 @@ def _header(path: Path, raw: Any) -> Header:
         raise UserError(f"{path} has the unknown data type {int(raw['datatype'])}. {_MEND}") from error
     if dtype.kind not in "iuf":
         raise UserError(f"{path} holds values of type {dtype}; only integers and real numbers can be read. Convert the file.")
-    try:
-        affine = np.asarray(raw.get_best_affine(), dtype=np.float64)
-    except (ValueError, nibabel.spatialimages.HeaderDataError):  # a quaternion that is none
-        affine = np.full((4, 4), np.nan)
-    if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
-        raise UserError(
-            f"{path} has no usable position in space: its affine is {affine.tolist()}. Mend the header, or {_EXCLUDE}."
-        )
-    orientation = "".join(map(str, nibabel.orientations.aff2axcodes(affine)))  # type: ignore[no-untyped-call]
+    affine, orientation = _position(path, raw)
     return Header(shape, spacing, orientation, dtype, affine)
 
 
-def _with_raw(path: Path, stream: IO[bytes]) -> tuple[Header, Any]:
+def _position(path: Path, raw: Any) -> tuple[np.ndarray, str]:
+    """Return the affine and the orientation of a raw header."""
+    import nibabel
+
+    affine, codes = np.full((4, 4), np.nan), (None,)
+    with np.errstate(all="ignore"):
+        try:
+            affine = np.asarray(_standard(raw).get_best_affine(), dtype=np.float64)
+            if np.isfinite(affine).all() and np.linalg.matrix_rank(affine[:3, :3]) == 3:
+                codes = nibabel.orientations.aff2axcodes(affine)  # type: ignore[no-untyped-call]
+        except (ValueError, nibabel.spatialimages.HeaderDataError):  # a quaternion that is none, numbers beyond all bounds
+            pass
+    if None in codes:
+        raise UserError(
+            f"{path} has no usable position in space: its affine is {affine.tolist()}. Mend the header, or {_EXCLUDE}."
+        )
+    return affine, "".join(map(str, codes))
+
+
+def _standard(raw: Any) -> Any:
+    """Return a header whose qform has a handedness: by the NIfTI standard, 0 means 1."""
+    if raw["pixdim"][0] != 0:
+        return raw
+    header = raw.copy()
+    header["pixdim"][0] = 1
+    return header
+
+
+def _volumes(path: Path, stream: _Stream, channels: Sequence[int] | None, single: bool) -> list[Volume]:
+    """Return the channels asked for; with `single`, a file of more than one is refused."""
     raw = _raw_header(path, stream)
-    return _header(path, raw), raw
-
-
-def _volume(path: Path, stream: IO[bytes]) -> Volume:
-    header, raw = _with_raw(path, stream)
-    header_bytes = int(raw["sizeof_hdr"])
-    _exactly(stream, max(int(raw.get_data_offset()) - header_bytes, 0))
+    count = 1 if single else _channel_count(path, raw)
+    header = _header(path, raw, count)
+    wanted = list(range(count)) if channels is None else list(channels)
+    missing = [channel for channel in wanted if channel not in range(count)]
+    if missing:
+        raise UserError(
+            f"{path} has {count} channel{'s' if count > 1 else ''}, counted from 0: there is no channel "
+            f"{', '.join(map(str, missing))}. Correct the `channels` of the dataset."
+        )
+    offset = _voxel_offset(path, raw)
+    channel_bytes = int(np.prod(header.shape, dtype=object)) * header.dtype.itemsize
+    _check_size(path, stream, offset, offset + count * channel_bytes)
     scaling = _scaling(path, raw)
     dtype = header.dtype.newbyteorder("=") if scaling is None else np.result_type(header.dtype, np.float32)
-    try:
-        data = np.empty(header.shape, dtype=dtype)
-    except (MemoryError, ValueError) as error:
-        raise UserError(f"{path} is of shape {header.shape} by its header: too large for the memory here. {_MEND}") from error
-    _read_voxels(stream, data, header.dtype, scaling)
-    while stream.read(1 << 20):  # on to the end, where gzip's checksum stands
-        pass
+    _skip(stream.file, offset - int(raw["sizeof_hdr"]))
+    read: dict[int, np.ndarray] = {}
+    for channel in range(count):
+        if channel in wanted:
+            read[channel] = np.empty(header.shape, dtype=dtype)
+            _read_voxels(stream.file, read[channel], header.dtype, scaling)
+        else:
+            _skip(stream.file, channel_bytes)
+    if stream.compressed:
+        _read_to_the_end(path, stream.file)
+    for data in read.values():
+        _check_finite(path, data)
+    return [Volume(read[channel], header.affine, header.spacing, header.orientation, header.dtype) for channel in wanted]
+
+
+def _voxel_offset(path: Path, raw: Any) -> int:
+    """Return the byte at which the voxels begin. Extensions of the header may lie before it."""
+    earliest, offset = int(raw["sizeof_hdr"]) + 4, float(raw["vox_offset"])
+    if offset == 0:  # not set
+        return earliest
+    if not np.isfinite(offset) or offset < earliest:
+        raise UserError(
+            f"{path} has its voxels begin at byte {offset:g} by its header, which must be {earliest} or more. "
+            f"Mend the header (vox_offset), or {_EXCLUDE}."
+        )
+    return int(offset)
+
+
+def _check_size(path: Path, stream: _Stream, offset: int, claimed: int) -> None:
+    """Raise UserError when a file cannot hold what its header claims, the voxels of which begin at `offset`."""
+    if claimed <= stream.capacity:
+        return
+    at_most = f", which unpack to {describe_bytes(stream.capacity)} at most" if stream.compressed else ""
+    raise UserError(
+        f"{path} is cut short, or its header is wrong: the header claims {describe_bytes(claimed)} (voxels from byte {offset}) "
+        f"in a file of {describe_bytes(stream.size)}{at_most}. {_MEND}"
+    )
+
+
+def _check_finite(path: Path, data: np.ndarray) -> None:
     if data.dtype.kind == "f" and not all(np.isfinite(plane).all() for plane in data):
         count = sum(int(plane.size - np.isfinite(plane).sum()) for plane in data)
         raise UserError(f"{path} holds {count} voxels that are not finite (NaN or infinity). Replace them, or {_EXCLUDE}.")
-    return Volume(data, header.affine, header.spacing, header.orientation, header.dtype)
+
+
+def _skip(file: IO[bytes], count: int) -> None:
+    while count > 0:
+        count -= len(_exactly(file, min(count, _CHUNK)))
+
+
+def _read_to_the_end(path: Path, file: IO[bytes]) -> None:
+    """Read what follows the voxels of a compressed file, where its checksum stands."""
+    read = 0
+    while chunk := file.read(_CHUNK):
+        read += len(chunk)
+        if read > _MAX_TRAILER:
+            raise UserError(f"{path} goes on for more than {describe_bytes(_MAX_TRAILER)} after its voxels. {_MEND}")
 
 
 def _exactly(stream: IO[bytes], count: int) -> bytes:
@@ -239,7 +384,9 @@ def _read_voxels(stream: IO[bytes], data: np.ndarray, dtype: np.dtype[Any], scal
         slab = np.frombuffer(block, dtype=dtype).reshape(end - start, volume.shape[1], volume.shape[0])
         for row in range(volume.shape[1]):
             line = slab[:, row].T
-            volume[:, row, start:end] = line if scaling is None else line * np.float64(scaling[0]) + scaling[1]
+            # What grows beyond bounds becomes infinite, and is found as such.
+            with np.errstate(all="ignore"):
+                volume[:, row, start:end] = line if scaling is None else line * np.float64(scaling[0]) + scaling[1]
 
 
 def _scaling(path: Path, raw: Any) -> tuple[float, float] | None:
@@ -275,3 +422,8 @@ def _write_label_bytes(stream: Any, header: bytes, labels: np.ndarray) -> None:
         for row in range(volume.shape[1]):
             slab[:, row] = part[:, row].T
         stream.write(slab.tobytes())
+
+
+def read_channels(path: str | Path, channels: Any = None) -> list[Volume]:
+    """Placeholder until several channels are read."""
+    raise UserError(f"{path}: files of several channels cannot be read yet.")

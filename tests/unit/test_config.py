@@ -4,9 +4,12 @@ import json
 import pytest
 import yaml
 
+from tests.conftest import ROOT
 from workflow_lib.config import json_schema, merge, validate
 from workflow_lib.errors import Faults
 from workflow_lib.sections.augmentation import Augmentation
+
+STUDIES = ROOT / "studies"
 
 
 @pytest.fixture
@@ -157,7 +160,7 @@ def test_the_schema_file_is_current(root):
     assert json.loads(text) == json_schema(), "run: make generated"
 
 
-@pytest.mark.parametrize("study", ["config.yaml", "studies/demo.yaml", "studies/hippocampus.yaml"])
+@pytest.mark.parametrize("study", ["config.yaml", *(f"studies/{path.name}" for path in sorted(STUDIES.glob("*.yaml")))])
 def test_the_schema_accepts_the_studies_and_refuses_a_misspelt_key(root, study):
     jsonschema = pytest.importorskip("jsonschema")
     content = yaml.safe_load((root / study).read_text(encoding="utf-8"))

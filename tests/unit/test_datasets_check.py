@@ -2,6 +2,8 @@
 
 import csv
 import gzip
+import hashlib
+import json
 import shutil
 from typing import Any
 
@@ -9,8 +11,9 @@ import nibabel
 import numpy as np
 import pytest
 
-from workflow_lib.cases import Case, LabelMap
+from workflow_lib.cases import Case, LabelMap, Reading
 from workflow_lib.datasets import check, registry
+from workflow_lib.datasets.inspection import Finding, inspect_cases
 from workflow_lib.errors import UserError
 
 LABELS = LabelMap(("background", "kidney", "tumour"), ((0,), (1,), (2,)))
@@ -42,11 +45,17 @@ def case(folder, name, image=None, mask=None, **mask_arguments):
     """Write a case; None stands for sound data."""
     image_path = write(folder / f"{name}_image.nii.gz", image_data() if image is None else image)
     mask_path = write(folder / f"{name}_mask.nii.gz", mask_data() if mask is None else mask, **mask_arguments)
-    return Case(name, (image_path,), mask_path)
+    return Case(name, (image_path,), (mask_path,))
+
+
+def check_cases(cases, labels, excluded=None, required=(), exclude_faulty=False, axes=None, needs_view=False, **reading):
+    """Inspect and decide, as the two steps do, and through JSON as between them."""
+    findings = [Finding.from_json(json.loads(json.dumps(found.to_json()))) for found in inspect_cases(cases, labels, **reading)]
+    return check.decide(cases, findings, labels, excluded, required, exclude_faulty, axes, needs_view)
 
 
 def only(cases, **arguments):
-    (row,) = check.check_cases(cases, LABELS, **arguments)
+    (row,) = check_cases(cases, LABELS, **arguments)
     return row
 
 
@@ -58,10 +67,11 @@ def cut(path):
 def test_sound_case(tmp_path):
     row = only([case(tmp_path, "a")])
     assert (row.status, row.reason, row.faults) == ("included", "", ())
-    assert (row.shape, row.orientation, row.image_dtype, row.mask_dtype) == (SHAPE, "RAS", "int16", "uint8")
-    assert row.spacing == pytest.approx((3.0, 1.5, 1.5))
-    assert (row.intensity_min, row.intensity_max) == (0.0, 119.0)
-    assert row.voxels == {"background": 116, "kidney": 3, "tumour": 1}
+    assert (row.finding.shape, row.finding.orientation, row.finding.channels) == (SHAPE, "RAS", 1)
+    assert (row.finding.image_dtype, row.finding.mask_dtype) == ("int16", "uint8")
+    assert row.finding.spacing == pytest.approx((3.0, 1.5, 1.5))
+    assert (row.finding.intensity_min, row.finding.intensity_max) == (0.0, 119.0)
+    assert row.finding.voxels == {"background": 116, "kidney": 3, "tumour": 1}
     assert check.fault_report([row]) is None
 
 
@@ -77,12 +87,12 @@ def test_sound_case(tmp_path):
 def test_oddities_of_real_masks_are_accepted(tmp_path, mask, arguments):
     row = only([case(tmp_path, "a", mask=mask, **arguments)])
     assert (row.status, row.reason) == ("included", "")
-    assert row.voxels == {"background": 116, "kidney": 3, "tumour": 1}
+    assert row.finding.voxels == {"background": 116, "kidney": 3, "tumour": 1}
 
 
 def test_plane_is_accepted(tmp_path):
     row = only([case(tmp_path, "a", image=image_data()[0], mask=mask_data()[0])])
-    assert (row.status, row.reason, row.shape) == ("included", "", SHAPE[1:])
+    assert (row.status, row.reason, row.finding.shape) == ("included", "", SHAPE[1:])
 
 
 def shifted(millimetres):
@@ -136,7 +146,7 @@ def test_undeclared_labels_with_a_known_cause(tmp_path):
     mask = mask_data()
     mask[mask == 2] = 3
     labels = registry.label_map("brats20", tmp_path)
-    (row,) = check.check_cases([case(tmp_path, "a", mask=mask)], labels, explain=registry.get("brats20").explain_labels)
+    (row,) = check_cases([case(tmp_path, "a", mask=mask)], labels, explain=registry.get("brats20").explain_labels)
     assert "not declared: 3 (1 voxels); declared are 0, 1, 2, 4. This is a remapped copy, in which 3 stands for 4" in row.reason
 
 
@@ -158,20 +168,20 @@ def test_voxel_size_of_zero(tmp_path):
 )
 def test_missing_cut_or_foreign_file(tmp_path, which, damage):
     made = case(tmp_path, "a")
-    path = made.images[0] if which == "image" else made.mask
+    path = made.images[0] if which == "image" else made.masks[0]
     damage(path)
     row = only([made])
     assert row.status == "fault"
     assert len(row.faults) == 1
     assert str(path) in row.reason
-    assert (row.shape is None) == (which == "image")
-    assert (row.voxels == {}) == (which == "mask")
+    assert (row.finding.shape is None) == (which == "image")
+    assert (row.finding.voxels == {}) == (which == "mask")
 
 
 def test_truncated_file_without_compression(tmp_path):
     path = write(tmp_path / "a.nii", image_data())
     path.write_bytes(path.read_bytes()[:-20])
-    row = only([Case("a", (path,), write(tmp_path / "m.nii", mask_data()))])
+    row = only([Case("a", (path,), (write(tmp_path / "m.nii", mask_data()),))])
     assert row.status == "fault"
     assert str(path) in row.reason
 
@@ -179,19 +189,19 @@ def test_truncated_file_without_compression(tmp_path):
 def test_every_channel_is_checked(tmp_path):
     made = case(tmp_path, "a")
     second = write(tmp_path / "second.nii.gz", image_data(np.float32) * 10)
-    row = only([Case("a", (*made.images, second), made.mask)])
-    assert (row.status, row.image_dtype, row.intensity_max) == ("included", "int16/float32", 1190.0)
+    row = only([Case("a", (*made.images, second), made.masks)])
+    assert (row.status, row.finding.image_dtype, row.finding.intensity_max) == ("included", "int16/float32", 1190.0)
     third = write(tmp_path / "third.nii.gz", image_data()[:-1])
-    row = only([Case("a", (*made.images, third), made.mask)])
-    assert f"{third} and {made.mask} have different shapes" in row.reason
+    row = only([Case("a", (*made.images, third), made.masks)])
+    assert f"{made.images[0]} and {third} have different shapes" in row.reason
 
 
 def test_all_faults_are_told_at_once(tmp_path):
     cases = [case(tmp_path, name) for name in ("a", "b", "c")]
     cases[0].images[0].unlink()
-    cases[0].mask.unlink()
-    cut(cases[2].mask)
-    rows = check.check_cases(cases, LABELS, {"d": "no reason"})
+    cases[0].masks[0].unlink()
+    cut(cases[2].masks[0])
+    rows = check_cases(cases, LABELS, {"d": "no reason"})
     assert [row.status for row in rows] == ["fault", "included", "fault", "fault"]
     faults = check.fault_report(rows)
     assert faults is not None
@@ -203,9 +213,9 @@ def test_exclusions(tmp_path):
     empty = mask_data()
     empty[empty == 2] = 0
     cases = [case(tmp_path, "case_1"), case(tmp_path, "case_2", mask=empty), case(tmp_path, "case_3"), case(tmp_path, "case_4")]
-    cases[3].mask.unlink()
+    cases[3].masks[0].unlink()
     excluded = {"case_1": "poor quality", "case_4": "damaged", "case_33": "not there"}
-    rows = check.check_cases(cases, LABELS, excluded, required=["tumour"])
+    rows = check_cases(cases, LABELS, excluded, required=["tumour"])
     assert [(row.case, row.status, row.reason) for row in rows] == [
         ("case_1", "excluded", "poor quality"),
         ("case_2", "excluded", "contains no tumour"),
@@ -221,11 +231,11 @@ def test_exclusions(tmp_path):
 
 def test_required_class_that_is_none(tmp_path):
     with pytest.raises(UserError, match="no class 'cyst'; it has background, kidney, tumour"):
-        check.check_cases([case(tmp_path, "a")], LABELS, required=["cyst"])
+        check_cases([case(tmp_path, "a")], LABELS, required=["cyst"])
 
 
 def test_no_case_left_is_a_fault(tmp_path):
-    rows = check.check_cases([case(tmp_path, "a")], LABELS, {"a": "for a test"})
+    rows = check_cases([case(tmp_path, "a")], LABELS, {"a": "for a test"})
     faults = check.fault_report(rows)
     assert faults is not None
     assert "none is left" in faults.heading
@@ -234,32 +244,37 @@ def test_no_case_left_is_a_fault(tmp_path):
 
 def test_case_found_twice(tmp_path):
     made = case(tmp_path, "a")
-    assert [row.status for row in check.check_cases([made, made], LABELS)] == ["included", "fault"]
+    assert [row.status for row in check_cases([made, made], LABELS)] == ["included", "fault"]
 
 
 def test_workers_do_not_change_rows_or_order(tmp_path):
     cases = [case(tmp_path, name) for name in ("c", "a", "b")]
-    cut(cases[1].mask)
+    cut(cases[1].masks[0])
     said: list[str] = []
-    rows = check.check_cases(cases, LABELS, workers=2, progress=said.append, explain=registry.get("kits19").explain_labels)
-    assert rows == check.check_cases(cases, LABELS)
+
+    def progress(number: int, total: int, text: str) -> None:
+        said.append(f"{number}/{total} {text}")
+
+    rows = check_cases(cases, LABELS, workers=2, progress=progress, explain=registry.get("kits19").explain_labels)
+    assert rows == check_cases(cases, LABELS)
     assert [row.case for row in rows] == ["c", "a", "b"]
     assert [line.split(":")[0] for line in said] == ["1/3 c", "2/3 a", "3/3 b"]
 
 
 def test_table(tmp_path):
     cases = [case(tmp_path, "a"), case(tmp_path, "b")]
-    cases[1].mask.unlink()
-    check.write_cases_csv(tmp_path / "cases.csv", check.check_cases(cases, LABELS), LABELS)
+    cases[1].masks[0].unlink()
+    cases[1].images[0].write_bytes(write(tmp_path / "other.nii.gz", image_data() + 1).read_bytes())
+    check.write_cases_csv(tmp_path / "cases.csv", check_cases(cases, LABELS), LABELS)
     with open(tmp_path / "cases.csv", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert list(rows[0]) == [
-        *("case", "status", "reason", "shape", "spacing", "orientation", "image_dtype", "mask_dtype"),
-        *("intensity_min", "intensity_max"),
+        *("case", "status", "reason", "note", "group", "part", "shape", "channels", "spacing", "orientation"),
+        *("image_dtype", "mask_dtype", "intensity_min", "intensity_max"),
         *("voxels_background", "voxels_kidney", "voxels_tumour", "share_background", "share_kidney", "share_tumour"),
     ]
     assert list(rows[0].values()) == [
-        *("a", "included", "", "4x5x6", "3x1.5x1.5", "RAS", "int16", "uint8", "0.0", "119.0"),
+        *("a", "included", "", "", "", "", "4x5x6", "1", "3x1.5x1.5", "RAS", "int16", "uint8", "0.0", "119.0"),
         *("116", "3", "1", repr(116 / 120), "0.025", repr(1 / 120)),
     ]
     assert (rows[1]["status"], rows[1]["mask_dtype"], rows[1]["share_kidney"]) == ("fault", "", "")
@@ -269,13 +284,13 @@ def test_table(tmp_path):
 def test_real_hippocampus(shared_data):
     root = shared_data / "Task04_Hippocampus"
     labels = registry.label_map("msd", root)
-    rows = check.check_cases(registry.find_cases("msd", root), labels, required=labels.names)
+    rows = check_cases(registry.find_cases("msd", root), labels, required=labels.names)
     assert check.fault_report(rows) is None
     assert len(rows) == 101
     assert {row.status for row in rows} == {"included"}
-    assert sum(row.image_dtype == "uint8" for row in rows) == 34
-    assert next(row for row in rows if row.case == "hippocampus_003").mask_dtype == "float32"
-    assert max(row.intensity_max or 0 for row in rows) > 1e5
+    assert sum(row.finding.image_dtype == "uint8" for row in rows) == 34
+    assert next(row for row in rows if row.case == "hippocampus_003").finding.mask_dtype == "float32"
+    assert max(row.finding.intensity_max or 0 for row in rows) > 1e5
     shares = check.pooled_shares(rows)
     assert sum(shares.values()) == pytest.approx(1)
     assert 0.9 < shares["background"] < 0.97
@@ -289,12 +304,12 @@ def test_real_kits19_mask(shared_data, tmp_path, name, dtype):
     air[0, 0, 0] = 40
     write(tmp_path / name / "imaging.nii.gz", air, affine=header.affine)
     shutil.copy(mask, tmp_path / name)
-    (row,) = check.check_cases(registry.find_cases("kits19", tmp_path), registry.label_map("kits19", tmp_path))
-    assert (row.status, row.reason, row.mask_dtype, row.orientation) == ("included", "", dtype, "IPL")
-    assert row.shape is not None
-    assert row.shape[1:] == (512, 512)
-    assert row.voxels["kidney"] > 0
-    assert row.voxels["tumour"] > 0
+    (row,) = check_cases(registry.find_cases("kits19", tmp_path), registry.label_map("kits19", tmp_path))
+    assert (row.status, row.reason, row.finding.mask_dtype, row.finding.orientation) == ("included", "", dtype, "IPL")
+    assert row.finding.shape is not None
+    assert row.finding.shape[1:] == (512, 512)
+    assert row.finding.voxels["kidney"] > 0
+    assert row.finding.voxels["tumour"] > 0
 
 
 def test_real_brats_in_the_layout_of_brats20(shared_data, tmp_path):
@@ -305,9 +320,87 @@ def test_real_brats_in_the_layout_of_brats20(shared_data, tmp_path):
     shutil.copy(source / "T1c_subtrMeanDivStd.nii.gz", target / f"{name}_t1ce.nii.gz")
     shutil.copy(source / "OTMultiClass.nii.gz", target / f"{name}_seg.nii.gz")
     cases = registry.find_cases("brats20", tmp_path)
-    (row,) = check.check_cases(cases, registry.label_map("brats20", tmp_path), explain=registry.get("brats20").explain_labels)
-    assert row.shape == (240, 240, 155)
+    (row,) = check_cases(cases, registry.label_map("brats20", tmp_path), explain=registry.get("brats20").explain_labels)
+    assert row.finding.shape == (240, 240, 155)
     # BraTS 2015 has a label 3 of its own beside 4; nothing may take it for one of the four of 2020 in silence.
     assert row.status == "fault"
     assert "BraTS 2015" in row.reason
-    assert row.voxels["tumour"] > 0
+    assert row.finding.voxels["tumour"] > 0
+
+
+def test_a_fault_can_leave_the_case_out(tmp_path):
+    cases = [case(tmp_path, "a"), case(tmp_path, "b")]
+    cut(cases[0].masks[0])
+    rows = check_cases(cases, LABELS, exclude_faulty=True)
+    assert [row.status for row in rows] == ["excluded", "included"]
+    assert "cut short" in rows[0].reason
+    assert check.fault_report(rows) is None
+
+
+def test_names_that_are_one_file_on_some_systems(tmp_path):
+    cases = [case(tmp_path, name) for name in ("Fall_ä", "fall_A\u0308", "other")]
+    rows = check_cases(cases, LABELS)
+    assert [row.status for row in rows] == ["included", "fault", "included"]
+    assert "same file name on some systems" in rows[1].reason
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "a\nb", "a ", "x" * 300, ".hidden", "-rf", "a:b", "\ud800"])
+def test_names_that_no_file_can_have(tmp_path, name):
+    sound = case(tmp_path, "a")
+    row = only([Case(name, sound.images, sound.masks)])
+    assert row.status == "fault"
+    assert "its name" in row.reason
+
+
+@pytest.mark.parametrize("name", ["Fall 7 (rechts)", "患者_3", "مريض", "O'Brien", "a.b"])
+def test_names_with_spaces_and_of_any_script(tmp_path, name):
+    assert only([case(tmp_path / "Bilder älter", name)]).status == "included"
+
+
+def test_the_same_image_under_two_names_is_told(tmp_path):
+    rows = check_cases([case(tmp_path, "a"), case(tmp_path, "b")], LABELS)
+    assert [row.status for row in rows] == ["included", "included"]
+    assert [row.note for row in rows] == ["", "its images are those of a, byte for byte"]
+
+
+def test_a_case_with_another_number_of_channels(tmp_path):
+    cases = [case(tmp_path, name) for name in "abc"]
+    second = write(tmp_path / "second.nii.gz", image_data() * 2)
+    cases[1] = Case("b", (*cases[1].images, second), cases[1].masks)
+    rows = check_cases(cases, LABELS)
+    assert [row.status for row in rows] == ["included", "fault", "included"]
+    assert "it has 2 channel(s), and most cases have 1" in rows[1].reason
+
+
+def test_images_of_other_axes_than_the_patch(tmp_path):
+    assert only([case(tmp_path, "a")], axes=3).status == "included"
+    assert "3 axes, and training.patch has 2" in only([case(tmp_path, "a")], axes=2).reason
+
+
+def test_field_of_view_that_is_asked_for(tmp_path):
+    sound = case(tmp_path, "a")
+    assert "no mask of the field of view" in only([sound], needs_view=True).reason
+    view = write(tmp_path / "view.nii.gz", np.ones(SHAPE, np.uint8))
+    assert only([Case("a", sound.images, sound.masks, view)], needs_view=True).status == "included"
+    empty = write(tmp_path / "empty.nii.gz", np.zeros(SHAPE, np.uint8))
+    assert "field of view is empty" in only([Case("a", sound.images, sound.masks, empty)]).reason
+    small = write(tmp_path / "small.nii.gz", np.ones((2, 2, 2), np.uint8))
+    assert "different shapes" in only([Case("a", sound.images, sound.masks, small)]).reason
+
+
+def test_several_masks_are_joined_and_a_threshold_makes_two_values(tmp_path):
+    labels = LabelMap(("background", "lesion"), ((0,), (255,)))
+    first, second = np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
+    first[0, 0, 0], second[1, 1, :2] = 200, 128
+    second[2, 2, 2] = 127
+    paths = tuple(write(tmp_path / f"{i}.nii.gz", mask) for i, mask in enumerate((first, second)))
+    made = Case("a", (write(tmp_path / "image.nii.gz", image_data()),), paths)
+    (row,) = check_cases([made], labels, reading=Reading(threshold=127))
+    assert row.finding.voxels == {"background": 117, "lesion": 3}
+    assert "not declared: 200" in check_cases([made], labels)[0].reason
+
+
+def test_every_file_is_recorded_with_its_digest(tmp_path):
+    made = case(tmp_path, "a")
+    digests = only([made]).finding.sha256
+    assert digests == {path.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in made.files}

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from workflow_lib.datasets import check, phantom, registry
+from workflow_lib.datasets.inspection import inspect_cases
 from workflow_lib.errors import UserError
 from workflow_lib.files import read_json, sha256_file
 from workflow_lib.sections.phantom import Phantom
@@ -37,23 +38,27 @@ def mri(tmp_path_factory):
     return root
 
 
+def checked(cases, labels, required):
+    return check.decide(cases, inspect_cases(cases, labels), labels, required=required)
+
+
 def test_ct_passes_the_check_of_kits19_with_shares_like_the_real_ones(ct):
     labels = registry.label_map("kits19", ct)
-    rows = check.check_cases(registry.find_cases("kits19", ct), labels, required=["kidney", "tumour"])
+    rows = checked(registry.find_cases("kits19", ct), labels, required=["kidney", "tumour"])
     assert [(row.case, row.status) for row in rows] == [(f"case_{n:05d}", "included") for n in range(3)]
-    assert {row.orientation for row in rows} == {"IPL"}
-    assert {row.image_dtype for row in rows} == {"int16"}
-    assert [row.mask_dtype for row in rows] == ["uint8", "uint16", "uint8"]
+    assert {row.finding.orientation for row in rows} == {"IPL"}
+    assert {row.finding.image_dtype for row in rows} == {"int16"}
+    assert [row.finding.mask_dtype for row in rows] == ["uint8", "uint16", "uint8"]
     shares = check.pooled_shares(rows)
     assert 0.005 < shares["kidney"] < 0.02
     assert 0.0003 < shares["tumour"] < 0.006
     for row in rows:
-        assert row.spacing is not None
-        assert row.shape is not None
+        assert row.finding.spacing is not None
+        assert row.finding.shape is not None
         # 128 mm in 24 slices are 5.3 mm each, give or take a quarter; the extent stays.
-        assert 3.9 < row.spacing[0] < 6.8
-        assert row.spacing[0] * row.shape[0] == pytest.approx(128, abs=4)
-    assert len({row.spacing for row in rows}) == 3
+        assert 3.9 < row.finding.spacing[0] < 6.8
+        assert row.finding.spacing[0] * row.finding.shape[0] == pytest.approx(128, abs=4)
+    assert len({row.finding.spacing for row in rows}) == 3
 
 
 def test_ct_has_the_headers_of_kits19(ct):
@@ -77,11 +82,11 @@ def test_ct_densities_are_those_of_tissue(ct):
 
 def test_mri_passes_the_check_of_brats20_less_the_case_without_enhancement(mri):
     labels = registry.label_map("brats20", mri)
-    rows = check.check_cases(registry.find_cases("brats20", mri, {"channels": ["t1ce"]}), labels, required=["tumour"])
+    rows = checked(registry.find_cases("brats20", mri, {"channels": ["t1ce"]}), labels, required=["tumour"])
     assert [(row.status, row.reason) for row in rows] == [("included", "")] * 2 + [("excluded", "contains no tumour")]
-    assert {row.orientation for row in rows} == {"LPS"}
-    assert {row.shape for row in rows} == {(40, 40, 28)}
-    assert rows[0].spacing == pytest.approx((6, 6, 155 / 28))
+    assert {row.finding.orientation for row in rows} == {"LPS"}
+    assert {row.finding.shape for row in rows} == {(40, 40, 28)}
+    assert rows[0].finding.spacing == pytest.approx((6, 6, 155 / 28))
     assert 0.0005 < check.pooled_shares(rows)["tumour"] < 0.02
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from workflow_lib.cases import LabelMap
 from workflow_lib.errors import UserError
@@ -83,6 +84,30 @@ def test_channels_share_one_mean_and_deviation():
     assert result.mean() == pytest.approx(0, abs=1e-5)
     assert result.std() == pytest.approx(1, abs=1e-5)
     assert abs(result[..., 0].mean()) > 0.1
+
+
+def test_each_channel_by_its_own_mean_and_deviation():
+    image = np.stack([ct(), ct() * 2 + 500], axis=-1).astype(np.float32)
+    result, _ = preprocess(image, None, (1.0, 1.0, 1.0), Preprocessing(normalise="z-score-channel", clip=(-100, 800)), LABELS)
+    for channel in (0, 1):
+        alone, _ = preprocess(image[..., channel : channel + 1], None, (1.0, 1.0, 1.0), Preprocessing(clip=(-100, 800)), LABELS)
+        np.testing.assert_array_equal(result[..., channel], alone[..., 0])
+
+
+def test_resizing_and_the_way_back():
+    image = np.random.default_rng(4).integers(0, 256, (58, 56, 3)).astype(np.uint8)
+    mask = np.zeros((58, 56), np.uint8)
+    mask[10:30, 20:50] = 1
+    settings = Preprocessing(size=(32, 48))
+    result, classes = preprocess(image, mask, (1.0, 1.0), settings, LABELS)
+    assert (result.shape, classes.shape) == ((32, 48, 3), (32, 48))
+    back = restore_labels(classes, mask.shape, settings, 3)
+    assert back.shape == mask.shape
+    # Two interpolations move a border by less than a pixel of the coarser grid.
+    border = ndimage.binary_dilation(mask, iterations=2) & ~ndimage.binary_erosion(mask, iterations=2)
+    assert not np.any((back != mask) & ~border)
+    with pytest.raises(UserError, match="size has 2 axes, and the image 3"):
+        preprocess(ct()[..., np.newaxis], None, (1.0, 1.0, 1.0), settings, LABELS)
 
 
 def test_two_axes_and_three_channels():

@@ -74,9 +74,9 @@ def test_verdicts_are_counted_over_all_datasets(made):
 
 def test_gaps(made):
     study, sources = made
-    assert details.gaps(sources, study, study["datasets"][0]) == {"combo": "without fold 2"}
+    assert details.gaps(sources, study["datasets"][0]) == {"combo": "without fold 2"}
     extra = {**study["datasets"][0], "losses": [{"name": "absent", "label": "Absent"}]}
-    assert details.gaps(sources, study, extra) == {"absent": "no scores"}
+    assert details.gaps(sources, extra) == {"absent": "no scores"}
 
 
 def test_a_large_study_shows_the_pairs_of_the_best_loss(made, monkeypatch):
@@ -134,7 +134,7 @@ def test_the_sentence_names_losses_cases_folds_and_data(made):
     assert words.sentence(sources, study).replace("\u2011", "-") == (
         "Three loss functions train a 3-D U-Net on KITS19 (8 cases, 2 folds, synthetic), "
         "three on BRATS20 (8 cases, 2 folds, synthetic). "
-        "Only the loss differs: folds, initial weights, patches and augmentations are the same."
+        "Only the loss differs: cases, initial weights, patches and augmentations are the same."
     )
 
 
@@ -192,6 +192,6 @@ def test_figures_are_embedded_as_svg_unless_large(tmp_path):
 def test_models_show_how_many_cases_they_were_trained_and_chosen_on(made):
     study, sources = made
     dataset = study["datasets"][0]
-    rows = details.model_rows(dataset, details.trainings(sources, study, dataset))
+    rows = details.model_rows(dataset, details.trainings(sources, dataset))
     assert rows
     assert {row["cases"] for row in rows} == {"16 / 4"}

@@ -124,6 +124,16 @@ def test_bootstrap_means_of_a_loss_without_a_fold_are_over_its_own_folds():
         np.testing.assert_allclose(means[:, found.keys.index(key)], expected[:, found.keys.index(key)], rtol=1e-14)
 
 
+def test_the_interval_of_one_split_is_over_its_cases():
+    frame = scores(["a", "b"], cases=9, folds=1)
+    settings = {"bootstrap": 100, "confidence": 0.95, "interval_over": "cases"}
+    row = one(compute(frame, ["a", "b"], settings, 1)["means"], loss="b", **{"class": "tumour"}, metric="dsc")
+    values = frame.loc[(frame["loss"] == "b") & (frame["class"] == "tumour"), "dsc"]
+    low, high = stats.t.interval(0.95, 8, values.mean(), stats.sem(values))
+    assert (row["mean"] - row["ci95"], row["mean"] + row["ci95"]) == (pytest.approx(low), pytest.approx(high))
+    assert row["mean"] == pytest.approx(row["case_mean"], rel=1e-14)
+
+
 def test_bootstrap_has_the_spread_that_theory_says():
     frame = scores(["a"], cases=60, folds=3)
     found = bootstrap_means(frame, ["a"], ["kidney"], samples=4000, seed=1)

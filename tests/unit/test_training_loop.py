@@ -271,3 +271,56 @@ def test_other_backends_run_the_same_loop(backend, tmp_path):
 
 def test_the_files_have_the_names_of_the_contract():
     assert (loop.WEIGHTS, loop.HISTORY, loop.SUMMARY) == ("model.weights.h5", "history.csv", "training.json")
+
+
+def test_an_epoch_without_a_number_of_steps_shows_every_training_case_once(tmp_path):
+    request = tiny_request(tmp_path, training={"iterations": None, "epochs": 1, "batch_size": 2})
+    assert loop.steps_per_epoch(request) == 2  # three cases, the last batch filled up
+    seen: list[tuple[int, int]] = []
+    train(request, on_step=lambda epoch, step: seen.append((epoch, step)))
+    assert seen == [(1, 1), (1, 2)]
+
+
+def test_stochastic_gradient_descent_with_nesterovs_momentum(tmp_path):
+    settings = {"optimiser": "sgd", "momentum": 0.9, "nesterov": True, "learning_rate": 0.1}
+    model = compile_model(tiny_request(tmp_path, training=settings))
+    configured = model.optimizer.get_config()
+    assert (configured["name"].lower(), configured["momentum"], configured["nesterov"]) == ("sgd", 0.9, True)
+    assert configured["learning_rate"] == pytest.approx(0.1)
+
+
+def stalling(tmp_path, **changes):
+    """A training whose learning rate is so high that its validation loss soon stops falling."""
+    training = {"epochs": 12, "iterations": 1, "early_stop": 2, "learning_rate": 0.3, "plateau_patience": 50}
+    return tiny_request(tmp_path, training=training | changes)
+
+
+def test_a_training_ends_early_when_the_validation_loss_stalls(tmp_path):
+    result = train(stalling(tmp_path))
+    history = rows(result.history)
+    losses = [float(row["validation_loss"]) for row in history]
+    best = losses.index(min(losses))
+    assert len(history) == best + 1 + 2 < 12
+    assert (result.record["epochs"], result.record["stopped_early"]) == (len(history), True)
+    # The rule by itself: no earlier epoch had gone two epochs without a new lowest loss.
+    for end in range(3, len(losses)):
+        assert end - (losses[:end].index(min(losses[:end])) + 1) < 2
+    assert train(stalling(tmp_path / "whole", early_stop=None, epochs=len(history))).record["stopped_early"] is False
+
+
+def test_an_early_end_comes_at_the_same_epoch_after_an_interruption(tmp_path):
+    whole = train(stalling(tmp_path / "whole"))
+    request = stalling(tmp_path / "killed")
+
+    class StopError(Exception):
+        pass
+
+    def stop(epoch: int, step: int) -> None:
+        if epoch == whole.record["epochs"]:
+            raise StopError
+
+    with pytest.raises(StopError):
+        train(dataclasses.replace(request, checkpoint_minutes=0.0), on_step=stop)
+    again = train(request)
+    assert rows(again.history) == rows(whole.history)
+    assert again.record["best_epoch"] == whole.record["best_epoch"]

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from workflow_lib.cases import Case, LabelMap
+from workflow_lib.cases import Case, LabelMap, Reading
 from workflow_lib.errors import UserError
 
 Options = Mapping[str, Any]
-"""Keys of the study's dataset that a format may read; today `channels`: a list of names, or None."""
+"""Keys of the study's dataset that a format may read: `channels`, a list of names or None, and `files`, the section of that name
+as plain data or None (see `sections.files.Files`)."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,17 @@ class Format(Protocol):
     """Whether `downloads` returns something: False where the data are given out after registration only."""
     PHANTOM: str | None
     """Kind of synthetic data that is written in this format, if any."""
+    GROUP: str | None
+    """What `Case.group` stands for ("sequence", "patient"), or None where the files do not tell."""
 
     def find_cases(self, root: Path, options: Options) -> list[Case]:
         """Return the labelled cases, sorted by identifier. Raises UserError where the layout is not found."""
 
     def label_map(self, root: Path, options: Options) -> LabelMap:
         """Return the classes and their values in the mask files."""
+
+    def reading(self, root: Path, options: Options) -> Reading:
+        """Return how the files are read. Raises UserError where a file that tells it is missing or unusable."""
 
     def option_faults(self, options: Options) -> list[str]:
         """Return what is wrong with the options, one sentence per fault."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from workflow_lib.cases import Case, LabelMap
+from workflow_lib.cases import Case, LabelMap, Reading
 from workflow_lib.datasets._format import Options, layout_error
 
 LABEL = "BraTS20"
@@ -15,6 +15,7 @@ LICENCE = "research use, after registration"
 URL = "https://www.med.upenn.edu/cbica/brats2020/data.html"
 DOWNLOADABLE = False
 PHANTOM = "mri"
+GROUP = None
 CHANNELS = ("t1", "t1ce", "t2", "flair")
 DEFAULT_CHANNELS = ("t1ce",)
 """Read where the study names none: the contrast-enhanced T1 of the paper."""
@@ -35,6 +36,11 @@ _RENAMED_MASK = "W39_1998.09.19_Segm"
 def label_map(root: Path, options: Options) -> LabelMap:
     """Return background 0, 1 (necrosis), 2 (oedema) and tumour 4 (enhancing). Predictions are written with 0 and 4."""
     return LabelMap(("background", "tumour"), ((0, 1, 2), (4,)))
+
+
+def reading(root: Path, options: Options) -> Reading:
+    """Return that every file holds one channel and masks count as they stand."""
+    return Reading()
 
 
 def find_cases(root: Path, options: Options) -> list[Case]:
@@ -61,7 +67,7 @@ def _channels(options: Options) -> tuple[str, ...]:
 def _case(folder: Path, channels: Sequence[str]) -> Case:
     images = tuple(_existing([folder / f"{folder.name}_{channel}{ending}" for ending in _ENDINGS]) for channel in channels)
     stems = (f"{folder.name}_seg", _RENAMED_MASK)
-    return Case(folder.name, images, _existing([folder / f"{stem}{ending}" for stem in stems for ending in _ENDINGS]))
+    return Case(folder.name, images, (_existing([folder / f"{stem}{ending}" for stem in stems for ending in _ENDINGS]),))
 
 
 def _existing(candidates: Sequence[Path]) -> Path:

@@ -109,7 +109,7 @@ def _is_complete(name: str, root: Path) -> bool:
         cases = registry.find_cases(name, root)
     except UserError:
         return False
-    return all(path.is_file() for case in cases for path in (*case.images, case.mask))
+    return all(path.is_file() for case in cases for path in case.files)
 
 
 def _unpack(archive: Path, folder: Path) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from workflow_lib.cases import Case, LabelMap
+from workflow_lib.cases import Case, LabelMap, Reading
 from workflow_lib.datasets._format import Options, RemoteFile, layout_error, single_channel_faults
 
 LABEL = "KiTS19"
@@ -14,6 +14,7 @@ IMAGES = "https://huggingface.co/datasets/neheller/KiTS-Challenge-Imaging/resolv
 MASKS = "https://raw.githubusercontent.com/neheller/kits19/master/data"
 DOWNLOADABLE = True
 PHANTOM = "ct"
+GROUP = None
 LABELLED = 210
 """Cases 0 to 209 come with a mask; the later ones are the challenge's test set."""
 
@@ -33,6 +34,11 @@ _ABOUT_BYTES = {_IMAGE: 20_200_000_000 // LABELLED, _MASK: 300_000}
 def label_map(root: Path, options: Options) -> LabelMap:
     """Return background 0, kidney 1, tumour 2; the union of kidney and tumour is scored as well."""
     return LabelMap(("background", "kidney", "tumour"), ((0,), (1,), (2,)), {"kidney and tumour": (1, 2)})
+
+
+def reading(root: Path, options: Options) -> Reading:
+    """Return that every file holds one channel and masks count as they stand."""
+    return Reading()
 
 
 def find_cases(root: Path, options: Options) -> list[Case]:
@@ -56,7 +62,7 @@ def _cases_in(folder: Path) -> list[Case]:
     for path in sorted(folder.iterdir()):
         match = _FOLDER.fullmatch(path.name)
         if match and path.is_dir() and (int(match[1]) < LABELLED or (path / _MASK).exists()):
-            cases.append(Case(path.name, (path / _IMAGE,), path / _MASK))
+            cases.append(Case(path.name, (path / _IMAGE,), (path / _MASK,)))
     return cases
 
 

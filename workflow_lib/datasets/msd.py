@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from workflow_lib.cases import Case, LabelMap
+from workflow_lib.cases import Case, LabelMap, Reading
 from workflow_lib.datasets._format import Options, RemoteArchive, layout_error, single_channel_faults
 from workflow_lib.errors import UserError
 from workflow_lib.files import read_json
@@ -15,6 +15,7 @@ URL = "http://medicaldecathlon.com"
 ARCHIVES = "https://msd-for-monai.s3-us-west-2.amazonaws.com"
 DOWNLOADABLE = True
 PHANTOM = None
+GROUP = None
 
 INSTRUCTIONS = f"""\
 How to get a task of the Decathlon ({LICENCE}), for instance Task04_Hippocampus (28 MB):
@@ -54,6 +55,11 @@ def label_map(root: Path, options: Options) -> LabelMap:
     return LabelMap(tuple(named[value] for value in values), tuple((value,) for value in values))
 
 
+def reading(root: Path, options: Options) -> Reading:
+    """Return that every file holds one channel and masks count as they stand."""
+    return Reading()
+
+
 def find_cases(root: Path, options: Options) -> list[Case]:
     """Return the cases that dataset.json lists under `training`; names that begin with '.' or '_' are skipped.
 
@@ -79,7 +85,7 @@ def find_cases(root: Path, options: Options) -> list[Case]:
         identifier = image.name.removesuffix(".gz").removesuffix(".nii")
         if identifier in cases:
             raise UserError(f"{path}: `training` lists {identifier} twice. Keep one of the two entries.")
-        cases[identifier] = Case(identifier, (image,), mask)
+        cases[identifier] = Case(identifier, (image,), (mask,))
     return [cases[identifier] for identifier in sorted(cases)]
 
 

@@ -6,11 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
-from workflow_lib.cases import Case, LabelMap
+from workflow_lib.cases import Case, LabelMap, Reading
 from workflow_lib.datasets._format import Format, Options
 from workflow_lib.errors import UserError
 
-HELPERS = frozenset({"check", "download", "phantom", "registry"})
+HELPERS = frozenset({"check", "documentation", "download", "inspection", "phantom", "registry"})
 """Modules of this package that are no formats; so are those whose names begin with an underscore."""
 
 
@@ -57,6 +57,11 @@ def find_cases(name: str, root: Path, options: Options | None = None) -> list[Ca
 def label_map(name: str, root: Path, options: Options | None = None) -> LabelMap:
     """Return the classes of a dataset. Raises UserError where the format reads them from a file that is missing."""
     return get(name).label_map(Path(root), options or {})
+
+
+def reading(name: str, root: Path, options: Options | None = None) -> Reading:
+    """Return how the files of a dataset are read. Raises UserError where a file that tells it is missing or unusable."""
+    return get(name).reading(Path(root), options or {})
 
 
 def instructions(name: str) -> str:

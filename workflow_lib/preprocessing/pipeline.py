@@ -1,7 +1,7 @@
 """From a case as it is stored to what the network sees, and from the network's classes back to the grid of the case."""
 
 from collections.abc import Sequence
-from typing import overload
+from typing import Literal, overload
 
 import numpy as np
 
@@ -27,21 +27,32 @@ def preprocess(
 
     `image` (*shape, channels), two or three axes and the channels, of any real type: passing the type of the file saves memory.
     `mask` (*shape) raw label values of the dataset, or None where there is no ground truth. `spacing` in mm, per axis.
-    Mean and deviation of the z-score are those of the whole array, all channels together, as in MIScnn; with one channel
-    it is the same as by channel.
+    Mean and deviation of the z-score are those of the whole array, all channels together, as in MIScnn, or of each channel
+    (`z-score-channel`); with one channel it is the same.
     Raises UserError for a label value that is not declared, a mask of another shape, or a spacing that leaves no voxel.
     """
     shape, channels = image.shape[:-1], image.shape[-1]
     if mask is not None and mask.shape != shape:
         raise UserError(f"The image has {shape} voxels, its mask {mask.shape}. Check that the two files belong together.")
-    new_shape = resampled_shape(shape, spacing, settings.spacing) if settings.spacing is not None else shape
-    transform = measure(image, settings.clip, settings.normalise)
+    new_shape = _new_shape(shape, spacing, settings)
+    method: Literal["z-score", "none"] = "none" if settings.normalise == "none" else "z-score"
+    by_channel = settings.normalise == "z-score-channel"
+    whole = None if by_channel else measure(image, settings.clip, method)
     result = np.empty((*new_shape, channels), dtype=np.float32)
     for channel in range(channels):
+        transform = whole or measure(image[..., channel], settings.clip, method)
         result[..., channel] = resample_image(image[..., channel], new_shape, settings.resampling, transform.apply)
     if mask is None:
         return result, None
     return result, resample_labels(labels.to_classes(mask), new_shape, labels.n_classes, settings.resampling)
+
+
+def _new_shape(shape: Sequence[int], spacing: Sequence[float], settings: Preprocessing) -> tuple[int, ...]:
+    if settings.size is not None:
+        if len(settings.size) != len(shape):
+            raise UserError(f"preprocessing.size has {len(settings.size)} axes, and the image {len(shape)}.")
+        return tuple(settings.size)
+    return resampled_shape(shape, spacing, settings.spacing) if settings.spacing is not None else tuple(shape)
 
 
 def restore_labels(classes: np.ndarray, original_shape: Sequence[int], settings: Preprocessing, n_classes: int) -> np.ndarray:

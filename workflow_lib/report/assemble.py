@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from workflow_lib.report import captions, details, score_tables, words
+from workflow_lib.report import captions, details, division, score_tables, words
 from workflow_lib.report.page import TEMPLATES, render
 from workflow_lib.report.sources import Sources
 from workflow_lib.report.text import grouped, listed
@@ -49,6 +49,8 @@ def context(study: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         "datasets": datasets,
         "general_figures": general,
         "losses": _losses(study),
+        "by_folds": listed([dataset["label"] for dataset in datasets if not dataset["division"]["fixed"]]),
+        "by_split": listed([dataset["label"] for dataset in datasets if dataset["division"]["fixed"]]),
         "versions": _versions(datasets),
         "config_yaml": yaml.safe_dump(dict(study["config"]), sort_keys=False, allow_unicode=True, width=100),
     }
@@ -57,8 +59,8 @@ def context(study: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _dataset(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, Any], index: int) -> dict[str, Any]:
-    gaps = details.gaps(sources, study, dataset)
-    made = details.trainings(sources, study, dataset)
+    gaps = details.gaps(sources, dataset)
+    made = details.trainings(sources, dataset)
     name, prefix = dataset["name"], f"d{index + 1}"
     settings = study["config"]["datasets"][name]
     return {
@@ -68,12 +70,12 @@ def _dataset(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
         "synthetic": dataset["synthetic"],
         "classes": score_tables.foreground(dataset),
         "class_words": details.class_words(dataset),
-        "folds": details.expected_folds(study, dataset),
+        "folds": details.expected_folds(dataset),
         "confidence": f"{100 * float(settings['statistics']['confidence']):g} %",
         "bootstrap": grouped(int(settings["statistics"]["bootstrap"])),
         "labels": {loss["name"]: loss["label"] for loss in dataset["losses"]},
         "gaps": [{"label": loss["label"], "text": gaps[loss["name"]]} for loss in dataset["losses"] if loss["name"] in gaps],
-        "trainings_expected": len(dataset["losses"]) * details.expected_folds(study, dataset),
+        "trainings_expected": len(dataset["losses"]) * details.expected_folds(dataset),
         "findings": words.findings(sources, dataset),
         "scores": {**score_tables.score_table(sources, dataset, gaps), "number": 2 * index + 1},
         "p_values": {**score_tables.p_table(sources, dataset), "number": 2 * index + 2},
@@ -83,6 +85,8 @@ def _dataset(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
         "means": score_tables.means_table(sources, dataset),
         "pairs": details.pairs_table(sources, dataset),
         "data": details.data_part(sources, dataset),
+        "division": division.describe(sources, study, dataset),
+        "field_of_view": bool(settings["field_of_view"]),
         "imbalance": _imbalance(sources, dataset, index),
         "cost": details.cost_rows(dataset, made),
         "models": details.model_rows(dataset, made),

@@ -48,10 +48,10 @@ def of_dataset(label: str, classes: str) -> dict[str, Texts]:
     }
 
 
-def imbalance(label: str) -> Texts:
+def imbalance(label: str, unit: str = "voxels") -> Texts:
     """Return the texts of the figure of class imbalance."""
     return (
-        f"{label}: share of a case's voxels in each class; a point per case, the black line over all cases pooled. "
+        f"{label}: share of a case's {unit} in each class; a point per case, the black line over all cases pooled. "
         "Logarithmic axis.",
-        "Strip plot of the share of voxels per class on a logarithmic axis; the numbers are in the table above it.",
+        f"Strip plot of the share of {unit} per class on a logarithmic axis; the numbers are in the table above it.",
     )

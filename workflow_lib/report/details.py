@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from workflow_lib.figures.imbalance import percent, pooled_shares
+from workflow_lib.report.cases import case_rows, imbalance_rows
 from workflow_lib.report.data import number
 from workflow_lib.report.score_tables import foreground
 from workflow_lib.report.sources import Sources
@@ -20,14 +20,14 @@ MOST_PAIRS = 500
 """Lines of the table of pairs on the page; a larger study shows the pairs with the best loss, and all in the CSV."""
 
 
-def expected_folds(study: Mapping[str, Any], dataset: Mapping[str, Any]) -> int:
-    """Return the number of folds that the configuration asks for."""
-    return int(study["config"]["datasets"][dataset["name"]]["cross_validation"]["folds"])
+def expected_folds(dataset: Mapping[str, Any]) -> int:
+    """Return the number of folds that the configuration asks for; a fixed split is one."""
+    return int(dataset["folds"])
 
 
-def gaps(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, str]:
+def gaps(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, str]:
     """Return the losses of which scores are missing, each with what is missing, in the order of the study."""
-    folds = expected_folds(study, dataset)
+    folds = expected_folds(dataset)
     scored: dict[str, set[str]] = {}
     for row in sources.rows(f"scores/{dataset['name']}.csv") or []:
         scored.setdefault(row["loss"], set()).add(row["fold"])
@@ -134,31 +134,14 @@ def data_part(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any]:
     status = Counter(table["status"])
     left_out = table[table["status"] != "included"]
     included = table[table["status"] == "included"]
-    shares = []
-    pooled = pooled_shares(table, dataset["classes"])
-    for label in dataset["classes"]:
-        values = included[f"share_{label}"].to_numpy(float)
-        spread = [f"{percent(float(f(values)))} %" if len(values) else "–" for f in (np.median, np.min, np.max)]
-        shares.append(
-            {
-                "class": label,
-                "pooled": f"{percent(pooled[label])} %" if math.isfinite(pooled[label]) else "–",
-                "sort": full(pooled[label]),
-                "median": spread[0],
-                "range": f"{spread[1]} to {spread[2]}",
-                "absent": int(np.count_nonzero(values == 0)),
-            }
-        )
-    folds = Counter(row["fold"] for row in sources.rows(f"data/{name}/folds.csv") or [])
-    sizes = [folds[fold] for fold in sorted(folds, key=int)]
     return {
         "missing": False,
         "included": status["included"],
         "left_out": [{"case": r["case"], "status": r["status"], "reason": r["reason"]} for _, r in left_out.iterrows()],
-        "folds": sizes,
         "shapes": _common(included["shape"]),
         "spacings": _common(included["spacing"]),
-        "shares": shares,
+        "shares": imbalance_rows(table, dataset["classes"]),
+        "cases": case_rows(table, dataset["classes"]),
         "csv": sources.csv_link(path),
         "csv_name": f"{name}_cases.csv",
         "source": sources.source(path),
@@ -173,12 +156,12 @@ def _common(values: Any) -> str:
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "") if shown else "–"
 
 
-def trainings(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, dict[int, Mapping[str, Any]]]:
+def trainings(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, dict[int, Mapping[str, Any]]]:
     """Return training.json of every training that exists, by loss and fold."""
     found: dict[str, dict[int, Mapping[str, Any]]] = {}
     for loss in dataset["losses"]:
         found[loss["name"]] = {}
-        for fold in range(1, expected_folds(study, dataset) + 1):
+        for fold in range(1, expected_folds(dataset) + 1):
             content = sources.json(f"training/{dataset['name']}/{loss['name']}/fold_{fold}/training.json")
             if content is not None:
                 found[loss["name"]][fold] = content

@@ -27,8 +27,8 @@ def policy(style: str, script: str) -> str:
     )
 
 
-def render(context: Mapping[str, Any], templates: Path = TEMPLATES) -> str:
-    """Return the page. Every value of the context is escaped; a name the context lacks is an error."""
+def render(context: Mapping[str, Any], templates: Path = TEMPLATES, template: str = "base.html.j2") -> str:
+    """Return the page that `template` makes. Every value of the context is escaped; a name the context lacks is an error."""
     environment = Environment(
         loader=FileSystemLoader(templates),
         autoescape=True,
@@ -40,6 +40,6 @@ def render(context: Mapping[str, Any], templates: Path = TEMPLATES) -> str:
     style = (templates / "style.css").read_text(encoding="utf-8")
     script = (templates / "sort.js").read_text(encoding="utf-8")
     # Both are files of the project, not data; everything else is escaped.
-    return environment.get_template("base.html.j2").render(
+    return environment.get_template(template).render(
         **context, style=Markup(style), script=Markup(script), policy=policy(style, script)
     )

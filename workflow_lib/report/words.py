@@ -8,6 +8,7 @@ from typing import Any
 
 from workflow_lib.report.data import number
 from workflow_lib.report.details import best_losses, expected_folds
+from workflow_lib.report.division import describe
 from workflow_lib.report.score_tables import foreground
 from workflow_lib.report.sources import Sources
 from workflow_lib.report.text import count, listed
@@ -23,7 +24,13 @@ def sentence(sources: Sources, study: Mapping[str, Any]) -> str:
         settings = study["config"]["datasets"][dataset["name"]]
         cases = sources.rows(f"data/{dataset['name']}/cases.csv")
         included = "cases unknown" if cases is None else count(sum(r["status"] == "included" for r in cases), "case")
-        facts = f"{included}, {count(expected_folds(study, dataset), 'fold')}" + (", synthetic" if dataset["synthetic"] else "")
+        division = describe(sources, study, dataset)
+        divided = count(expected_folds(dataset), "fold")
+        if division["fixed"]:
+            divided = (
+                "one fixed split" if division["scored"] is None else f"{division['scored']} of them scored, in one fixed split"
+            )
+        facts = f"{included}, {divided}" + (", synthetic" if dataset["synthetic"] else "")
         # Hyphens that do not break: 3-D, U-Net.
         network = f"{len(settings['training']['patch'])}\u2011D U\u2011Net"
         parts.append((len(dataset["losses"]), network, f"{dataset['label']} ({facts})"))
@@ -31,7 +38,7 @@ def sentence(sources: Sources, study: Mapping[str, Any]) -> str:
     text = f"{spelled(losses).capitalize()} loss {'function trains' if losses == 1 else 'functions train'} a {network} on {data}"
     for losses, other, data in rest:
         text += f", {spelled(losses)} a {other} on {data}" if other != network else f", {spelled(losses)} on {data}"
-    return text + ". Only the loss differs: folds, initial weights, patches and augmentations are the same."
+    return text + ". Only the loss differs: cases, initial weights, patches and augmentations are the same."
 
 
 def spelled(number: int) -> str:

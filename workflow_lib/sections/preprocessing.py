@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from workflow_lib.sections._section import Range, Section, ascending
 
@@ -13,14 +13,22 @@ class Preprocessing(Section):
     clip: Range | None = Field(
         None, description="Lowest and highest intensity kept, in the unit of the image (HU for CT); null: no clipping."
     )
-    normalise: Literal["z-score", "none"] = Field(
-        "z-score", description="z-score over the whole volume, (x - mean + 1e-6) / (std + 1e-6)."
+    normalise: Literal["z-score", "z-score-channel", "none"] = Field(
+        "z-score",
+        description="z-score over the whole image, (x - mean + 1e-6) / (std + 1e-6), all channels together as in MIScnn; or each "
+        "channel by its own mean and std.",
     )
     spacing: tuple[float, ...] | None = Field(
         None,
         min_length=2,
         max_length=3,
         description="Voxel size after resampling, in mm, in the axes of the file; null: the grid stays as it is.",
+    )
+    size: tuple[int, ...] | None = Field(
+        None,
+        min_length=2,
+        max_length=3,
+        description="Shape after resizing, in place of `spacing`; predictions go back to the original shape.",
     )
     resampling: Literal["batchgenerators-0.21", "batchgenerators-0.25"] = Field(
         "batchgenerators-0.21",
@@ -45,3 +53,16 @@ class Preprocessing(Section):
         if value is not None and min(value) <= 0:
             raise ValueError("every spacing must be above 0 mm")
         return value
+
+    @field_validator("size")
+    @classmethod
+    def _size_is_positive(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if value is not None and not all(1 <= side <= 10000 for side in value):
+            raise ValueError("every side must be between 1 and 10000")
+        return value
+
+    @model_validator(mode="after")
+    def _one_target(self) -> "Preprocessing":
+        if self.spacing is not None and self.size is not None:
+            raise ValueError("spacing and size exclude each other; set one of them to null")
+        return self

@@ -14,9 +14,15 @@ class Training(Section):
         min_length=2, max_length=3, description="Shape of the training patches, in voxels, in the axes of the file."
     )
     batch_size: int = Field(2, ge=1, le=1024, description="Patches of a step, each of another case.")
-    epochs: int = Field(ge=1, description="Number of epochs.")
-    iterations: int = Field(ge=1, description="Steps of an epoch.")
-    learning_rate: float = Field(3e-4, gt=0, description="Initial learning rate of Adam.")
+    epochs: int = Field(ge=1, description="Number of epochs, at most.")
+    iterations: int | None = Field(ge=1, description="Steps of an epoch; null: as many as show every training case once.")
+    early_stop: int | None = Field(
+        None, ge=1, description="End after so many epochs without a lower validation loss; null: train all epochs."
+    )
+    optimiser: Literal["adam", "sgd"] = Field("adam", description="Adam, or stochastic gradient descent.")
+    momentum: float = Field(0.0, ge=0, lt=1, description="Momentum of sgd.")
+    nesterov: bool = Field(False, description="Nesterov's form of the momentum.")
+    learning_rate: float = Field(3e-4, gt=0, description="Initial learning rate.")
     minimum_learning_rate: float = Field(1e-6, gt=0, description="The plateau schedule does not go below it.")
     plateau_factor: float = Field(0.1, gt=0, lt=1, description="Factor on the rate when the validation loss stalls.")
     plateau_patience: int = Field(20, ge=1, description="Epochs without a lower validation loss before the rate falls.")
@@ -51,4 +57,6 @@ class Training(Section):
     def _rates_descend(self) -> "Training":
         if self.minimum_learning_rate > self.learning_rate:
             raise ValueError("minimum_learning_rate must not be above learning_rate")
+        if self.optimiser == "adam" and (self.momentum or self.nesterov):
+            raise ValueError("momentum and nesterov belong to optimiser: sgd")
         return self

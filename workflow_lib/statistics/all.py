@@ -22,16 +22,16 @@ def compute(frame: pd.DataFrame, losses: Sequence[str], settings: Mapping[str, A
     """Return the tables `STEMS` of a table of scores.
 
     `losses` gives the order of the tables; losses of the scores that are not in it are left out. `settings` are `bootstrap`
-    (number of samples) and `confidence` (level of all intervals). Classes and regions keep the order of the scores; else the
-    order of the rows does not matter. What is missing (a training, a loss) shows in the counts; everything else is computed
-    from what is there.
+    (number of samples), `confidence` (level of all intervals) and `interval_over` ("folds" as published, or "cases"). Classes and
+    regions keep the order of the scores; else the order of the rows does not matter. What is missing (a training, a loss) shows
+    in the counts; everything else is computed from what is there.
     """
     frame = frame[frame["loss"].isin(list(losses))]
     classes = class_names(frame)
     confidence = float(settings["confidence"])
     per_fold = fold_means(frame, losses, classes)
     bootstrap = bootstrap_means(frame, losses, classes, int(settings["bootstrap"]), seed)
-    means = means_table(frame, per_fold, bootstrap, losses, classes, confidence)
+    means = means_table(frame, per_fold, bootstrap, losses, classes, confidence, settings.get("interval_over") == "cases")
     return {
         "means": means,
         "fold_means": per_fold,

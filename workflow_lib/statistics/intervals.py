@@ -89,9 +89,11 @@ def means_table(
     losses: Sequence[str],
     classes: Sequence[str],
     confidence: float,
+    over_cases: bool = False,
 ) -> pd.DataFrame:
     """Return one row per loss, class and metric with the published mean and interval and, beside it, the mean over cases.
 
+    `mean`, `ci95` and `sd` are over the folds, as published; with `over_cases`, for a study of one fixed split, over its cases.
     `excluded` counts the scored cases where the metric is undefined, `empty_predictions` those where the class was missed
     altogether. A loss without scores has a row of NaN and zeros.
     """
@@ -102,7 +104,7 @@ def means_table(
         found = scores.get((loss, name), frame.iloc[:0])
         values = found[metric].dropna()
         of_folds = by_key.get((loss, name, metric), pd.Series(dtype=float))
-        mean, half, sd = t_interval(of_folds.to_numpy(), confidence)
+        mean, half, sd = t_interval((values if over_cases else of_folds).to_numpy(), confidence)
         case_mean = float(values.mean()) if len(values) else math.nan
         empty = int((found["note"] == EMPTY_PREDICTION).sum())
         low, high = bootstrap.interval((loss, name, metric), confidence)

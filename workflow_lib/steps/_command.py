@@ -98,6 +98,24 @@ def run(
         os._exit(141)
 
 
+class Countdown:
+    """Says how far a piece of work is, with the time it will still take once that can be told."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    def say(self, number: int, total: int, text: str) -> None:
+        """Print a line after the `number`-th of `total` parts."""
+        left = (time.monotonic() - self._started) / number * (total - number)
+        # In the first seconds the rate is a guess.
+        shown = f" ({_about(left)} left)" if left >= 10 else ""
+        say(f"{number}/{total} {text}{shown}")
+
+
+def _about(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def say(message: str) -> None:
     """Print a line of progress at once, also into a log file."""
     print(message, flush=True)

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from workflow_lib.cases import Case, LabelMap
+from workflow_lib.cases import Case, LabelMap, Reading
 from workflow_lib.files import read_json
 
 
@@ -14,13 +15,28 @@ class Cases:
     cases: dict[str, Case]
     digests: dict[Path, str]
     labels: LabelMap
+    reading: Reading
     channels: int
+    axes: int
     synthetic: bool
 
 
 def read_cases(path: Path) -> Cases:
     """Read `cases.json`."""
     content = read_json(path)
-    cases = {entry["id"]: Case(entry["id"], tuple(map(Path, entry["images"])), Path(entry["mask"])) for entry in content["cases"]}
+    cases = {entry["id"]: Case.from_json(entry) for entry in content["cases"]}
     digests = {Path(path): digest for entry in content["cases"] for path, digest in entry["sha256"].items()}
-    return Cases(cases, digests, LabelMap.from_json(content["label_map"]), content["channels"], content["synthetic"])
+    return Cases(
+        cases,
+        digests,
+        LabelMap.from_json(content["label_map"]),
+        Reading.from_json(content["reading"]),
+        content["channels"],
+        content["axes"],
+        content["synthetic"],
+    )
+
+
+def dataset_options(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys of a dataset's settings that its format reads."""
+    return {"channels": settings["channels"], "files": settings["files"]}

@@ -1,56 +1,44 @@
-"""Read every case of a dataset, report all faults at once, and list the cases that the study uses."""
+"""Decide which cases the study uses; stop if one has a fault, and tell all faults at once."""
 
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
-from workflow_lib.cases import Case, LabelMap
-from workflow_lib.datasets import check, registry
-from workflow_lib.files import read_json, sha256_file, write_json
+from workflow_lib.cases import Case
+from workflow_lib.datasets import check
+from workflow_lib.errors import Faults
+from workflow_lib.files import write_json
 from workflow_lib.steps._command import Context, run, say
+from workflow_lib.steps._inspection import read_inspection
+
+FAULTS = "faults.csv"
+"""Beside the outputs, where the step fails: the table that it would have written, so that faults can be sorted and filtered."""
 
 
 def work(context: Context) -> None:
     """Write `table`, a row per case, and `cases`, what the study uses. Raises Faults when a case is not sound."""
-    content = read_json(context.path("files"))
-    labels = LabelMap.from_json(content["label_map"])
-    cases = [Case(entry["id"], tuple(map(Path, entry["images"])), Path(entry["mask"])) for entry in content["cases"]]
-    rows = check.check_cases(
-        cases,
-        labels,
-        excluded=context.settings["exclude"],
-        required=context.settings["require"],
-        progress=say,
-        workers=context.workers,
-        explain=registry.get(content["format"]).explain_labels,
-    )
+    inspection = read_inspection(context.path("inspection"), context.settings)
+    rows = inspection.rows
+    faults_file = context.path("table").with_name(FAULTS)
     faults = check.fault_report(rows)
     if faults is not None:
-        raise faults
-    check.write_cases_csv(context.path("table"), rows, labels)
-    by_id = {case.id: case for case in cases}
+        check.write_cases_csv(faults_file, rows, inspection.labels)
+        raise Faults(f"All cases: {context.path('page')} (to look at), {faults_file}\n{faults.heading}", faults.faults)
+    faults_file.unlink(missing_ok=True)
+    check.write_cases_csv(context.path("table"), rows, inspection.labels)
+    by_id = {case.id: case for case in inspection.cases}
     included = [row for row in rows if row.status == "included"]
-    write_json(
-        context.path("cases"),
-        {
-            "format": content["format"],
-            "synthetic": content["synthetic"],
-            "label_map": content["label_map"],
-            "channels": len(cases[0].images),
-            "cases": [_entry(by_id[row.case]) for row in included],
-        },
-    )
+    content = {key: inspection.content[key] for key in ("format", "synthetic", "label_map", "reading", "group")}
+    first = included[0].finding
+    entries = [_entry(by_id[row.case], row.finding.sha256) for row in included]
+    axes = len(first.shape or ())
+    write_json(context.path("cases"), content | {"channels": first.channels, "axes": axes, "cases": entries})
     say(f"{len(included)} of {len(rows)} cases included")
 
 
-def _entry(case: Case) -> dict[str, object]:
-    files = [*case.images, case.mask]
-    return {
-        "id": case.id,
-        "images": [path.as_posix() for path in case.images],
-        "mask": case.mask.as_posix(),
-        # What was checked is what is used: `preprocess` compares.
-        "sha256": {path.as_posix(): sha256_file(path) for path in files},
-    }
+def _entry(case: Case, digests: Mapping[str, str]) -> dict[str, Any]:
+    # What was checked is what is used: `preprocess` compares.
+    return case.to_json() | {"sha256": dict(digests)}
 
 
 if __name__ == "__main__":
-    run("check", __doc__, work, inputs=["files"], outputs=["cases", "table"])
+    run("check", __doc__, work, inputs=["inspection", "page"], outputs=["cases", "table"])

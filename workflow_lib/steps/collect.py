@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from workflow_lib.cases import read_folds
 from workflow_lib.evaluation.scores import check_complete, read_scores, write_scores
+from workflow_lib.folds import read_folds, scored_in
 from workflow_lib.steps._command import Context, run, say
 from workflow_lib.steps._study import read_cases
 
@@ -12,7 +12,8 @@ def work(context: Context) -> None:
     """Write `scores`. Raises UserError that names what is missing or double."""
     frame = pd.concat([read_scores(path) for path in context.paths["parts"]], ignore_index=True)
     labels = read_cases(context.path("cases")).labels
-    check_complete(frame, context.settings["losses"], read_folds(context.path("folds")), [*labels.names[1:], *labels.regions])
+    folds = scored_in(read_folds(context.path("folds")))
+    check_complete(frame, context.settings["losses"], folds, [*labels.names[1:], *labels.regions])
     write_scores(context.path("scores"), frame)
     say(f"{len(frame)} scores of {frame['case'].nunique()} cases")
 

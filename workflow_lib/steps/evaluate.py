@@ -2,38 +2,45 @@
 
 from pathlib import Path
 
-from workflow_lib.cases import Case, LabelMap, read_folds, split_cases
+from workflow_lib.casefiles import prediction_name, read_field_of_view, read_mask, read_prediction
+from workflow_lib.cases import Case
 from workflow_lib.errors import Faults, UserError
 from workflow_lib.evaluation.metrics import score_case
 from workflow_lib.evaluation.scores import write_scores
-from workflow_lib.steps._command import Context, run, say
-from workflow_lib.steps._study import read_cases
-from workflow_lib.volumes import read_volume
+from workflow_lib.folds import read_folds, split_cases
+from workflow_lib.steps._command import Context, Countdown, run
+from workflow_lib.steps._study import Cases, read_cases
 
 
 def work(context: Context) -> None:
     """Write `scores`, a row per case and class. A prediction that is missing is an error, never a gap."""
     settings = context.settings
     study = read_cases(context.path("cases"))
-    _, validation = split_cases(read_folds(context.path("folds")), settings["fold"])
+    names = split_cases(read_folds(context.path("folds")), settings["fold"]).test
     folder = context.path("predictions")
-    missing = [name for name in validation if not (folder / f"{name}.nii.gz").is_file()]
+    files = {name: folder / prediction_name(study.cases[name]) for name in names}
+    missing = [name for name, file in files.items() if not file.is_file()]
     if missing:
         raise Faults(f"{folder} lacks predictions; delete the folder and run the prediction again:", missing)
     rows = []
-    for number, name in enumerate(validation, start=1):
+    countdown = Countdown()
+    for number, name in enumerate(names, start=1):
         head = {"dataset": settings["dataset"], "loss": settings["loss"], "fold": settings["fold"], "case": name}
-        rows += [head | row for row in _score(study.cases[name], folder / f"{name}.nii.gz", study.labels)]
-        say(f"{number}/{len(validation)} {name}")
+        rows += [head | row for row in _score(study, study.cases[name], files[name], settings["field_of_view"])]
+        countdown.say(number, len(names), name)
     write_scores(context.path("scores"), rows)
 
 
-def _score(case: Case, prediction: Path, labels: LabelMap) -> list[dict[str, object]]:
+def _score(study: Cases, case: Case, prediction: Path, inside_view: bool) -> list[dict[str, object]]:
     try:
-        truth = labels.to_classes(read_volume(case.mask).data)
-        return score_case(truth, labels.to_classes(read_volume(prediction).data), labels)
+        truth = study.labels.to_classes(read_mask(case, study.reading))
+        predicted = study.labels.to_classes(read_prediction(prediction))
+        view = read_field_of_view(case) if inside_view else None
+        if view is not None and truth.shape == predicted.shape:
+            truth, predicted = truth[view], predicted[view]
+        return score_case(truth, predicted, study.labels)
     except UserError as error:
-        raise UserError(f"{case.id}: {error} (mask {case.mask}, prediction {prediction})") from error
+        raise UserError(f"{case.id}: {error} (mask {', '.join(map(str, case.masks))}, prediction {prediction})") from error
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from workflow_lib.casefiles import prediction_name, read_image, read_mask, read_prediction
+from workflow_lib.cases import Case
 from workflow_lib.errors import UserError
 from workflow_lib.evaluation.frames import read_frame
 from workflow_lib.evaluation.scores import read_scores
@@ -13,7 +15,6 @@ from workflow_lib.figures import distributions, imbalance, ranking, recall_preci
 from workflow_lib.files import write_json
 from workflow_lib.steps._command import Context, run, say
 from workflow_lib.steps._study import Cases, read_cases
-from workflow_lib.volumes import read_volume
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,27 +55,27 @@ def _segmentations(
     if named is not None and named not in study.cases:
         raise UserError(f"datasets.{settings['dataset']}.figure_case: {named!r} is not among the included cases.")
     case = study.cases[named or segmentations.choose_case(scores, target)]
-    image = read_volume(case.images[0])
-    truth = study.labels.to_classes(read_volume(case.mask).data)
+    image = read_image(case, study.reading)
+    truth = study.labels.to_classes(read_mask(case, study.reading))
     predictions = {
-        label: study.labels.to_classes(read_volume(_prediction(context.paths["predictions"], name, case.id)).data)
+        label: study.labels.to_classes(read_prediction(_prediction(context.paths["predictions"], name, case)))
         for name, label in labels.items()
     }
     index = names.index(target)
-    view = segmentations.cut(image.data, truth, predictions, image.orientation, image.spacing, index)
+    view = segmentations.cut(image.data[..., 0], truth, predictions, image.orientation, image.spacing, index)
     caption = segmentations.caption(view, names, index, settings["label"], case.id, None if named else "median")
     choice: dict[str, Any] = {"case": case.id, "slice": view.index + 1, "of": view.slices, "class": target, "caption": caption}
     write_json(context.path("choice"), choice)
     return segmentations.draw(view, study.labels.n_classes, index, segmentations.CT_WINDOW if settings["ct"] else None)
 
 
-def _prediction(folders: list[Path], loss: str, case: str) -> Path:
+def _prediction(folders: list[Path], loss: str, case: Case) -> Path:
     """Return the prediction of a case by a loss; the folders are named <loss>/fold_<k>."""
     for folder in folders:
-        path = folder / f"{case}.nii.gz"
+        path = folder / prediction_name(case)
         if folder.parent.name == loss and path.is_file():
             return path
-    raise UserError(f"There is no prediction of {case} by {loss}. Delete the folder of its fold and run the prediction again.")
+    raise UserError(f"There is no prediction of {case.id} by {loss}. Delete the folder of its fold and run the prediction again.")
 
 
 def _histories(paths: list[Path]) -> dict[str, dict[int, pd.DataFrame]]:

@@ -6,13 +6,14 @@ from workflow_lib.datasets import download, phantom, registry
 from workflow_lib.files import write_json
 from workflow_lib.sections.phantom import Phantom
 from workflow_lib.steps._command import Context, run, say
+from workflow_lib.steps._study import dataset_options
 
 
 def work(context: Context) -> None:
-    """Write `files`: the label map and every case's image and mask paths."""
+    """Write `files`: the label map, how files are read, and every case's image and mask paths."""
     settings = context.settings
     root = Path(settings["root"]).expanduser()
-    options = {"channels": settings["channels"]}
+    options = dataset_options(settings)
     if settings["source"] == "phantom":
         phantom.generate(Phantom.model_validate(settings["phantom"]), root, progress=say)
     elif settings["source"] == "download":
@@ -22,14 +23,12 @@ def work(context: Context) -> None:
         "format": settings["format"],
         "synthetic": settings["source"] == "phantom",
         "label_map": registry.label_map(settings["format"], root, options).to_json(),
-        "cases": [{"id": case.id, "images": [_text(path) for path in case.images], "mask": _text(case.mask)} for case in cases],
+        "reading": registry.reading(settings["format"], root, options).to_json(),
+        "group": registry.get(settings["format"]).GROUP,
+        "cases": [case.to_json() for case in cases],
     }
     write_json(context.path("files"), content)
     say(f"{len(cases)} cases under {root}")
-
-
-def _text(path: Path) -> str:
-    return path.as_posix()
 
 
 if __name__ == "__main__":

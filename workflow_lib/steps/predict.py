@@ -1,28 +1,26 @@
 """Segment the cases of a fold with the network that did not see them in training, on their original grids."""
 
-from pathlib import Path
-
 import numpy as np
 
 from workflow_lib import networks
-from workflow_lib.cases import LabelMap, read_folds, split_cases
+from workflow_lib.casefiles import prediction_name, write_prediction
 from workflow_lib.files import atomic_folder
+from workflow_lib.folds import read_folds, split_cases
 from workflow_lib.inference import predict
 from workflow_lib.preprocessing.pipeline import restore_labels
 from workflow_lib.preprocessing.store import Store
 from workflow_lib.sections.network import Network
 from workflow_lib.sections.prediction import Prediction
 from workflow_lib.sections.preprocessing import Preprocessing
-from workflow_lib.steps._command import Context, run, say
+from workflow_lib.steps._command import Context, Countdown, run
 from workflow_lib.steps._study import read_cases
-from workflow_lib.volumes import write_labels
 
 
 def work(context: Context) -> None:
-    """Write a NIfTI file per case into the folder `predictions`, with the labels and the geometry of the case's own image."""
+    """Write a file per case into the folder `predictions`, with the labels and the geometry of the case's own image."""
     settings = context.settings
     study = read_cases(context.path("cases"))
-    _, validation = split_cases(read_folds(context.path("folds")), settings["fold"])
+    names = split_cases(read_folds(context.path("folds")), settings["fold"]).test
     store = Store(context.paths["stores"])
     prediction = Prediction.model_validate(settings["prediction"])
     preprocessing = Preprocessing.model_validate(settings["preprocessing"])
@@ -34,8 +32,9 @@ def work(context: Context) -> None:
         settings["patch"],
         Network.model_validate(settings["network"]),
     )
+    countdown = Countdown()
     with atomic_folder(context.path("predictions")) as folder:
-        for number, name in enumerate(validation, start=1):
+        for number, name in enumerate(names, start=1):
             case = store[name]
             classes = predict.predict_case(
                 model,
@@ -46,12 +45,9 @@ def work(context: Context) -> None:
                 prediction.blending,
             )
             whole = restore_labels(classes, case.original_shape, preprocessing, study.labels.n_classes)
-            _write(folder / f"{name}.nii.gz", whole, study.labels, like=study.cases[name].images[0])
-            say(f"{number}/{len(validation)} {name}")
-
-
-def _write(path: Path, classes: np.ndarray, labels: LabelMap, like: Path) -> None:
-    write_labels(path, labels.to_raw(classes), like)
+            original = study.cases[name]
+            write_prediction(folder / prediction_name(original), study.labels.to_raw(whole), original)
+            countdown.say(number, len(names), name)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,25 @@
-"""Assign every case of a dataset to a fold, once for all losses."""
+"""Divide the cases of a dataset into folds, or into training, validation and test cases, once for all losses."""
 
-from workflow_lib.cases import assign_folds, write_folds
-from workflow_lib.steps._command import Context, run
+from collections import Counter
+
+from workflow_lib.division import divide, read_groups, read_table
+from workflow_lib.folds import write_folds
+from workflow_lib.sections.cross_validation import CrossValidation
+from workflow_lib.steps._command import Context, run, say
 from workflow_lib.steps._study import read_cases
 
 
 def work(context: Context) -> None:
-    """Write the fold table."""
-    cases = read_cases(context.path("cases")).cases
-    write_folds(context.path("folds"), assign_folds(list(cases), context.settings["folds"], context.settings["seed"]))
+    """Write the fold table; `groups` and `table` are CSV files of the user's own, if there are any."""
+    cases = list(read_cases(context.path("cases")).cases.values())
+    groups = [read_groups(path) for path in context.paths["groups"]]
+    tables = [read_table(path) for path in context.paths["table"]]
+    settings = CrossValidation.model_validate(context.settings["cross_validation"])
+    places = divide(cases, settings, context.settings["seed"], *(groups or [None]), *(tables or [None]))
+    write_folds(context.path("folds"), places)
+    sizes = Counter(place.part or f"fold {place.fold}" for place in places.values())
+    say(", ".join(f"{name}: {sizes[name]}" for name in sorted(sizes)))
 
 
 if __name__ == "__main__":
-    run("split", __doc__, work, inputs=["cases"], outputs=["folds"])
+    run("split", __doc__, work, inputs=["cases", "groups?", "table?"], outputs=["folds"])

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from workflow_lib.cases import read_folds, split_cases
 from workflow_lib.errors import UserError
 from workflow_lib.files import canonical_json, sha256_text
+from workflow_lib.folds import read_folds, split_cases
 from workflow_lib.losses import registry
 from workflow_lib.preprocessing.store import Store
 from workflow_lib.provenance.fingerprints import source_digest
@@ -26,9 +26,9 @@ def work(context: Context) -> Callable[[], None]:
     settings = context.settings
     _read_loss_files(context)
     study = read_cases(context.path("cases"))
-    training_cases, validation_cases = split_cases(read_folds(context.path("folds")), settings["fold"])
+    split = split_cases(read_folds(context.path("folds")), settings["fold"])
     store = Store(context.paths["stores"])
-    for case in [*training_cases, *validation_cases]:
+    for case in [*split.training, *split.validation]:
         store.verify(case)
     fingerprint = _fingerprint_with_inputs(context)
     state = context.path("checkpoints") / fingerprint[:16]
@@ -43,8 +43,8 @@ def work(context: Context) -> Callable[[], None]:
             n_classes=study.labels.n_classes,
             channels=study.channels,
             store=store,
-            training_cases=training_cases,
-            validation_cases=validation_cases,
+            training_cases=split.training,
+            validation_cases=split.validation,
             network=Network.model_validate(settings["network"]),
             training=Training.model_validate(settings["training"]),
             augmentation=Augmentation.model_validate(settings["augmentation"]),

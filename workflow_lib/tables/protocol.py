@@ -9,10 +9,14 @@ from workflow_lib.tables.published import Published, flatten
 WORDS = {
     "format": "dataset format",
     "channels": "channels",
+    "field_of_view": "scoring only inside the field of view",
     "cross_validation.folds": "folds",
+    "cross_validation.by_group": "division by group",
+    "cross_validation.table": "table of the division",
     "preprocessing.clip": "clipping",
     "preprocessing.normalise": "normalisation",
     "preprocessing.spacing": "spacing after resampling",
+    "preprocessing.size": "size after resizing",
     "preprocessing.resampling": "resampling rule",
     "augmentation.probability": "probability of augmentation",
     "augmentation.mirror": "mirroring",
@@ -31,6 +35,8 @@ WORDS = {
     "training.batch_size": "batch size",
     "training.epochs": "epochs",
     "training.iterations": "iterations per epoch",
+    "training.early_stop": "patience before an early end",
+    "training.optimiser": "optimiser",
     "training.learning_rate": "learning rate",
     "training.minimum_learning_rate": "lowest learning rate",
     "training.plateau_factor": "factor of the plateau schedule",
@@ -42,7 +48,7 @@ WORDS = {
 }
 """Setting of the configuration -> its name in a sentence; others go by their path."""
 
-_SIDES = {"training.patch", "prediction.overlap", "preprocessing.spacing"}
+_SIDES = {"training.patch", "prediction.overlap", "preprocessing.spacing", "preprocessing.size"}
 
 
 def departures(settings: Mapping[str, Any], n_cases: int, synthetic: bool, published: Published) -> list[str]:
@@ -55,6 +61,8 @@ def departures(settings: Mapping[str, Any], n_cases: int, synthetic: bool, publi
     found = [f"data: synthetic images instead of {published.dataset}"] if synthetic else []
     if n_cases != published.cases:
         found.append(f"cases: {n_cases} instead of {published.cases}")
+    if (settings.get("cross_validation") or {}).get("fixed"):
+        found.append(f"division: one fixed split instead of {published.folds} folds")
     ours = flatten({key: value for key, value in settings.items() if key not in ("losses", "exclude")})
     wanted = dict(published.settings)
     excluded = wanted.pop("exclude", None)

@@ -1,7 +1,8 @@
 """One training: one loss on one fold, from the initial weights to those of the lowest validation loss.
 
-Adam, the learning rate lowered on a plateau of the validation loss, which is taken after every epoch. All losses of a fold begin
-with the same weights and see the same patches in the same order, because both follow from a seed that does not know the loss.
+Adam or stochastic gradient descent, the learning rate lowered on a plateau of the validation loss, which is taken after every
+epoch, and an early end, if asked for, when that loss has stalled for long. All losses of a fold begin with the same weights and
+see the same patches in the same order, because both follow from a seed that does not know the loss.
 The loop speaks to Keras only, so that it runs on every backend Keras has.
 """
 
@@ -94,7 +95,7 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
     `on_step(epoch, step)` is called after each training step. Remove the checkpoints (`checkpoints.clear`) once the files exist.
     """
     progress = Progress(
-        f"{request.dataset} {request.loss} fold {request.fold}", request.training.epochs, request.training.iterations
+        f"{request.dataset} {request.loss} fold {request.fold}", request.training.epochs, steps_per_epoch(request)
     )
     with StopRequest() as stop:
         state = checkpoints.load(request.checkpoints, request.fingerprint, progress.note)
@@ -115,8 +116,13 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
     return result
 
 
+def steps_per_epoch(request: TrainingRequest) -> int:
+    """Return the steps of an epoch: as many as asked for, or as show every training case once."""
+    return request.training.iterations or math.ceil(len(request.training_cases) / request.training.batch_size)
+
+
 def compile_model(request: TrainingRequest) -> "keras.Model":
-    """Return the network with its initial weights, the loss and Adam.
+    """Return the network with its initial weights, the loss and the optimiser.
 
     The weights are a function of the request's seed and the shape of the network, not of the loss.
     """
@@ -130,15 +136,21 @@ def compile_model(request: TrainingRequest) -> "keras.Model":
         net.batch_normalisation,
         seed=derive(request.seed, "initial weights"),
     )
-    keras = networks.import_keras()
     model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate=request.training.learning_rate),
+        optimizer=_optimiser(request.training),
         loss=with_one_hot(registry.build(request.loss_type, request.parameters), request.n_classes),
         # Keras would choose XLA on a single GPU and not on a CPU; on a CPU it makes 3-D U-Nets several times slower.
         jit_compile=False,
     )
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+def _optimiser(training: Training) -> Any:
+    keras = networks.import_keras()
+    if training.optimiser == "adam":
+        return keras.optimizers.Adam(learning_rate=training.learning_rate)
+    return keras.optimizers.SGD(training.learning_rate, momentum=training.momentum, nesterov=training.nesterov)
 
 
 def with_one_hot(loss: Callable[[Any, Any], Any], n_classes: int) -> Callable[[Any, Any], Any]:
@@ -168,6 +180,7 @@ class _Run:
     ) -> None:
         self.request, self.log, self.progress, self.stop, self.on_step = request, log, progress, stop, on_step
         self.settings = request.training
+        self.per_epoch = steps_per_epoch(request)
         self.rule = schedule.PlateauRule(
             self.settings.plateau_factor,
             self.settings.plateau_patience,
@@ -183,7 +196,7 @@ class _Run:
     def to_the_end(self) -> None:
         """Do the epochs that are left."""
         request, state = self.request, self.state
-        per_epoch = self.settings.iterations
+        per_epoch = self.per_epoch
         done = (state.epoch - 1) * per_epoch + state.step
 
         def make(index: int) -> batches.Batch:
@@ -199,13 +212,18 @@ class _Run:
             )
 
         with batches.Prefetcher(make, range(done, self.settings.epochs * per_epoch), request.workers) as source:
-            while state.epoch <= self.settings.epochs:
+            while state.epoch <= self.settings.epochs and not self._stalled():
                 while state.step < per_epoch:
                     self._leave_if_asked()
                     self._step(*next(source), source)
                     self._save_if_due()
                 self._finish_epoch()
                 self._save_if_due()
+
+    def _stalled(self) -> bool:
+        """Say whether the validation loss has had no new lowest value for as many epochs as end the training early."""
+        patience, finished = self.settings.early_stop, self.state.epoch - 1
+        return patience is not None and finished - self.state.best_epoch >= patience
 
     def _step(self, images: np.ndarray, classes: np.ndarray, source: batches.Prefetcher[batches.Batch]) -> None:
         state = self.state
@@ -286,7 +304,7 @@ class _Run:
         for variable, value in zip(self.model.optimizer.variables, state.optimiser, strict=True):
             variable.assign(value)
         state.weights, state.optimiser = [], []
-        done = f"epoch {state.epoch}, {state.step} of {self.settings.iterations} steps"
+        done = f"epoch {state.epoch}, {state.step} of {self.per_epoch} steps"
         self.progress.note(f"going on from a checkpoint: {done}; attempt {len(self.log.all())}")
 
     def _snapshot(self) -> checkpoints.TrainingState:
@@ -331,7 +349,8 @@ class _Run:
                 "fold": request.fold,
                 "label": request.label or request.loss,
                 "parameters": int(self.model.count_params()),
-                "epochs": self.settings.epochs,
+                "epochs": len(state.history),
+                "stopped_early": len(state.history) < self.settings.epochs,
                 "best_epoch": state.best_epoch,
                 "best_validation_loss": state.best_loss,
                 "fingerprint": request.fingerprint,

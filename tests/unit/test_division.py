@@ -1,0 +1,165 @@
+"""Every case has one place, groups stay together, shares are those of the published studies."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflow_lib.cases import Case
+from workflow_lib.division import assign_folds, divide, folds_in, read_groups, read_table
+from workflow_lib.errors import UserError
+from workflow_lib.folds import Place
+from workflow_lib.sections.cross_validation import CrossValidation
+
+NAMES = st.sets(st.text("abc0123456789", min_size=1, max_size=6), min_size=2, max_size=60)
+
+
+def cases(count, groups=None, official=0):
+    return [
+        Case(f"c{n:03d}", (Path("i"),), (Path("m"),), None, groups(n) if groups else "", "test" if n < official else "training")
+        for n in range(count)
+    ]
+
+
+def settings(**keys):
+    return CrossValidation.model_validate(keys)
+
+
+def sizes(places):
+    return dict(Counter(place.part or place.fold for place in places.values()))
+
+
+@given(NAMES, st.integers(2, 10), st.integers(0, 99))
+def test_folds_are_a_balanced_partition(ids, folds, seed):
+    if folds > len(ids):
+        with pytest.raises(UserError, match="only"):
+            assign_folds(sorted(ids), folds, seed)
+        return
+    assignment = assign_folds(sorted(ids), folds, seed)
+    counts = [list(assignment.values()).count(fold) for fold in range(1, folds + 1)]
+    assert set(assignment) == ids
+    assert sum(counts) == len(ids)
+    assert max(counts) - min(counts) <= 1
+
+
+def test_folds_depend_on_the_seed_and_not_on_the_order():
+    made = cases(50)
+    assert divide(made, settings(), 1) == divide(made[::-1], settings(), 1)
+    assert divide(made, settings(), 1) != divide(made, settings(), 2)
+    assert sizes(divide(made, settings(), 1)) == dict.fromkeys(range(1, 6), 10)
+
+
+@given(st.lists(st.integers(0, 12), min_size=1, max_size=80), st.integers(2, 6), st.integers(0, 50))
+def test_no_group_straddles_folds(group_of, folds, seed):
+    made = cases(len(group_of), lambda n: f"g{group_of[n]}")
+    groups = len(set(group_of))
+    if folds > groups:
+        with pytest.raises(UserError, match=f"there are {groups}"):
+            divide(made, settings(folds=folds, by_group=True), seed)
+        return
+    places = divide(made, settings(folds=folds, by_group=True), seed)
+    assert len({(place.group, place.fold) for place in places.values()}) == groups
+    assert {place.fold for place in places.values()} == set(range(1, folds + 1))
+    # The largest group that went to the fullest fold is all it can be above the mean.
+    largest = max(Counter(group_of).values())
+    assert max(sizes(places).values()) <= len(group_of) / folds + largest
+
+
+@pytest.mark.parametrize(("count", "expected"), [(612, (392, 98, 122)), (163, (104, 26, 33))])
+def test_shares_of_the_published_studies(count, expected):
+    places = divide(cases(count), settings(fixed={"test": 0.2, "validation": 0.2}), 3)
+    assert sizes(places) == dict(zip(("training", "validation", "test"), expected, strict=True))
+    assert {place.fold for place in places.values()} == {1}
+
+
+def test_official_test_set():
+    places = divide(cases(40, official=20), settings(fixed={"test": "official", "validation": 0.2}), 3)
+    assert sizes(places) == {"test": 20, "training": 16, "validation": 4}
+    assert all(places[f"c{n:03d}"].part == "test" for n in range(20))
+    with pytest.raises(UserError, match="no included case is in an official test set"):
+        divide(cases(20), settings(fixed={"test": "official"}), 3)
+
+
+@given(st.lists(st.integers(0, 12), min_size=3, max_size=80), st.integers(0, 50))
+def test_no_group_straddles_a_fixed_split(group_of, seed):
+    made = cases(len(group_of), lambda n: f"g{group_of[n]}")
+    try:
+        places = divide(made, settings(fixed={}, by_group=True), seed)
+    except UserError:
+        assert len(set(group_of)) < 3 or len(group_of) < 5
+        return
+    assert len({(place.group, place.part) for place in places.values()}) == len(set(group_of))
+    assert set(sizes(places)) == {"training", "validation", "test"}
+
+
+def test_sequences_of_about_the_published_size_come_near_the_shares():
+    made = cases(612, lambda n: f"sequence {n // 21}")
+    found = sizes(divide(made, settings(fixed={"test": 0.2, "validation": 0.2}, by_group=True), 7))
+    assert found["test"] == pytest.approx(122, abs=11)
+    assert found["validation"] == pytest.approx(98, abs=11)
+
+
+def test_groups_of_a_table_go_before_those_of_the_format(tmp_path):
+    (tmp_path / "groups.csv").write_text("case,group\n" + "".join(f"c{n:03d},p{n % 4}\n" for n in range(12)))
+    groups = read_groups(tmp_path / "groups.csv")
+    places = divide(cases(12, lambda n: "one"), settings(folds=4, by_group=True), 1, groups)
+    assert {place.group for place in places.values()} == {"p0", "p1", "p2", "p3"}
+    assert sizes(places) == dict.fromkeys(range(1, 5), 3)
+
+
+def test_a_case_without_group_is_named():
+    with pytest.raises(UserError, match=r"12 of 12 cases have no group, such as c000, .*Name their groups in a CSV"):
+        divide(cases(12), settings(by_group=True), 1)
+
+
+def test_tables_of_folds_and_of_parts(tmp_path):
+    path = tmp_path / "division.csv"
+    path.write_text(
+        "\ufeffcase, fold\n" + "".join(f"c{n:03d},{n % 3 + 1}\n" for n in range(9)) + "left_out,1\n", encoding="utf-8"
+    )
+    table = read_table(path)
+    assert folds_in(table) == 3
+    places = divide(cases(9), settings(table=str(path)), 1, None, table)
+    assert {case: place.fold for case, place in places.items()} == {f"c{n:03d}": n % 3 + 1 for n in range(9)}
+    path.write_text("case,part\nc000,test\nc001,training\nc002,validation\n")
+    assert folds_in(read_table(path)) == 1
+    assert divide(cases(3), settings(table=str(path)), 1, None, read_table(path))["c000"] == Place(1, "test", "")
+    with pytest.raises(UserError, match="lacks 1 of 4 cases: c003"):
+        divide(cases(4), settings(table=str(path)), 1, None, read_table(path))
+    with pytest.raises(UserError, match="none of the included cases is in validation"):
+        divide(cases(2), settings(table=str(path)), 1, None, read_table(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("case,fold\na,1\nb,3\n", r"missing: \[2\]"),
+        ("case,fold\na,1\nb,0\n", "'0' is no number from 1"),
+        ("case,fold\na,1\nb,1\n", "at least two folds"),
+        ("case,fold\na,1\na,2\n", "stands in the table twice"),
+        ("case,part\na,train\n", "'train' is none of training, validation, test"),
+        ("case,part\na,training\nb,test\n", "no case is in the part validation"),
+        ("case,fold,part\na,1,test\n", "needs one of the columns"),
+        ("name,fold\na,1\n", "lacks the column case"),
+        ("case\na\n", "needs one of the columns"),
+        ("", "lacks the column case"),
+    ],
+)
+def test_faults_of_a_table(tmp_path, text, message):
+    path = tmp_path / "division.csv"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_table(path)
+
+
+def test_table_that_cannot_be_read(tmp_path):
+    with pytest.raises(UserError, match="cannot be read"):
+        read_table(tmp_path / "none.csv")
+    (tmp_path / "binary.csv").write_bytes(b"case,fold\n\xff\xfe,1\n")
+    with pytest.raises(UserError, match="no CSV in UTF-8"):
+        read_table(tmp_path / "binary.csv")
+    (tmp_path / "groups.csv").write_text("case,group\na,\n")
+    with pytest.raises(UserError, match="the group is empty"):
+        read_groups(tmp_path / "groups.csv")

@@ -1,0 +1,56 @@
+"""What the page says about the division of the cases."""
+
+import pytest
+
+from workflow_lib.files import write_json, write_text
+from workflow_lib.report import division
+from workflow_lib.report.sources import Sources
+
+PLAIN = {"folds": 2, "fixed": None, "by_group": False, "table": None}
+
+
+def described(folder, rows, folds, noun=None, **settings):
+    write_text(folder / "data/a/folds.csv", "case,fold,part,group\n" + "".join(f"{','.join(row)}\n" for row in rows))
+    write_json(folder / "data/a/cases.json", {"group": noun})
+    study = {"config": {"datasets": {"a": {"cross_validation": PLAIN | settings}}}}
+    return division.describe(Sources(folder), study, {"name": "a", "folds": folds})
+
+
+FOLDS = [("a", "1", "", ""), ("b", "2", "", ""), ("c", "1", "", "")]
+FIXED = [("a", "1", "training", "x"), ("b", "1", "validation", "y"), ("c", "1", "test", "z"), ("d", "1", "test", "z")]
+
+
+def test_folds(tmp_path):
+    found = described(tmp_path, FOLDS, 2)
+    assert found["sentence"] == "2 folds of 2 and 1 cases, divided at random, case by case."
+    assert (found["fixed"], found["scored"], found["warning"]) == (False, 3, "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"fixed": {"test": 0.2, "validation": 0.2}}, "divided at random, case by case"),
+        (
+            {"fixed": {"test": "official", "validation": 0.2}},
+            "the test set is the one the dataset comes with, the others divided",
+        ),
+        ({"fixed": {"test": 0.2, "validation": 0.2}, "by_group": True}, "by sequence: the cases of each of the 3 sequences stay"),
+        ({"table": "mine.csv"}, "divided as a table of the study says"),
+    ],
+)
+def test_one_split(tmp_path, settings, words):
+    found = described(tmp_path, FIXED, 1, "sequence", **settings)
+    assert found["sentence"].startswith("One fixed split: 1 training, 1 validation and 2 test cases, ")
+    assert words in found["sentence"]
+    assert (found["fixed"], found["scored"], found["warning"]) == (True, 2, "")
+
+
+def test_groups_on_both_sides_are_told(tmp_path):
+    rows = [("a", "1", "", "s1"), ("b", "2", "", "s1"), ("c", "1", "", "s2"), ("d", "2", "", "")]
+    found = described(tmp_path, rows, 2, "sequence")
+    assert found["warning"].startswith("1 of 2 sequences stand on both sides")
+
+
+def test_not_divided_yet(tmp_path):
+    study = {"config": {"datasets": {"a": {"cross_validation": PLAIN}}}}
+    assert division.describe(Sources(tmp_path), study, {"name": "a", "folds": 2})["scored"] is None

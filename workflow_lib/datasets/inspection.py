@@ -1,0 +1,228 @@
+"""What is in every file of a dataset: all cases are read once, and whatever is found is told, faults included."""
+
+import multiprocessing
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workflow_lib.casefiles import joined, read_channel_files, read_mask_file
+from workflow_lib.cases import Case, LabelMap, Reading, name_fault
+from workflow_lib.errors import UserError
+from workflow_lib.files import sha256_file
+from workflow_lib.volumes import Volume
+
+SPACING_TOLERANCE = 1e-3
+"""Largest relative difference of the voxel sizes of an image and its mask."""
+POSITION_TOLERANCE = 0.1
+"""Largest distance between the same corner voxel of an image and its mask, as a share of the smallest voxel side."""
+
+Explain = Callable[[Collection[float]], str]
+"""Tells from the values of a mask what it is, where some are undeclared; a format's `explain_labels`."""
+Progress = Callable[[int, int, str], None]
+"""Called with the number of cases read, that of all cases, and what was found of the last one."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one case; what could not be read is None or empty.
+
+    Shape in voxels and spacing in mm (pixels of pictures: 1), in the axes of the file; `voxels` counts each class, background
+    included; `sha256` has a digest for every file (as text) that can be read.
+    """
+
+    faults: tuple[str, ...] = ()
+    shape: tuple[int, ...] | None = None
+    spacing: tuple[float, ...] | None = None
+    orientation: str | None = None
+    channels: int | None = None
+    image_dtype: str | None = None
+    mask_dtype: str | None = None
+    intensity_min: float | None = None
+    intensity_max: float | None = None
+    voxels: Mapping[str, int] = field(default_factory=dict)
+    sha256: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data for a JSON file."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Finding":
+        """Read what `to_json` wrote; further keys are ignored."""
+        values = {name: content[name] for name in cls.__dataclass_fields__}
+        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**(values | lists))
+
+
+def inspect_cases(
+    cases: Sequence[Case],
+    labels: LabelMap,
+    reading: Reading | None = None,
+    progress: Progress | None = None,
+    workers: int = 1,
+    explain: Explain | None = None,
+) -> list[Finding]:
+    """Read every case and return what was found of each, in the order of `cases`, whatever the number of workers.
+
+    A fault is: whatever `read_volume` and `read_picture` refuse (a file that is missing, cut short or of another kind, voxels
+    that are not finite, too many axes, a spacing that is not positive), a name that cannot be a file name, a channel of one value
+    only, channels and masks of different shapes or on different grids (tolerances above), and label values that are not declared,
+    for which `explain` may know the cause. Raises UserError when a worker dies.
+    """
+    look = partial(inspect_case, labels=labels, reading=reading or Reading(), explain=explain)
+    findings = []
+    for case, finding in zip(cases, _map(look, cases, workers), strict=True):
+        findings.append(finding)
+        if progress:
+            state = "; ".join(finding.faults) or "sound"
+            progress(len(findings), len(cases), f"{case.id}: {state}")
+    return findings
+
+
+def _map(function: Callable[[Case], Finding], cases: Sequence[Case], workers: int) -> Iterable[Finding]:
+    if workers <= 1 or len(cases) <= 1:
+        yield from map(function, cases)
+        return
+    try:
+        # Fresh processes: forking one that already runs threads may hang.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(workers, len(cases)), mp_context=context) as pool:
+            yield from pool.map(function, cases)
+    except BrokenProcessPool as error:
+        raise UserError(
+            "A process that reads cases was killed, most likely for lack of memory. Give the step fewer workers or more memory."
+        ) from error
+
+
+def inspect_case(case: Case, labels: LabelMap, reading: Reading, explain: Explain | None = None) -> Finding:
+    """Read the files of one case."""
+    fault = name_fault(case.id)
+    faults = [fault] if fault else []
+    images = [(path, volume) for path in case.images for volume in _read(path, lambda p: read_channel_files(p, reading), faults)]
+    masks = [(path, volume) for path in case.masks for volume in _read(path, lambda p: [read_mask_file(p, reading)], faults)]
+    facts: dict[str, Any] = {}
+    if images:
+        first = images[0][1]
+        facts = {
+            "shape": first.data.shape,
+            "spacing": tuple(float(side) for side in first.spacing),
+            "orientation": first.orientation,
+            "channels": len(images),
+            "image_dtype": "/".join(dict.fromkeys(str(volume.dtype) for _, volume in images)),
+            "intensity_min": min(float(volume.data.min()) for _, volume in images),
+            "intensity_max": max(float(volume.data.max()) for _, volume in images),
+        }
+        faults += [_constant(path) for path in dict.fromkeys(path for path, volume in images if _is_constant(volume))]
+        for path, volume in images[1:]:
+            faults += _grid_faults(images[0][0], first, path, volume)
+    if len(masks) == len(case.masks):
+        faults += [fault for path, mask in masks for fault in _label_faults(path, _value_counts(mask.data), labels, explain)]
+        facts["mask_dtype"] = "/".join(dict.fromkeys(str(mask.dtype) for _, mask in masks))
+        if len({mask.data.shape for _, mask in masks}) == 1:
+            facts["voxels"] = _class_counts(_value_counts(joined([mask.data for _, mask in masks])), labels)
+    for path, mask in masks:
+        faults += _grid_faults(*images[0], path, mask) if images else []
+    faults += _view_faults(case, images[0] if images else None)
+    digests = {path.as_posix(): sha256_file(path) for path in case.files if _is_readable(path)}
+    return Finding(faults=tuple(dict.fromkeys(faults)), sha256=digests, **facts)
+
+
+def _read(path: Path, read: Callable[[Path], list[Volume]], faults: list[str]) -> list[Volume]:
+    """Return the volumes of a file; none, with the reason added to the faults, if it cannot be read."""
+    try:
+        return read(path)
+    except UserError as error:
+        faults.append(str(error))
+        return []
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        with open(path, "rb"):
+            return True
+    except OSError:
+        return False
+
+
+def _view_faults(case: Case, image: tuple[Path, Volume] | None) -> list[str]:
+    """Return what is wrong with the mask of the field of view, if there is one."""
+    faults: list[str] = []
+    if case.field_of_view is not None:
+        for view in _read(case.field_of_view, lambda path: [read_mask_file(path, Reading())], faults):
+            faults += _grid_faults(*image, case.field_of_view, view) if image is not None else []
+            if not view.data.any():
+                faults.append(f"{case.field_of_view}: the field of view is empty")
+    return faults
+
+
+def _is_constant(image: Volume) -> bool:
+    return bool(image.data.min() == image.data.max())
+
+
+def _constant(path: Path) -> str:
+    return f"{path}: every voxel has the same value; this is no image"
+
+
+def _value_counts(mask: np.ndarray) -> dict[float, int]:
+    """Return how many voxels have each value; plane by plane, so that a large mask takes no second copy."""
+    totals: dict[float, int] = {}
+    for plane in mask:
+        for value, count in zip(*np.unique(plane, return_counts=True), strict=True):
+            totals[float(value)] = totals.get(float(value), 0) + int(count)
+    return totals
+
+
+def _class_counts(counts: Mapping[float, int], labels: LabelMap) -> dict[str, int]:
+    return {
+        name: sum(counts.get(float(value), 0) for value in values)
+        for name, values in zip(labels.names, labels.values, strict=True)
+    }
+
+
+def _label_faults(path: Path, counts: Mapping[float, int], labels: LabelMap, explain: Explain | None) -> list[str]:
+    declared = {float(value) for values in labels.values for value in values}
+    unknown = {value: count for value, count in sorted(counts.items()) if value not in declared}
+    if not unknown:
+        return []
+    shown = ", ".join(f"{value:g} ({count} voxels)" for value, count in list(unknown.items())[:5])
+    more = f" and {len(unknown) - 5} further values" if len(unknown) > 5 else ""
+    cause = explain(counts) if explain else ""
+    return [
+        f"{path}: label values that are not declared: {shown}{more}; declared are {joined_numbers(sorted(declared), ', ')}"
+        + (f". This is {cause}" if cause else "")
+    ]
+
+
+def _grid_faults(image_path: Path, image: Volume, mask_path: Path, mask: Volume) -> list[str]:
+    """Return the fault of an image and a mask that do not lie on the same grid of voxels."""
+    if image.data.shape != mask.data.shape:
+        shapes = f"{joined_numbers(image.data.shape)} and {joined_numbers(mask.data.shape)}"
+        return [f"{image_path} and {mask_path} have different shapes: {shapes} voxels"]
+    spacings = np.array(image.spacing, dtype=float), np.array(mask.spacing, dtype=float)
+    if np.any(np.abs(spacings[0] - spacings[1]) > SPACING_TOLERANCE * spacings[0]):
+        sizes = f"{joined_numbers(image.spacing)} and {joined_numbers(mask.spacing)}"
+        return [f"{image_path} and {mask_path} have different voxel sizes: {sizes} mm"]
+    distance = float(np.max(np.linalg.norm(_corners(image) - _corners(mask), axis=1)))
+    if distance > POSITION_TOLERANCE * float(spacings[0].min()):
+        return [f"{image_path} and {mask_path} lie at different positions (affine): their corners are {distance:.3g} mm apart"]
+    return []
+
+
+def _corners(volume: Volume) -> np.ndarray:
+    """Return the positions of the corner voxels in mm, (8, 3); of a plane, each corner twice."""
+    shape = (*volume.data.shape, 1)[:3]
+    indices = np.array(np.meshgrid(*[(0, side - 1) for side in shape], indexing="ij"), dtype=float).reshape(3, -1).T
+    affine = np.asarray(volume.affine, dtype=float)
+    positions: np.ndarray = indices @ affine[:3, :3].T + affine[:3, 3]
+    return positions
+
+
+def joined_numbers(numbers: Iterable[float], separator: str = "x") -> str:
+    """Return numbers as text, such as 512x512x207."""
+    return separator.join(f"{number:g}" for number in numbers)

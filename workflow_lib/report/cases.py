@@ -1,0 +1,101 @@
+"""What is said about the cases of a dataset: how imbalanced the classes are, and a line for every case."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workflow_lib.figures.imbalance import percent, pooled_shares
+from workflow_lib.report.text import full, grouped
+
+
+def unit_of(table: pd.DataFrame) -> str:
+    """Return what the images are made of: pixels where all have two axes, else voxels."""
+    shapes = [str(shape) for shape in table["shape"] if shape]
+    return "pixels" if shapes and all(shape.count("x") == 1 for shape in shapes) else "voxels"
+
+
+def imbalance_rows(table: pd.DataFrame, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """Return a line per class: its share over the included cases pooled, and in the single cases. `table` is cases.csv."""
+    included = table[table["status"] == "included"]
+    pooled = pooled_shares(table, classes)
+    rows = []
+    for label in classes:
+        values = included[f"share_{label}"].to_numpy(float)
+        spread = [f"{percent(float(f(values)))} %" if len(values) else "–" for f in (np.median, np.min, np.max)]
+        share = pooled[label]
+        rows.append(
+            {
+                "class": label,
+                "pooled": f"{percent(share)} %" if math.isfinite(share) else "–",
+                "sort": full(share),
+                "one_in": one_in(share),
+                "median": spread[0],
+                "range": f"{spread[1]} to {spread[2]}",
+                "absent": int(np.count_nonzero(values == 0)),
+            }
+        )
+    return rows
+
+
+def one_in(share: float) -> str:
+    """Return a share as "1 in 590"; a dash where there is none."""
+    if not (math.isfinite(share) and share > 0):
+        return "–"
+    odds = 1 / share
+    return f"1 in {odds:.1f}" if odds < 10 else f"1 in {grouped(round(odds))}"
+
+
+def case_rows(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
+    """Return `heads` and `rows` of the table of every case of cases.csv; columns that say nothing are left out."""
+    unit = unit_of(table)
+    lines = [_cells(row, classes, unit) for row in table.to_dict("records")]
+    heads = [head for head in lines[0] if any(line[head]["text"] for line in lines)] if lines else []
+    rows = [
+        {"case": case, "fault": status == "fault", "cells": [line[head] for head in heads]}
+        for case, status, line in zip(table["case"], table["status"], lines, strict=True)
+    ]
+    return {"heads": ["Case", *heads], "rows": rows, "unit": unit}
+
+
+def _cells(row: Mapping[Hashable, Any], classes: Sequence[str], unit: str) -> dict[str, dict[str, str]]:
+    """Return a case's cells by column head; a head that begins with ">" is of a column of numbers."""
+    remark = "; ".join(filter(None, (str(row["reason"]), str(row["note"]))))
+    spacing = str(row["spacing"]) if unit == "voxels" else ""
+    low, high = float(row["intensity_min"]), float(row["intensity_max"])
+    cells = {
+        "Status": _cell(str(row["status"])),
+        "Reason, remarks": _cell(remark, "reason"),
+        "Group": _cell(str(row["group"])),
+        "Comes as": _cell(str(row["part"])),
+        ">Shape": _cell(str(row["shape"]).replace("x", " × "), "n nowrap"),
+        ">Spacing": _cell(spacing.replace("x", " × "), "n nowrap"),
+        "Orientation": _cell(str(row["orientation"])),
+        "Stored as: image / mask": _cell(" / ".join(filter(None, (str(row["image_dtype"]), str(row["mask_dtype"]))))),
+        ">Intensities": _cell(f"{low:.4g} to {high:.4g}" if math.isfinite(low + high) else "", "n nowrap"),
+    }
+    for label in classes:
+        number, share = float(row[f"voxels_{label}"]), float(row[f"share_{label}"])
+        cells[f">{label}, {unit}"] = _cell(grouped(int(number)) if math.isfinite(number) else "", "n", full(number))
+        cells[f">{label}, share"] = _cell(f"{percent(share)} %" if math.isfinite(share) else "", "n nowrap", full(share))
+    return cells
+
+
+def _cell(text: str, css: str = "", sort: str = "") -> dict[str, str]:
+    return {"text": text, "css": css, "sort": sort}
+
+
+def status_words(table: pd.DataFrame) -> str:
+    """Return "204 cases are used, 6 left out, 1 has a fault"."""
+    counts = Counter(table["status"])
+    parts = [
+        f"{counts['included']} of {len(table)} cases can be used" if counts["fault"] else f"{counts['included']} cases are used"
+    ]
+    parts += [f"{counts['excluded']} left out"] if counts["excluded"] else []
+    parts += [f"{counts['fault']} with faults"] if counts["fault"] else []
+    return ", ".join(parts)

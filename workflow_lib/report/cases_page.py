@@ -1,0 +1,54 @@
+"""The page that shows every case of a dataset, made before anything is trained."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from workflow_lib.cases import csv_text
+from workflow_lib.report import captions
+from workflow_lib.report.cases import case_rows, imbalance_rows, status_words
+from workflow_lib.report.page import TEMPLATES, render
+from workflow_lib.report.sources import svg_size
+
+
+def build(
+    name: str,
+    label: str,
+    synthetic: bool,
+    table: pd.DataFrame,
+    classes: Sequence[str],
+    figure: bytes,
+    templates: Path = TEMPLATES,
+) -> str:
+    """Return the page as HTML. `table` is cases.csv, faults and all; `figure` the SVG of the class imbalance, or empty."""
+    cases = case_rows(table, classes)
+    caption, alt = captions.imbalance(label, cases["unit"])
+    context = {
+        "label": label,
+        "synthetic": synthetic,
+        "words": status_words(table),
+        "faults": int((table["status"] == "fault").sum()),
+        "shares": imbalance_rows(table, classes),
+        "cases": cases,
+        "csv": _csv_link(table),
+        "csv_name": f"{name}_cases.csv",
+        "figure": {"id": "imbalance", "number": "1", "caption": caption, "alt": alt, "image": _image(figure), "wide": False},
+    }
+    return render(context, templates, "cases_page.html.j2")
+
+
+def _image(svg: bytes) -> dict[str, Any] | None:
+    if not svg:
+        return None
+    width, height = svg_size(svg)
+    return {"uri": "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii"), "width": width, "height": height}
+
+
+def _csv_link(table: pd.DataFrame) -> str:
+    text = csv_text([str(column) for column in table.columns], table.to_dict("records"))
+    return "data:text/csv;charset=utf-8;base64," + base64.b64encode(text.encode("utf-8")).decode("ascii")

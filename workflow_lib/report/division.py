@@ -1,0 +1,59 @@
+"""How the cases were divided, in words: into folds or one split, at random, by group, or by a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from workflow_lib.report.sources import Sources
+from workflow_lib.report.text import count, listed
+
+PARTS = ("training", "validation", "test")
+
+
+def describe(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `fixed` (one split instead of folds), `scored` (number of cases that are scored, None if not known yet), `sentence`
+    (how the cases were divided) and `warning` (groups that stand on both sides, or nothing).
+    """  # noqa: D205 -- one sentence
+    settings = study["config"]["datasets"][dataset["name"]]["cross_validation"]
+    rows = sources.rows(f"data/{dataset['name']}/folds.csv")
+    fixed = int(dataset["folds"]) == 1
+    if rows is None:
+        return {"fixed": fixed, "scored": None, "sentence": "The cases are not divided yet.", "warning": ""}
+    noun = (sources.json(f"data/{dataset['name']}/cases.json") or {}).get("group") or "group"
+    places = [row["part"] or row["fold"] for row in rows]
+    sizes = Counter(places)
+    if fixed:
+        start = "One fixed split: " + listed([f"{sizes[part]} {part}" for part in PARTS]) + " cases"
+    else:
+        start = f"{count(len(sizes), 'fold')} of {listed([str(sizes[fold]) for fold in sorted(sizes, key=int)])} cases"
+    scored = sizes["test"] if fixed else len(rows)
+    sentence = f"{start}, {_way(settings, noun, len({row['group'] for row in rows}))}."
+    return {"fixed": fixed, "scored": scored, "sentence": sentence, "warning": _straddling(rows, noun)}
+
+
+def _way(settings: Mapping[str, Any], noun: str, groups: int) -> str:
+    if settings["table"] is not None:
+        return "divided as a table of the study says"
+    official = settings["fixed"] is not None and settings["fixed"]["test"] == "official"
+    test = "the test set is the one the dataset comes with, the others divided " if official else "divided "
+    if settings["by_group"]:
+        return f"{test}at random by {noun}: the cases of each of the {groups} {noun}s stay together"
+    return f"{test}at random, case by case"
+
+
+def _straddling(rows: list[dict[str, str]], noun: str) -> str:
+    """Return a warning where cases of one group are both trained on and scored."""
+    places: dict[str, set[str]] = {}
+    for row in rows:
+        if row["group"]:
+            places.setdefault(row["group"], set()).add(row["part"] or row["fold"])
+    over = sum(len(found) > 1 for found in places.values())
+    if not over:
+        return ""
+    return (
+        f"{over} of {len(places)} {noun}s stand on both sides of the division, so that a network is scored on cases much like "
+        f"those it was trained on; the scores are too good for new {noun}s. Divide by {noun} to avoid it "
+        "(cross_validation.by_group)."
+    )

@@ -1,0 +1,39 @@
+"""What `inspect` found, and what the study makes of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workflow_lib.cases import Case, LabelMap
+from workflow_lib.datasets.check import CaseRow, decide
+from workflow_lib.datasets.inspection import Finding
+from workflow_lib.files import read_json
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The file `inspection.json`: its content, the cases in it, and a row for each as the study decides."""
+
+    content: Mapping[str, Any]
+    cases: list[Case]
+    labels: LabelMap
+    rows: list[CaseRow]
+
+
+def read_inspection(path: Path, settings: Mapping[str, Any]) -> Inspection:
+    """Read what `inspect` wrote and decide on every case by the settings of `check`."""
+    content = read_json(path)
+    cases = [Case.from_json(entry) for entry in content["cases"]]
+    labels = LabelMap.from_json(content["label_map"])
+    rows = decide(
+        cases,
+        [Finding.from_json(entry["found"]) for entry in content["cases"]],
+        labels,
+        excluded=settings["exclude"],
+        required=settings["require"],
+        exclude_faulty=settings["faulty"] == "exclude",
+        axes=settings["axes"],
+        needs_view=settings["field_of_view"],
+    )
+    return Inspection(content, cases, labels, rows)
