@@ -200,7 +200,7 @@ def _raw_header(path: Path, stream: _Stream) -> Any:
         shown = "it is empty" if not begin else f"it begins with {begin[:20]!r}"
         page = " (an HTML page, as servers send in place of a file)" if begin.lstrip()[:1] == b"<" else ""
         raise UserError(f"{path} is not a NIfTI file: {shown}{page}. {_MEND}")
-    block = first + _exactly(stream, size - 4)
+    block = first + _exactly(stream.file, size - 4)
     header = getattr(nibabel, _HEADER_SIZES[size]).from_fileobj(io.BytesIO(block), check=False)
     if bytes(header["magic"])[:2] not in (b"n+", b"ni"):
         raise UserError(f"{path} is not a NIfTI file but looks like the older Analyze format. Convert it to NIfTI.")
@@ -422,8 +422,3 @@ def _write_label_bytes(stream: Any, header: bytes, labels: np.ndarray) -> None:
         for row in range(volume.shape[1]):
             slab[:, row] = part[:, row].T
         stream.write(slab.tobytes())
-
-
-def read_channels(path: str | Path, channels: Any = None) -> list[Volume]:
-    """Placeholder until several channels are read."""
-    raise UserError(f"{path}: files of several channels cannot be read yet.")

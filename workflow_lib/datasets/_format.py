@@ -70,7 +70,7 @@ class Format(Protocol):
 def layout_error(label: str, root: Path, looked_for: Sequence[str], instructions: str) -> UserError:
     """Return the error for a folder that does not hold the dataset: what was looked for, where, how to get it."""
     state = "does not exist" if not root.exists() else "is not a folder" if not root.is_dir() else "holds no labelled case"
-    paths = "\n".join(f"  - {root / pattern}" for pattern in looked_for)
+    paths = "\n".join(f"  - {root / pattern}" for pattern in dict.fromkeys(looked_for))
     return UserError(f"{label}: {root} {state}. Looked for:\n{paths}\n{instructions}")
 
 

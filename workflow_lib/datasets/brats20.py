@@ -26,7 +26,8 @@ How to get BraTS20 ({LICENCE}): register at {URL}, fetch the training data and u
 BraTS2020_TrainingData/MICCAI_BraTS2020_TrainingData/ (Kaggle's copy). Files may end in .nii or .nii.gz.
 The 125 validation cases have no masks and are not used."""
 
-_PARENTS = ("", "MICCAI_BraTS2020_TrainingData", "BraTS2020_TrainingData/MICCAI_BraTS2020_TrainingData")
+_OFFICIAL = "MICCAI_BraTS2020_TrainingData"
+_PARENTS = ("", _OFFICIAL, f"BraTS2020_TrainingData/{_OFFICIAL}", f"archive/BraTS2020_TrainingData/{_OFFICIAL}")
 _FOLDER = re.compile(r"BraTS20_Training_\d{3}")
 _ENDINGS = (".nii.gz", ".nii")
 _RENAMED_MASK = "W39_1998.09.19_Segm"
@@ -55,7 +56,7 @@ def find_cases(root: Path, options: Options) -> list[Case]:
             if paths:
                 return [_case(path, _channels(options)) for path in paths]
     names = [f"BraTS20_Training_NNN_{channel}.nii[.gz]" for channel in (*_channels(options), "seg")]
-    patterns = [str(Path(parent, "BraTS20_Training_NNN", name)) for parent in _PARENTS for name in names]
+    patterns = [str(Path(parent, "BraTS20_Training_NNN", name)) for parent in _PARENTS[:3] for name in names]
     raise layout_error(LABEL, root, patterns, INSTRUCTIONS)
 
 

@@ -1,13 +1,13 @@
 """Medical Segmentation Decathlon: ten tasks in one layout (Antonelli et al. 2022, doi 10.1038/s41467-022-30695-9)."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from workflow_lib.cases import Case, LabelMap, Reading
-from workflow_lib.datasets._format import Options, RemoteArchive, layout_error, single_channel_faults
-from workflow_lib.errors import UserError
-from workflow_lib.files import read_json
+from workflow_lib.datasets._format import Options, RemoteArchive, layout_error
+from workflow_lib.datasets._layouts import below, channel_list_faults, chosen_channels, names_of, natural, read_description
+from workflow_lib.errors import Faults, UserError
 
 LABEL = "Medical Segmentation Decathlon"
 LICENCE = "CC BY-SA 4.0"
@@ -21,7 +21,8 @@ INSTRUCTIONS = f"""\
 How to get a task of the Decathlon ({LICENCE}), for instance Task04_Hippocampus (28 MB):
   - let the workflow fetch it: set `source: download` and let `root` end in the task's name; or
   - fetch {ARCHIVES}/Task04_Hippocampus.tar, or the same from {URL}, and unpack it.
-`root` is the folder that holds dataset.json, imagesTr/ and labelsTr/."""
+`root` is the folder that holds dataset.json, imagesTr/ and labelsTr/. Of a task whose files hold several channels (such as
+Task01_BrainTumour and Task05_Prostate) all are read, or those that `channels` names."""
 
 MD5 = {
     "Task01_BrainTumour": "240a19d752f0d9e9101544901065d872",
@@ -37,6 +38,8 @@ MD5 = {
 }
 """MD5 of the archives, as MONAI publishes them."""
 
+_SHOWN = 20
+
 
 def label_map(root: Path, options: Options) -> LabelMap:
     """Return the classes in the order of their values, as dataset.json names them. Raises UserError where it does not."""
@@ -44,7 +47,7 @@ def label_map(root: Path, options: Options) -> LabelMap:
     labels = _description(root).get("labels")
     try:
         named = {int(value): str(name).strip() for value, name in labels.items()}  # type: ignore[union-attr]
-    except (AttributeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise UserError(
             f'{path}: `labels` must map each value to a name, as in {{"0": "background", "1": "Anterior"}}; it is {labels!r}. '
             "(nnU-Net writes it the other way round.)"
@@ -56,60 +59,62 @@ def label_map(root: Path, options: Options) -> LabelMap:
 
 
 def reading(root: Path, options: Options) -> Reading:
-    """Return that every file holds one channel and masks count as they stand."""
-    return Reading()
+    """Return which channels are read of files with four axes, as `modality` names them, or that a file holds one channel."""
+    available = _channels(root)
+    if len(available) == 1:
+        return Reading()
+    return Reading(channels=chosen_channels(root / "dataset.json", available, options.get("channels")))
+
+
+def _channels(root: Path) -> dict[str, int]:
+    """Return the channels of the task; one without a name if `modality` is missing, as in copies that left it out."""
+    modality = _description(root).get("modality")
+    channels = names_of(modality)
+    if channels is None and modality:
+        raise UserError(f'{root / "dataset.json"}: `modality` must number the channels from 0, as in {{"0": "T1w", "1": "T2w"}}.')
+    return channels or {"image": 0}
 
 
 def find_cases(root: Path, options: Options) -> list[Case]:
     """Return the cases that dataset.json lists under `training`; names that begin with '.' or '_' are skipped.
 
     A case is taken even if a file is missing; the check then tells.
-    Raises UserError where dataset.json is missing or unusable, and for tasks with several channels in one file.
+    Raises UserError where dataset.json is missing or unusable, and Faults that names every entry which is.
     """
     path = root / "dataset.json"
-    description = _description(root)
-    modality = description.get("modality")
-    if isinstance(modality, Mapping) and len(modality) > 1:
-        raise UserError(
-            f"{path}: this task has {len(modality)} channels ({', '.join(map(str, modality.values()))}) in files of four axes. "
-            "Only tasks with one channel can be read."
-        )
-    entries = description.get("training")
+    entries = _description(root).get("training")
+    reading(root, options)
     if not isinstance(entries, list) or not entries:
         raise UserError(f"{path}: `training` lists no case.\n{INSTRUCTIONS}")
     cases: dict[str, Case] = {}
+    faults = []
     for entry in entries:
-        image, mask = _entry_file(path, entry, "image"), _entry_file(path, entry, "label")
-        if image.name.startswith((".", "_")):
-            continue
-        identifier = image.name.removesuffix(".gz").removesuffix(".nii")
-        if identifier in cases:
-            raise UserError(f"{path}: `training` lists {identifier} twice. Keep one of the two entries.")
-        cases[identifier] = Case(identifier, (image,), (mask,))
-    return [cases[identifier] for identifier in sorted(cases)]
+        image, mask = (below(root, entry.get(key)) if isinstance(entry, dict) else None for key in ("image", "label"))
+        if image is None or mask is None:
+            faults.append(f"an entry must name its image and its label as paths below this folder: {str(entry)[:200]}")
+        elif not image.name.startswith((".", "_")):
+            identifier = image.name.removesuffix(".gz").removesuffix(".nii")
+            if identifier in cases:
+                faults.append(f"{identifier} stands in the list twice; keep one of the two entries")
+            cases[identifier] = Case(identifier, (image,), (mask,))
+    if faults:
+        more = [f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else []
+        raise Faults(f"{path}: faults in `training`:", [*faults[:_SHOWN], *more])
+    if not cases:
+        raise UserError(f"{path}: `training` lists no case.\n{INSTRUCTIONS}")
+    return [cases[identifier] for identifier in sorted(cases, key=natural)]
 
 
 def _description(root: Path) -> dict[str, Any]:
     path = root / "dataset.json"
     if not path.is_file():
         raise layout_error(LABEL, root, ["dataset.json", "imagesTr/NAME.nii.gz", "labelsTr/NAME.nii.gz"], INSTRUCTIONS)
-    content = read_json(path)
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: must hold the description of a task of the Decathlon.\n{INSTRUCTIONS}")
-    return content
-
-
-def _entry_file(description: Path, entry: object, key: str) -> Path:
-    """Return the file that an entry names, relative to the folder of dataset.json and inside it."""
-    name = entry.get(key) if isinstance(entry, dict) else None
-    if not isinstance(name, str) or Path(name).is_absolute() or ".." in Path(name).parts:
-        raise UserError(f"{description}: an entry of `training` must name its {key} as a path below this folder: {entry!r}.")
-    return description.parent / name
+    return read_description(path, "the description of a task of the Decathlon")
 
 
 def option_faults(options: Options) -> list[str]:
-    """Return a fault where channels are chosen: a case has one image."""
-    return single_channel_faults(LABEL, options)
+    """Return what is wrong with a list of channels; whether the names exist, dataset.json tells later."""
+    return channel_list_faults(options)
 
 
 def downloads(root: Path, url: str | None) -> RemoteArchive:

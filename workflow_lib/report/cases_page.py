@@ -50,5 +50,8 @@ def _image(svg: bytes) -> dict[str, Any] | None:
 
 
 def _csv_link(table: pd.DataFrame) -> str:
-    text = csv_text([str(column) for column in table.columns], table.to_dict("records"))
+    text = csv_text(
+        [str(column) for column in table.columns],
+        [{str(key): value for key, value in row.items()} for row in table.to_dict("records")],
+    )
     return "data:text/csv;charset=utf-8;base64," + base64.b64encode(text.encode("utf-8")).decode("ascii")

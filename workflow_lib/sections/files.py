@@ -1,5 +1,7 @@
 """Where the files of a user's own dataset lie."""
 
+from typing import Literal
+
 from pydantic import Field, field_validator, model_validator
 
 from workflow_lib.sections._section import Section
@@ -29,13 +31,13 @@ class Files(Section):
     threshold: float | None = Field(
         None, description="Mask values above it count as 255, the others as 0, as in masks stored with grey edges; null: none."
     )
-    colour: str = Field(
-        "grey", pattern="^(rgb|grey|red|green|blue)$", description="What is read of a picture: rgb, grey, red, green, blue."
-    )
+    colour: Literal["rgb", "grey", "red", "green", "blue"] = Field("grey", description="What is read of a picture.")
 
     @field_validator("images")
     @classmethod
     def _images_name_the_case(cls, value: list[str]) -> list[str]:
+        if CASE + "*" in value[0].removesuffix(".*"):
+            raise ValueError("* must not follow {case}: where the name of a case ends could not be told")
         return [_pattern(pattern) for pattern in value]
 
     @field_validator("masks", "field_of_view")

@@ -12,10 +12,10 @@ from workflow_lib.steps._study import read_cases
 def work(context: Context) -> None:
     """Write the fold table; `groups` and `table` are CSV files of the user's own, if there are any."""
     cases = list(read_cases(context.path("cases")).cases.values())
-    groups = [read_groups(path) for path in context.paths["groups"]]
-    tables = [read_table(path) for path in context.paths["table"]]
+    groups = next((read_groups(path) for path in context.paths["groups"]), None)
+    table = next((read_table(path) for path in context.paths["table"]), None)
     settings = CrossValidation.model_validate(context.settings["cross_validation"])
-    places = divide(cases, settings, context.settings["seed"], *(groups or [None]), *(tables or [None]))
+    places = divide(cases, settings, context.settings["seed"], groups, table)
     write_folds(context.path("folds"), places)
     sizes = Counter(place.part or f"fold {place.fold}" for place in places.values())
     say(", ".join(f"{name}: {sizes[name]}" for name in sorted(sizes)))

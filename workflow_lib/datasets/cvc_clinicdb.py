@@ -1,0 +1,104 @@
+"""CVC-ClinicDB: 612 frames of 29 colonoscopy sequences with polyp masks (Bernal et al. 2015)."""
+
+import csv
+from bisect import bisect_right
+from collections.abc import Collection
+from pathlib import Path
+
+from workflow_lib.cases import Case, LabelMap, Reading
+from workflow_lib.datasets._format import Options, layout_error, single_channel_faults
+from workflow_lib.datasets._layouts import images_in, natural, subfolder
+
+LABEL = "CVC-ClinicDB"
+LICENCE = "research and education only"
+URL = "https://polyp.grand-challenge.org/CVCClinicDB/"
+DOWNLOADABLE = False
+PHANTOM = None
+GROUP = "sequence"
+
+FIRST_FRAMES = (
+    *(1, 26, 51, 68, 79, 104, 127, 152, 178, 200, 206, 228, 253, 278, 298),
+    *(318, 343, 364, 384, 409, 429, 448, 467, 479, 504, 529, 547, 572, 592),
+)
+"""First frame of each of the 29 sequences, from the description that comes with the dataset; the last frame is 612."""
+FRAMES = 612
+
+INSTRUCTIONS = f"""\
+How to get CVC-ClinicDB ({LICENCE}): register at {URL}, fetch CVC-ClinicDB and unpack it.
+`root` is the folder that holds Original/ and "Ground Truth"/ with 1.tif to 612.tif, or the one above. Kaggle's copy, with
+the same folders in PNG/ and TIF/, is read as well (PNG first).
+Frames of one sequence look alike: `by_group: true` keeps each of the 29 sequences on one side of a division. The sequences are
+taken from metadata.csv (frame_id, sequence_id) where a copy has it, else from the frame ranges of the dataset's description."""
+
+_IMAGES, _MASKS = "Original", "Ground Truth"
+_PARENTS = ("", "PNG", "TIF", "CVC-ClinicDB", "CVC-ClinicDB/PNG", "CVC-ClinicDB/TIF")
+
+
+def label_map(root: Path, options: Options) -> LabelMap:
+    """Return background 0 and polyp 255."""
+    return LabelMap(("background", "polyp"), ((0,), (255,)))
+
+
+def reading(root: Path, options: Options) -> Reading:
+    """Return three colours, and a threshold: 138 of the masks have grey edges."""
+    return Reading(colour="rgb", threshold=127)
+
+
+def find_cases(root: Path, options: Options) -> list[Case]:
+    """Return the frames in the order of their numbers, named frame_001 and so on.
+
+    A case is taken even if its mask or image is missing; the check then tells. Raises UserError where no frame is found.
+    """
+    for parent in _PARENTS:
+        images = subfolder(root, str(Path(parent, _IMAGES)))
+        masks = subfolder(root, str(Path(parent, _MASKS)))
+        if images is None or masks is None:
+            continue
+        frames, truths = images_in(images), images_in(masks)
+        if frames or truths:
+            sequences = _sequences(images)
+            cases = []
+            for name in sorted({*frames, *truths}, key=natural):
+                image = frames.get(name, images / f"{name}.tif")
+                mask = truths.get(name, masks / f"{name}{image.suffix}")
+                cases.append(Case(_identifier(name), (image,), (mask,), group=sequences.get(name) or _sequence(name)))
+            return cases
+    patterns = [str(Path(parent, folder, "1.tif")) for parent in ("", "CVC-ClinicDB", "PNG") for folder in (_IMAGES, _MASKS)]
+    raise layout_error(LABEL, root, patterns, INSTRUCTIONS)
+
+
+def _identifier(name: str) -> str:
+    return f"frame_{int(name):03d}" if name.isdecimal() else name
+
+
+def _sequence(name: str) -> str:
+    """Return the sequence of a frame by its number, or nothing for a name that is no frame's."""
+    if not name.isdecimal() or not 1 <= int(name) <= FRAMES:
+        return ""
+    return f"sequence_{bisect_right(FIRST_FRAMES, int(name)):02d}"
+
+
+def _sequences(images: Path) -> dict[str, str]:
+    """Return frame -> sequence of the metadata.csv of Kaggle's copy; empty without one, or where it says something else."""
+    for folder in (images.parent, images.parent.parent):
+        path = folder / "metadata.csv"
+        if path.is_file():
+            with open(path, encoding="utf-8", errors="replace", newline="") as stream:
+                rows = [(row.get("frame_id") or "", row.get("sequence_id") or "") for row in csv.DictReader(stream)]
+            return {frame: f"sequence_{int(number):02d}" for frame, number in rows if frame and number.isdecimal()}
+    return {}
+
+
+def option_faults(options: Options) -> list[str]:
+    """Return a fault where channels are chosen: a case has one image."""
+    return single_channel_faults(LABEL, options)
+
+
+def downloads(root: Path, url: str | None) -> None:
+    """Return None: the data are given out after registration only."""
+    return
+
+
+def explain_labels(values: Collection[float]) -> str:
+    """Return an empty text: with the threshold every value is one of the two."""
+    return ""

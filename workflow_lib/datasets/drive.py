@@ -1,0 +1,81 @@
+"""DRIVE: 40 fundus photographs with vessels and the camera's field of view (Staal et al. 2004)."""
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from workflow_lib.cases import Case, LabelMap, Reading
+from workflow_lib.datasets._format import Options, layout_error, single_channel_faults
+from workflow_lib.datasets._layouts import images_in, subfolder
+
+LABEL = "DRIVE"
+LICENCE = "research use"
+URL = "https://drive.grand-challenge.org"
+DOWNLOADABLE = False
+PHANTOM = None
+GROUP = None
+
+INSTRUCTIONS = f"""\
+How to get DRIVE ({LICENCE}): register at {URL}, fetch training.zip and test.zip and unpack both.
+`root` is the folder that holds training/ and test/ with images/, 1st_manual/ and mask/, or the one above.
+Today's release has no vessels for the 20 test images, so that they are left out: use folds, or a share of the training
+images as the test set. With the labels of the older release in test/1st_manual/, `fixed: {{test: official}}` works."""
+
+_PARTS = {"training": "training", "test": "test"}
+_NUMBER = re.compile(r"(\d+)_.*")
+
+
+def label_map(root: Path, options: Options) -> LabelMap:
+    """Return background 0 and vessel 255."""
+    return LabelMap(("background", "vessel"), ((0,), (255,)))
+
+
+def reading(root: Path, options: Options) -> Reading:
+    """Return three colours, and a threshold for masks that were stored anew."""
+    return Reading(colour="rgb", threshold=127)
+
+
+def find_cases(root: Path, options: Options) -> list[Case]:
+    """Return the images with vessels marked by the first observer: 21 to 40 of training, 01 to 20 of test where they have them.
+
+    A case is taken even if its field of view is missing; the check then tells if it is needed.
+    Raises UserError where no image with vessels is found.
+    """
+    cases: list[Case] = []
+    for part in _PARTS:
+        folder = subfolder(root, part, f"DRIVE/{part}")
+        if folder is not None:
+            cases += _cases(folder, part)
+    if not cases:
+        patterns = [f"{part}/{name}" for part in _PARTS for name in ("images/NN_*.tif", "1st_manual/NN_manual1.gif")]
+        raise layout_error(LABEL, root, [*patterns, "training/mask/NN_training_mask.gif"], INSTRUCTIONS)
+    return sorted(cases, key=lambda case: case.id)
+
+
+def _cases(folder: Path, part: str) -> list[Case]:
+    images, truths, views = (_numbered(subfolder(folder, name)) for name in ("images", "1st_manual", "mask"))
+    return [
+        Case(f"{number}_{part}", (image,), (truths[number],), views.get(number), part=part)
+        for number, image in images.items()
+        if number in truths
+    ]
+
+
+def _numbered(folder: Path | None) -> dict[str, Path]:
+    found = images_in(folder) if folder is not None else {}
+    return {match[1]: path for name, path in found.items() if (match := _NUMBER.fullmatch(name))}
+
+
+def option_faults(options: Options) -> list[str]:
+    """Return a fault where channels are chosen: a case has one image."""
+    return single_channel_faults(LABEL, options)
+
+
+def downloads(root: Path, url: str | None) -> None:
+    """Return None: the data are given out after registration only."""
+    return
+
+
+def explain_labels(values: Collection[float]) -> str:
+    """Return an empty text: with the threshold every value is one of the two."""
+    return ""
