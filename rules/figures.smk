@@ -63,3 +63,34 @@ rule figures_dataset:
             " --histories {input.histories:q} --predictions {input.predictions:q}"
             " --figures {output.figures:q} --choice {output.choice:q}"
         )
+
+
+# Only for datasets whose losses sweep a parameter; the report asks for it.
+rule figures_sweep:
+    input:
+        cases=f"{RESULTS}/data/{{dataset}}/cases.json",
+        means=f"{RESULTS}/statistics/{{dataset}}/means.csv",
+    output:
+        figures=report(
+            multiext(f"{RESULTS}/figures/sweep_{{dataset}}", ".svg", ".png"),
+            caption="../reports/captions/figures.rst",
+            category="Figures",
+            labels={"dataset": "{dataset}"},
+        ),
+        choice=f"{RESULTS}/figures/sweep_{{dataset}}.json",
+        record=f"{RESULTS}/records/figures_sweep/{{dataset}}.json",
+    log:
+        f"{RESULTS}/logs/figures_sweep/{{dataset}}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(2000),
+        runtime=10,
+    params:
+        step="figures_sweep",
+        settings=settings("figures_sweep"),
+        fingerprint=fingerprint("figures_sweep"),
+    message:
+        "Draw the sweep of {wildcards.dataset}"
+    shell:
+        step_command(" --cases {input.cases:q} --means {input.means:q} --figures {output.figures:q} --choice {output.choice:q}")

@@ -10,6 +10,11 @@ rule report_page:
         tables=expand(rules.tables.output.tables, dataset=PLAN.datasets),
         figures_losses=rules.figures_losses.output.figures,
         figures=expand(rules.figures_dataset.output.figures, dataset=PLAN.datasets),
+        sweeps=expand(
+            f"{RESULTS}/figures/sweep_{{dataset}}.{{suffix}}",
+            dataset=[dataset for dataset in PLAN.datasets if PLAN.has_sweep(dataset)],
+            suffix=["svg", "png", "json"],
+        ),
         choices=expand(rules.figures_dataset.output.choice, dataset=PLAN.datasets),
         trainings=[
             f"{RESULTS}/training/{dataset}/{loss}/fold_{fold}/{name}"

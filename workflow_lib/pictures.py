@@ -76,10 +76,10 @@ def read_picture(path: str | Path, colour: Colour) -> np.ndarray:
     """Read a picture: (rows, columns, 3) for `colour` "rgb", else (rows, columns, 1), C-contiguous, in native byte order.
 
     Values keep their stored type and range, also those of 16-bit and floating-point TIFF files; palettes are resolved, pixels
-    of less than 8 bits become 8-bit values from 0 to 255. "red", "green" and "blue" take one channel, "rgb" of a grey picture
-    repeats its own. "grey" is the luma of ITU-R BT.601, 0.299 red + 0.587 green + 0.114 blue, in float32; where all three
-    channels are equal it is one of them, in its own type. An alpha channel is dropped, whatever it holds. The content decides
-    about the format, not the name.
+    of less than 8 bits become 8-bit values from 0 to 255, and TIFF files that count from white (WhiteIsZero) are turned over, as
+    the standard has it. "red", "green" and "blue" take one channel, "rgb" of a grey picture repeats its own. "grey" is the luma
+    of ITU-R BT.601, 0.299 red + 0.587 green + 0.114 blue, in float32; where all three channels are equal it is one of them, in
+    its own type. An alpha channel is dropped, whatever it holds. The content decides about the format, not the name.
     Raises UserError that names the file when it is missing, cut short, damaged or no picture; holds several pictures or frames,
     more than 100 million pixels or more than its size can hold; is to be turned by its EXIF orientation; is of another kind
     of colour (CMYK, YCbCr outside JPEG, ...); has 16 bits per colour in a PNG file; or when a pixel is not finite.
@@ -366,7 +366,10 @@ def _tiff_page(path: Path, reader: _Reader) -> Iterator[Any]:
     reader.seek(0)
     flags: dict[str, Any] = dict.fromkeys(_VENDOR_FLAGS, False)
     with tifffile.TiffFile(reader, **flags) as file:
-        page: Any = file.pages[0]
+        try:
+            page: Any = file.pages[0]
+        except IndexError as error:
+            raise UserError(f"{path} is damaged or cut short: it tells of no picture. {_MEND}") from error
         _check_pixels(path, int(page.imagelength), int(page.imagewidth))
         try:
             file.pages[1]
@@ -416,10 +419,14 @@ def _tiff_pixels(path: Path, reader: _Reader) -> _Picture:
         _check_segments(path, reader, page)
         if int(page.compression) in _FROM_PILLOW or page.bitspersample in (2, 4):
             return _tiff_by_pillow(path, reader, page)
-        if page.dtype is None or page.dtype.kind not in "biuf":
+        if page.dtype is None or page.dtype.kind not in "biuf" or page.bitspersample not in (1, 8, 16, 32, 64):
             raise UserError(
                 f"{path} holds values of {page.bitspersample} bits that are neither integers nor real numbers, or of a length "
                 f"that is not read. {_SAVE}"
+            )
+        if int(page.predictor) not in (1, 2):
+            raise UserError(
+                f"{path} stores differences of values in a way that is not read (predictor {page.predictor}). {_SAVE}"
             )
         pixels = _native(np.asarray(page.asarray(maxworkers=1)))
         if page.samplesperpixel > 1 and int(page.planarconfig) == 2:
@@ -442,7 +449,8 @@ def _tiff_pixels(path: Path, reader: _Reader) -> _Picture:
 @contextmanager
 def _without_stderr() -> Iterator[None]:
     """Send what a C library writes to the standard error stream into nothing: libtiff, in Pillow, writes its errors there."""
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        sys.stderr.flush()
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):  # without such a stream, nothing can be written to it
             kept = os.dup(2)
@@ -471,7 +479,8 @@ def _tiff_by_pillow(path: Path, reader: _Reader, page: Any) -> _Picture:
             image = Image.open(io.BytesIO(reader.read()), formats=["TIFF"])
     except UnidentifiedImageError as error:
         raise UserError(
-            f"{path} is of a kind of TIFF that is not read with its compression (number {int(page.compression)}). {_SAVE}"
+            f"{path} is damaged, or a kind of TIFF that is not read with its compression (number {int(page.compression)}). "
+            f"{_SAVE}"
         ) from error
     with image:
         if image.size != (page.imagewidth, page.imagelength):

@@ -17,6 +17,7 @@ from workflow_lib.config import Config, Dataset, LossChoice, validate
 from workflow_lib.datasets import registry as formats
 from workflow_lib.division import folds_in, read_groups, read_table
 from workflow_lib.errors import Faults, UserError
+from workflow_lib.figures.sweep import find_sweeps
 from workflow_lib.files import canonical_json
 from workflow_lib.losses import registry as losses
 from workflow_lib.provenance.fingerprints import fingerprint, source_digest
@@ -234,9 +235,25 @@ class Plan:
             "losses": [{"name": entry["name"], "label": entry["label"]} for entry in entries],
             "colours": self.all_losses(),
             "figure_case": dataset.figure_case,
+            "field_of_view": dataset.field_of_view,
             # A CT is shown in the soft-tissue window; clipping in HU is what tells a CT from an MRI here.
             "ct": dataset.preprocessing.clip is not None,
             "seed": derive(self.config.study.seed, "figures", name),
+        }
+        return settings, []
+
+    def has_sweep(self, name: str) -> bool:
+        """Say whether some losses of a dataset differ in one number only, so that the report shows the scores over it."""
+        return bool(find_sweeps([self.loss_entry(loss) for loss in self.losses(name)]))
+
+    def _figures_sweep(self, name: str) -> tuple[dict[str, Any], list[Code]]:
+        entries = [self.loss_entry(loss) for loss in self.losses(name)]
+        settings = {
+            "dataset": name,
+            "label": self.datasets[name].label,
+            "losses": entries,
+            "titles": {entry["loss"]: losses.get(entry["loss"]).LABEL for entry in entries},
+            "colours": self.all_losses(),
         }
         return settings, []
 
@@ -250,6 +267,7 @@ class Plan:
                 "published": dataset.published,
                 "losses": [entry | {"files": _own_code(entry)} for entry in map(self.loss_entry, self.losses(name))],
                 "folds": len(self.folds(name)),
+                "sweep": self.has_sweep(name),
                 "protocol": self.protocol(name),
             }
             for name, dataset in self.datasets.items()

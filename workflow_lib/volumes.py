@@ -296,6 +296,8 @@ def _volumes(path: Path, stream: _Stream, channels: Sequence[int] | None, single
     header = _header(path, raw, count)
     wanted = list(range(count)) if channels is None else list(channels)
     missing = [channel for channel in wanted if channel not in range(count)]
+    if not wanted:
+        raise UserError(f"{path}: no channel of it is asked for. Name some in the `channels` of the dataset.")
     if missing:
         raise UserError(
             f"{path} has {count} channel{'s' if count > 1 else ''}, counted from 0: there is no channel "
@@ -324,11 +326,10 @@ def _volumes(path: Path, stream: _Stream, channels: Sequence[int] | None, single
 def _voxel_offset(path: Path, raw: Any) -> int:
     """Return the byte at which the voxels begin. Extensions of the header may lie before it."""
     earliest, offset = int(raw["sizeof_hdr"]) + 4, float(raw["vox_offset"])
-    if offset == 0:  # not set
-        return earliest
-    if not np.isfinite(offset) or offset < earliest:
+    # Readers disagree about what a smaller one means, 0 included: the first voxel is at byte 0, 348 or 352 to them.
+    if not offset.is_integer() or offset < earliest:
         raise UserError(
-            f"{path} has its voxels begin at byte {offset:g} by its header, which must be {earliest} or more. "
+            f"{path} has its voxels begin at byte {offset:g} by its header, which must be a whole number from {earliest} on. "
             f"Mend the header (vox_offset), or {_EXCLUDE}."
         )
     return int(offset)
@@ -382,10 +383,9 @@ def _read_voxels(stream: IO[bytes], data: np.ndarray, dtype: np.dtype[Any], scal
         end = min(start + _SLAB, volume.shape[2])
         block = _exactly(stream, (end - start) * volume.shape[1] * volume.shape[0] * dtype.itemsize)
         slab = np.frombuffer(block, dtype=dtype).reshape(end - start, volume.shape[1], volume.shape[0])
-        for row in range(volume.shape[1]):
-            line = slab[:, row].T
-            # What grows beyond bounds becomes infinite, and is found as such.
-            with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):  # what grows beyond bounds becomes infinite, and is found as such
+            for row in range(volume.shape[1]):
+                line = slab[:, row].T
                 volume[:, row, start:end] = line if scaling is None else line * np.float64(scaling[0]) + scaling[1]
 
 

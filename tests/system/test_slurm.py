@@ -194,7 +194,19 @@ def test_a_loss_file_of_one_s_own_is_trained_with_and_recorded(study):
 def test_every_rule_ran_in_jobs_of_its_own_and_the_download_did_not(study):
     done = Counter(rule_of(job) for job in study.jobs.values() if job["JobState"] == "COMPLETED")
     one = dict.fromkeys(
-        ["check", "split", "collect", "statistics", "tables", "figures_losses", "figures_dataset", "report_page"], 1
+        [
+            "inspect",
+            "cases_page",
+            "check",
+            "split",
+            "collect",
+            "statistics",
+            "tables",
+            "figures_losses",
+            "figures_dataset",
+            "report_page",
+        ],
+        1,
     )
     assert done == one | {"preprocess": 2, "train": 4, "predict": 4, "evaluate": 4}
     assert (study.results / "data/toy/files.json").exists()

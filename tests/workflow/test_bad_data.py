@@ -38,6 +38,23 @@ def fails(checkout, *words):
     assert not list(results.rglob(".writing-*"))
 
 
+def test_the_cases_can_be_looked_at_though_the_study_stops(folder_study):
+    first, *_ = cases(folder_study)
+    (first / "segmentation.nii.gz").unlink()
+    fails(folder_study, "data/toy/cases.html", "data/toy/faults.csv")
+    data = folder_study.folder / "results/tiny/data/toy"
+    page = (data / "cases.html").read_text(encoding="utf-8")
+    assert "3 of 4 cases can be used, 1 with faults" in page
+    assert "The study stops until the faults are mended" in page
+    assert f"{first.name},fault," in (data / "faults.csv").read_text(encoding="utf-8")
+    study = yaml.safe_load((folder_study.folder / "tiny.yaml").read_text())
+    study["datasets"]["toy"]["faulty"] = "exclude"
+    folder_study.write_study(study)
+    folder_study.snakemake("--cores", "2", "--until", "split")
+    assert f"{first.name},excluded," in (data / "cases.csv").read_text(encoding="utf-8")
+    assert not (data / "faults.csv").exists()
+
+
 def test_several_damaged_cases_are_told_at_once(folder_study):
     first, second, third, fourth = cases(folder_study)
     image = first / "imaging.nii.gz"

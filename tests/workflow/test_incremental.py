@@ -80,7 +80,26 @@ def test_editing_the_training_loop_plans_all_trainings_but_no_preprocessing(fini
     path.write_text(path.read_text(encoding="utf-8") + "\n_EDITED = 1\n", encoding="utf-8")
     planned = finished_copy.planned()
     assert planned["train"] == 4
-    assert not {"obtain", "check", "split", "preprocess"} & set(planned)
+    assert not {"obtain", "inspect", "cases_page", "check", "split", "preprocess"} & set(planned)
+
+
+def test_a_new_look_of_the_pages_decides_nothing_again(finished_copy):
+    edit(finished_copy.folder / "reports/templates/cases_page.html.j2", "<h1>", "<h1 >")
+    assert finished_copy.planned() == {"cases_page": 1, "report_page": 1}
+
+
+def test_leaving_a_case_out_reads_no_image_again(finished_copy):
+    change_study(finished_copy, lambda study: study["datasets"]["toy"].update(exclude={"case_00001": "for a test"}))
+    planned = finished_copy.planned()
+    assert planned["check"] == planned["cases_page"] == 1
+    assert "inspect" not in planned
+
+
+def test_dividing_anew_preprocesses_nothing_again(finished_copy):
+    change_study(finished_copy, lambda study: study["datasets"]["toy"].update(cross_validation={"fixed": {"test": 0.25}}))
+    planned = finished_copy.planned()
+    assert (planned["split"], planned["train"]) == (1, 2)
+    assert not {"inspect", "check", "preprocess"} & set(planned)
 
 
 def test_a_new_key_of_the_statistics_section_repeats_no_training(finished_copy):
@@ -92,7 +111,7 @@ def test_a_new_key_of_the_statistics_section_repeats_no_training(finished_copy):
     assert "train" not in finished_copy.planned()
     edit(
         finished_copy.folder / "workflow_lib/sections/training.py",
-        'description="Number of epochs."',
+        'description="Number of epochs, at most."',
         'description="How many epochs."',
     )
     assert "train" not in finished_copy.planned()

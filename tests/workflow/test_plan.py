@@ -25,6 +25,8 @@ def test_a_fresh_study_plans_everything_once(checkout):
     planned = checkout.planned()
     assert planned == {
         "obtain": 1,
+        "inspect": 1,
+        "cases_page": 1,
         "check": 1,
         "split": 1,
         "preprocess": 2,

@@ -1,7 +1,8 @@
-"""Share of the voxels that belong to each class, per case and pooled: the imbalance the losses are meant for."""
+"""Share of the voxels (or pixels) that belong to each class, per case and pooled: the imbalance the losses are meant for."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -25,11 +26,11 @@ def pooled_shares(cases: pd.DataFrame, classes: Sequence[str]) -> dict[str, floa
     return {name: count / total if total else float("nan") for name, count in voxels.items()}
 
 
-def draw(cases: pd.DataFrame, classes: Sequence[str], seed: int = 42) -> Figure:
+def draw(cases: pd.DataFrame, classes: Sequence[str], seed: int = 42, unit: str = "voxels") -> Figure:
     """Return the figure: a row per class (background first), a point per included case, a line at the pooled share.
 
     `cases` has the columns of cases.csv. The axis is logarithmic, in per cent; cases without a voxel of a class are counted
-    at the left border.
+    at the left border. `unit` is what the images are made of.
     """
     included = cases[cases["status"] == "included"].sort_values("case")
     pooled = pooled_shares(cases, classes)
@@ -48,8 +49,9 @@ def draw(cases: pd.DataFrame, classes: Sequence[str], seed: int = 42) -> Figure:
         axes.plot(present, row + jitter, ".", color=colour, markersize=4, alpha=0.55, markeredgewidth=0)
         if pooled[name] > 0:
             axes.plot([pooled[name] * 100] * 2, [row - 0.34, row + 0.34], color=INK, linewidth=1.8, solid_capstyle="butt")
+            text = f"{percent(pooled[name])} %{_odds(pooled[name])}"
             axes.annotate(
-                f"{percent(pooled[name])} %", (pooled[name] * 100, row - 0.34), xytext=(0, 1.5), textcoords="offset points",
+                text, (pooled[name] * 100, row - 0.34), xytext=(0, 1.5), textcoords="offset points",
                 ha="right" if pooled[name] > 0.3 else "center", va="bottom", fontsize=7,
             )  # fmt: skip
         absent = len(values) - len(present)
@@ -59,9 +61,28 @@ def draw(cases: pd.DataFrame, classes: Sequence[str], seed: int = 42) -> Figure:
     axes.set_yticks(range(len(classes)), [wrapped(name, 22, 2) for name in classes])
     axes.tick_params(axis="y", length=0)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.set_xlabel(f"Share of a case's voxels (%), {len(included)} cases; black line: all cases pooled")
+    axes.set_xlabel(f"Share of a case's {unit} (%), {len(included)} cases; black line: all cases pooled")
     axes.grid(axis="x")
     return figure
+
+
+def _odds(share: float) -> str:
+    return f" ({one_in(share)})" if share < 0.1 else ""
+
+
+def unit_of(table: pd.DataFrame) -> str:
+    """Return what the images are made of: pixels where all have two axes, else voxels."""
+    shapes = [str(shape) for shape in table["shape"] if shape]
+    return "pixels" if shapes and all(shape.count("x") == 1 for shape in shapes) else "voxels"
+
+
+def one_in(share: float) -> str:
+    """Return a share as "1 in 590"; a dash where there is none."""
+    if not (math.isfinite(share) and share > 0):
+        return "–"
+    odds = 1 / share
+    whole = f"{round(odds):,}".replace(",", "\u202f") if odds >= 10_000 else str(round(odds))
+    return f"1 in {odds:.1f}" if odds < 10 else f"1 in {whole}"
 
 
 def percent(share: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,8 @@ def _dataset(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
     gaps = details.gaps(sources, dataset)
     made = details.trainings(sources, dataset)
     name, prefix = dataset["name"], f"d{index + 1}"
+    before = _supplementary(study["datasets"][:index])
+    data = details.data_part(sources, dataset)
     settings = study["config"]["datasets"][name]
     return {
         "id": prefix,
@@ -80,14 +82,16 @@ def _dataset(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
         "scores": {**score_tables.score_table(sources, dataset, gaps), "number": 2 * index + 1},
         "p_values": {**score_tables.p_table(sources, dataset), "number": 2 * index + 2},
         "comparison": score_tables.comparison_rows(sources, dataset),
-        "figures": _figures(sources, dataset, index),
+        "figures": _figures(sources, dataset, index, before),
         "friedman": details.friedman(sources, dataset),
         "means": score_tables.means_table(sources, dataset),
         "pairs": details.pairs_table(sources, dataset),
-        "data": details.data_part(sources, dataset),
+        "data": data,
         "division": division.describe(sources, study, dataset),
         "field_of_view": bool(settings["field_of_view"]),
-        "imbalance": _imbalance(sources, dataset, index),
+        "imbalance": _imbalance(
+            sources, dataset, before + _supplementary([dataset]), data["cases"]["unit"] if "cases" in data else "voxels"
+        ),
         "cost": details.cost_rows(dataset, made),
         "models": details.model_rows(dataset, made),
         "versions": [run["versions"] for runs in made.values() for run in runs.values() if run.get("versions")],
@@ -109,18 +113,23 @@ def _figure(sources: Sources, name: str, number: int | str, caption: str, alt: s
     }
 
 
-def _figures(sources: Sources, dataset: Mapping[str, Any], index: int) -> list[dict[str, Any]]:
-    """Return the dataset's figures: Figure 3, 4, ... shows segmentations, the others are numbered S1, S2, ..."""
-    numbers: list[int | str] = [3 + index, *(f"S{5 * index + k}" for k in range(1, 5))]
-    texts = captions.of_dataset(dataset["label"], details.class_words(dataset))
+def _figures(sources: Sources, dataset: Mapping[str, Any], index: int, before: int) -> list[dict[str, Any]]:
+    """Return the dataset's figures: Figure 3, 4, ... shows segmentations, the others are numbered S1, S2, ... after `before`."""
+    texts = captions.of_dataset(dataset["label"], details.class_words(dataset), bool(dataset.get("sweep")))
+    numbers: list[int | str] = [3 + index, *(f"S{before + k}" for k in range(1, len(texts)))]
     return [
         _figure(sources, f"{stem}_{dataset['name']}", number, *texts[stem]) for stem, number in zip(texts, numbers, strict=True)
     ]
 
 
-def _imbalance(sources: Sources, dataset: Mapping[str, Any], index: int) -> dict[str, Any]:
-    texts = captions.imbalance(dataset["label"])
-    return _figure(sources, f"imbalance_{dataset['name']}", f"S{5 * index + 5}", *texts, wide=False)
+def _supplementary(datasets: Sequence[Mapping[str, Any]]) -> int:
+    """Return how many figures S1, S2, ... these datasets have."""
+    return sum(5 + bool(dataset.get("sweep")) for dataset in datasets)
+
+
+def _imbalance(sources: Sources, dataset: Mapping[str, Any], number: int, unit: str) -> dict[str, Any]:
+    texts = captions.imbalance(dataset["label"], unit)
+    return _figure(sources, f"imbalance_{dataset['name']}", f"S{number}", *texts, wide=False)
 
 
 def _departures(sources: Sources, study: Mapping[str, Any]) -> list[dict[str, Any]]:

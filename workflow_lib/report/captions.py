@@ -17,9 +17,9 @@ GENERAL: dict[str, Texts] = {
 """Figures 1 and 2."""
 
 
-def of_dataset(label: str, classes: str) -> dict[str, Texts]:
+def of_dataset(label: str, classes: str, sweep: bool = False) -> dict[str, Texts]:
     """Return the texts of a dataset's figures by file stem, in the order of the page."""
-    return {
+    texts = {
         "segmentations": (
             f"Segmentations of {label}: ground truth and every loss. Rule of choice: the case of median DSC of the rarest class, "
             "averaged over the losses, and in it the slice with the largest reference area of that class.",
@@ -46,6 +46,12 @@ def of_dataset(label: str, classes: str) -> dict[str, Texts]:
             f"Stacked bars of the shares of each rank of {classes} for each loss.",
         ),
     }
+    if sweep:
+        texts["sweep"] = (
+            f"{label}: mean DSC over the parameter that the study sweeps, with the intervals of the score table.",
+            f"Mean DSC of {classes} over the values of the parameter.",
+        )
+    return texts
 
 
 def imbalance(label: str, unit: str = "voxels") -> Texts:

@@ -10,14 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workflow_lib.figures.imbalance import percent, pooled_shares
+from workflow_lib.figures.imbalance import one_in, percent, pooled_shares, unit_of
 from workflow_lib.report.text import full, grouped
-
-
-def unit_of(table: pd.DataFrame) -> str:
-    """Return what the images are made of: pixels where all have two axes, else voxels."""
-    shapes = [str(shape) for shape in table["shape"] if shape]
-    return "pixels" if shapes and all(shape.count("x") == 1 for shape in shapes) else "voxels"
 
 
 def imbalance_rows(table: pd.DataFrame, classes: Sequence[str]) -> list[dict[str, Any]]:
@@ -41,14 +35,6 @@ def imbalance_rows(table: pd.DataFrame, classes: Sequence[str]) -> list[dict[str
             }
         )
     return rows
-
-
-def one_in(share: float) -> str:
-    """Return a share as "1 in 590"; a dash where there is none."""
-    if not (math.isfinite(share) and share > 0):
-        return "–"
-    odds = 1 / share
-    return f"1 in {odds:.1f}" if odds < 10 else f"1 in {grouped(round(odds))}"
 
 
 def case_rows(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def _figure(table: pd.DataFrame, names: tuple[str, ...], seed: int) -> bytes:
         return b""
     with tempfile.TemporaryDirectory() as folder:
         stem = Path(folder) / "imbalance"
-        style.save(imbalance.draw(table, names, seed), stem)
+        style.save(imbalance.draw(table, names, seed, imbalance.unit_of(table)), stem)
         return stem.with_suffix(".svg").read_bytes()
 
 

@@ -4,14 +4,25 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from workflow_lib.casefiles import prediction_name, read_image, read_mask, read_prediction
+from workflow_lib.casefiles import prediction_name, read_field_of_view, read_image, read_mask, read_prediction
 from workflow_lib.cases import Case
 from workflow_lib.errors import UserError
 from workflow_lib.evaluation.frames import read_frame
 from workflow_lib.evaluation.scores import read_scores
-from workflow_lib.figures import distributions, imbalance, ranking, recall_precision, segmentations, style, training_curves
+from workflow_lib.figures import (
+    distributions,
+    error_maps,
+    imbalance,
+    ranking,
+    recall_precision,
+    segmentations,
+    style,
+    training_curves,
+)
+from workflow_lib.figures.imbalance import unit_of
 from workflow_lib.files import write_json
 from workflow_lib.steps._command import Context, run, say
 from workflow_lib.steps._study import Cases, read_cases
@@ -36,7 +47,7 @@ def work(context: Context) -> None:
         "distributions": lambda: distributions.draw(scores, names[1:], labels, colours, seed),
         "recall_precision": lambda: recall_precision.draw(statistics["means"], names[1:], labels, colours),
         "training_curves": lambda: training_curves.draw(_histories(context.paths["histories"]), labels, colours),
-        "imbalance": lambda: imbalance.draw(table, names, seed),
+        "imbalance": lambda: imbalance.draw(table, names, seed, unit_of(table)),
         "ranking": lambda: ranking.draw(statistics["ranking"], names[1:], labels),
     }
     folder = context.path("choice").parent
@@ -62,11 +73,30 @@ def _segmentations(
         for name, label in labels.items()
     }
     index = names.index(target)
+    if study.axes == 2:
+        return _error_maps(context, case, image.data, truth, predictions, (target, index))
     view = segmentations.cut(image.data[..., 0], truth, predictions, image.orientation, image.spacing, index)
     caption = segmentations.caption(view, names, index, settings["label"], case.id, None if named else "median")
     choice: dict[str, Any] = {"case": case.id, "slice": view.index + 1, "of": view.slices, "class": target, "caption": caption}
     write_json(context.path("choice"), choice)
     return segmentations.draw(view, study.labels.n_classes, index, segmentations.CT_WINDOW if settings["ct"] else None)
+
+
+def _error_maps(
+    context: Context,
+    case: Case,
+    image: np.ndarray,
+    truth: np.ndarray,
+    predictions: Mapping[str, np.ndarray],
+    target: tuple[str, int],
+) -> "Figure":
+    """Draw pictures with the errors of every loss; `target` is the class shown, by name and index."""
+    settings = context.settings
+    view = read_field_of_view(case) if settings["field_of_view"] else None
+    rank: segmentations.Rank | None = None if settings["figure_case"] else "median"
+    text = error_maps.caption(list(predictions), target[0], settings["label"], case.id, rank, view is not None)
+    write_json(context.path("choice"), {"case": case.id, "class": target[0], "caption": text})
+    return error_maps.draw(image, truth, predictions, target[1], view)
 
 
 def _prediction(folders: list[Path], loss: str, case: Case) -> Path:

@@ -1,0 +1,129 @@
+"""Mean DSC of one loss over the values of a parameter, such as the radius of the dilated balanced cross entropy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from workflow_lib.figures.style import GREY, loss_styles, new_figure
+from workflow_lib.figures.text import plain, wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FEWEST = 3
+"""Values of a parameter that make a sweep."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The losses of a study that differ in one number only: loss of the registry, its parameter, and name -> value, ascending."""
+
+    loss: str
+    parameter: str
+    values: Mapping[str, float]
+
+
+def find_sweeps(entries: Sequence[Mapping[str, Any]]) -> list[Sweep]:
+    """Return the sweeps among a dataset's losses, each entry with `name`, `loss` (of the registry) and all its `parameters`."""
+    sweeps = []
+    for loss in dict.fromkeys(str(entry["loss"]) for entry in entries):
+        of_loss = [entry for entry in entries if entry["loss"] == loss]
+        for parameter in dict.fromkeys(key for entry in of_loss for key in entry["parameters"]):
+            sweeps += [Sweep(loss, parameter, values) for values in _groups(of_loss, parameter) if len(values) >= FEWEST]
+    return sweeps
+
+
+def _groups(entries: Sequence[Mapping[str, Any]], parameter: str) -> list[dict[str, float]]:
+    """Return name -> value of the parameter for every set of entries that are alike in all others; one entry for a value."""
+    groups: list[tuple[dict[str, Any], dict[str, float]]] = []
+    for entry in entries:
+        rest = {key: value for key, value in entry["parameters"].items() if key != parameter}
+        value = entry["parameters"].get(parameter)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            continue
+        values = next((found for others, found in groups if others == rest), None)
+        if values is None:
+            values = {}
+            groups.append((rest, values))
+        if value not in values.values():
+            values[str(entry["name"])] = float(value)
+    return [dict(sorted(values.items(), key=lambda item: item[1])) for _, values in groups]
+
+
+def draw(
+    means: pd.DataFrame,
+    classes: Sequence[str],
+    sweeps: Sequence[Sweep],
+    labels: Mapping[str, str],
+    titles: Mapping[str, str],
+    colours: Mapping[str, str],
+) -> Figure:
+    """Return the figure: a row per sweep, a column per class; the losses that are not swept are lines across.
+
+    `means` has the columns of statistics/<dataset>/means.csv; `labels` maps the study's losses to their names in the order of the
+    tables, `titles` the losses of the registry to theirs, `colours` the study's losses to their colours. Bars are the intervals
+    of the means; a loss without scores is left out.
+    """
+    dsc = _scores(means)
+    styles = loss_styles(labels)
+    columns = min(len(classes), 3)
+    rows = math.ceil(len(classes) / columns) * len(sweeps)
+    others = [name for name in labels if all(name not in sweep.values for sweep in sweeps)]
+    figure = new_figure(180.0 if columns > 1 else 110.0, 58.0 * rows + 6.0 + 5.0 * math.ceil(len(others) / 3))
+    grid = figure.subplots(rows, columns, squeeze=False)
+    handles: dict[str, Any] = {}
+    panels = [(sweep, name) for sweep in sweeps for name in [*classes, *[""] * (-len(classes) % columns)]]
+    for axes, (sweep, name) in zip(grid.flat, panels, strict=True):
+        if not name:
+            axes.set_axis_off()
+            continue
+        _panel(axes, dsc, sweep, name)
+        for other in others:
+            if (other, name) in dsc:
+                line = axes.axhline(dsc[other, name][0], linewidth=1.0, zorder=1, color=colours[other])
+                line.set_linestyle(styles[other].linestyle)
+                handles.setdefault(other, line)
+        axes.set_title(plain(name.capitalize(), 40), loc="left", fontweight="bold")
+        axes.set_xlabel(wrapped(f"{sweep.parameter} of {titles[sweep.loss]}", 48 // columns + 12, 2))
+        axes.set_ylabel("Mean DSC")
+    if handles:
+        names = [wrapped(labels[name], 26, 2) for name in handles]
+        figure.legend(list(handles.values()), names, loc="outside lower center", ncols=min(3 if columns > 1 else 2, len(names)))
+    return figure
+
+
+def _scores(means: pd.DataFrame) -> dict[tuple[str, str], tuple[float, float]]:
+    """Return (loss, class) -> mean DSC and half width of its interval, where there is a mean."""
+    rows = means[means["metric"] == "dsc"].to_dict("records")
+    found = {(str(row["loss"]), str(row["class"])): (float(row["mean"]), float(row["ci95"])) for row in rows}
+    return {key: pair for key, pair in found.items() if math.isfinite(pair[0])}
+
+
+def _panel(axes: Axes, dsc: Mapping[tuple[str, str], tuple[float, float]], sweep: Sweep, name: str) -> None:
+    points = [(value, *dsc[loss, name]) for loss, value in sweep.values.items() if (loss, name) in dsc]
+    if not points:
+        axes.text(0.5, 0.5, "no scores", color=GREY, ha="center", va="center", transform=axes.transAxes)
+        return
+    values, middles, halves = (np.array(part, float) for part in zip(*points, strict=True))
+    axes.errorbar(values, middles, yerr=np.nan_to_num(halves), fmt="o-", color="black", markersize=4.5, capsize=2, zorder=3)
+    if values.min() > 0 and values.max() / values.min() > 10:
+        axes.set_xscale("log")
+    axes.set_xticks(values, [f"{value:g}" for value in values])
+    axes.minorticks_off()
+    axes.grid(axis="y")
+
+
+def caption(sweeps: Sequence[Sweep], dataset: str, titles: Mapping[str, str]) -> str:
+    """Return the caption."""
+    what = " and ".join(f"{sweep.parameter} of the {titles[sweep.loss]}" for sweep in sweeps)
+    return (
+        f"{dataset}: mean DSC over the {what}, with the intervals of the score table. Lines across: the losses of the study "
+        "that are not swept."
+    )
