@@ -502,20 +502,20 @@ def _check_segments(path: Path, reader: _Reader, page: Any) -> None:
     planes = page.samplesperpixel if int(page.planarconfig) == 2 else 1
     bits = page.bitspersample * page.samplesperpixel // planes
     if page.is_tiled:
-        rows, columns = int(page.tilelength), int(page.tilewidth)
+        rows, columns, across = int(page.tilelength), int(page.tilewidth), math.ceil(page.imagewidth / max(page.tilewidth, 1))
         if int(page.tiledepth) != 1 or min(rows, columns) < 1 or rows * columns > MAX_PIXELS:
             raise UserError(f"{path} has tiles of {columns} x {rows} pixels by its header. {_MEND}")
-        heights = [rows] * (math.ceil(page.imagelength / rows) * math.ceil(page.imagewidth / columns))
     else:
-        rows, columns = int(page.rowsperstrip), int(page.imagewidth)
+        rows, columns, across = int(page.rowsperstrip), int(page.imagewidth), 1
         if rows < 1:
             raise UserError(f"{path} has strips of {rows} rows by its header. {_MEND}")
-        heights = [min(rows, page.imagelength - start) for start in range(0, page.imagelength, rows)]
-    heights = heights * planes
-    if not len(page.dataoffsets) == len(page.databytecounts) == len(heights):
-        raise UserError(f"{path} is damaged: it should have {len(heights)} parts and tells of {len(page.dataoffsets)}. {_MEND}")
+    down = math.ceil(page.imagelength / rows)
+    if not len(page.dataoffsets) == len(page.databytecounts) == planes * down * across:
+        raise UserError(
+            f"{path} is damaged: it should have {planes * down * across} parts and tells of {len(page.dataoffsets)}. {_MEND}"
+        )
     line = math.ceil(columns * bits / 8)
-    for height, offset, count in zip(heights, page.dataoffsets, page.databytecounts, strict=True):
+    for number, (offset, count) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
         if offset < 8 or count < 1 or offset + count > reader.size:
             raise UserError(f"{path} is cut short: a part of its pixels lies beyond its end. {_MEND}")
         if int(page.compression) in _FROM_PILLOW:
@@ -524,6 +524,8 @@ def _check_segments(path: Path, reader: _Reader, page: Any) -> None:
         if int(page.compression) in _DEFLATE:
             reader.seek(offset)
             unpacked = _unpacked_bytes(path, reader.read(count), line * rows)
+        # The last strip ends with the picture, while tiles are always whole.
+        height = rows if page.is_tiled else min(rows, page.imagelength - number % down * rows)
         if unpacked < line * height:
             raise UserError(f"{path} is damaged: a part of its pixels has {unpacked} bytes instead of {line * height}. {_MEND}")
 

@@ -34,6 +34,8 @@ _MAX_EXPANSION = 1032
 """Deflate cannot do more: its longest match, 258 bytes, takes two bits at least."""
 _MAX_TRAILER = 64 << 20
 """Bytes after the voxels of a compressed file that are read to reach its checksum; no writer appends that much."""
+_MAX_CHANNELS = 1000
+"""Channels that are read where none are named: more are a series of measurements, and each costs memory beside its voxels."""
 _EXCLUDE = "leave the case out (`exclude`)"
 _MEND = "Get the file again, or leave the case out (`exclude`)."
 _Result = TypeVar("_Result")
@@ -294,6 +296,12 @@ def _volumes(path: Path, stream: _Stream, channels: Sequence[int] | None, single
     raw = _raw_header(path, stream)
     count = 1 if single else _channel_count(path, raw)
     header = _header(path, raw, count)
+    offset = _voxel_offset(path, raw)
+    channel_bytes = int(np.prod(header.shape, dtype=object)) * header.dtype.itemsize
+    # Before anything is made whose size the header tells, the list of channels included.
+    _check_size(path, stream, offset, offset + count * channel_bytes)
+    if channels is None and count > _MAX_CHANNELS:
+        raise UserError(f"{path} has {count} channels. Name those to be read in the `channels` of the dataset.")
     wanted = list(range(count)) if channels is None else list(channels)
     missing = [channel for channel in wanted if channel not in range(count)]
     if not wanted:
@@ -303,9 +311,6 @@ def _volumes(path: Path, stream: _Stream, channels: Sequence[int] | None, single
             f"{path} has {count} channel{'s' if count > 1 else ''}, counted from 0: there is no channel "
             f"{', '.join(map(str, missing))}. Correct the `channels` of the dataset."
         )
-    offset = _voxel_offset(path, raw)
-    channel_bytes = int(np.prod(header.shape, dtype=object)) * header.dtype.itemsize
-    _check_size(path, stream, offset, offset + count * channel_bytes)
     scaling = _scaling(path, raw)
     dtype = header.dtype.newbyteorder("=") if scaling is None else np.result_type(header.dtype, np.float32)
     _skip(stream.file, offset - int(raw["sizeof_hdr"]))

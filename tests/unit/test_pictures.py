@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
+from tests.unit.test_volumes_hostile import limited_memory
 from workflow_lib import pictures
 from workflow_lib.errors import UserError
 from workflow_lib.pictures import SUFFIXES, is_picture, picture_shape, read_picture, read_picture_mask, write_picture_labels
@@ -587,21 +588,18 @@ def test_a_bmp_that_lacks_a_line_is_refused_by_its_header(tmp_path):
     refused(path, "the header claims 1,186 bytes in a file of 1,174 bytes")
 
 
-def test_lengths_in_a_file_take_no_memory(tmp_path):
-    path = tiff(tmp_path / "a.tif", GREY, description="x" * 40, metadata=None)
-    with tifffile.TiffFile(path) as file:
-        place = file.pages[0].tags[270].offset + 4  # type: ignore[union-attr]
-    content = bytearray(path.read_bytes())
-    assert content[place : place + 4] == struct.pack("<I", 41)
-    content[place : place + 4] = struct.pack("<I", 2**30)
-    path.write_bytes(content)
-    tracemalloc.start()
-    try:
-        np.testing.assert_array_equal(read_picture(path, "grey")[..., 0], GREY)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 2**22
+def test_a_decoder_that_asks_for_terabytes_gets_what_there_is(tmp_path, monkeypatch):
+    path, got = save(tmp_path / "a.png", GREY), []
+
+    def greedy(file, **_):
+        got.extend([file.read(5), file.read(2**45), file.read(2**45), file.seek(3), file.read(None)])
+        raise ValueError("enough")
+
+    monkeypatch.setattr(Image, "open", greedy)
+    with pytest.raises(UserError, match="enough"):
+        picture_shape(path)
+    content = path.read_bytes()
+    assert got == [content[:5], content[5:], b"", 3, content[3:]]
 
 
 @pytest.mark.parametrize(("code", "value"), [(273, 10**6), (279, 10**6), (279, 50), (278, 3), (257, 12)])
@@ -744,9 +742,10 @@ def look(path):
         tracemalloc.stop()
 
 
-@pytest.fixture(scope="module")
-def fuzzed(tmp_path_factory):
-    return tmp_path_factory.mktemp("fuzz") / "a.png"
+@pytest.fixture
+def fuzzed(tmp_path):
+    with limited_memory():
+        yield tmp_path / "a.png"
 
 
 @FUZZ

@@ -77,8 +77,8 @@ def unit_of(table: pd.DataFrame) -> str:
 
 
 def one_in(share: float) -> str:
-    """Return a share as "1 in 590"; a dash where there is none."""
-    if not (math.isfinite(share) and share > 0):
+    """Return a share as "1 in 590"; a dash where there is none, and above one half."""
+    if not (math.isfinite(share) and 0 < share <= 0.5):
         return "–"
     odds = 1 / share
     whole = f"{round(odds):,}".replace(",", "\u202f") if odds >= 10_000 else str(round(odds))
