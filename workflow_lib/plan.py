@@ -17,11 +17,11 @@ from workflow_lib.config import Config, Dataset, LossChoice, validate
 from workflow_lib.datasets import registry as formats
 from workflow_lib.division import folds_in, read_groups, read_table
 from workflow_lib.errors import Faults, UserError
-from workflow_lib.figures.sweep import find_sweeps
 from workflow_lib.files import canonical_json
 from workflow_lib.losses import registry as losses
 from workflow_lib.provenance.fingerprints import fingerprint, source_digest
 from workflow_lib.seeds import derive
+from workflow_lib.statistics.sweeps import find_sweeps
 from workflow_lib.tables import published
 
 STEERING = {"shards", "checkpoint_minutes", "gpus", "memory_mb", "minutes"}

@@ -8,6 +8,7 @@ import pytest
 
 from workflow_lib.figures import style, sweep
 from workflow_lib.losses import registry
+from workflow_lib.statistics.sweeps import Sweep, find_sweeps
 
 
 def entry(name, loss, **parameters):
@@ -34,7 +35,7 @@ def means(names, classes):
 
 
 def test_losses_that_differ_in_one_number_are_a_sweep():
-    assert sweep.find_sweeps(ENTRIES) == [sweep.Sweep(DBCE, "radius", {"r1": 1.0, "r3": 3.0, "r8": 8.0})]
+    assert find_sweeps(ENTRIES) == [Sweep(DBCE, "radius", {"r1": 1.0, "r3": 3.0, "r8": 8.0})]
 
 
 @pytest.mark.parametrize(
@@ -48,12 +49,12 @@ def test_losses_that_differ_in_one_number_are_a_sweep():
     ],
 )
 def test_what_is_no_sweep(entries):
-    assert sweep.find_sweeps(entries) == []
+    assert find_sweeps(entries) == []
 
 
 def test_a_sweep_inside_a_larger_grid():
     entries = [entry(f"g{g}d{d}", "focal_tversky", gamma=g, delta=d) for g in (1.0, 2.0) for d in (0.5, 0.7, 0.9)]
-    found = sweep.find_sweeps(entries)
+    found = find_sweeps(entries)
     assert [(s.parameter, list(s.values.values())) for s in found] == [("delta", [0.5, 0.7, 0.9])] * 2
 
 
@@ -66,7 +67,7 @@ def curve_of(axes):
 def test_points_lie_at_the_values_and_the_other_losses_are_lines():
     names = [e["name"] for e in ENTRIES]
     frame = means(names, ["kidney", "tumour"])
-    found = sweep.find_sweeps(ENTRIES)
+    found = find_sweeps(ENTRIES)
     labels = dict(zip(names, names, strict=True))
     figure = sweep.draw(frame, ["kidney", "tumour"], found, labels, {DBCE: "DBCE"}, style.loss_colours(names))
     for axes in figure.axes[:2]:
@@ -82,7 +83,7 @@ def test_missing_scores_leave_points_out_and_break_nothing(tmp_path):
     frame.loc[frame["loss"] == "r3", "mean"] = math.nan
     frame.loc[frame["loss"] == "r8", "ci95"] = math.nan
     labels = {name: f"<b>{name}</b> $x" for name in names}
-    found = sweep.find_sweeps(ENTRIES)
+    found = find_sweeps(ENTRIES)
     figure = sweep.draw(frame, ["tumour"], found, labels, {DBCE: "DBCE"}, style.loss_colours(names))
     assert curve_of(figure.axes[0]).get_xdata().tolist() == [1.0, 8.0]
     svg, _ = style.save(figure, tmp_path / "a")

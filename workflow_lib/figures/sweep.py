@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,49 +11,11 @@ import pandas as pd
 
 from workflow_lib.figures.style import GREY, loss_styles, new_figure
 from workflow_lib.figures.text import plain, wrapped
+from workflow_lib.statistics.sweeps import Sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-FEWEST = 3
-"""Values of a parameter that make a sweep."""
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """The losses of a study that differ in one number only: loss of the registry, its parameter, and name -> value, ascending."""
-
-    loss: str
-    parameter: str
-    values: Mapping[str, float]
-
-
-def find_sweeps(entries: Sequence[Mapping[str, Any]]) -> list[Sweep]:
-    """Return the sweeps among a dataset's losses, each entry with `name`, `loss` (of the registry) and all its `parameters`."""
-    sweeps = []
-    for loss in dict.fromkeys(str(entry["loss"]) for entry in entries):
-        of_loss = [entry for entry in entries if entry["loss"] == loss]
-        for parameter in dict.fromkeys(key for entry in of_loss for key in entry["parameters"]):
-            sweeps += [Sweep(loss, parameter, values) for values in _groups(of_loss, parameter) if len(values) >= FEWEST]
-    return sweeps
-
-
-def _groups(entries: Sequence[Mapping[str, Any]], parameter: str) -> list[dict[str, float]]:
-    """Return name -> value of the parameter for every set of entries that are alike in all others; one entry for a value."""
-    groups: list[tuple[dict[str, Any], dict[str, float]]] = []
-    for entry in entries:
-        rest = {key: value for key, value in entry["parameters"].items() if key != parameter}
-        value = entry["parameters"].get(parameter)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            continue
-        values = next((found for others, found in groups if others == rest), None)
-        if values is None:
-            values = {}
-            groups.append((rest, values))
-        if value not in values.values():
-            values[str(entry["name"])] = float(value)
-    return [dict(sorted(values.items(), key=lambda item: item[1])) for _, values in groups]
 
 
 def draw(
