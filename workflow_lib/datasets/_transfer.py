@@ -6,12 +6,15 @@ import hashlib
 import http.client
 import os
 import shutil
+import threading
 import time
 import urllib.error
 import urllib.request
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from workflow_lib.errors import UserError
 
@@ -22,14 +25,61 @@ TIMEOUT = 60.0
 NO_USE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 """Errors of the disk that another attempt does not mend."""
 CHUNK = 1 << 20
-REPORT_EVERY = 10.0
-"""Seconds between two lines of progress."""
+LONGEST_PAUSE = 300.0
+"""Seconds that a server may make us wait before the next attempt (Retry-After)."""
+SLOWEST = 1000.0
+"""Bytes per second below which a connection is broken off and tried again."""
+PATIENCE = 60.0
+"""Seconds over which the speed is taken for that."""
 
 Progress = Callable[[str], None]
 
 
 class _TryAgain(Exception):
-    """An attempt failed in a way that another one may mend."""
+    """An attempt failed in a way that another one may mend; `after` is the pause that the server asks for, in seconds."""
+
+    def __init__(self, reason: str, after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.after = after
+
+
+@dataclass(frozen=True)
+class Manners:
+    """How patient an attempt is, and what it reports to.
+
+    `received` is told the bytes that arrive, and how many were thrown away (negative). `stop` ends all pauses and transfers.
+    """
+
+    pauses: Sequence[float] = PAUSES
+    timeout: float = TIMEOUT
+    slowest: float = SLOWEST
+    patience: float = PATIENCE
+    progress: Progress | None = None
+    received: Callable[[int], None] | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows to http and https addresses only."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        if not newurl.startswith(("http://", "https://")):
+            raise UserError(f"{req.full_url} leads to {newurl!r}, which is no web address. Check the address.")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_OPENER = urllib.request.build_opener(_Redirects)
+_HEADERS = {"User-Agent": "workflow-lib", "Accept-Encoding": "identity"}
+
+
+def remote_size(url: str, timeout: float = TIMEOUT) -> int | None:
+    """Return the length that a server gives for a file (HEAD), or None if it does not say. Raises OSError without connection."""
+    try:
+        with _OPENER.open(urllib.request.Request(url, headers=_HEADERS, method="HEAD"), timeout=timeout) as response:
+            length = response.headers.get("Content-Length", "")
+            return int(length) if length.isdecimal() and "html" not in response.headers.get("Content-Type", "") else None
+    except (urllib.error.HTTPError, http.client.HTTPException):
+        return None
 
 
 def fetch(
@@ -37,41 +87,44 @@ def fetch(
     destination: Path,
     expected_size: int | None = None,
     digest: str | None = None,
-    progress: Progress | None = None,
-    pauses: Sequence[float] = PAUSES,
-    timeout: float = TIMEOUT,
+    check: Callable[[Path], None] | None = None,
+    manners: Manners | None = None,
 ) -> Path:
     """Download `url` to `destination` and return it.
 
     The bytes gather in `<name>.part`, which a later call continues if the server still has the same file (`<name>.part.tag`
     keeps its ETag or date). The file gets its name once its length is what the server, and `expected_size`, say, its digest
-    ("sha256:<hex>" or "md5:<hex>") is right, and, for names in .gz, it can be unpacked to the end.
-    Raises UserError when the address is refused, answers with a web page or another length, when the disk is full, or when
-    all attempts failed.
+    ("sha256:<hex>" or "md5:<hex>") is right, and, for names in .gz, it can be unpacked to the end, and `check` has looked at it:
+    a UserError that it raises discards the file.
+    Raises UserError when the address is refused, answers with a web page or another length, when the disk is full, when all
+    attempts failed, or when the work was stopped.
     """
+    manners = manners or Manners()
     if not url.startswith(("http://", "https://")):
         raise UserError(f"Cannot download {url!r}: the address must begin with http:// or https://.")
     part = destination.with_name(destination.name + ".part")
-    reason = ""
-    for number, pause in enumerate((0.0, *pauses)):
-        if number and progress:
-            progress(f"{destination.name}: {reason}; attempt {number + 1} in {pause:g} s")
-        time.sleep(pause)
+    reason, asked = "", 0.0
+    for number, usual in enumerate((0.0, *manners.pauses)):
+        pause = max(usual, min(asked, LONGEST_PAUSE))
+        if number and manners.progress:
+            manners.progress(f"{destination.name}: {reason}; attempt {number + 1} in {pause:g} s")
+        if manners.stop.wait(pause):
+            raise UserError(f"{destination.name}: stopped. What was fetched so far is kept; run again to go on.")
         try:
             destination.parent.mkdir(parents=True, exist_ok=True)
-            _transfer(url, part, destination.name, expected_size, progress, timeout)
-            _verify(part, destination.name, digest)
+            _transfer(url, part, destination.name, expected_size, manners)
+            _verify(part, destination.name, digest, check)
         except (_TryAgain, http.client.HTTPException, OSError) as error:
             if isinstance(error, OSError) and error.errno in NO_USE:
                 raise UserError(
                     f"Cannot write {part}: {error.strerror}. What was fetched so far is kept; run again to go on."
                 ) from error
-            reason = _readable(error)
+            reason, asked = _readable(error), error.after if isinstance(error, _TryAgain) else 0.0
             continue
         part.replace(destination)
         _tag_of(part).unlink(missing_ok=True)
         return destination
-    raise UserError(f"Could not download {url} in {len(pauses) + 1} attempts; the last one: {reason}.")
+    raise UserError(f"Could not download {url} in {len(manners.pauses) + 1} attempts; the last one: {reason}.")
 
 
 def _readable(error: Exception) -> str:
@@ -84,15 +137,15 @@ def _tag_of(part: Path) -> Path:
     return part.with_name(part.name + ".tag")
 
 
-def _transfer(url: str, part: Path, name: str, expected_size: int | None, progress: Progress | None, timeout: float) -> None:
+def _transfer(url: str, part: Path, name: str, expected_size: int | None, manners: Manners) -> None:
     """Append what is missing to `part`. Raises _TryAgain when the connection breaks off, UserError when it is no use."""
     have = part.stat().st_size if part.exists() else 0
     tag = _tag_of(part).read_text(encoding="utf-8") if have and _tag_of(part).exists() else ""
-    headers = {"User-Agent": "workflow-lib", "Accept-Encoding": "identity"}
+    headers = dict(_HEADERS)
     if have and tag:
         headers |= {"Range": f"bytes={have}-", "If-Range": tag}
     try:
-        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout)
+        response = _OPENER.open(urllib.request.Request(url, headers=headers), timeout=manners.timeout)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416:
@@ -101,7 +154,10 @@ def _transfer(url: str, part: Path, name: str, expected_size: int | None, progre
             _discard(part)
             raise _TryAgain("the server has another file than the one begun") from error
         if error.code in (408, 425, 429) or error.code >= 500:
-            raise _TryAgain(f"the server answered {error.code} {error.reason}") from error
+            asked = error.headers.get("Retry-After", "")
+            raise _TryAgain(
+                f"the server answered {error.code} {error.reason}", float(asked) if asked.isdecimal() else 0.0
+            ) from error
         raise UserError(f"{url}: the server answered {error.code} {error.reason}. Check the address.") from error
     with response:
         if "html" in response.headers.get("Content-Type", ""):
@@ -118,7 +174,7 @@ def _transfer(url: str, part: Path, name: str, expected_size: int | None, progre
         if not resumed:
             _discard(part)
             _tag_of(part).write_text(_validator(response), encoding="utf-8")
-        received = _receive(response, part, have, total, url, name, progress)
+        received = _receive(response, part, have, url, name, manners)
     wanted = total if total is not None else expected_size
     if wanted is not None and received != wanted:
         if received > wanted:
@@ -126,21 +182,27 @@ def _transfer(url: str, part: Path, name: str, expected_size: int | None, progre
         raise _TryAgain(f"the connection broke off after {received} of {wanted} bytes")
 
 
-def _receive(
-    response: http.client.HTTPResponse, part: Path, have: int, total: int | None, url: str, name: str, progress: Progress | None
-) -> int:
+def _receive(response: http.client.HTTPResponse, part: Path, have: int, url: str, name: str, manners: Manners) -> int:
     """Append the answer's bytes and return the size of `part`; what arrived before an error is kept."""
-    reported = time.monotonic()
+    since, arrived = time.monotonic(), 0
     with open(part, "ab") as stream:
         try:
-            while chunk := response.read(CHUNK):
+            # read1: what has arrived, at once. read would wait for a whole chunk, however slowly it comes.
+            while chunk := response.read1(CHUNK):
+                if manners.stop.is_set():
+                    raise UserError(f"{name}: stopped. What was fetched so far is kept; run again to go on.")
                 if have == 0:
                     _refuse_text(url, name, chunk)
                 stream.write(chunk)
+                stream.flush()  # a killed process shall not lose what arrived
                 have += len(chunk)
-                if progress and time.monotonic() - reported > REPORT_EVERY:
-                    reported = time.monotonic()
-                    progress(f"{name}: {have / 1e6:.0f}" + (f" of {total / 1e6:.0f}" if total else "") + " MB")
+                arrived += len(chunk)
+                if manners.received:
+                    manners.received(len(chunk))
+                if time.monotonic() - since > manners.patience:
+                    if arrived < manners.slowest * manners.patience:
+                        raise _TryAgain(f"the server sends less than {manners.slowest:g} bytes a second")
+                    since, arrived = time.monotonic(), 0
         except http.client.IncompleteRead as error:
             stream.write(error.partial)
             have += len(error.partial)
@@ -196,8 +258,8 @@ def _discard(part: Path) -> None:
     _tag_of(part).unlink(missing_ok=True)
 
 
-def _verify(part: Path, name: str, digest: str | None) -> None:
-    """Raise _TryAgain, and throw the bytes away, when they are not the file they should be."""
+def _verify(part: Path, name: str, digest: str | None, check: Callable[[Path], None] | None) -> None:
+    """Throw the bytes away when they are not the file they should be; raise _TryAgain, or the UserError of `check`."""
     fault = gzip_fault(part) if name.endswith(".gz") else ""
     if digest and not fault:
         algorithm, wanted = digest.split(":")
@@ -207,6 +269,12 @@ def _verify(part: Path, name: str, digest: str | None) -> None:
     if fault:
         _discard(part)
         raise _TryAgain(f"what arrived is damaged: {fault}")
+    try:
+        if check is not None:
+            check(part)
+    except UserError:
+        _discard(part)
+        raise
 
 
 def gzip_fault(path: Path) -> str:

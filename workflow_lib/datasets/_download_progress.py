@@ -1,0 +1,65 @@
+"""How far a download is: bytes of all files together, rate, and the time that is left."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+REPORT_EVERY = 10.0
+"""Seconds between two lines of progress."""
+WINDOW = 60.0
+"""Seconds over which the rate is taken."""
+
+
+class Meter:
+    """Counts the bytes that arrive in any thread, and tells now and then."""
+
+    def __init__(
+        self,
+        total: int,
+        say: Callable[[str], None] | None,
+        every: float = REPORT_EVERY,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`total` bytes are expected, an estimate where a server did not say."""
+        self.total = total
+        self._say, self._every, self._clock = say, every, clock
+        self._lock = threading.Lock()
+        self._received = 0
+        self._told = clock()
+        self._marks: deque[tuple[float, int]] = deque([(self._told, 0)])
+
+    def add(self, count: int) -> None:
+        """Count bytes that arrived; a negative number takes back what had to be thrown away."""
+        with self._lock:
+            self._received += count
+            now = self._clock()
+            if self._say is None or now - self._told < self._every:
+                return
+            self._told = now
+            self._marks.append((now, self._received))
+            while len(self._marks) > 2 and now - self._marks[0][0] > WINDOW:
+                self._marks.popleft()
+            line = self._line(now)
+        self._say(line)
+
+    def _line(self, now: float) -> str:
+        then, before = self._marks[0]
+        rate = max(0.0, (self._received - before) / max(now - then, 1e-9))
+        left = max(0, self.total - self._received)
+        share = min(100.0, 100 * self._received / self.total) if self.total else 100.0
+        time_left = f", {duration(left / rate)} left" if rate > 0 else ""
+        return f"{size(self._received)} of {size(self.total)} ({share:.0f} %), {size(rate)}/s{time_left}"
+
+
+def size(count: float) -> str:
+    """Return a number of bytes as 12.3 MB."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count:.0f} B"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as 45 s, 12 min or 3.5 h."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
