@@ -20,7 +20,7 @@ LARGEST_RATIO = 200
 LARGEST_HEADER = 16 << 20
 """Bytes that tarfile may read at once: what it reads so are headers with long names, not contents."""
 _CHUNK = 1 << 20
-_BROKEN = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, OverflowError, MemoryError, RecursionError)
+_BROKEN = (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError, MemoryError, RecursionError)
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -41,6 +41,10 @@ def unpack(archive: Path, folder: Path) -> None:
             with gzip.GzipFile(fileobj=file) as stream:
                 _unpack(archive, stream, folder)
                 _to_the_end(archive, stream)
+    except OSError as error:
+        if isinstance(error, gzip.BadGzipFile):
+            raise UserError(f"{archive} is no sound tar archive ({error}). Delete it and run again.") from error
+        raise UserError(f"{archive} cannot be unpacked into {folder}: {error.strerror or error}. Run again to go on.") from error
     except _BROKEN as error:
         raise UserError(
             f"{archive} is no sound tar archive ({error or type(error).__name__}). Delete it and run again."
@@ -118,7 +122,7 @@ def _fault(member: tarfile.TarInfo) -> str:
         return "is a link, a device or a file with holes"
     name = member.name
     path = PurePosixPath(name)
-    if not name or path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
+    if not (path.parts or member.isdir()) or path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
         return "leads outside the folder"
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
         return "has a control character in its name"
