@@ -5,7 +5,6 @@ an `index.json` with what a reader needs to know without reading them: checksums
 and the histogram of the intensities. Augmentation takes the statistics of the whole volume from the histogram.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,13 @@ from typing import Any, TypedDict
 
 import numpy as np
 
+from workflow_lib.cases import name_fault
 from workflow_lib.errors import UserError
 from workflow_lib.files import atomic_path, canonical_json, read_json, sha256_file, write_text
 from workflow_lib.preprocessing.normalise import mean_and_std
 
 BINS = 4096
 INDEX = "index.json"
-_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+() -]{0,127}")
 _REMEDY = "Delete the folder and run the step `preprocess` again."
 
 
@@ -194,11 +193,9 @@ def _counts(values: np.ndarray, low: float, high: float) -> np.ndarray:
 
 def check_name(case_id: str) -> None:
     """Raise UserError unless a case's name can be a file name on every system, without a path in it."""
-    if not _SAFE_NAME.fullmatch(case_id) or case_id.endswith((".", " ")):
-        raise UserError(
-            f"The case name {case_id!r} cannot be used as a file name. Rename its files with letters, digits, spaces and any of "
-            "'_-+.()', at most 128 characters, beginning with a letter, digit or '_'."
-        )
+    fault = name_fault(case_id)
+    if fault:
+        raise UserError(f"The case {case_id!r} cannot be stored: {fault}. Rename its files.")
 
 
 def _image_path(folder: Path, case_id: str) -> Path:
