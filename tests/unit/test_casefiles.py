@@ -1,0 +1,87 @@
+"""A case is read the same way whatever its files are, and its prediction written as its image is."""
+
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+
+from workflow_lib import casefiles
+from workflow_lib.cases import Case, Reading
+from workflow_lib.errors import UserError
+
+RNG = np.random.default_rng(7)
+
+
+def nifti(path, data, affine=None):
+    nibabel.save(nibabel.Nifti1Image(data, np.diag([-2.0, 3.0, 4.0, 1.0]) if affine is None else affine), path)
+    return path
+
+
+def picture(path, data):
+    Image.fromarray(data).save(path)
+    return path
+
+
+def test_several_files_and_one_file_of_several_channels_give_the_same(tmp_path):
+    data = RNG.integers(-100, 100, (5, 6, 7, 3)).astype(np.int16)
+    whole = nifti(tmp_path / "whole.nii.gz", data)
+    parts = tuple(nifti(tmp_path / f"{index}.nii", data[..., index]) for index in range(3))
+    mask = nifti(tmp_path / "mask.nii.gz", (data[..., 0] > 0).astype(np.uint8))
+    one = casefiles.read_image(Case("a", (whole,), (mask,)), Reading(channels=(0, 1, 2)))
+    several = casefiles.read_image(Case("a", parts, (mask,)), Reading())
+    np.testing.assert_array_equal(one.data, data)
+    np.testing.assert_array_equal(several.data, data)
+    assert one.spacing == several.spacing == (2.0, 3.0, 4.0)
+    assert one.orientation == several.orientation == "LAS"
+    chosen = casefiles.read_image(Case("a", (whole,), (mask,)), Reading(channels=(2, 0)))
+    np.testing.assert_array_equal(chosen.data, data[..., [2, 0]])
+
+
+def test_a_prediction_for_an_image_of_several_channels_has_its_grid(tmp_path):
+    whole = nifti(tmp_path / "whole.nii.gz", RNG.integers(0, 9, (5, 6, 7, 3)).astype(np.int16))
+    case = Case("a b", (whole,), (tmp_path / "mask.nii.gz",))
+    labels = RNG.integers(0, 4, (5, 6, 7)).astype(np.uint8)
+    path = tmp_path / casefiles.prediction_name(case)
+    casefiles.write_prediction(path, labels, case)
+    assert path.name == "a b.nii.gz"
+    np.testing.assert_array_equal(casefiles.read_prediction(path), labels)
+    np.testing.assert_array_equal(nibabel.nifti1.Nifti1Image.from_filename(path).affine, np.diag([-2.0, 3.0, 4.0, 1.0]))
+
+
+@pytest.mark.parametrize(("colour", "channels"), [("rgb", 3), ("grey", 1), ("green", 1)])
+def test_pictures_and_their_predictions(tmp_path, colour, channels):
+    pixels = RNG.integers(0, 256, (8, 9, 3)).astype(np.uint8)
+    case = Case("ä", (picture(tmp_path / "a.PNG", pixels),), (picture(tmp_path / "m.png", pixels[..., 0]),))
+    image = casefiles.read_image(case, Reading(colour=colour, threshold=127))
+    assert (image.data.shape, image.spacing, image.orientation) == ((8, 9, channels), (1.0, 1.0), "")
+    if colour == "green":
+        np.testing.assert_array_equal(image.data[..., 0], pixels[..., 1])
+    mask = casefiles.read_mask(case, Reading(colour=colour, threshold=127))
+    np.testing.assert_array_equal(mask, np.where(pixels[..., 0] > 127, 255, 0))
+    path = tmp_path / casefiles.prediction_name(case)
+    casefiles.write_prediction(path, mask.astype(np.uint8), case)
+    assert path.name == "ä.png"
+    np.testing.assert_array_equal(casefiles.read_prediction(path), mask)
+
+
+def test_masks_are_joined_and_must_fit(tmp_path):
+    first, second = np.zeros((4, 5), np.uint8), np.zeros((4, 5), np.uint8)
+    first[0], second[:, 0] = 255, 200
+    paths = (picture(tmp_path / "1.png", first), picture(tmp_path / "2.png", second))
+    np.testing.assert_array_equal(casefiles.read_mask(Case("a", (), paths), Reading()), np.maximum(first, second))
+    small = picture(tmp_path / "3.png", first[:2])
+    with pytest.raises(UserError, match="the masks have different shapes"):
+        casefiles.read_mask(Case("a", (), (*paths, small)), Reading())
+    with pytest.raises(UserError, match="the channels have different shapes"):
+        casefiles.read_image(Case("a", (paths[0], small), paths), Reading())
+
+
+@pytest.mark.parametrize("high", [1, 255])
+def test_a_field_of_view_is_what_lies_above_one_half(tmp_path, high):
+    view = np.zeros((4, 5), np.uint8)
+    view[1:3] = high
+    path = picture(tmp_path / "view.png", view)
+    found = casefiles.read_field_of_view(Case("a", (path,), (path,), path))
+    assert found is not None
+    np.testing.assert_array_equal(found, view > 0)
+    assert casefiles.read_field_of_view(Case("a", (path,), (path,))) is None
