@@ -2,7 +2,7 @@
 
 import pytest
 
-from workflow_lib.files import write_json, write_text
+from workflow_lib.files import write_text
 from workflow_lib.report import division
 from workflow_lib.report.sources import Sources
 
@@ -11,9 +11,8 @@ PLAIN = {"folds": 2, "fixed": None, "by_group": False, "table": None}
 
 def described(folder, rows, folds, noun=None, **settings):
     write_text(folder / "data/a/folds.csv", "case,fold,part,group\n" + "".join(f"{','.join(row)}\n" for row in rows))
-    write_json(folder / "data/a/cases.json", {"group": noun})
     study = {"config": {"datasets": {"a": {"cross_validation": PLAIN | settings}}}}
-    return division.describe(Sources(folder), study, {"name": "a", "folds": folds})
+    return division.describe(Sources(folder), study, {"name": "a", "folds": folds, "group": noun})
 
 
 FOLDS = [("a", "1", "", ""), ("b", "2", "", ""), ("c", "1", "", "")]

@@ -21,7 +21,7 @@ def describe(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
     fixed = int(dataset["folds"]) == 1
     if rows is None:
         return {"fixed": fixed, "scored": None, "sentence": "The cases are not divided yet.", "warning": ""}
-    noun = (sources.json(f"data/{dataset['name']}/cases.json") or {}).get("group") or "group"
+    noun = dataset.get("group") or "group"
     places = [row["part"] or row["fold"] for row in rows]
     sizes = Counter(places)
     if fixed:

@@ -12,9 +12,11 @@ def work(context: Context) -> None:
     folder = context.path("results")
     study = dict(context.settings) | {"version": VERSION, "commit": commit()}
     for dataset in study["datasets"]:
-        label_map = read_json(folder / "data" / dataset["name"] / "cases.json")["label_map"]
-        dataset["classes"] = label_map["names"]
-        dataset["n_classes"] = len(label_map["names"])
+        # Not through the report's own sources: this file says where the images lie, which is no part of a result.
+        cases = read_json(folder / "data" / dataset["name"] / "cases.json")
+        dataset["classes"] = cases["label_map"]["names"]
+        dataset["n_classes"] = len(dataset["classes"])
+        dataset["group"] = cases["group"]
     page = build(study, folder)
     write_text(context.path("page"), page)
     say(f"{context.path('page')}: {len(page.encode()) / 1e6:.1f} MB")
