@@ -20,8 +20,9 @@ def build(study: Mapping[str, Any], folder: Path, templates: Path = TEMPLATES) -
 
     `study` is plain data: `title`, `name`, `config` (the whole validated configuration as JSON), `version`, `commit`, and
     `datasets`, a list of {`name`, `label`, `synthetic`, `format`, `classes` (background first), `losses` (list of {`name`,
-    `label`, `loss`, `parameters`}), `published` (or None), `folds` (1 for a fixed split), `group` (what cases belong to)}. A file that is
-    missing shows as a gap on the page. The same inputs give the same text, except within <section id="run-facts">, which holds times and machines.
+    `label`, `loss`, `parameters`}), `published` (or None), `folds` (1 for a fixed split), `group` (what cases belong to),
+    `sweep` (whether the losses sweep a parameter)}. A file that is missing shows as a gap on the page. The same inputs give the
+    same text, except within <section id="run-facts">, which holds times and machines.
     """
     return render(context(study, folder), templates)
 
