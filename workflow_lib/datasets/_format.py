@@ -79,3 +79,13 @@ def single_channel_faults(label: str, options: Options) -> list[str]:
     if options.get("channels") is None:
         return []
     return [f"channels: {label} has one image per case; remove the key"]
+
+
+def no_downloads(root: Path, url: str | None) -> None:
+    """Return None: nothing can be downloaded. The `downloads` of such a format."""
+    return
+
+
+def no_explanation(values: Collection[float]) -> str:
+    """Return an empty text: no other set of values is known. The `explain_labels` of such a format."""
+    return ""

@@ -1,10 +1,10 @@
 """BUS2017 dataset B: 163 breast ultrasound images with a lesion each (Yap et al. 2018)."""
 
-from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 
 from workflow_lib.cases import Case, LabelMap, Reading
-from workflow_lib.datasets._format import Options, layout_error, single_channel_faults
+from workflow_lib.datasets._format import Options, layout_error, no_downloads, no_explanation, single_channel_faults
 from workflow_lib.datasets._layouts import images_in, natural, subfolder
 
 LABEL = "BUS2017 dataset B"
@@ -54,16 +54,6 @@ def find_cases(root: Path, options: Options) -> list[Case]:
     raise layout_error(LABEL, root, patterns, INSTRUCTIONS)
 
 
-def option_faults(options: Options) -> list[str]:
-    """Return a fault where channels are chosen: a case has one image."""
-    return single_channel_faults(LABEL, options)
-
-
-def downloads(root: Path, url: str | None) -> None:
-    """Return None: the data are given out by agreement only."""
-    return
-
-
-def explain_labels(values: Collection[float]) -> str:
-    """Return an empty text: with the threshold every value is one of the two."""
-    return ""
+option_faults = partial(single_channel_faults, LABEL)
+downloads = no_downloads
+explain_labels = no_explanation

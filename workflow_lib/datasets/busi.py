@@ -1,11 +1,11 @@
 """BUSI: 780 breast ultrasound images, normal, benign and malignant (Al-Dhabyani et al. 2020)."""
 
 import re
-from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 
 from workflow_lib.cases import Case, LabelMap, Reading
-from workflow_lib.datasets._format import Options, layout_error, single_channel_faults
+from workflow_lib.datasets._format import Options, layout_error, no_downloads, no_explanation, single_channel_faults
 from workflow_lib.datasets._layouts import natural, subfolder
 
 LABEL = "BUSI"
@@ -74,16 +74,6 @@ def _cases(folder: Path, kind: str) -> list[Case]:
     ]
 
 
-def option_faults(options: Options) -> list[str]:
-    """Return a fault where channels are chosen: a case has one image."""
-    return single_channel_faults(LABEL, options)
-
-
-def downloads(root: Path, url: str | None) -> None:
-    """Return None: the address of the archive changes, and a licence has to be read first."""
-    return
-
-
-def explain_labels(values: Collection[float]) -> str:
-    """Return an empty text: with the threshold every value is one of the two."""
-    return ""
+option_faults = partial(single_channel_faults, LABEL)
+downloads = no_downloads
+explain_labels = no_explanation

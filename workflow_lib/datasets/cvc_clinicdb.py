@@ -2,11 +2,11 @@
 
 import csv
 from bisect import bisect_right
-from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 
 from workflow_lib.cases import Case, LabelMap, Reading
-from workflow_lib.datasets._format import Options, layout_error, single_channel_faults
+from workflow_lib.datasets._format import Options, layout_error, no_downloads, no_explanation, single_channel_faults
 from workflow_lib.datasets._layouts import images_in, natural, subfolder
 
 LABEL = "CVC-ClinicDB"
@@ -89,16 +89,6 @@ def _sequences(images: Path) -> dict[str, str]:
     return {}
 
 
-def option_faults(options: Options) -> list[str]:
-    """Return a fault where channels are chosen: a case has one image."""
-    return single_channel_faults(LABEL, options)
-
-
-def downloads(root: Path, url: str | None) -> None:
-    """Return None: the data are given out after registration only."""
-    return
-
-
-def explain_labels(values: Collection[float]) -> str:
-    """Return an empty text: with the threshold every value is one of the two."""
-    return ""
+option_faults = partial(single_channel_faults, LABEL)
+downloads = no_downloads
+explain_labels = no_explanation

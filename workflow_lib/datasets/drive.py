@@ -1,11 +1,11 @@
 """DRIVE: 40 fundus photographs with vessels and the camera's field of view (Staal et al. 2004)."""
 
 import re
-from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 
 from workflow_lib.cases import Case, LabelMap, Reading
-from workflow_lib.datasets._format import Options, layout_error, single_channel_faults
+from workflow_lib.datasets._format import Options, layout_error, no_downloads, no_explanation, single_channel_faults
 from workflow_lib.datasets._layouts import images_in, subfolder
 
 LABEL = "DRIVE"
@@ -66,16 +66,6 @@ def _numbered(folder: Path | None) -> dict[str, Path]:
     return {match[1]: path for name, path in found.items() if (match := _NUMBER.fullmatch(name))}
 
 
-def option_faults(options: Options) -> list[str]:
-    """Return a fault where channels are chosen: a case has one image."""
-    return single_channel_faults(LABEL, options)
-
-
-def downloads(root: Path, url: str | None) -> None:
-    """Return None: the data are given out after registration only."""
-    return
-
-
-def explain_labels(values: Collection[float]) -> str:
-    """Return an empty text: with the threshold every value is one of the two."""
-    return ""
+option_faults = partial(single_channel_faults, LABEL)
+downloads = no_downloads
+explain_labels = no_explanation

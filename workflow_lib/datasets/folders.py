@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from workflow_lib.cases import Case, LabelMap, Reading
-from workflow_lib.datasets._format import Options, layout_error, single_channel_faults
+from workflow_lib.datasets._format import Options, layout_error, no_downloads, single_channel_faults
 from workflow_lib.datasets._layouts import is_image, natural, stem
 from workflow_lib.errors import Faults, UserError
 from workflow_lib.sections.files import CASE, Files
@@ -169,11 +169,6 @@ def option_faults(options: Options) -> list[str]:
     return missing + single_channel_faults(LABEL, options)
 
 
-def downloads(root: Path, url: str | None) -> None:
-    """Return None: the images are the user's own."""
-    return
-
-
 def explain_labels(values: Collection[float]) -> str:
     """Recognise masks of 0 and 255 for which 1 was declared, and grey edges."""
     if set(values) == {0.0, 255.0}:
@@ -181,3 +176,6 @@ def explain_labels(values: Collection[float]) -> str:
     if 255.0 in values and len(values) > 2:
         return "a mask with grey edges, as lossy compression and resizing leave them. Give files.threshold, such as 127"
     return ""
+
+
+downloads = no_downloads

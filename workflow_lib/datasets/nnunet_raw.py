@@ -1,11 +1,11 @@
 """Datasets in the raw layout of nnU-Net, version 2: DatasetNNN_Name with dataset.json, imagesTr, labelsTr."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from workflow_lib.cases import Case, LabelMap, Reading
-from workflow_lib.datasets._format import Options, layout_error
+from workflow_lib.datasets._format import Options, layout_error, no_downloads, no_explanation
 from workflow_lib.datasets._layouts import (
     below,
     channel_list_faults,
@@ -190,11 +190,5 @@ def option_faults(options: Options) -> list[str]:
     return channel_list_faults(options)
 
 
-def downloads(root: Path, url: str | None) -> None:
-    """Return None: such a dataset is the user's own."""
-    return
-
-
-def explain_labels(values: Collection[float]) -> str:
-    """Return an empty text: the allowed values are what dataset.json says."""
-    return ""
+downloads = no_downloads
+explain_labels = no_explanation
