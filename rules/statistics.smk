@@ -13,6 +13,7 @@ rule statistics:
             "signed_rank.csv",
             "friedman.csv",
             "ranking.csv",
+            "surface.csv",
         ),
         record=f"{RESULTS}/records/statistics/{{dataset}}.json",
     log:

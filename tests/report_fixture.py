@@ -73,7 +73,23 @@ def make_dataset(
                 recall, precision = (float(1 / (1 + np.exp(-(level + 0.6 * difficulty[label][i] + n)))) for n in noise[:, i])
                 rows.append(_score(name, loss, fold_of[case], case, label, sizes[label][i], recall, precision))
     rows.sort(key=lambda r: (r["loss"], r["fold"], r["case"], r["class"]))
-    columns = ["dataset", "loss", "fold", "case", "class", "kind", "tp", "fp", "fn", "dsc", "precision", "recall", "note"]
+    columns = [
+        "dataset",
+        "loss",
+        "fold",
+        "case",
+        "class",
+        "kind",
+        "tp",
+        "fp",
+        "fn",
+        "dsc",
+        "precision",
+        "recall",
+        "hd95",
+        "nsd",
+        "note",
+    ]
     write(folder / f"scores/{name}.csv", columns, rows)
     scores = pd.DataFrame(rows)
     _write_statistics(folder, name, foreground, losses, scores, folds)
@@ -128,7 +144,8 @@ def _score(name: str, loss: str, fold: int, case: str, label: str, size: int, re
     fn, fp = size - tp, round(tp * (1 / precision - 1))
     row = {"dataset": name, "loss": loss, "fold": fold, "case": case, "class": label, "kind": "class"}
     row |= {"tp": tp, "fp": fp, "fn": fn, "dsc": 2 * tp / (2 * tp + fp + fn), "precision": tp / (tp + fp)}
-    return {**row, "recall": tp / (tp + fn), "note": ""}
+    overlap = 2 * tp / (2 * tp + fp + fn)
+    return {**row, "recall": tp / (tp + fn), "hd95": 20 * (1 - overlap), "nsd": overlap**0.5, "note": ""}
 
 
 def _write_statistics(

@@ -8,7 +8,7 @@ import numpy as np
 from workflow_lib.cases import Case, Reading
 from workflow_lib.errors import UserError
 from workflow_lib.pictures import is_picture, read_picture, read_picture_mask, write_picture_labels
-from workflow_lib.volumes import Volume, read_channels, read_volume, write_labels
+from workflow_lib.volumes import Volume, read_channels, read_header, read_volume, write_labels
 
 _ABOVE = 255
 """Value of a mask above its threshold."""
@@ -63,6 +63,11 @@ def read_image(case: Case, reading: Reading) -> Image:
     # One channel, the usual case, is not copied.
     data = first.data[..., np.newaxis] if len(volumes) == 1 else np.stack([volume.data for volume in volumes], axis=-1)
     return Image(data, first.spacing, first.orientation)
+
+
+def read_spacing(case: Case) -> tuple[float, ...]:
+    """Return the voxel size of a case in mm per axis, from its first image's header; of pictures 1."""
+    return (1.0, 1.0) if is_picture(case.images[0]) else read_header(case.images[0]).spacing
 
 
 def read_mask(case: Case, reading: Reading) -> np.ndarray:

@@ -15,6 +15,7 @@ from workflow_lib.errors import Faults
 from workflow_lib.sections._section import Section
 from workflow_lib.sections.augmentation import Augmentation
 from workflow_lib.sections.cross_validation import CrossValidation
+from workflow_lib.sections.evaluation import Evaluation
 from workflow_lib.sections.files import Files
 from workflow_lib.sections.network import Network
 from workflow_lib.sections.phantom import Phantom
@@ -114,6 +115,7 @@ class Dataset(Section):
     network: Network = Field(Network(), description="The network.")
     training: Training = Field(description="One training.")
     prediction: Prediction = Field(description="Prediction of whole cases.")
+    evaluation: Evaluation = Field(Evaluation(), description="Scores beside the overlap.")
     statistics: Statistics = Field(Statistics(), description="Tests and intervals.")
 
     @field_validator("losses")
@@ -145,7 +147,7 @@ class Dataset(Section):
 NOTE = "x-"
 """Beginning of keys at the top that hold what a study's file says once and uses several times (YAML anchors)."""
 
-SECTIONS = ("cross_validation", "preprocessing", "augmentation", "network", "training", "prediction", "statistics")
+SECTIONS = ("cross_validation", "preprocessing", "augmentation", "network", "training", "prediction", "evaluation", "statistics")
 """Sections that stand at the top for all datasets, and in a dataset for that one."""
 
 

@@ -181,7 +181,9 @@ class Plan:
         return settings, []
 
     def _evaluate(self, name: str, loss: str, fold: int) -> tuple[dict[str, Any], list[Code]]:
-        return {"dataset": name, "loss": loss, "fold": fold, "field_of_view": self.datasets[name].field_of_view}, []
+        dataset = self.datasets[name]
+        settings = {"dataset": name, "loss": loss, "fold": fold, "field_of_view": dataset.field_of_view}
+        return settings | {"evaluation": _plain(dataset.evaluation)}, []
 
     def _collect(self, name: str) -> tuple[dict[str, Any], list[Code]]:
         return {"dataset": name, "losses": self.losses(name), "folds": len(self.folds(name))}, []

@@ -17,7 +17,7 @@ LOSSES = ["dice", "focal"]
 def complete():
     return pd.DataFrame(
         [
-            ("set", loss, fold, case, name, "class", 1, 2, 3, 0.1 + 0.2, 1 / 3, 0.25, "")
+            ("set", loss, fold, case, name, "class", 1, 2, 3, 0.1 + 0.2, 1 / 3, 0.25, 3.5, 0.75, "")
             for loss in LOSSES
             for case, fold in FOLDS.items()
             for name in ("kidney", "tumour")
@@ -44,7 +44,7 @@ def test_scores_come_back_as_they_were(tmp_path):
     pd.testing.assert_frame_equal(back, frame, check_exact=True, check_dtype=False)
     assert [str(back[c].dtype) for c in ("fold", "tp", "dsc")] == ["int64", "int64", "float64"]
     text = (tmp_path / "scores.csv").read_bytes()
-    assert text.startswith(b"dataset,loss,fold,case,class,kind,tp,fp,fn,dsc,precision,recall,note\n")
+    assert text.startswith(b"dataset,loss,fold,case,class,kind,tp,fp,fn,dsc,precision,recall,hd95,nsd,note\n")
     assert b"\r" not in text
     assert b",0.30000000000000004," in text
 
@@ -150,7 +150,7 @@ def test_another_fold_than_the_tables_is_named():
 def test_many_faults_are_cut_short():
     folds = {f"case_{i}": i % 2 + 1 for i in range(100)}
     frame = complete().iloc[:0]
-    rows = [("s", "dice", folds[c], c, "kidney", "class", 1, 1, 1, 0.5, 0.5, 0.5, "") for c in folds if c != "case_1"]
+    rows = [("s", "dice", folds[c], c, "kidney", "class", 1, 1, 1, 0.5, 0.5, 0.5, 1.0, 0.5, "") for c in folds if c != "case_1"]
     frame = pd.DataFrame(rows + rows, columns=list(COLUMNS))
     with pytest.raises(Faults) as raised:
         check_complete(frame, ["dice"], folds)

@@ -29,7 +29,7 @@ def scores(losses, cases=20, folds=5, seed=0):
             for step, loss in enumerate(losses):
                 dsc, precision, recall = np.clip(level + 0.02 * step + rng.normal(0, 0.05, 3), 0, 1)
                 head = ("set", loss, case % folds + 1, f"case{case:03d}", name, "class", 5, 1, 1)
-                rows.append((*head, dsc, precision, recall, ""))
+                rows.append((*head, dsc, precision, recall, 20 * (1 - dsc), dsc, ""))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -213,8 +213,36 @@ def test_columns_are_those_of_the_contract():
         "hodges_lehmann_high,rank_biserial,cliffs_delta,a12,wins,ties,losses",
         "friedman": "class,n,k,chi2,p,f,p_f,kendalls_w",
         "ranking": "class,loss,rank,mean_rank,share_rank_1,share_rank_2,share_rank_3",
+        "surface": "loss,class,cases,failures,hd95_median,hd95_low,hd95_high,nsd_mean,nsd_low,nsd_high",
     }
-    assert [len(table) for table in tables.values()] == [18, 90, 6, 6, 2, 6]
+    assert [len(table) for table in tables.values()] == [18, 90, 6, 6, 2, 6, 6]
+
+
+def test_surface_distances_count_failures_as_infinitely_far():
+    frame = scores(["a", "b"], cases=9, folds=3)
+    part = frame.index[(frame["loss"] == "a") & (frame["class"] == "tumour")]
+    frame.loc[part[0], ["hd95", "nsd", "note"]] = [math.nan, math.nan, "both empty"]
+    frame.loc[part[1:4], "hd95"] = math.nan
+    frame.loc[part[1:4], "nsd"] = 0.0
+    frame.loc[part[1:4], "note"] = "empty prediction"
+    row = one(computed(frame, ["a", "b"])["surface"], loss="a", **{"class": "tumour"})
+    assert (row["cases"], row["failures"]) == (8, 3)
+    far = [*frame.loc[part[4:], "hd95"], *[math.inf] * 3]
+    assert row["hd95_median"] == pytest.approx(np.median(far))
+    assert row["hd95_low"] <= row["hd95_median"]
+    assert math.isnan(row["hd95_high"])  # in some samples most cases are failures
+    assert row["nsd_mean"] == pytest.approx(frame.loc[part[1:], "nsd"].sum() / 8)
+    frame.loc[part[1:7], "hd95"] = math.nan
+    assert math.isnan(one(computed(frame, ["a"])["surface"], **{"class": "tumour"})["hd95_median"])
+    other = one(computed(frame, ["a", "b"])["surface"], loss="b", **{"class": "tumour"})
+    assert (other["cases"], other["failures"]) == (9, 0)
+    assert other["hd95_low"] <= other["hd95_median"] <= other["hd95_high"]
+
+
+def test_no_surface_distances_no_table():
+    frame = scores(["a", "b"])
+    frame[["hd95", "nsd"]] = math.nan
+    assert computed(frame, ["a", "b"])["surface"].empty
 
 
 def test_missing_trainings_leave_the_rest_as_it_is():

@@ -8,8 +8,9 @@ import pandas as pd
 from workflow_lib.errors import Faults, UserError
 from workflow_lib.evaluation.frames import read_frame, write_frame
 from workflow_lib.evaluation.metrics import METRICS
+from workflow_lib.evaluation.surface import SURFACE_METRICS
 
-COLUMNS = ("dataset", "loss", "fold", "case", "class", "kind", "tp", "fp", "fn", "dsc", "precision", "recall", "note")
+COLUMNS = ("dataset", "loss", "fold", "case", "class", "kind", "tp", "fp", "fn", *METRICS, *SURFACE_METRICS, "note")
 
 _COUNTS = ("fold", "tp", "fp", "fn")
 _SHOWN = 20  # faults of a kind that are told one by one
@@ -32,7 +33,7 @@ def read_scores(path: str | Path) -> pd.DataFrame:
         raise UserError(f"{path} lacks the columns {', '.join(missing)}. Delete it and run the step that makes it again.")
     frame = frame[list(COLUMNS)]
     try:
-        return frame.astype(dict.fromkeys(_COUNTS, "int64") | dict.fromkeys(METRICS, "float64"))
+        return frame.astype(dict.fromkeys(_COUNTS, "int64") | dict.fromkeys((*METRICS, *SURFACE_METRICS), "float64"))
     except (ValueError, TypeError) as error:
         raise UserError(f"{path} holds something else than a number ({error}). Delete it and make it again.") from error
 

@@ -86,6 +86,8 @@ def _dataset(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
         "figures": _figures(sources, dataset, index, before),
         "friedman": details.friedman(sources, dataset),
         "means": score_tables.means_table(sources, dataset),
+        "surface": details.surface_table(sources, dataset),
+        "tolerance": f"{float(settings['evaluation']['tolerance']):g}",
         "pairs": details.pairs_table(sources, dataset),
         "data": data,
         "division": division.describe(sources, study, dataset),

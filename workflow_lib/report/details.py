@@ -41,6 +41,42 @@ def gaps(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, str]:
     return missing
 
 
+def surface_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return HD95 and NSD per loss and class, or None where they were not measured."""
+    path = f"statistics/{dataset['name']}/surface.csv"
+    rows = sources.rows(path)
+    if not rows:
+        return None
+    labels = {loss["name"]: loss["label"] for loss in dataset["losses"]}
+    lines = []
+    for row in rows:
+        far, low, high = (number(row[f"hd95_{part}"]) for part in ("median", "low", "high"))
+        nsd, nsd_low, nsd_high = (number(row[f"nsd_{part}"]) for part in ("mean", "low", "high"))
+        lines.append(
+            {
+                "label": labels.get(row["loss"], row["loss"]),
+                "class": row["class"],
+                "hd95": {"text": f"{_distance(far)} [{_distance(low)}, {_distance(high)}]", "sort": full(far)},
+                "nsd": {
+                    "text": f"{display.number(nsd)} [{display.number(nsd_low)}, {display.number(nsd_high)}]",
+                    "sort": full(nsd),
+                },
+                "cases": row["cases"],
+                "failures": row["failures"],
+            }
+        )
+    return {
+        "rows": lines,
+        "csv": sources.csv_link(path),
+        "csv_name": f"{dataset['name']}_surface.csv",
+        "source": sources.source(path),
+    }
+
+
+def _distance(value: float) -> str:
+    return f"{value:.1f}" if math.isfinite(value) else "∞"
+
+
 def friedman(sources: Sources, dataset: Mapping[str, Any]) -> list[str]:
     """Return a sentence per class on the test of all losses together."""
     sentences = []

@@ -13,8 +13,9 @@ from workflow_lib.statistics.intervals import bootstrap_means, fold_means, means
 from workflow_lib.statistics.paired import signed_rank_tests
 from workflow_lib.statistics.ranking import ranking_table
 from workflow_lib.statistics.ranksum import ranksum_tests
+from workflow_lib.statistics.surface import surface_table
 
-STEMS = ("means", "fold_means", "ranksum", "signed_rank", "friedman", "ranking")
+STEMS = ("means", "fold_means", "ranksum", "signed_rank", "friedman", "ranking", "surface")
 """Names of the tables, and of their files without '.csv'."""
 
 
@@ -30,7 +31,8 @@ def compute(frame: pd.DataFrame, losses: Sequence[str], settings: Mapping[str, A
     classes = class_names(frame)
     confidence = float(settings["confidence"])
     per_fold = fold_means(frame, losses, classes)
-    bootstrap = bootstrap_means(frame, losses, classes, int(settings["bootstrap"]), seed)
+    samples = int(settings["bootstrap"])
+    bootstrap = bootstrap_means(frame, losses, classes, samples, seed)
     means = means_table(frame, per_fold, bootstrap, losses, classes, confidence, settings.get("interval_over") == "cases")
     return {
         "means": means,
@@ -39,6 +41,7 @@ def compute(frame: pd.DataFrame, losses: Sequence[str], settings: Mapping[str, A
         "signed_rank": signed_rank_tests(frame, losses, classes, confidence),
         "friedman": friedman_tests(frame, losses, classes),
         "ranking": ranking_table(means, bootstrap, losses, classes),
+        "surface": surface_table(frame, losses, classes, samples, confidence, seed),
     }
 
 

@@ -1,13 +1,18 @@
 """Score the predictions of one loss and fold against the ground truth, on the original grids."""
 
+import math
 from pathlib import Path
 
-from workflow_lib.casefiles import prediction_name, read_field_of_view, read_mask, read_prediction
+import numpy as np
+
+from workflow_lib.casefiles import prediction_name, read_field_of_view, read_mask, read_prediction, read_spacing
 from workflow_lib.cases import Case
 from workflow_lib.errors import Faults, UserError
 from workflow_lib.evaluation.metrics import score_case
 from workflow_lib.evaluation.scores import write_scores
+from workflow_lib.evaluation.surface import SURFACE_METRICS, surface_scores
 from workflow_lib.folds import read_folds, split_cases
+from workflow_lib.sections.evaluation import Evaluation
 from workflow_lib.steps._command import Context, Countdown, run
 from workflow_lib.steps._study import Cases, read_cases
 
@@ -22,23 +27,30 @@ def work(context: Context) -> None:
     missing = [name for name, file in files.items() if not file.is_file()]
     if missing:
         raise Faults(f"{folder} lacks predictions; delete the folder and run the prediction again:", missing)
+    evaluation = Evaluation.model_validate(settings["evaluation"])
     rows = []
     countdown = Countdown()
     for number, name in enumerate(names, start=1):
         head = {"dataset": settings["dataset"], "loss": settings["loss"], "fold": settings["fold"], "case": name}
-        rows += [head | row for row in _score(study, study.cases[name], files[name], settings["field_of_view"])]
+        scored = _score(study, study.cases[name], files[name], settings["field_of_view"], evaluation)
+        rows += [head | row for row in scored]
         countdown.say(number, len(names), name)
     write_scores(context.path("scores"), rows)
 
 
-def _score(study: Cases, case: Case, prediction: Path, inside_view: bool) -> list[dict[str, object]]:
+def _score(study: Cases, case: Case, prediction: Path, inside_view: bool, evaluation: Evaluation) -> list[dict[str, object]]:
     try:
         truth = study.labels.to_classes(read_mask(case, study.reading))
         predicted = study.labels.to_classes(read_prediction(prediction))
         view = read_field_of_view(case) if inside_view else None
-        if view is not None and truth.shape == predicted.shape:
-            truth, predicted = truth[view], predicted[view]
-        return score_case(truth, predicted, study.labels)
+        if view is not None and truth.shape == predicted.shape == view.shape:
+            # Background in both: it counts nowhere, and the shape that surfaces need stays.
+            truth, predicted = np.where(view, truth, np.uint8(0)), np.where(view, predicted, np.uint8(0))
+        overlap = score_case(truth, predicted, study.labels)
+        if not evaluation.surface:
+            return [row | dict.fromkeys(SURFACE_METRICS, math.nan) for row in overlap]
+        surfaces = surface_scores(truth, predicted, study.labels, read_spacing(case), evaluation.tolerance)
+        return [row | surface for row, surface in zip(overlap, surfaces, strict=True)]
     except UserError as error:
         raise UserError(f"{case.id}: {error} (mask {', '.join(map(str, case.masks))}, prediction {prediction})") from error
 

@@ -1,0 +1,51 @@
+"""HD95 and NSD of every loss over the cases, with bootstrap intervals; failures counted, never left out in silence."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from workflow_lib.evaluation.metrics import BOTH_EMPTY
+from workflow_lib.seeds import generator
+
+COLUMNS = (
+    *("loss", "class", "cases", "failures", "hd95_median", "hd95_low", "hd95_high"),
+    *("nsd_mean", "nsd_low", "nsd_high"),
+)
+
+
+def surface_table(
+    frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str], samples: int, confidence: float, seed: int
+) -> pd.DataFrame:
+    """Return one row per loss and class; none where the scores hold no surface distances.
+
+    `cases` are those where a mask is not empty, `failures` those of them where one of the two masks is: there HD95 counts as
+    infinitely far and NSD as 0. The median of HD95 is NaN where half of the cases or more are failures; so is a bound that
+    falls among them. Intervals are percentiles of `samples` bootstrap samples of the cases, the same draws for every loss.
+    """
+    if frame["nsd"].isna().all():
+        return pd.DataFrame(columns=list(COLUMNS))
+    rows = []
+    ends = 100 * np.array([(1 - confidence) / 2, (1 + confidence) / 2])
+    for loss in losses:
+        for name in classes:
+            found = frame[(frame["loss"] == loss) & (frame["class"] == name) & (frame["note"] != BOTH_EMPTY)].sort_values("case")
+            nsd = found["nsd"].to_numpy(float)
+            far = np.where(found["hd95"].isna(), np.inf, found["hd95"].to_numpy(float))
+            if not len(found) or np.isnan(nsd).any():
+                rows.append((loss, name, 0, 0, *[math.nan] * 6))
+                continue
+            draws = generator(seed, "surface", len(found)).integers(0, len(found), size=(samples, len(found)))
+            medians = np.median(far[draws], axis=1)
+            # Bounds that are drawn values: interpolation cannot cross to infinity.
+            low, high = np.percentile(medians, ends, method="nearest")
+            nsd_low, nsd_high = np.percentile(nsd[draws].mean(axis=1), ends)
+            distances = [_finite(value) for value in (np.median(far), low, high)]
+            failures = int(np.isinf(far).sum())
+            rows.append((loss, name, len(found), failures, *distances, float(nsd.mean()), float(nsd_low), float(nsd_high)))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _finite(value: float) -> float:
+    return float(value) if math.isfinite(value) else math.nan
