@@ -8,7 +8,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import ndimage
 
 OUTSIDE = 255
 """Class of a voxel outside the volume. It belongs to no class: one-hot encoded it is zero everywhere."""
@@ -16,9 +15,6 @@ OUTSIDE = 255
 MARGIN = 14
 """Voxels around what a patch reads so that the spline's coefficients equal the whole volume's: their memory fades by 2 - sqrt(3)
 a voxel, 1e-8 over 14."""
-
-POINTS = 100_000
-"""About so many voxels are interpolated at once: their coordinates stay in the processor's cache."""
 
 
 def rotation_matrix(angles: Sequence[float]) -> np.ndarray:
@@ -31,36 +27,6 @@ def rotation_matrix(angles: Sequence[float]) -> np.ndarray:
     around_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     around_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
     return np.asarray(around_x @ around_y @ around_z)
-
-
-def patch_coordinates(
-    patch: Sequence[int],
-    rows: slice,
-    matrix: np.ndarray,
-    centre: Sequence[float],
-    displacement: np.ndarray | None = None,
-) -> np.ndarray:
-    """Return where the voxels of some rows (first axis) of a patch are read: (axes, rows, ...) float64, in voxels.
-
-    coordinate = (voxel - middle of the patch + displacement) matrix + centre.
-    """
-    dimensions = len(patch)
-    offsets = [np.arange(size) - (size - 1) / 2 for size in patch]
-    offsets[0] = offsets[0][rows]
-    grids = np.meshgrid(*offsets, indexing="ij", sparse=True)
-    coordinates = np.empty((dimensions, *(len(offset) for offset in offsets)))
-    if displacement is None:
-        for target in range(dimensions):
-            # Sums of sparse grids grow to full size in the last step only.
-            coordinates[target] = sum(grids[axis] * matrix[axis, target] for axis in range(dimensions)) + centre[target]
-        return coordinates
-    displaced = [grids[axis] + displacement[axis, rows] for axis in range(dimensions)]
-    for target in range(dimensions):
-        coordinates[target] = centre[target]
-        for axis in range(dimensions):
-            if matrix[axis, target] != 0:
-                coordinates[target] += displaced[axis] * matrix[axis, target]
-    return coordinates
 
 
 def read_window(
@@ -101,22 +67,38 @@ def warp(
 
     `centre` is in the block's voxels. What lies outside the block counts as outside the volume.
     """
-    splines = np.stack(
-        [
-            ndimage.spline_filter(np.ascontiguousarray(image[..., channel]), 3, output=np.float32, mode="mirror")
-            for channel in range(image.shape[-1])
-        ]
-    )
-    warped = np.empty((*patch, image.shape[-1]), dtype=np.float32)
-    labels = np.empty(tuple(patch), dtype=np.uint8)
-    # Some rows of the patch at a time, so that their coordinates stay in the processor's cache.
-    step = max(1, POINTS // math.prod(patch[1:]))
-    for first in range(0, patch[0], step):
-        rows = slice(first, min(first + step, patch[0]))
-        coordinates = patch_coordinates(patch, rows, matrix, centre, displacement)
-        for channel, spline in enumerate(splines):
-            warped[rows, ..., channel] = ndimage.map_coordinates(
-                spline, coordinates, order=3, output=np.float32, mode="constant", cval=0.0, prefilter=False
-            )
-        ndimage.map_coordinates(classes, coordinates, order=0, output=labels[rows], mode="constant", cval=OUTSIDE)
-    return warped, labels
+    # Compiled on first use: only a training pays for it, and no program that merely imports this module.
+    from workflow_lib.augmentation import _kernels
+
+    dimensions = len(patch)
+    spare = 3 - dimensions  # a plane is a volume of one slice
+    block = (1,) * spare + classes.shape
+    whole = (1,) * spare + tuple(patch)
+    turned = np.eye(3)
+    turned[spare:, spare:] = matrix
+    middle = np.zeros(3)
+    middle[spare:] = centre
+    moves = np.zeros((3, 0, 0, 0), np.float32)
+    if displacement is not None:
+        moves = np.zeros((3, *whole), np.float32)
+        moves[spare:] = displacement.reshape(dimensions, *whole)
+    warped = np.empty((*whole, image.shape[-1]), dtype=np.float32)
+    labels = np.empty(whole, dtype=np.uint8)
+    plain = np.ascontiguousarray(classes).reshape(block)
+    _kernels.read_warped(spline_coefficients(image).reshape(-1, *block), plain, warped, labels, turned, middle, moves, OUTSIDE)
+    return warped.reshape(*patch, image.shape[-1]), labels.reshape(tuple(patch))
+
+
+def spline_coefficients(image: np.ndarray) -> np.ndarray:
+    """Return the coefficients of the cubic spline through an image (…, channels), mirrored at its ends: (channels, …) float32."""
+    from workflow_lib.augmentation import _kernels
+
+    coefficients = np.ascontiguousarray(np.moveaxis(image, -1, 0), dtype=np.float32)
+    if coefficients is image or np.shares_memory(coefficients, image):
+        coefficients = coefficients.copy()
+    shape = coefficients.shape
+    for axis in range(1, len(shape) - 1):
+        lines, width = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
+        _kernels.filter_planes(coefficients.reshape(lines, shape[axis], width))
+    _kernels.filter_lines(coefficients.reshape(-1, shape[-1]))
+    return coefficients
