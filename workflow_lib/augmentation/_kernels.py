@@ -1,28 +1,14 @@
-"""Compiled loops of the spatial augmentation: the cubic spline's coefficients, and reading it at any coordinates.
-
-Compiled by numba at the first use and kept beside the source (or in the user's cache folder). Without fast-math no operation
-is reordered or fused, so that the same numbers come out on every processor. The interpreter's lock is released.
-"""
-
-from collections.abc import Callable
-from typing import TypeVar, cast
+"""Compiled loops of the spatial augmentation: the cubic spline's coefficients, and reading it at any coordinates."""
 
 import numpy as np
 from numba import njit
 
-_Function = TypeVar("_Function", bound=Callable[..., None])
+from workflow_lib.compiled import compiled
+
 _POLE = 3.0**0.5 - 2.0
 """Pole of the recursive filter that turns samples into coefficients of a cubic spline (Unser 1999)."""
 _SIDE_BY_SIDE = 16
 """Lines of the last axis that are filtered together; with them the buffer stays in the processor's first cache."""
-
-
-def _compiled(function: _Function) -> _Function:
-    try:
-        return cast(_Function, njit(nogil=True, cache=True, error_model="numpy")(function))
-    except RuntimeError:
-        # No folder can be written: compiled anew in every process, which takes some seconds.
-        return cast(_Function, njit(nogil=True, error_model="numpy")(function))
 
 
 @njit(inline="always", error_model="numpy")
@@ -103,7 +89,7 @@ def _filter(block: np.ndarray, state: np.ndarray) -> None:
             block[i, k] = state[k]
 
 
-@_compiled
+@compiled
 def filter_planes(data: np.ndarray) -> None:
     """Replace the samples of `data` (lines, n, width) float32 by spline coefficients along the middle axis, mirrored."""
     if data.shape[1] > 1:
@@ -112,7 +98,7 @@ def filter_planes(data: np.ndarray) -> None:
             _filter(block, state)
 
 
-@_compiled
+@compiled
 def filter_lines(data: np.ndarray) -> None:
     """Replace the samples of `data` (lines, n) float32 by spline coefficients along the last axis, mirrored.
 
@@ -134,7 +120,7 @@ def filter_lines(data: np.ndarray) -> None:
                 data[first + line, i] = buffer[i, line]
 
 
-@_compiled
+@compiled
 def read_warped(
     splines: np.ndarray,
     classes: np.ndarray,

@@ -113,6 +113,8 @@ class Blender:
         self._weights = list(itertools.product(*axes))
         self._added = np.zeros(len(self.starts), dtype=bool)
         self._sum = np.zeros((*shape, n_classes), dtype=np.float32)
+        # The same memory with three axes, the last one of columns and classes together.
+        self._joined = self._sum.reshape(*((1,) * (3 - len(shape))), *shape[:-1], shape[-1] * n_classes)
 
     def add(self, index: int, prediction: np.ndarray) -> None:
         """Add the prediction (*patch, n_classes) of the patch at `starts[index]`. Each patch once, in any order."""
@@ -122,26 +124,19 @@ class Blender:
         if self._added[index]:
             raise ValueError(f"patch {index} was added before")
         self._added[index] = True
-        inside = prediction[self._inside]
-        window = tuple(slice(first, first + side) for first, side in zip(self.starts[index], inside.shape[:-1], strict=True))
-        _add_weighted(self._sum[window], inside, self._weights[index])
+        # Compiled on first use, and imported here: a program that only lays out a grid shall not pay for it.
+        from workflow_lib.inference import _kernels
+
+        inside = np.ascontiguousarray(prediction[self._inside], dtype=np.float32)
+        classes, planes = inside.shape[-1], (1,) * (4 - inside.ndim)
+        start = np.array([*(0 for _ in planes), *self.starts[index]], dtype=np.int64) * [1, 1, classes]
+        weights = [np.ones(1), *self._weights[index]][-3:]
+        first, second, third = (np.asarray(weight, np.float32) for weight in weights)
+        rows, columns = (*planes, *inside.shape)[:2], inside.shape[-2] * classes
+        _kernels.add_weighted(self._joined, start, inside.reshape(*rows, columns), first, second, np.repeat(third, classes))
 
     def result(self) -> np.ndarray:
         """Return the joined predictions, (*shape, n_classes) float32. Raises ValueError while a patch is missing."""
         if not self._added.all():
             raise ValueError(f"{int((~self._added).sum())} of {len(self.starts)} patches were not added")
         return self._sum
-
-
-def _add_weighted(total: np.ndarray, values: np.ndarray, weights: tuple[np.ndarray, ...]) -> None:
-    """Add `values` times the outer product of the axes' weights to `total`, plane by plane of the first axis.
-
-    The weights of a plane are repeated for the classes beforehand: loops over a short last axis are slow in NumPy.
-    """
-    plane = weights[1] if len(weights) == 2 else np.multiply.outer(weights[1], weights[2])
-    plane = np.repeat(plane[..., None], values.shape[-1], axis=-1).astype(np.float32)
-    product = np.empty_like(plane)
-    for row, value, weight in zip(total, values, weights[0].astype(np.float32), strict=True):
-        np.multiply(value, plane, out=product)
-        product *= weight
-        row += product
