@@ -25,8 +25,11 @@ def add_weighted(
 def most_probable(probabilities: np.ndarray, classes: np.ndarray) -> None:
     """Write the index of the highest value of each row (voxels, n) to `classes` (voxels) uint8; of equal ones the first."""
     for voxel in range(probabilities.shape[0]):
-        best = 0
+        best, highest = 0, probabilities[voxel, 0]
         for index in range(1, probabilities.shape[1]):
-            if probabilities[voxel, index] > probabilities[voxel, best]:
-                best = index
+            value = probabilities[voxel, index]
+            # Two selections instead of a branch, which would often be guessed wrong.
+            higher = value > highest
+            highest = value if higher else highest
+            best = index if higher else best
         classes[voxel] = best
