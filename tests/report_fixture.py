@@ -116,6 +116,7 @@ def _write_cases(folder: Path, name: str, classes: Sequence[str], ids: Sequence[
         "channels",
         "spacing",
         "orientation",
+        "labels",
         "image_dtype",
         "mask_dtype",
         "intensity_min",

@@ -269,12 +269,12 @@ def test_table(tmp_path):
     with open(tmp_path / "cases.csv", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert list(rows[0]) == [
-        *("case", "status", "reason", "note", "group", "part", "shape", "channels", "spacing", "orientation"),
+        *("case", "status", "reason", "note", "group", "part", "shape", "channels", "spacing", "orientation", "labels"),
         *("image_dtype", "mask_dtype", "intensity_min", "intensity_max"),
         *("voxels_background", "voxels_kidney", "voxels_tumour", "share_background", "share_kidney", "share_tumour"),
     ]
     assert list(rows[0].values()) == [
-        *("a", "included", "", "", "", "", "4x5x6", "1", "3x1.5x1.5", "RAS", "int16", "uint8", "0.0", "119.0"),
+        *("a", "included", "", "", "", "", "4x5x6", "1", "3x1.5x1.5", "RAS", "0, 1, 2", "int16", "uint8", "0.0", "119.0"),
         *("116", "3", "1", repr(116 / 120), "0.025", repr(1 / 120)),
     ]
     assert (rows[1]["status"], rows[1]["mask_dtype"], rows[1]["share_kidney"]) == ("fault", "", "")

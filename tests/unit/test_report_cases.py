@@ -25,7 +25,11 @@ def table(*named):
             total *= side
         voxels = {"background": total - lesion, "lesion": lesion}
         facts = {"shape": shape, "spacing": (1.0,) * len(shape), "channels": 1, "intensity_min": 0.0, "intensity_max": 255.0}
-        findings.append(Finding(tuple(faults), voxels=voxels, image_dtype="uint8", mask_dtype="uint8", orientation="", **facts))
+        findings.append(
+            Finding(
+                tuple(faults), voxels=voxels, image_dtype="uint8", mask_dtype="uint8", labels="0, 255", orientation="", **facts
+            )
+        )
     rows = [check.csv_row(row) for row in check.decide(cases, findings, LABELS)]
     return pd.DataFrame(rows, columns=check.columns(LABELS))
 
@@ -53,7 +57,7 @@ def test_a_line_for_every_case_and_no_column_that_says_nothing():
     assert [row["case"] for row in shown["rows"]] == ["a", "<script>alert(1)</script>", "c"]
     assert [row["fault"] for row in shown["rows"]] == [False, False, True]
     assert shown["unit"] == "pixels"
-    assert "Group" in shown["heads"]
+    assert {"Group", "Label values"} <= set(shown["heads"])
     assert not {">Spacing", "Orientation", "Comes as"} & set(shown["heads"])
     assert all(len(row["cells"]) == len(shown["heads"]) - 1 for row in shown["rows"])
 

@@ -167,7 +167,7 @@ def pooled_shares(rows: Sequence[CaseRow]) -> dict[str, float]:
 
 def columns(labels: LabelMap) -> list[str]:
     """Return the columns of cases.csv."""
-    fixed = ["case", "status", "reason", "note", "group", "part", "shape", "channels", "spacing", "orientation"]
+    fixed = ["case", "status", "reason", "note", "group", "part", "shape", "channels", "spacing", "orientation", "labels"]
     counts = [f"{kind}_{name}" for kind in ("voxels", "share") for name in labels.names]
     return [*fixed, "image_dtype", "mask_dtype", "intensity_min", "intensity_max", *counts]
 
@@ -192,6 +192,7 @@ def csv_row(row: CaseRow) -> dict[str, object]:
         "channels": found.channels,
         "spacing": joined_numbers(found.spacing) if found.spacing else None,
         "orientation": found.orientation,
+        "labels": found.labels,
         "image_dtype": found.image_dtype,
         "mask_dtype": found.mask_dtype,
         "intensity_min": found.intensity_min,

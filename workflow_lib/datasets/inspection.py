@@ -22,6 +22,9 @@ SPACING_TOLERANCE = 1e-3
 POSITION_TOLERANCE = 0.1
 """Largest distance between the same corner voxel of an image and its mask, as a share of the smallest voxel side."""
 
+MOST_VALUES = 20
+"""Values of a mask that are listed; one with more is no mask of classes."""
+
 Explain = Callable[[Collection[float]], str]
 """Tells from the values of a mask what it is, where some are undeclared; a format's `explain_labels`."""
 Progress = Callable[[int, int, str], None]
@@ -32,8 +35,9 @@ Progress = Callable[[int, int, str], None]
 class Finding:
     """What was found of one case; what could not be read is None or empty.
 
-    Shape in voxels and spacing in mm (pixels of pictures: 1), in the axes of the file; `voxels` counts each class, background
-    included; `sha256` has a digest for every file (as text) that can be read.
+    Shape in voxels and spacing in mm (pixels of pictures: 1), in the axes of the file; `labels` are the values in the mask, as
+    text and at most 20; `voxels` counts each class, background included; `sha256` has a digest for every file (as text) that can
+    be read.
     """
 
     faults: tuple[str, ...] = ()
@@ -43,6 +47,7 @@ class Finding:
     channels: int | None = None
     image_dtype: str | None = None
     mask_dtype: str | None = None
+    labels: str = ""
     intensity_min: float | None = None
     intensity_max: float | None = None
     voxels: Mapping[str, int] = field(default_factory=dict)
@@ -125,7 +130,8 @@ def inspect_case(case: Case, labels: LabelMap, reading: Reading, explain: Explai
         faults += [fault for path, mask in masks for fault in _label_faults(path, _value_counts(mask.data), labels, explain)]
         facts["mask_dtype"] = "/".join(dict.fromkeys(str(mask.dtype) for _, mask in masks))
         if len({mask.data.shape for _, mask in masks}) == 1:
-            facts["voxels"] = _class_counts(_value_counts(joined([mask.data for _, mask in masks])), labels)
+            counts = _value_counts(joined([mask.data for _, mask in masks]))
+            facts |= {"voxels": _class_counts(counts, labels), "labels": _shown_values(counts)}
     for path, mask in masks:
         faults += _grid_faults(*images[0], path, mask) if images else []
     faults += _view_faults(case, images[0] if images else None)
@@ -176,6 +182,11 @@ def _value_counts(mask: np.ndarray) -> dict[float, int]:
         for value, count in zip(*np.unique(plane, return_counts=True), strict=True):
             totals[float(value)] = totals.get(float(value), 0) + int(count)
     return totals
+
+
+def _shown_values(counts: Mapping[float, int]) -> str:
+    more = ", ..." if len(counts) > MOST_VALUES else ""
+    return joined_numbers(sorted(counts)[:MOST_VALUES], ", ") + more
 
 
 def _class_counts(counts: Mapping[float, int], labels: LabelMap) -> dict[str, int]:

@@ -12,7 +12,7 @@ from workflow_lib.files import write_text
 TEXT = frozenset(
     (
         *("dataset", "loss", "label", "case", "class", "kind", "note", "metric", "row", "column", "mark", "sign", "best"),
-        *("status", "shape", "spacing", "orientation", "image_dtype", "mask_dtype", "group", "part"),
+        *("status", "shape", "spacing", "orientation", "labels", "image_dtype", "mask_dtype", "group", "part"),
         *("verdict", "reason", "published_p", "published_mark", "ours_mark", "agree"),
     )
 )

@@ -62,6 +62,7 @@ def _cells(row: Mapping[Hashable, Any], classes: Sequence[str], unit: str) -> di
         ">Shape": _cell(str(row["shape"]).replace("x", " × "), "n nowrap"),
         ">Spacing": _cell(spacing.replace("x", " × "), "n nowrap"),
         "Orientation": _cell(str(row["orientation"])),
+        "Label values": _cell(str(row["labels"])),
         "Stored as: image / mask": _cell(" / ".join(filter(None, (str(row["image_dtype"]), str(row["mask_dtype"]))))),
         ">Intensities": _cell(f"{low:.4g} to {high:.4g}" if math.isfinite(low + high) else "", "n nowrap"),
     }
