@@ -6,6 +6,7 @@ import pytest
 
 from tests.report_fixture import HOSTILE, PAPER_LOSSES, make_dataset
 from workflow_lib.evaluation.frames import read_frame
+from workflow_lib.evaluation.imbalance import percent, pooled_shares
 from workflow_lib.figures import distributions, imbalance, ranking, recall_precision, style, text, training_curves
 
 LOSSES = dict(list(PAPER_LOSSES.items())[:3])
@@ -114,11 +115,11 @@ def test_pooled_shares_weigh_the_cases_by_their_voxels():
             "voxels_t": [10, 10, 9],
         }
     )
-    assert imbalance.pooled_shares(cases, ["bg", "t"]) == pytest.approx({"bg": 1080 / 1100, "t": 20 / 1100})
+    assert pooled_shares(cases, ["bg", "t"]) == pytest.approx({"bg": 1080 / 1100, "t": 20 / 1100})
 
 
 def test_shares_in_words():
-    assert [imbalance.percent(x) for x in (0.9755, 0.0199, 0.00462, 1.234e-5)] == ["97.55", "1.99", "0.462", "0.00123"]
+    assert [percent(x) for x in (0.9755, 0.0199, 0.00462, 1.234e-5)] == ["97.55", "1.99", "0.462", "0.00123"]
 
 
 def test_text_is_never_mathematics_and_never_longer_than_its_place():

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -44,3 +46,17 @@ def test_no_import_points_upwards(root, path):
     above = order[: order.index(own) + 1]
     for module in imported(path):
         assert room_of(module) in above, f"{own} may not import {module}"
+
+
+HEAVY = {"tensorflow", "keras", "miscnn", "numba"}
+LIGHT = {"report_page": {"matplotlib", "statsmodels", "scipy.stats"}, "inspect": {"pandas", "matplotlib"}, "check": {"pandas"}}
+"""What a step that runs often, or that somebody waits for, must not load either."""
+STEPS = sorted(path.stem for path in (PACKAGE_FOLDER / "steps").glob("[a-z]*.py"))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_loads_no_more_than_it_needs_to_start(step):
+    unwanted = sorted(HEAVY | LIGHT.get(step, set()))
+    code = f"import sys, workflow_lib.steps.{step}; print(*[name for name in {unwanted} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=PACKAGE_FOLDER.parent, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -8,7 +8,6 @@ import numpy as np
 
 from workflow_lib import networks
 from workflow_lib.errors import UserError
-from workflow_lib.inference import _kernels
 from workflow_lib.inference.grid import Blender, Blending, cut_patch
 from workflow_lib.sections.network import Network
 
@@ -59,6 +58,8 @@ def predict_case(
     blending: Blending = "miscnn",
 ) -> np.ndarray:
     """Return the most probable class of each voxel, (*axes,) uint8; of equal ones the first. Arguments as in `probabilities`."""
+    from workflow_lib.inference import _kernels
+
     blended = probabilities(model, image, patch, overlap, batch_size, blending)
     classes = np.empty(blended.shape[:-1], dtype=np.uint8)
     _kernels.most_probable(blended.reshape(-1, blended.shape[-1]), classes.reshape(-1))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workflow_lib.figures.imbalance import one_in, percent, pooled_shares, unit_of
+from workflow_lib.evaluation.imbalance import one_in, percent, pooled_shares, unit_of
 from workflow_lib.report.text import full, grouped
 
 

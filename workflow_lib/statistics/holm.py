@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from statsmodels.stats.multitest import multipletests
 
 LEVELS = ((0.001, "‡"), (0.01, "**"), (0.05, "*"))
 """The marks of the paper: the first level that p is below."""
@@ -15,6 +14,9 @@ def adjust(p: Sequence[float] | np.ndarray) -> np.ndarray:
 
     NaN stays NaN and does not count as a test; statsmodels would count it.
     """
+    # Imported here: statsmodels takes a second, and the report needs the marks below only.
+    from statsmodels.stats.multitest import multipletests
+
     values = np.asarray(p, dtype=float)
     adjusted = np.full(values.shape, np.nan)
     valid = ~np.isnan(values)

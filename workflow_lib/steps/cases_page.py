@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from workflow_lib.datasets.check import columns, csv_row
+from workflow_lib.evaluation.imbalance import unit_of
 from workflow_lib.figures import imbalance, style
 from workflow_lib.files import write_text
 from workflow_lib.report.cases_page import build
@@ -35,7 +36,7 @@ def _figure(table: pd.DataFrame, names: tuple[str, ...], seed: int) -> bytes:
         return b""
     with tempfile.TemporaryDirectory() as folder:
         stem = Path(folder) / "imbalance"
-        style.save(imbalance.draw(table, names, seed, imbalance.unit_of(table)), stem)
+        style.save(imbalance.draw(table, names, seed, unit_of(table)), stem)
         return stem.with_suffix(".svg").read_bytes()
 
 

@@ -11,6 +11,7 @@ from workflow_lib.casefiles import prediction_name, read_field_of_view, read_ima
 from workflow_lib.cases import Case
 from workflow_lib.errors import UserError
 from workflow_lib.evaluation.frames import read_frame
+from workflow_lib.evaluation.imbalance import unit_of
 from workflow_lib.evaluation.scores import read_scores
 from workflow_lib.figures import (
     distributions,
@@ -22,7 +23,6 @@ from workflow_lib.figures import (
     style,
     training_curves,
 )
-from workflow_lib.figures.imbalance import unit_of
 from workflow_lib.files import write_json
 from workflow_lib.steps._command import Context, run, say
 from workflow_lib.steps._study import Cases, read_cases
