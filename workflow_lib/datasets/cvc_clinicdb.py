@@ -20,7 +20,10 @@ FIRST_FRAMES = (
     *(1, 26, 51, 68, 79, 104, 127, 152, 178, 200, 206, 228, 253, 278, 298),
     *(318, 343, 364, 384, 409, 429, 448, 467, 479, 504, 529, 547, 572, 592),
 )
-"""First frame of each of the 29 sequences, from the description that comes with the dataset; the last frame is 612."""
+"""First frame of each of the 29 sequences as the dataset's description lists them; the last frame is 612.
+
+Of these, the sequences 1-25, 51-67 and 104-126 were checked against the frames themselves.
+"""
 FRAMES = 612
 
 INSTRUCTIONS = f"""\
