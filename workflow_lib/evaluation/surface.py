@@ -83,15 +83,19 @@ def boundary(mask: np.ndarray) -> np.ndarray:
 
 
 def directed_distances(start: np.ndarray, target: np.ndarray, shape: Sequence[int], spacing: Sequence[float]) -> np.ndarray:
-    """Return the distance of every voxel of `start` to the nearest of `target`, in mm; both flat indices, ascending."""
-    from scipy.spatial import cKDTree
+    """Return the distance of every voxel of `start` to the nearest of `target`, in mm; both flat indices, ascending, not empty.
 
-    # Most voxels of a good prediction's surface lie on the other surface: only the rest need a search.
-    away = np.setdiff1d(start, target, assume_unique=True)
-    distances = np.zeros(len(start))
-    if len(away):
-        positions, goals = (
-            np.stack(np.unravel_index(part, shape), axis=1) * np.asarray(spacing, float) for part in (away, target)
-        )
-        distances[: len(away)] = cKDTree(goals).query(positions)[0]
-    return distances
+    By a distance transform in the box of both: its cost does not depend on how far off or how many the voxels are, where the
+    search in a tree takes minutes for the scattered prediction of a network that has learned nothing.
+    """
+    from workflow_lib.evaluation import _kernels
+
+    starts, targets = (np.stack(np.unravel_index(part, shape)) for part in (start, target))
+    low = np.minimum(starts.min(axis=1), targets.min(axis=1))
+    size = np.maximum(starts.max(axis=1), targets.max(axis=1)) + 1 - low
+    spare = 3 - len(shape)  # a plane is a volume of one slice
+    mask = np.zeros(tuple(size), bool)
+    mask[tuple(targets - low[:, None])] = True
+    squared = np.empty((1,) * spare + mask.shape, np.float32)
+    _kernels.squared_distances(mask.reshape(squared.shape), np.array([1.0] * spare + list(spacing), float), squared)
+    return np.sqrt(squared.reshape(mask.shape)[tuple(starts - low[:, None])].astype(np.float64))
