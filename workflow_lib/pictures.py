@@ -119,6 +119,11 @@ def read_picture_mask(path: str | Path, threshold: float | None) -> np.ndarray:
         )
     mask = pixels[..., 0]
     if threshold is not None:
+        if threshold >= 1 and mask.max() == 1:
+            raise UserError(
+                f"{path}: a mask of 0 and 1, where values above {threshold:g} count: nothing of it would be left. "
+                "Store its masks with 255 in place of 1, or read the dataset with `format: folders` and these classes."
+            )
         return np.where(mask > threshold, np.uint8(255), np.uint8(0))
     if mask.dtype.kind == "f":
         if not np.all((mask == np.trunc(mask)) & (np.abs(mask) < 2**53)):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from workflow_lib.datasets import _archives
 from workflow_lib.datasets._archives import unpack
 from workflow_lib.errors import UserError
 
@@ -100,6 +101,42 @@ def test_claims_beyond_the_archive_and_the_disk(tmp_path, target, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(UserError, match="are free"):
         unpack(made, target)
+    assert tree(target) == {}
+
+
+def test_what_a_bomb_claims_is_seen_before_it_is_unpacked(tmp_path, target, monkeypatch):
+    members = [member(f"zeros {number}", bytes(2_000_000)) for number in range(10)]
+    bomb = archive(tmp_path / "bomb.tar", *members, compress=True)
+    read: list[str] = []
+
+    def note(info):
+        read.append(info.name)
+        return ""
+
+    monkeypatch.setattr(_archives, "_fault", note)
+    with pytest.raises(UserError, match="claim to hold"):
+        unpack(bomb, target)
+    assert len(read) < len(members)
+
+
+def test_more_members_than_anyone_needs(tmp_path, target, monkeypatch):
+    monkeypatch.setattr(_archives, "MOST_MEMBERS", 3)
+    unpack(archive(tmp_path / "three.tar", *(member(f"{n}") for n in range(3))), target)
+    shutil.rmtree(target)
+    target.mkdir()
+    with pytest.raises(UserError, match="more than 3 members"):
+        unpack(archive(tmp_path / "four.tar", *(member(f"{n}") for n in range(4))), target)
+    assert tree(target) == {}
+
+
+@pytest.mark.parametrize(
+    "headers", [{"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}, {"GNU.sparse.map": "0,1", "GNU.sparse.size": "9"}]
+)
+def test_files_with_holes(tmp_path, target, headers):
+    info, content = member("holes", b"1\n0\n1\n" + bytes(600))
+    info.pax_headers = headers
+    with pytest.raises(UserError, match="holes"):
+        unpack(archive(tmp_path / "a.tar", (info, content)), target)
     assert tree(target) == {}
 
 

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 
 from tests.report_fixture import HOSTILE, PAPER_LOSSES, make_dataset
 from workflow_lib.evaluation.frames import read_frame
@@ -104,6 +106,71 @@ def test_shares_of_ranks_fill_the_bar(draw):
     assert len(axes.patches) == 9
     widths = np.array([patch.get_width() for patch in axes.patches]).reshape(3, 3)
     np.testing.assert_allclose(widths.sum(axis=1), 100)
+
+
+def case_table(shares, status="included"):
+    """Return cases.csv of cases of 10 000 pixels; `shares` holds the foreground classes of each case."""
+    whole = np.column_stack([1 - np.sum(shares, axis=1), shares])
+    columns = {f"share_k{k}": whole[:, k] for k in range(whole.shape[1])}
+    columns |= {f"voxels_k{k}": np.round(whole[:, k] * 10_000) for k in range(whole.shape[1])}
+    return pd.DataFrame({"case": [f"c{n:04}" for n in range(len(whole))], "status": status, **columns})
+
+
+def many_cases(cases, classes):
+    """Return a table of cases with random shares of `classes` classes, background included, every one absent somewhere."""
+    rng = np.random.default_rng(classes)
+    shares = 10 ** rng.uniform(-5, -1.3, (cases, classes - 1))
+    shares[np.arange(classes - 1) % cases, np.arange(classes - 1)] = 0
+    return case_table(shares), [f"k{k}" for k in range(classes)]
+
+
+def strips(axes):
+    return [line for line in axes.lines if line.get_marker() == "."]
+
+
+def test_every_share_is_a_point_and_the_line_is_the_pooled_share():
+    table = pd.concat([case_table([[0.02], [0.0], [0.004]]), case_table([[0.9]], "excluded")])
+    axes = imbalance.draw(table, ["k0", "k1"], unit="pixels").axes[0]
+    assert sorted(np.asarray(strips(axes)[1].get_xdata()).tolist()) == pytest.approx([0.4, 2.0])
+    lines = [np.asarray(line.get_xdata()).tolist() for line in axes.lines if line.get_marker() != "."]
+    assert lines == [pytest.approx([99.2] * 2), pytest.approx([0.8] * 2)]
+    texts = [t.get_text() for t in axes.texts]
+    assert texts == ["99.20 %", "0.8 % (1 in 125)", "absent in 1 of 3"]
+    assert axes.get_xlabel() == "Share of a case's pixels (%), 3 cases; black line: all cases pooled"
+
+
+@pytest.mark.parametrize(("cases", "classes"), [(4, 2), (60, 5), (1000, 15)])
+def test_any_number_of_cases_and_classes_is_legible(cases, classes, tmp_path):
+    table, names = many_cases(cases, classes)
+    figure = imbalance.draw(table, names)
+    axes = figure.axes[0]
+    FigureCanvasAgg(figure).draw()
+    texts = [text for text in axes.texts if text.get_text().startswith("absent")]
+    assert len(texts) == classes - 1
+    right = max(text.get_window_extent().x1 for text in texts)
+    points = np.concatenate([axes.transData.transform(line.get_xydata()) for line in strips(axes)])
+    assert right < points[:, 0].min()
+    assert points[:, 0].max() < axes.get_window_extent().x1
+    svg, png = style.save(imbalance.draw(table, names), tmp_path / "a")
+    assert svg.stat().st_size < 1_000_000
+    again = style.save(imbalance.draw(table, names), tmp_path / "b")
+    assert [svg.read_bytes(), png.read_bytes()] == [path.read_bytes() for path in again]
+
+
+def test_no_class_is_drawn_in_a_colour_that_paper_swallows():
+    table, names = many_cases(20, 15)
+    for line in strips(imbalance.draw(table, names).axes[0]):
+        red, green, blue = to_rgb(line.get_color())
+        # The contrast of WCAG; 2 is below what text needs, but these are dots with a label beside them.
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (red, green, blue)]
+        assert 1.05 / (0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05) > 2
+
+
+def test_a_dataset_without_foreground_or_without_cases_draws(tmp_path):
+    empty = case_table([[0.0], [0.0]])
+    texts = [t.get_text() for t in imbalance.draw(empty, ["k0", "k1"]).axes[0].texts]
+    assert texts == ["100.00 %", "absent in 2 of 2"]
+    style.save(imbalance.draw(empty.assign(status="excluded"), ["k0", "k1"]), tmp_path / "none")
 
 
 def test_pooled_shares_weigh_the_cases_by_their_voxels():

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
 
 from workflow_lib.figures import error_maps, style
 
@@ -21,6 +22,26 @@ def test_colours_of_right_missed_and_marked_by_mistake():
 def test_outside_the_field_of_view_nothing_is_judged():
     view = np.array([[0, 0, 0, 1]], bool)
     assert error_maps.error_map(TRUTH, PREDICTION, view).tolist() == [[[64, 64, 64]] * 3 + [[0, 0, 0]]]
+
+
+def test_numbers_count_as_masks_and_shapes_must_agree():
+    expected = error_maps.error_map(TRUTH, PREDICTION).tolist()
+    assert error_maps.error_map(TRUTH.astype(np.uint8), 7 * PREDICTION.astype(np.int16)).tolist() == expected
+    for other in (PREDICTION.T, PREDICTION[:, :1]):
+        with pytest.raises(ValueError, match="differ in shape"):
+            error_maps.error_map(TRUTH, other)
+    with pytest.raises(ValueError, match="differ in shape"):
+        error_maps.error_map(TRUTH, PREDICTION, np.ones((2, 4), bool))
+
+
+def test_every_pixel_of_random_masks_has_its_colour():
+    rng = np.random.default_rng(0)
+    truth, prediction, view = rng.random((3, 40, 30)) > 0.5
+    colours = {(1, 1): (255, 255, 255), (0, 1): (255, 0, 255), (1, 0): (0, 127, 0), (0, 0): (0, 0, 0)}
+    drawn = error_maps.error_map(truth, prediction, view)
+    for row, column in np.ndindex(truth.shape):
+        judged = colours[int(truth[row, column]), int(prediction[row, column])]
+        assert tuple(drawn[row, column]) == (judged if view[row, column] else (64, 64, 64))
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3])
@@ -51,6 +72,82 @@ def test_a_panel_per_loss_and_the_errors_in_it(losses, tmp_path):
     style.save(figure, tmp_path / "figure")
 
 
+def case_of(shape, title="", losses=("Dice", "Tversky"), view=None):
+    truth = np.zeros(shape, np.uint8)
+    truth[2:5, 3:6] = 2
+    return error_maps.Picture(truth[..., None], truth, dict.fromkeys(losses, np.roll(truth, 1, 0)), view, title)
+
+
+def test_several_cases_stand_below_one_another(tmp_path):
+    seen = np.ones((10, 12), bool)
+    seen[:, 0] = False
+    losses = [f"Asymmetric unified focal loss {n}" for n in range(6)]
+    cases = [case_of((10, 12), "Worst: $a_1", losses, seen), case_of((30, 12), "Median: b", losses), case_of((8, 20), "", losses)]
+    figure = error_maps.draw_cases(cases, 2)
+    assert len(figure.axes) == 3 * 8
+    assert [text.get_text() for text in figure.texts] == ["Worst: \\$a_1", "Median: b"]
+    for number, case in enumerate(cases):
+        mask = case.truth == 2
+        drawn = figure.axes[8 * number + 2].images[0].get_array()
+        np.testing.assert_array_equal(drawn, error_maps.error_map(mask, np.roll(mask, 1, 0), case.view))
+    FigureCanvasAgg(figure).draw()
+    bounds = [box for box in (axes.get_tightbbox() for axes in figure.axes) if box is not None]
+    assert len(bounds) == 24
+    for first, second in itertools.pairwise(range(0, 25, 8)):
+        above, below = bounds[first:second], bounds[second : second + 8]
+        assert not below or min(box.y0 for box in above) >= max(box.y1 for box in below)
+    titles = [text.get_window_extent() for text in figure.texts]
+    assert titles[1].y1 <= min(box.y0 for box in bounds[:8])
+    assert titles[1].y0 >= max(box.y1 for box in bounds[8:16])
+    for axes, case in zip(figure.axes[::8], cases, strict=True):  # pixels are square
+        box = axes.get_window_extent()
+        assert box.height / box.width == pytest.approx(case.truth.shape[0] / case.truth.shape[1])
+    drawn_first = [path.read_bytes() for path in style.save(figure, tmp_path / "a")]
+    assert drawn_first == [path.read_bytes() for path in style.save(error_maps.draw_cases(cases, 2), tmp_path / "b")]
+
+
+def test_cases_have_the_same_losses():
+    for cases in ([], [case_of((10, 12)), case_of((10, 12), losses=("Dice",))]):
+        with pytest.raises(ValueError, match="same losses"):
+            error_maps.draw_cases(cases, 2)
+
+
+def test_the_file_holds_no_colours_but_those_of_the_legend(tmp_path):
+    """Smoothing would invent some: pixels inside the panels of the saved file are checked, at the resolution of the page."""
+    rng = np.random.default_rng(3)
+    truth, prediction = (rng.random((2, 700, 900)) > 0.5).astype(np.uint8)
+    figure = error_maps.draw(truth[..., None], truth, {"Dice": prediction}, 1)
+    box = figure.axes[2].get_position()
+    _, png = style.save(figure, tmp_path / "figure")
+    with Image.open(png) as opened:
+        page = np.asarray(opened.convert("RGB"))
+    rows, columns = page.shape[:2]
+    panel = page[
+        int((1 - box.y1) * rows) + 2 : int((1 - box.y0) * rows) - 2, int(box.x0 * columns) + 2 : int(box.x1 * columns) - 2
+    ]
+    expected = {(255, 255, 255), (255, 0, 255), (0, 127, 0), (0, 0, 0)}
+    assert {tuple(colour) for colour in np.unique(panel.reshape(-1, 3), axis=0).tolist()} == expected
+
+
+def test_real_pictures_with_synthetic_predictions(shared_data, tmp_path):
+    folder = shared_data / "DRIVE" / "training"
+    if not folder.is_dir():
+        pytest.skip("no DRIVE here")
+    image, truth, view = (np.asarray(Image.open(min((folder / part).iterdir()))) for part in ("images", "1st_manual", "mask"))
+    vessels, seen = (truth > 0).astype(np.uint8), view > 0
+    figure = error_maps.draw(image, vessels, {"Synthetic: shifted": np.roll(vessels, 2, axis=1)}, 1, seen)
+    np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), image)
+    drawn = np.asarray(figure.axes[2].images[0].get_array())
+    colours, counts = np.unique(drawn.reshape(-1, 3), axis=0, return_counts=True)
+    areas = {tuple(colour): int(count) for colour, count in zip(colours.tolist(), counts, strict=True)}
+    shifted = np.roll(vessels, 2, axis=1)
+    assert areas[255, 255, 255] == np.sum(vessels * shifted * seen)
+    assert areas[255, 0, 255] == np.sum((1 - vessels) * shifted * seen)
+    assert areas[0, 127, 0] == np.sum(vessels * (1 - shifted) * seen)
+    assert areas[64, 64, 64] == np.sum(~seen)
+    style.save(figure, tmp_path / "figure")
+
+
 def test_the_labels_fit_below_their_panels():
     names = ["Asymmetric Unified Focal loss", "Dilated balanced cross entropy loss", "Dice", "Tversky"]
     truth = np.zeros((40, 40), np.uint8)
@@ -70,3 +167,9 @@ def test_the_caption_says_which_case_and_why():
     assert "the case of median DSC of vessel" in text
     assert "outside the field of view" in text
     assert "the configuration names" in error_maps.caption(["Dice loss"], "vessel", "DRIVE", "a", None)
+
+
+def test_the_caption_of_several_cases_names_each_and_the_rule():
+    text = error_maps.caption_of_cases(["Dice loss"], "polyp", "CVC", [("worst", "12"), ("median", "7"), ("best", "300")])
+    assert "from top to bottom worst (12), median (7), best (300) by the DSC of polyp" in text
+    assert "c) Dice loss. Class polyp: white, found" in text

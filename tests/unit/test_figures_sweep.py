@@ -1,10 +1,12 @@
 """Sweeps are found by what differs, and drawn over the numbers."""
 
+import itertools
 import math
 from typing import Any
 
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from workflow_lib.figures import style, sweep
 from workflow_lib.losses import registry
@@ -92,3 +94,52 @@ def test_missing_scores_leave_points_out_and_break_nothing(tmp_path):
     empty = sweep.draw(frame.iloc[:0], ["tumour"], found, labels, {DBCE: "DBCE"}, style.loss_colours(names))
     assert empty.axes[0].texts[0].get_text() == "no scores"
     assert "radius of the DBCE" in sweep.caption(found, "Toy", {DBCE: "DBCE"})
+
+
+def swept(loss, parameter, values, mean=0.5, ci95=0.1):
+    """Return a figure of one class over the values of one parameter, and the names of the losses."""
+    entries = [entry(f"v{value:g}", loss, **{parameter: value}) for value in values]
+    names = [e["name"] for e in entries]
+    frame = pd.DataFrame([{"loss": n, "class": "tumour", "metric": "dsc", "mean": mean, "ci95": ci95} for n in names])
+    labels = dict(zip(names, names, strict=True))
+    return sweep.draw(frame, ["tumour"], find_sweeps(entries), labels, {loss: "Swept loss"}, style.loss_colours(names))
+
+
+@pytest.mark.parametrize(
+    ("loss", "parameter", "values", "scale"),
+    [
+        ("focal", "gamma", [0.1, 0.5, 5.0], "log"),
+        ("focal", "gamma", [0.5, 1.0, 5.0], "linear"),  # a decade, not more
+        ("focal", "gamma", [0.0, 0.1, 5.0], "linear"),  # zero has no logarithm
+        (DBCE, "radius", [1.0, 5.0, 30.0], "linear"),  # a length
+    ],
+)
+def test_the_axis_is_logarithmic_where_that_helps(loss, parameter, values, scale):
+    assert swept(loss, parameter, values).axes[0].get_xscale() == scale
+
+
+def test_an_unknown_interval_has_no_bar():
+    def ends(ci95):
+        container: Any = swept(DBCE, "radius", [1, 2, 3], ci95=ci95).axes[0].containers[0]
+        return [[float(y) for _, y in segment] for segment in container.lines[2][0].get_segments()]
+
+    assert ends(0.1) == [pytest.approx([0.4, 0.6])] * 3
+    assert ends(math.nan) == [[]] * 3
+
+
+def test_the_legend_tells_the_curve_from_the_lines():
+    names = [e["name"] for e in ENTRIES]
+    labels = dict(zip(names, names, strict=True))
+    figure = sweep.draw(means(names, ["a"]), ["a"], find_sweeps(ENTRIES), labels, {DBCE: "DBCE"}, style.loss_colours(names))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["DBCE", "cross_entropy", "dice"]
+
+
+def test_values_close_together_do_not_run_into_each_other():
+    axes = swept(DBCE, "radius", [0, 1, 2, 3, 4, 5, 8, 13, 21, 34]).axes[0]
+    figure: Any = axes.figure
+    FigureCanvasAgg(figure).draw()
+    assert len(axes.get_xticks()) == 10
+    shown = [label for label in axes.get_xticklabels() if label.get_text()]
+    assert {"0", "8", "13", "21", "34"} <= {label.get_text() for label in shown}
+    boxes = [label.get_window_extent() for label in shown]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))

@@ -810,3 +810,13 @@ def test_drive(shared_data):
         assert mask.shape == (584, 565)
         assert set(np.unique(mask)) == {0, 255}
         np.testing.assert_array_equal(mask, np.asarray(Image.open(folder / name).convert("L")))
+
+
+def test_a_mask_of_zero_and_one_below_the_threshold_is_told(tmp_path):
+    path = tmp_path / "mask.png"
+    Image.fromarray(np.eye(4, dtype=np.uint8)).save(path)
+    with pytest.raises(UserError, match="a mask of 0 and 1, where values above 127 count"):
+        read_picture_mask(path, 127)
+    assert read_picture_mask(path, 0.5).max() == 255
+    Image.fromarray(np.zeros((4, 4), dtype=np.uint8)).save(path)
+    assert read_picture_mask(path, 127).max() == 0

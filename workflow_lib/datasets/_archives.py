@@ -1,6 +1,7 @@
 """Unpacking a tar archive that nobody vouches for: all of it below one folder, or nothing."""
 
 import gzip
+import os
 import shutil
 import tarfile
 import unicodedata
@@ -81,7 +82,7 @@ def _unpack(archive: Path, file: IO[bytes] | gzip.GzipFile, folder: Path) -> Non
     headers: Any = _Headers(file)
     with tarfile.open(fileobj=headers, mode="r:") as tar:
         members = list(_wanted(archive, tar))
-        _check_sizes(archive, members, folder)
+        _check_space(members, folder)
         _check_twins(archive, members)
         for member in members:
             target = folder.joinpath(*PurePosixPath(member.name).parts)
@@ -103,16 +104,23 @@ def _copy(source: IO[bytes], output: IO[bytes], size: int) -> None:
             raise EOFError("its end is missing")
         output.write(chunk)
         left -= len(chunk)
+    output.flush()
+    os.fsync(output.fileno())
 
 
 def _wanted(archive: Path, tar: tarfile.TarFile) -> Iterable[tarfile.TarInfo]:
     """Yield the members after looking at their kinds and names."""
+    total, most = 0, LARGEST_RATIO * archive.stat().st_size
     for number, member in enumerate(tar, start=1):
         if number > MOST_MEMBERS:
             raise _unsafe(archive, f"it has more than {MOST_MEMBERS} members")
         fault = _fault(member)
         if fault:
             raise _unsafe(archive, f"its member {member.name[:200]!r} {fault}")
+        # At once: to come to the next header, a compressed archive is unpacked as far as this one says.
+        total += member.size
+        if total > most:
+            raise _unsafe(archive, f"its {archive.stat().st_size} bytes claim to hold {total}, or more")
         if not PurePosixPath(member.name).name.startswith("._"):
             yield member
 
@@ -131,10 +139,8 @@ def _fault(member: tarfile.TarInfo) -> str:
     return "has a negative size" if member.size < 0 else ""
 
 
-def _check_sizes(archive: Path, members: Iterable[tarfile.TarInfo], folder: Path) -> None:
+def _check_space(members: Iterable[tarfile.TarInfo], folder: Path) -> None:
     total = sum(member.size for member in members)
-    if total > LARGEST_RATIO * archive.stat().st_size:
-        raise _unsafe(archive, f"its {archive.stat().st_size} bytes claim to hold {total}")
     free = shutil.disk_usage(folder).free
     if total > free:
         raise UserError(

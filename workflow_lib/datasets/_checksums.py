@@ -28,27 +28,35 @@ class Checksums:
         path = self._root / FILE
         if not path.exists():
             return {}
-        content = read_json(path)
-        entries = content if isinstance(content, dict) else {}
-        for name, entry in entries.items():
-            if not isinstance(entry, dict) or not isinstance(entry.get("sha256"), str) or not isinstance(entry.get("bytes"), int):
-                raise UserError(f"{path}: the entry {name!r} is not as this program writes it. Restore the file, or delete it.")
-        return entries
+        try:
+            entries = read_json(path)
+            sound = isinstance(entries, dict) and all(map(_is_entry, entries.values()))
+        except UnicodeDecodeError:
+            sound = False
+        if not sound:
+            raise UserError(f"{path} is not as this program writes it. Restore it; or delete it, and every file counts as new.")
+        return dict(entries)
+
+    def seems_same(self, name: str) -> bool:
+        """Return whether a file has a record, and the length and time that it says."""
+        entry = self._entries.get(name)
+        try:
+            found = (self._root / name).stat()
+        except OSError:
+            return False
+        return entry is not None and (found.st_size, found.st_mtime_ns) == (entry["bytes"], entry.get("mtime_ns"))
 
     def state(self, name: str) -> State:
-        """Compare a file with its record: missing, new (no record), same or changed."""
+        """Compare a file with its record: missing, new (no record), same or changed. Raises OSError if it cannot be read."""
         path = self._root / name
         if not path.is_file():
             return "missing"
         entry = self._entries.get(name)
         if entry is None:
             return "new"
-        found = path.stat()
-        if found.st_size != entry["bytes"]:
-            return "changed"
-        if found.st_mtime_ns == entry.get("mtime_ns"):
+        if self.seems_same(name):
             return "same"
-        if sha256_file(path) != entry["sha256"]:
+        if path.stat().st_size != entry["bytes"] or sha256_file(path) != entry["sha256"]:
             return "changed"
         self.record(name, entry["sha256"])
         return "same"
@@ -72,3 +80,7 @@ class Checksums:
             if self._entries != self._written:
                 write_json(self._root / FILE, self._entries)
                 self._written = dict(self._entries)
+
+
+def _is_entry(entry: object) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("sha256"), str) and isinstance(entry.get("bytes"), int)

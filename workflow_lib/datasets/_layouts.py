@@ -2,11 +2,13 @@
 
 import json
 import re
+import reprlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from workflow_lib.errors import UserError
+from workflow_lib.errors import Faults, UserError
 from workflow_lib.pictures import is_picture
 
 LARGEST_DESCRIPTION = 64 << 20
@@ -14,11 +16,62 @@ LARGEST_DESCRIPTION = 64 << 20
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii")
 
+_LONGEST_CLASS_NAME = 100
+_MOST_FAULTS = 20
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel, _BRIEF.maxdict, _BRIEF.maxlist, _BRIEF.maxstring = 3, 8, 8, 60
 
-def natural(text: str) -> tuple[tuple[int, int, str], ...]:
+
+def natural(text: str) -> tuple[tuple[int, int, str, str], ...]:
     """Return the key by which names are sorted as people do: 2 before 10."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", text)
-    return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part.casefold()) for part in parts)
+    return tuple(_natural_part(part) for part in re.findall(r"[0-9]+|[^0-9]+", text))
+
+
+def _natural_part(part: str) -> tuple[int, int, str, str]:
+    if part[0] not in "0123456789":
+        return 1, 0, part.casefold(), part
+    # By length, then as text: the same order as by value, for numbers of any length (int() refuses very long ones).
+    digits = part.lstrip("0")
+    return 0, len(digits), digits, part
+
+
+def entries(folder: Path) -> list[Path]:
+    """Return what lies in a folder, in natural order; nothing if it is no folder.
+
+    Raises UserError where it cannot be listed, or where a name is no text, so that no file of ours could tell it.
+    """
+    if not folder.is_dir():
+        return []
+    try:
+        paths = sorted(folder.iterdir(), key=lambda path: natural(path.name))
+    except OSError as error:
+        raise UserError(f"{folder} cannot be listed: {error.strerror}.") from error
+    unreadable = [ascii(path.name) for path in paths if not is_text(path.name)]
+    if unreadable:
+        raise UserError(f"{folder}: names that are not UTF-8: {', '.join(unreadable[:5])}. Rename or remove these files.")
+    return paths
+
+
+def is_text(name: str) -> bool:
+    """Say whether a name can be written to a text file: no bytes that are not UTF-8, no half of a pair of surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def shown(value: object) -> str:
+    """Return a value of a JSON file as it stands there, cut short where it is long or nested deeply."""
+    return _BRIEF.repr(value)[:300]
+
+
+def raise_faults(heading: str, faults: list[str]) -> None:
+    """Raise Faults of all faults, the first twenty in words, if there are any."""
+    if faults:
+        more = [f"and {len(faults) - _MOST_FAULTS} more"] if len(faults) > _MOST_FAULTS else []
+        raise Faults(heading, [*faults[:_MOST_FAULTS], *more])
+
+
+def is_class_name(name: object) -> bool:
+    """Say whether a value of a JSON file can be the name of a class or channel: text of one line that can be shown."""
+    return isinstance(name, str) and 0 < len(name.strip()) <= _LONGEST_CLASS_NAME and name.strip().isprintable()
 
 
 def stem(name: str) -> str:
@@ -38,16 +91,16 @@ def is_image(path: Path) -> bool:
 def images_in(folder: Path) -> dict[str, Path]:
     """Return the images of a folder by their names without ending, in natural order.
 
-    Raises UserError where two files differ in the ending only: which of the two is meant cannot be told.
+    Raises Faults where files differ in the ending only: which of the two is meant cannot be told.
     """
     found: dict[str, Path] = {}
-    if not folder.is_dir():
-        return found
-    for path in sorted(folder.iterdir(), key=lambda path: natural(path.name)):
+    faults = []
+    for path in entries(folder):
         if is_image(path):
             other = found.setdefault(stem(path.name), path)
             if other != path:
-                raise UserError(f"{folder}: {other.name} and {path.name} have the same name. Remove one of the two.")
+                faults.append(f"{other.name} and {path.name} have the same name. Remove one of the two")
+    raise_faults(f"{folder}: files that cannot be told apart:", faults)
     return found
 
 
@@ -65,9 +118,7 @@ def subfolder(root: Path, *candidates: str) -> Path | None:
 def _child(folder: Path, name: str) -> Path | None:
     if (folder / name).is_dir():
         return folder / name
-    if not folder.is_dir():
-        return None
-    return next((path for path in sorted(folder.iterdir()) if path.name.lower() == name.lower() and path.is_dir()), None)
+    return next((path for path in entries(folder) if path.name.lower() == name.lower() and path.is_dir()), None)
 
 
 def read_description(path: Path, what: str) -> dict[str, Any]:
@@ -87,7 +138,7 @@ def read_description(path: Path, what: str) -> dict[str, Any]:
 
 def below(folder: Path, name: object) -> Path | None:
     """Return the file of a relative path that stays below a folder, or None where it is no such path."""
-    if not isinstance(name, str) or not name or "\0" in name or "\\" in name:
+    if not isinstance(name, str) or not name or "\0" in name or "\\" in name or not is_text(name):
         return None
     path = Path(name)
     return None if path.is_absolute() or ".." in path.parts or not path.name else folder / path
@@ -96,18 +147,22 @@ def below(folder: Path, name: object) -> Path | None:
 def names_of(channels: object) -> dict[str, int] | None:
     """Return channel name -> index of `channel_names` or `modality` ({"0": "T1", ...}), or None where it is no such list.
 
-    A name that stands twice gets its index behind it, so that every channel can be chosen.
+    A name that stands twice gets its index behind it, and what is no name is called channel and its index, so that every
+    channel can be chosen.
     """
     if not isinstance(channels, Mapping) or not channels:
         return None
     try:
-        by_index = {int(index): str(name).strip() for index, name in channels.items()}
+        by_index = {int(index): name.strip() if is_class_name(name) else "channel" for index, name in channels.items()}
     except (TypeError, ValueError):
         return None
-    if sorted(by_index) != list(range(len(by_index))):
+    if len(by_index) != len(channels) or sorted(by_index) != list(range(len(by_index))):
         return None
-    names = list(by_index.values())
-    return {name if names.count(name) == 1 else f"{name} {index}": index for index, name in sorted(by_index.items())}
+    times = Counter(by_index.values())
+    names = {
+        name if times[name] == 1 and name != "channel" else f"{name} {index}": index for index, name in sorted(by_index.items())
+    }
+    return names if len(names) == len(by_index) else {f"channel {index}": index for index in sorted(by_index)}
 
 
 def chosen_channels(path: Path, available: Mapping[str, int], wanted: Iterable[str] | None) -> tuple[int, ...]:

@@ -9,10 +9,13 @@ import shutil
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ PAUSES = (2.0, 5.0, 15.0, 30.0, 60.0)
 """Seconds to wait before each further attempt."""
 TIMEOUT = 60.0
 """Seconds without an answer or a byte after which an attempt is given up."""
-NO_USE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+NO_USE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
 """Errors of the disk that another attempt does not mend."""
 CHUNK = 1 << 20
 LONGEST_PAUSE = 300.0
@@ -33,6 +36,10 @@ PATIENCE = 60.0
 """Seconds over which the speed is taken for that."""
 
 Progress = Callable[[str], None]
+
+
+class CommonFault(UserError):
+    """A fault that the next file will most likely meet as well: no connection, a server that is down, a full disk."""
 
 
 class _TryAgain(Exception):
@@ -63,7 +70,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows to http and https addresses only."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        if not newurl.startswith(("http://", "https://")):
+        if not newurl.lower().startswith(("http://", "https://")):
             raise UserError(f"{req.full_url} leads to {newurl!r}, which is no web address. Check the address.")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -72,13 +79,31 @@ _OPENER = urllib.request.build_opener(_Redirects)
 _HEADERS = {"User-Agent": "workflow-lib", "Accept-Encoding": "identity"}
 
 
+def check_address(url: str) -> None:
+    """Raise UserError unless `url` is an address of the web, with a host."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        raise UserError(
+            f"Cannot download from {url!r}: the address must begin with http:// or https:// and a host. Files that lie on a disk "
+            "of this machine are not downloaded: name their folder as `root`, with `source: folder`."
+        )
+
+
+def _request(url: str, headers: dict[str, str], method: str = "GET") -> urllib.request.Request:
+    # Letters that an address cannot hold, such as those of ../Größe/, are written as servers expect them; what is escaped stays.
+    return urllib.request.Request(urllib.parse.quote(url, safe="%/:=&?~#+!$,;'@()*[]"), headers=headers, method=method)
+
+
 def remote_size(url: str, timeout: float = TIMEOUT) -> int | None:
     """Return the length that a server gives for a file (HEAD), or None if it does not say. Raises OSError without connection."""
     try:
-        with _OPENER.open(urllib.request.Request(url, headers=_HEADERS, method="HEAD"), timeout=timeout) as response:
-            length = response.headers.get("Content-Length", "")
-            return int(length) if length.isdecimal() and "html" not in response.headers.get("Content-Type", "") else None
-    except (urllib.error.HTTPError, http.client.HTTPException):
+        with _OPENER.open(_request(url, _HEADERS, "HEAD"), timeout=timeout) as response:
+            return None if "html" in response.headers.get("Content-Type", "") else _length(response)
+    except (urllib.error.HTTPError, http.client.HTTPException, ValueError, UserError):
         return None
 
 
@@ -96,12 +121,11 @@ def fetch(
     keeps its ETag or date). The file gets its name once its length is what the server, and `expected_size`, say, its digest
     ("sha256:<hex>" or "md5:<hex>") is right, and, for names in .gz, it can be unpacked to the end, and `check` has looked at it:
     a UserError that it raises discards the file.
-    Raises UserError when the address is refused, answers with a web page or another length, when the disk is full, when all
-    attempts failed, or when the work was stopped.
+    Raises UserError when the address is refused, answers with a web page or another length, or when the work was stopped;
+    its kind CommonFault when the disk is full or all attempts failed.
     """
     manners = manners or Manners()
-    if not url.startswith(("http://", "https://")):
-        raise UserError(f"Cannot download {url!r}: the address must begin with http:// or https://.")
+    check_address(url)
     part = destination.with_name(destination.name + ".part")
     reason, asked = "", 0.0
     for number, usual in enumerate((0.0, *manners.pauses)):
@@ -113,18 +137,20 @@ def fetch(
         try:
             destination.parent.mkdir(parents=True, exist_ok=True)
             _transfer(url, part, destination.name, expected_size, manners)
-            _verify(part, destination.name, digest, check)
+            _verify(url, part, destination.name, digest, check, manners)
         except (_TryAgain, http.client.HTTPException, OSError) as error:
             if isinstance(error, OSError) and error.errno in NO_USE:
-                raise UserError(
-                    f"Cannot write {part}: {error.strerror}. What was fetched so far is kept; run again to go on."
+                raise CommonFault(
+                    f"Cannot write {part}: {error.strerror}. What was fetched so far is kept; mend that, and run again to go on."
                 ) from error
             reason, asked = _readable(error), error.after if isinstance(error, _TryAgain) else 0.0
             continue
+        except ValueError as error:
+            raise UserError(f"{url} is no address that can be asked for ({error}). Check the address.") from error
         part.replace(destination)
         _tag_of(part).unlink(missing_ok=True)
         return destination
-    raise UserError(f"Could not download {url} in {len(manners.pauses) + 1} attempts; the last one: {reason}.")
+    raise CommonFault(f"Could not download {url} in {len(manners.pauses) + 1} attempts; the last one: {reason}.")
 
 
 def _readable(error: Exception) -> str:
@@ -140,31 +166,29 @@ def _tag_of(part: Path) -> Path:
 def _transfer(url: str, part: Path, name: str, expected_size: int | None, manners: Manners) -> None:
     """Append what is missing to `part`. Raises _TryAgain when the connection breaks off, UserError when it is no use."""
     have = part.stat().st_size if part.exists() else 0
-    tag = _tag_of(part).read_text(encoding="utf-8") if have and _tag_of(part).exists() else ""
+    tag = _tag_of(part).read_text(encoding="utf-8", errors="replace") if have and _tag_of(part).exists() else ""
     headers = dict(_HEADERS)
-    if have and tag:
+    if tag and tag.isascii() and tag.isprintable():
         headers |= {"Range": f"bytes={have}-", "If-Range": tag}
     try:
-        response = _OPENER.open(urllib.request.Request(url, headers=headers), timeout=manners.timeout)
+        response = _OPENER.open(_request(url, headers), timeout=manners.timeout)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416:
             if error.headers.get("Content-Range") == f"bytes */{have}":
                 return  # killed between the last byte and the renaming: all is there
-            _discard(part)
+            _discard(part, manners)
             raise _TryAgain("the server has another file than the one begun") from error
         if error.code in (408, 425, 429) or error.code >= 500:
-            asked = error.headers.get("Retry-After", "")
-            raise _TryAgain(
-                f"the server answered {error.code} {error.reason}", float(asked) if asked.isdecimal() else 0.0
-            ) from error
+            asked = _asked_pause(error.headers.get("Retry-After", ""))
+            raise _TryAgain(f"the server answered {error.code} {error.reason}", asked) from error
         raise UserError(f"{url}: the server answered {error.code} {error.reason}. Check the address.") from error
     with response:
         if "html" in response.headers.get("Content-Type", ""):
             raise _web_page(url)
         resumed = response.status == 206 and _range_start(response.headers.get("Content-Range", "")) == have
         if response.status == 206 and not resumed:
-            _discard(part)
+            _discard(part, manners)
             raise _TryAgain("the server answered with another part of the file than the one asked for")
         total = _total(response, have if resumed else 0)
         if expected_size is not None and total is not None and total != expected_size:
@@ -172,13 +196,13 @@ def _transfer(url: str, part: Path, name: str, expected_size: int | None, manner
         have = have if resumed else 0
         _check_space(part, (total or expected_size or 0) - have)
         if not resumed:
-            _discard(part)
+            _discard(part, manners)
             _tag_of(part).write_text(_validator(response), encoding="utf-8")
         received = _receive(response, part, have, url, name, manners)
     wanted = total if total is not None else expected_size
     if wanted is not None and received != wanted:
         if received > wanted:
-            _discard(part)
+            _discard(part, manners)
         raise _TryAgain(f"the connection broke off after {received} of {wanted} bytes")
 
 
@@ -212,15 +236,35 @@ def _receive(response: http.client.HTTPResponse, part: Path, have: int, url: str
     return have
 
 
+def _asked_pause(header: str) -> float:
+    """Return the seconds of a Retry-After header, which holds a number or a date; 0 where it holds neither."""
+    if header.isdecimal():
+        return min(float(header), LONGEST_PAUSE)
+    try:
+        date = parsedate_to_datetime(header)
+    except ValueError:
+        return 0.0
+    return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+
+
+def _length(response: http.client.HTTPResponse) -> int | None:
+    length = response.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() and len(length) < 20 else None
+
+
 def _total(response: http.client.HTTPResponse, start: int) -> int | None:
-    length = response.headers.get("Content-Length")
-    return start + int(length) if length is not None else None
+    """Return the bytes of the whole file; an answer that begins at `start` may hold less than the rest."""
+    total = response.headers.get("Content-Range", "").rpartition("/")[2]
+    if start and total.isdecimal() and len(total) < 20:
+        return int(total)
+    length = _length(response)
+    return None if length is None else start + length
 
 
 def _range_start(header: str) -> int:
     """Return the first byte of a Content-Range header such as `bytes 100-199/200`, or -1."""
     start = header.removeprefix("bytes ").split("-")[0]
-    return int(start) if start.isdigit() else -1
+    return int(start) if start.isdecimal() and len(start) < 20 else -1
 
 
 def _validator(response: http.client.HTTPResponse) -> str:
@@ -248,41 +292,50 @@ def _web_page(url: str) -> UserError:
 def _check_space(part: Path, needed: int) -> None:
     free = shutil.disk_usage(part.parent).free
     if needed > free:
-        raise UserError(
+        raise CommonFault(
             f"{part.parent}: {needed / 1e9:.2f} GB are needed, {free / 1e9:.2f} GB are free. Make room, then run again."
         )
 
 
-def _discard(part: Path) -> None:
+def _discard(part: Path, manners: Manners) -> None:
+    if manners.received and part.exists():
+        manners.received(-part.stat().st_size)
     part.unlink(missing_ok=True)
     _tag_of(part).unlink(missing_ok=True)
 
 
-def _verify(part: Path, name: str, digest: str | None, check: Callable[[Path], None] | None) -> None:
+def _verify(url: str, part: Path, name: str, digest: str | None, check: Callable[[Path], None] | None, manners: Manners) -> None:
     """Throw the bytes away when they are not the file they should be; raise _TryAgain, or the UserError of `check`."""
-    fault = gzip_fault(part) if name.endswith(".gz") else ""
-    if digest and not fault:
-        algorithm, wanted = digest.split(":")
-        with open(part, "rb") as stream:
-            found = hashlib.file_digest(stream, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
-        fault = "" if found == wanted else f"its {algorithm} is {found}, not {wanted}"
-    if fault:
-        _discard(part)
-        raise _TryAgain(f"what arrived is damaged: {fault}")
     try:
+        with open(part, "rb") as stream:
+            # Once more: the first piece that arrived may have been too short to tell.
+            _refuse_text(url, name, stream.read(512))
+        fault = gzip_fault(part) if name.endswith(".gz") else ""
+        if digest and not fault:
+            fault = digest_fault(part, digest)
+        if fault:
+            raise _TryAgain(f"what arrived is damaged: {fault}")
         if check is not None:
             check(part)
-    except UserError:
-        _discard(part)
+    except (UserError, _TryAgain):
+        _discard(part, manners)
         raise
 
 
+def digest_fault(path: Path, digest: str) -> str:
+    """Return how a file differs from its digest ("sha256:<hex>" or "md5:<hex>"), or an empty text."""
+    algorithm, wanted = digest.split(":")
+    with open(path, "rb") as stream:
+        found = hashlib.file_digest(stream, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+    return "" if found == wanted else f"its {algorithm} is {found}, not {wanted}"
+
+
 def gzip_fault(path: Path) -> str:
-    """Return why a gzip file cannot be unpacked to the end, or an empty text."""
+    """Return why a gzip file cannot be unpacked to the end, or an empty text. Raises OSError when it cannot be read at all."""
     try:
         with gzip.open(path) as stream:
             while stream.read(CHUNK):
                 pass
-    except (EOFError, OSError, zlib.error) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         return str(error) or type(error).__name__
     return ""

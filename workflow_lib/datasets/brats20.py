@@ -9,6 +9,7 @@ from pathlib import Path
 
 from workflow_lib.cases import Case, LabelMap, Reading
 from workflow_lib.datasets._format import Options, layout_error
+from workflow_lib.datasets._layouts import entries
 
 LABEL = "BraTS20"
 LICENCE = "research use, after registration"
@@ -28,7 +29,7 @@ The 125 validation cases have no masks and are not used."""
 
 _OFFICIAL = "MICCAI_BraTS2020_TrainingData"
 _PARENTS = ("", _OFFICIAL, f"BraTS2020_TrainingData/{_OFFICIAL}", f"archive/BraTS2020_TrainingData/{_OFFICIAL}")
-_FOLDER = re.compile(r"BraTS20_Training_\d{3}")
+_FOLDER = re.compile(r"BraTS20_Training_[0-9]{3}")
 _ENDINGS = (".nii.gz", ".nii")
 _RENAMED_MASK = "W39_1998.09.19_Segm"
 """Name that the mask of case 355 has in Kaggle's copy."""
@@ -50,11 +51,9 @@ def find_cases(root: Path, options: Options) -> list[Case]:
     A case is taken even if a file is missing; the check then tells. Raises UserError where no case folder is found.
     """
     for parent in _PARENTS:
-        folder = root / parent
-        if folder.is_dir():
-            paths = [path for path in sorted(folder.iterdir()) if _FOLDER.fullmatch(path.name) and path.is_dir()]
-            if paths:
-                return [_case(path, _channels(options)) for path in paths]
+        paths = [path for path in entries(root / parent) if _FOLDER.fullmatch(path.name) and path.is_dir()]
+        if paths:
+            return [_case(path, _channels(options)) for path in paths]
     names = [f"BraTS20_Training_NNN_{channel}.nii[.gz]" for channel in (*_channels(options), "seg")]
     patterns = [str(Path(parent, "BraTS20_Training_NNN", name)) for parent in _PARENTS[:3] for name in names]
     raise layout_error(LABEL, root, patterns, INSTRUCTIONS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from workflow_lib.cases import Case, LabelMap, Reading
 from workflow_lib.datasets._format import Options, layout_error, no_downloads, no_explanation, single_channel_faults
-from workflow_lib.datasets._layouts import natural, subfolder
+from workflow_lib.datasets._layouts import entries, subfolder
 
 LABEL = "BUSI"
 LICENCE = "research use, to be cited"
@@ -24,8 +24,8 @@ How to get BUSI ({LICENCE}): fetch Dataset_BUSI.zip from {URL} and unpack it.
 The masks of the normal images are empty; to leave these out: `require: [lesion]`."""
 
 _PARENTS = ("", "Dataset_BUSI_with_GT", "Dataset_BUSI/Dataset_BUSI_with_GT")
-_IMAGE = re.compile(r"(benign|malignant|normal) ?\((\d+)\)\.png", re.IGNORECASE)
-_MASK = re.compile(r"(benign|malignant|normal) ?\((\d+)\)_mask(?:_\d+)?\.png", re.IGNORECASE)
+_IMAGE = re.compile(r"(benign|malignant|normal) ?\(([0-9]{1,9})\)\.png", re.IGNORECASE)
+_MASK = re.compile(r"(benign|malignant|normal) ?\(([0-9]{1,9})\)_mask(?:_[0-9]+)?\.png", re.IGNORECASE)
 
 
 def label_map(root: Path, options: Options) -> LabelMap:
@@ -59,7 +59,7 @@ def find_cases(root: Path, options: Options) -> list[Case]:
 def _cases(folder: Path, kind: str) -> list[Case]:
     images: dict[int, Path] = {}
     masks: dict[int, list[Path]] = {}
-    for path in sorted(folder.iterdir(), key=lambda path: natural(path.name)):
+    for path in entries(folder):
         if match := _IMAGE.fullmatch(path.name):
             images[int(match[2])] = path
         elif match := _MASK.fullmatch(path.name):

@@ -3,19 +3,31 @@
 import contextlib
 import errno
 import shutil
-import tempfile
+import sys
 import threading
+import urllib.parse
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from workflow_lib.datasets import registry
 from workflow_lib.datasets._archives import unpack
 from workflow_lib.datasets._checksums import FILE, Checksums
 from workflow_lib.datasets._download_progress import Meter, size
 from workflow_lib.datasets._format import RemoteArchive, RemoteFile
-from workflow_lib.datasets._transfer import PAUSES, Manners, fetch, gzip_fault, remote_size
+from workflow_lib.datasets._transfer import (
+    PAUSES,
+    CommonFault,
+    Manners,
+    check_address,
+    digest_fault,
+    fetch,
+    gzip_fault,
+    remote_size,
+)
 from workflow_lib.errors import Faults, UserError
 from workflow_lib.files import sha256_file
 from workflow_lib.volumes import read_header
@@ -25,6 +37,8 @@ __all__ = ["download_dataset", "fetch"]
 PARALLEL = 4
 """Connections to a server at a time."""
 LOCK = ".download.lock"
+LONGEST_ROW = 20
+"""Files of one server that may fail one after the other before the others are given up."""
 _SHOWN = 20
 
 Progress = Callable[[str], None]
@@ -61,39 +75,76 @@ def download_dataset(
     is too small, the network fails, a file has changed, `root` holds something else, or another process downloads into it.
     """
     module = registry.get(name)
-    remote = module.downloads(root, url)
+    if url is not None:
+        check_address(url)
+    remote = module.downloads(Path.cwd() / root, url)
     if remote is None:
         raise UserError(f"{module.LABEL} cannot be downloaded without registration.\n{module.INSTRUCTIONS}")
-    job = _Job(name, root, progress, max(1, parallel), pauses)
+    # Of a folder that is reached through a link, the neighbour and the lock are those of its real place.
+    job = _Job(name, root.resolve(), progress, max(1, parallel), pauses)
     try:
-        with _only_one(root):
+        if _is_settled(job, remote):
+            return
+        with _only_one(job.root):
             if isinstance(remote, RemoteArchive):
                 _fetch_archive(job, remote)
             else:
                 _fetch_files(job, remote)
     except UserError as error:
         raise UserError(f"{error}\n{module.INSTRUCTIONS}") from error
+    except OSError as error:
+        raise UserError(
+            f"Cannot read or write {error.filename or job.root}: {error.strerror or error}. What was fetched so far is kept; "
+            "mend that, and run again to go on."
+        ) from error
+
+
+def _is_settled(job: _Job, remote: Sequence[RemoteFile] | RemoteArchive) -> bool:
+    """Return whether all files are there and as recorded. Any number of processes may look at the same time."""
+    if isinstance(remote, RemoteArchive):
+        if not _is_complete(job.name, job.root):
+            return False
+        paths = _files_of(job.name, job.root)
+    else:
+        paths = [file.path for file in remote]
+    checksums = Checksums(job.root)
+    if not all(map(checksums.seems_same, paths)):
+        return False
+    if not isinstance(remote, RemoteArchive):
+        _compare_shapes(job)
+    job.say(f"{job.root}: all {len(paths)} files are there, as they were when they were first seen")
+    return True
 
 
 @contextlib.contextmanager
 def _only_one(root: Path) -> Iterator[None]:
     """Hold the lock of a folder. It ends with the process, so that none stays behind a killed one."""
-    try:
-        import fcntl
-
-        root.parent.mkdir(parents=True, exist_ok=True)
-        stream = open(root.with_name(f".{root.name}{LOCK}"), "w", encoding="utf-8")  # noqa: SIM115 -- held over the work
-    except (ImportError, OSError):
-        # No locks on this system, or a place that cannot be written: if something is to be fetched, that will be told.
+    stream = _lock_file(root)
+    if stream is None:
+        # A place that cannot be written: if something is to be fetched, that will be told.
         yield
         return
     with stream:
         try:
+            import fcntl
+
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:
+            pass  # no locks on this system
         except OSError as error:
+            # Some network file systems have no locks either.
             if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
                 raise UserError(f"Another process is downloading into {root}. Wait for it, or stop it first.") from error
         yield
+
+
+def _lock_file(root: Path) -> IO[str] | None:
+    """Open the file beside `root` that is locked, since an archive replaces `root` itself; or else one in it; or none."""
+    for path in (root.with_name(f".{root.name}{LOCK}"), root / LOCK):
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return open(path, "w", encoding="utf-8")
+    return None
 
 
 def _fetch_files(job: _Job, files: Sequence[RemoteFile]) -> None:
@@ -103,30 +154,42 @@ def _fetch_files(job: _Job, files: Sequence[RemoteFile]) -> None:
     _keep(job, checksums)
     _refuse_changed(job, states, "Delete them to fetch them again")
     missing = [file for file in files if states[file.path] == "missing"]
-    if missing:
-        job.say(f"{len(files) - len(missing)} of {len(files)} files are there; fetching {len(missing)}")
-        _fetch_missing(job, checksums, missing, len(files))
-    else:
-        job.say(f"{job.root}: all {len(files)} files are there")
-    if any(state != "same" for state in states.values()):
+    told: list[str] = []
+    try:
+        if missing:
+            job.say(f"{len(files) - len(missing)} of {len(files)} files are there; fetching {len(missing)}")
+            _fetch_missing(job, checksums, missing, len(files))
+        else:
+            job.say(f"{job.root}: all {len(files)} files are there")
+    except Faults as faults:
+        told.append(str(faults))
+    try:
         _compare_shapes(job)
+    except Faults as faults:
+        told.append(str(faults))
+    if told:
+        raise UserError("\n".join(told))
 
 
 def _look(job: _Job, checksums: Checksums, file: RemoteFile) -> str:
     """Return the state of a file. One that is seen for the first time is recorded; it counts as missing if it is cut short or
-    damaged, and if it is no image, the state says so.
+    damaged, and if it cannot be read, or is no image, the state says so.
     """  # noqa: D205
-    state = checksums.state(file.path)
-    if state != "new":
-        return state
-    path = job.root / file.path
-    if gzip_fault(path):
-        return "missing"
     try:
+        state = checksums.state(file.path)
+        if state != "new":
+            return state
+        path = job.root / file.path
+        fault = gzip_fault(path) if path.name.endswith(".gz") else ""
+        if fault:
+            job.say(f"{path} is cut short or damaged ({fault}); it is fetched again")
+            return "missing"
         _check_header(path)
+        checksums.record(file.path)
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
     except UserError as error:
         return str(error)
-    checksums.record(file.path)
     return "new"
 
 
@@ -143,26 +206,27 @@ def _refuse_changed(job: _Job, states: Mapping[str, str], remedy: str) -> None:
     known = {"changed": "is no longer what it was when it was first seen"}
     faults = [f"{path}: {known.get(state, state)}" for path, state in states.items() if state not in ("missing", "new", "same")]
     if faults:
-        more = [f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else []
         raise Faults(
             f"{len(faults)} file(s) in {job.root} cannot be used. {remedy}; if a change was meant, delete the entry in {FILE}:",
-            [*faults[:_SHOWN], *more],
+            _first(faults),
         )
 
 
 def _fetch_missing(job: _Job, checksums: Checksums, missing: Sequence[RemoteFile], count: int) -> None:
     sizes = _sizes(job, missing)
     begun = sum(_begun(job.root / file.path) for file in missing)
-    total = max(0, sum(sizes) - begun)
-    _check_space(job.root, total)
-    job.say(f"{size(total)} to fetch, {size(_free(job.root))} free on the disk")
-    meter = Meter(total, job.progress)
-    manners = Manners(pauses=job.pauses, progress=job.progress, received=meter.add)
+    needed = max(0, sum(sizes) - begun)
+    _check_space(job.root, needed)
+    job.say(f"{size(needed)} to fetch, {size(_free(job.root))} free on the disk")
+    meter = _meter(job, sum(sizes), begun)
+    manners = Manners(pauses=job.pauses, progress=meter.say, received=meter.add)
     faults: list[str] = []
+    rows: dict[str, list[bool]] = defaultdict(list)
 
     def attempt(file: RemoteFile) -> bool:
-        """Fetch one file, unless so many failed that the network must be to blame; return whether it was tried."""
-        if len(faults) >= job.parallel or manners.stop.is_set():
+        """Fetch one file, unless so many of its server failed in a row that more are no use; return whether it was tried."""
+        row = rows[urllib.parse.urlsplit(file.url).netloc]
+        if manners.stop.is_set() or sum(row) >= job.parallel or len(row) >= LONGEST_ROW:
             return False
         try:
             fetch(file.url, job.root / file.path, check=lambda part: _accept(checksums, file, part), manners=manners)
@@ -170,13 +234,29 @@ def _fetch_missing(job: _Job, checksums: Checksums, missing: Sequence[RemoteFile
             checksums.write()
         except UserError as error:
             faults.append(str(error))
+            row.append(isinstance(error, CommonFault))
+        else:
+            row.clear()
         return True
 
-    tried = _in_parallel(attempt, missing, job.parallel, manners.stop)
+    try:
+        tried = _in_parallel(attempt, missing, job.parallel, manners.stop)
+    finally:
+        meter.close()
     if faults:
         untried = f", {len(missing) - tried} were not tried" if tried < len(missing) else ""
-        raise Faults(f"{len(faults)} of {count} files could not be fetched{untried}; run again to go on:", sorted(faults))
+        raise Faults(f"{len(faults)} of {count} files could not be fetched{untried}; run again to go on:", _first(sorted(faults)))
     job.say(f"{len(missing)} files fetched")
+
+
+def _meter(job: _Job, total: int, have: int) -> Meter:
+    terminal = sys.stdout if job.progress is not None and sys.stdout.isatty() else None
+    return Meter(total, job.progress, have=have, terminal=terminal)
+
+
+def _first(faults: Sequence[str]) -> list[str]:
+    more = [f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else []
+    return [*faults[:_SHOWN], *more]
 
 
 def _in_parallel(attempt: Callable[[RemoteFile], bool], files: Sequence[RemoteFile], parallel: int, stop: threading.Event) -> int:
@@ -234,8 +314,12 @@ def _begun(path: Path) -> int:
 
 def _compare_shapes(job: _Job) -> None:
     """Compare the headers of every image and its masks. Raises Faults that names the pairs which differ."""
+    try:
+        cases = registry.find_cases(job.name, job.root)
+    except UserError:
+        return  # nothing was fetched, which is told
     faults = []
-    for case in registry.find_cases(job.name, job.root):
+    for case in cases:
         for mask in case.masks:
             pair = (case.images[0], mask)
             if all(path.is_file() for path in pair):
@@ -244,7 +328,9 @@ def _compare_shapes(job: _Job) -> None:
                     faults.append(f"{case.id}: the image has {shapes[0]} voxels, its mask {shapes[1]}")
     if faults:
         raise Faults(
-            f"{len(faults)} images do not fit their masks. Delete both files of each case, and run again:", faults[:_SHOWN]
+            f"{len(faults)} images do not fit their masks. Delete both files of each case, and their entries in "
+            f"{job.root / FILE}, then run again:",
+            _first(faults),
         )
 
 
@@ -254,29 +340,56 @@ def _fetch_archive(job: _Job, remote: RemoteArchive) -> None:
         _compare_archive(job)
         job.say(f"{root}: all files are there")
         return
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+    if root.exists() and (not root.is_dir() or any(path.name != LOCK for path in root.iterdir())):
         raise UserError(f"{root} holds something else than the whole dataset. Move it away or choose another `root`.")
-    expected = _archive_size(remote)
-    _check_space(root, 2 * (expected or 0))
-    meter = Meter(expected or 0, job.progress)
-    manners = Manners(pauses=job.pauses, progress=job.progress, received=meter.add)
-    archive = fetch(remote.url, root.with_name(root.name + ".tar"), digest=remote.digest, manners=manners)
-    folder = Path(tempfile.mkdtemp(dir=root.parent, prefix=f".unpacking-{root.name}-"))
+    archive = root.with_name(root.name + ".tar")
+    if archive.is_file() and not (remote.digest and digest_fault(archive, remote.digest)):
+        job.say(f"{archive} was fetched before; unpacking it")
+    else:
+        _fetch_whole(job, remote, archive)
+    # Always the same name: what a killed process left there is cleared away. The lock is ours.
+    folder = root.with_name(f".unpacking-{root.name}")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     try:
         unpack(archive, folder)
         whole = folder / remote.folder
         if not _is_complete(job.name, whole):
-            raise UserError(f"{remote.url} does not hold the whole dataset: {remote.folder}/ or files listed in it are missing.")
+            raise UserError(
+                f"{archive}, from {remote.url}, does not hold the whole dataset: {remote.folder}/ or files listed in it are "
+                "missing. Delete it, and get it from the official address."
+            )
         checksums = Checksums(whole)
         for path in _files_of(job.name, whole):
             checksums.record(path)
         checksums.write()
         if root.exists():
+            (root / LOCK).unlink(missing_ok=True)
             root.rmdir()
         whole.replace(root)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     archive.unlink()
+
+
+def _fetch_whole(job: _Job, remote: RemoteArchive, archive: Path) -> None:
+    """Fetch the archive, if the disk holds it and what it unpacks to, which is about as much again."""
+    expected = _archive_size(remote) or 0
+    begun = _begun(archive)
+    needed = max(0, 2 * expected - begun)
+    _check_space(job.root, needed)
+    told = f"{size(max(0, expected - begun))} to fetch" if expected else "to fetch: the server does not say how much"
+    job.say(f"{told}, {size(_free(job.root))} free on the disk")
+    meter = _meter(job, expected, begun)
+    try:
+        fetch(
+            remote.url,
+            archive,
+            digest=remote.digest,
+            manners=Manners(pauses=job.pauses, progress=meter.say, received=meter.add),
+        )
+    finally:
+        meter.close()
 
 
 def _archive_size(remote: RemoteArchive) -> int | None:
@@ -318,6 +431,4 @@ def _free(root: Path) -> int:
 def _check_space(root: Path, needed: int) -> None:
     free = _free(root)
     if needed > free:
-        raise UserError(
-            f"{root}: about {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free. Make room, then run again."
-        )
+        raise UserError(f"{root}: about {size(needed)} are needed, {size(free)} are free. Make room, then run again.")

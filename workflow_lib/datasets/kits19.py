@@ -6,6 +6,7 @@ from pathlib import Path
 
 from workflow_lib.cases import Case, LabelMap, Reading
 from workflow_lib.datasets._format import Options, RemoteFile, layout_error, single_channel_faults
+from workflow_lib.datasets._layouts import entries
 
 LABEL = "KiTS19"
 LICENCE = "CC BY-NC-SA 4.0"
@@ -26,7 +27,7 @@ How to get KiTS19 ({LICENCE}, 20.2 GB):
     as data/case_XXXXX/imaging.nii.gz.
 `root` is the folder that holds data/case_XXXXX/, or case_XXXXX/ itself."""
 
-_FOLDER = re.compile(r"case_(\d{5})")
+_FOLDER = re.compile(r"case_([0-9]{5})")
 _IMAGE, _MASK = "imaging.nii.gz", "segmentation.nii.gz"
 _ABOUT_BYTES = {_IMAGE: 20_200_000_000 // LABELLED, _MASK: 300_000}
 
@@ -56,10 +57,8 @@ def find_cases(root: Path, options: Options) -> list[Case]:
 
 
 def _cases_in(folder: Path) -> list[Case]:
-    if not folder.is_dir():
-        return []
     cases = []
-    for path in sorted(folder.iterdir()):
+    for path in entries(folder):
         match = _FOLDER.fullmatch(path.name)
         if match and path.is_dir() and (int(match[1]) < LABELLED or (path / _MASK).exists()):
             cases.append(Case(path.name, (path / _IMAGE,), (path / _MASK,)))

@@ -6,8 +6,18 @@ from typing import Any
 
 from workflow_lib.cases import Case, LabelMap, Reading
 from workflow_lib.datasets._format import Options, RemoteArchive, layout_error
-from workflow_lib.datasets._layouts import below, channel_list_faults, chosen_channels, names_of, natural, read_description
-from workflow_lib.errors import Faults, UserError
+from workflow_lib.datasets._layouts import (
+    below,
+    channel_list_faults,
+    chosen_channels,
+    is_class_name,
+    names_of,
+    natural,
+    raise_faults,
+    read_description,
+    shown,
+)
+from workflow_lib.errors import UserError
 
 LABEL = "Medical Segmentation Decathlon"
 LICENCE = "CC BY-SA 4.0"
@@ -38,22 +48,24 @@ MD5 = {
 }
 """MD5 of the archives, as MONAI publishes them."""
 
-_SHOWN = 20
-
 
 def label_map(root: Path, options: Options) -> LabelMap:
     """Return the classes in the order of their values, as dataset.json names them. Raises UserError where it does not."""
     path = root / "dataset.json"
     labels = _description(root).get("labels")
     try:
-        named = {int(value): str(name).strip() for value, name in labels.items()}  # type: ignore[union-attr]
-    except (AttributeError, TypeError, ValueError) as error:
+        named = {int(value): name.strip() for value, name in labels.items() if is_class_name(name)}  # type: ignore[union-attr]
+    except (AttributeError, TypeError, ValueError):
+        named = {}
+    if not isinstance(labels, dict) or len(named) != len(labels):
         raise UserError(
-            f'{path}: `labels` must map each value to a name, as in {{"0": "background", "1": "Anterior"}}; it is {labels!r}. '
-            "(nnU-Net writes it the other way round.)"
-        ) from error
+            f'{path}: `labels` must map each value to a name, as in {{"0": "background", "1": "Anterior"}}, no value twice; '
+            f"it is {shown(labels)}. (nnU-Net writes it the other way round.)"
+        )
     if 0 not in named or len(named) < 2 or len(set(named.values())) != len(named) or not all(0 <= v <= 255 for v in named):
-        raise UserError(f"{path}: `labels` must name 0 (background) and other values up to 255, no name twice; it is {labels!r}.")
+        raise UserError(
+            f"{path}: `labels` must name 0 (background) and other values up to 255, no name twice; it is {shown(labels)}."
+        )
     values = sorted(named)
     return LabelMap(tuple(named[value] for value in values), tuple((value,) for value in values))
 
@@ -61,9 +73,8 @@ def label_map(root: Path, options: Options) -> LabelMap:
 def reading(root: Path, options: Options) -> Reading:
     """Return which channels are read of files with four axes, as `modality` names them, or that a file holds one channel."""
     available = _channels(root)
-    if len(available) == 1:
-        return Reading()
-    return Reading(channels=chosen_channels(root / "dataset.json", available, options.get("channels")))
+    chosen = chosen_channels(root / "dataset.json", available, options.get("channels"))
+    return Reading() if len(available) == 1 else Reading(channels=chosen)
 
 
 def _channels(root: Path) -> dict[str, int]:
@@ -91,15 +102,13 @@ def find_cases(root: Path, options: Options) -> list[Case]:
     for entry in entries:
         image, mask = (below(root, entry.get(key)) if isinstance(entry, dict) else None for key in ("image", "label"))
         if image is None or mask is None:
-            faults.append(f"an entry must name its image and its label as paths below this folder: {str(entry)[:200]}")
+            faults.append(f"an entry must name its image and its label as paths below this folder: {shown(entry)}")
         elif not image.name.startswith((".", "_")):
             identifier = image.name.removesuffix(".gz").removesuffix(".nii")
             if identifier in cases:
                 faults.append(f"{identifier} stands in the list twice; keep one of the two entries")
             cases[identifier] = Case(identifier, (image,), (mask,))
-    if faults:
-        more = [f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else []
-        raise Faults(f"{path}: faults in `training`:", [*faults[:_SHOWN], *more])
+    raise_faults(f"{path}: faults in `training`:", faults)
     if not cases:
         raise UserError(f"{path}: `training` lists no case.\n{INSTRUCTIONS}")
     return [cases[identifier] for identifier in sorted(cases, key=natural)]

@@ -1,20 +1,25 @@
 """Datasets in the raw layout of nnU-Net, version 2: DatasetNNN_Name with dataset.json, imagesTr, labelsTr."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from workflow_lib.cases import Case, LabelMap, Reading
-from workflow_lib.datasets._format import Options, layout_error, no_downloads, no_explanation
+from workflow_lib.cases import Case, Colour, LabelMap, Reading
+from workflow_lib.datasets._format import Options, layout_error, no_downloads
 from workflow_lib.datasets._layouts import (
     below,
     channel_list_faults,
     chosen_channels,
+    entries,
+    is_class_name,
+    is_text,
     names_of,
     natural,
+    raise_faults,
     read_description,
+    shown,
 )
-from workflow_lib.errors import Faults, UserError
+from workflow_lib.errors import UserError
 from workflow_lib.pictures import SUFFIXES
 
 LABEL = "nnU-Net raw dataset"
@@ -28,11 +33,12 @@ INSTRUCTIONS = f"""\
 How to use a dataset in nnU-Net's raw layout, version 2 (licence: {LICENCE}; layout: {URL}):
 `root` is the folder DatasetNNN_Name that holds dataset.json, imagesTr/CASE_0000.nii.gz (one file per channel: _0000, _0001, ...)
 and labelsTr/CASE.nii.gz. dataset.json must hold `channel_names`, `labels` (name: value) and `file_ending`.
-The ending may be .nii.gz, .nii, or that of a picture. `channels` chooses channels by their names."""
+The ending may be .nii.gz, .nii, or that of a picture. `channels` chooses channels by their names; of a picture whose one file
+holds red, green and blue, one of the three, or all."""
 
 _ENDINGS = (".nii.gz", ".nii", *sorted(SUFFIXES))
 _WHAT = "the description of a dataset in nnU-Net's layout, version 2"
-_SHOWN = 20
+_COLOURS: Mapping[str, Colour] = {"r": "red", "red": "red", "g": "green", "green": "green", "b": "blue", "blue": "blue"}
 
 
 def label_map(root: Path, options: Options) -> LabelMap:
@@ -43,23 +49,31 @@ def label_map(root: Path, options: Options) -> LabelMap:
     path = root / "dataset.json"
     labels = _description(root).get("labels")
     if not isinstance(labels, Mapping):
-        raise UserError(f'{path}: `labels` must map names to values, as in {{"background": 0, "tumour": 1}}; it is {labels!r}.')
-    if "ignore" in labels:
         raise UserError(
-            f"{path}: the label `ignore` (voxels without ground truth) cannot be handled. Label these voxels, or leave them."
+            f'{path}: `labels` must map names to values, as in {{"background": 0, "tumour": 1}}; it is {shown(labels)}.'
         )
     single: dict[str, int] = {}
     joined: dict[str, list[int]] = {}
+    faults = []
     for name, value in labels.items():
         values = value if isinstance(value, list) else [value]
-        if not values or not all(isinstance(v, int) and not isinstance(v, bool) and 0 <= v <= 255 for v in values):
-            raise UserError(
-                f"{path}: the label {name!r} must be a whole number from 0 to 255, or a list of such; it is {value!r}."
+        whole = all(isinstance(v, int) and not isinstance(v, bool) and 0 <= v <= 255 for v in values)
+        if name == "ignore":
+            faults.append(
+                "the label `ignore` (voxels without ground truth) cannot be handled. Give these voxels a class in all masks, and "
+                "remove the label"
             )
-        if len(values) == 1:
-            single[str(name).strip()] = values[0]
+        elif not is_class_name(name) or name.strip() in {*single, *joined}:
+            faults.append(f"the name {shown(name)} stands twice, or cannot be shown")
+        elif not values or not whole:
+            faults.append(
+                f"the label {shown(name)} must be a whole number from 0 to 255, or a list of such; it is {shown(value)}"
+            )
+        elif len(set(values)) == 1:
+            single[name.strip()] = values[0]
         else:
-            joined[str(name).strip()] = sorted(values)
+            joined[name.strip()] = sorted(set(values))
+    raise_faults(f"{path}: faults in `labels`:", faults)
     return _label_map(path, single, joined)
 
 
@@ -67,36 +81,61 @@ def _label_map(path: Path, single: Mapping[str, int], joined: Mapping[str, list[
     """Values that are named in regions only become classes of their own."""
     named = {value: name for name, value in single.items()}
     if len(named) != len(single):
-        raise UserError(f"{path}: `labels` gives two names to one value: {dict(single)!r}.")
+        raise UserError(f"{path}: `labels` gives two names to one value: {shown(dict(single))}.")
     members = {value for values in joined.values() for value in values}
     named |= {value: f"label {value}" for value in sorted(members - set(named))}
     if 0 not in named or len(named) < 2 or len(set(named.values())) != len(named):
         raise UserError(
-            f"{path}: `labels` must name 0 (background) and at least one more value, each name once; it has {named!r}."
+            f"{path}: `labels` must name 0 (background) and at least one more value, each name once; it has {shown(named)}."
         )
     if set(joined) & set(named.values()):
         raise UserError(
             f"{path}: `labels` uses a name for a label and for a region: {sorted(set(joined) & set(named.values()))}."
         )
     values = sorted(named)
-    regions = {name: tuple(values.index(value) for value in members if value != 0) for name, members in joined.items()}
+    regions = {name: tuple(values.index(value) for value in part if value != 0) for name, part in joined.items()}
     return LabelMap(
         tuple(named[v] for v in values), tuple((v,) for v in values), {n: m for n, m in regions.items() if len(m) > 1}
     )
 
 
 def reading(root: Path, options: Options) -> Reading:
-    """Return one channel per file. Of pictures, the colours of a file that stands for several channels are all read."""
+    """Return one channel per file; of pictures whose one file holds red, green and blue, the colours that are chosen.
+
+    Raises UserError where two of the three colours are chosen.
+    """
     description = _description(root)
-    channels = names_of(description.get("channel_names", description.get("modality"))) or {}
-    colours = [name.lower() for name in channels] in (["r", "g", "b"], ["red", "green", "blue"])
-    one_file = colours and not _one_per_channel(root, description)
-    return Reading(colour="rgb" if one_file else "grey")
+    available = _channels(root / "dataset.json", description)
+    indices = chosen_channels(root / "dataset.json", available, options.get("channels"))
+    if not _holds_colours(root, description, available):
+        return Reading()
+    if len(indices) == 1:
+        return Reading(colour=_COLOURS[list(available)[indices[0]].lower()])
+    if indices != (0, 1, 2):
+        raise UserError(f"channels: of pictures with red, green and blue in one file, choose one or all three ({root}).")
+    return Reading(colour="rgb")
 
 
-def _one_per_channel(root: Path, description: Mapping[str, Any]) -> bool:
+def _channels(path: Path, description: Mapping[str, Any]) -> dict[str, int]:
+    names = description.get("channel_names", description.get("modality"))
+    available = names_of(names)
+    if available is None:
+        raise UserError(
+            f'{path}: `channel_names` must number the channels from 0, as in {{"0": "T1", "1": "T2"}}; it is {shown(names)}.'
+        )
+    return available
+
+
+def _holds_colours(root: Path, description: Mapping[str, Any], available: Mapping[str, int]) -> bool:
+    """Say whether one file holds the channels, red, green and blue, as nnU-Net stores pictures."""
+    if [_COLOURS.get(name.lower()) for name in available] != ["red", "green", "blue"]:
+        return False
+    listed = description.get("dataset")
+    if isinstance(listed, Mapping):
+        images = [entry.get("images") for entry in listed.values() if isinstance(entry, Mapping)]
+        return not any(isinstance(paths, list) and len(paths) > 1 for paths in images)
     ending = _ending(root / "dataset.json", description)
-    return any((root / "imagesTr").glob(f"*_0001{ending}")) if (root / "imagesTr").is_dir() else False
+    return not any(path.name.endswith(f"_0001{ending}") for path in entries(root / "imagesTr"))
 
 
 def find_cases(root: Path, options: Options) -> list[Case]:
@@ -107,12 +146,10 @@ def find_cases(root: Path, options: Options) -> list[Case]:
     """
     path = root / "dataset.json"
     description = _description(root)
-    available = names_of(description.get("channel_names", description.get("modality")))
-    if available is None:
-        raise UserError(f'{path}: `channel_names` must number the channels from 0, as in {{"0": "T1", "1": "T2"}}.')
-    if reading(root, options).colour == "rgb":
-        available = {"rgb": 0}
+    available = _channels(path, description)
     indices = chosen_channels(path, available, options.get("channels"))
+    if _holds_colours(root, description, available):
+        available, indices = {"rgb": 0}, (0,)
     listed = description.get("dataset")
     if listed is not None:
         return _listed(path, listed, len(available), indices)
@@ -122,7 +159,7 @@ def find_cases(root: Path, options: Options) -> list[Case]:
 def _ending(path: Path, description: Mapping[str, Any]) -> str:
     ending = description.get("file_ending", ".nii.gz")
     if not isinstance(ending, str) or ending.lower() not in _ENDINGS:
-        raise UserError(f"{path}: files that end in {ending!r} cannot be read; it must be one of {', '.join(_ENDINGS)}.")
+        raise UserError(f"{path}: files that end in {shown(ending)} cannot be read; it must be one of {', '.join(_ENDINGS)}.")
     return ending
 
 
@@ -140,14 +177,12 @@ def _found(root: Path, ending: str, channels: int, indices: tuple[int, ...]) -> 
             faults.append(f"{name}: no {', '.join(missing)} in {images}")
         files = tuple(images / f"{name}_{index:04d}{ending}" for index in indices)
         cases.append(Case(name, files, (labels / f"{name}{ending}",)))
-    _raise(root, faults)
+    raise_faults(f"{root}: {len(faults)} case(s) are not complete:", faults)
     return cases
 
 
 def _names(folder: Path, ending: str) -> set[str]:
-    if not folder.is_dir():
-        return set()
-    names = [path.name for path in folder.iterdir()]
+    names = [path.name for path in entries(folder)]
     return {name[: -len(ending)] for name in names if name.endswith(ending) and not name.startswith((".", "_"))}
 
 
@@ -162,20 +197,16 @@ def _listed(path: Path, listed: object, channels: int, indices: tuple[int, ...])
         files = [below(path.parent, image) for image in images] if isinstance(images, list) else []
         label = below(path.parent, entry.get("label")) if isinstance(entry, Mapping) else None
         whole = [file for file in files if file is not None]
-        if label is None or len(whole) != channels or len(files) != channels:
+        if not is_text(name):
+            faults.append(f"{shown(name)}: the name is no text that can be written")
+        elif label is None or len(whole) != channels or len(files) != channels:
             faults.append(
-                f"{name}: must list {channels} image(s) and a label, as paths below {path.parent}; it is {str(entry)[:200]}"
+                f"{shown(name)}: must list {channels} image(s) and a label, as paths below {path.parent}; it is {shown(entry)}"
             )
         else:
             cases.append(Case(str(name), tuple(whole[index] for index in indices), (label,)))
-    _raise(path, faults)
+    raise_faults(f"{path}: {len(faults)} case(s) are not complete:", faults)
     return cases
-
-
-def _raise(where: Path, faults: list[str]) -> None:
-    if faults:
-        more = [f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else []
-        raise Faults(f"{where}: {len(faults)} case(s) are not complete:", [*faults[:_SHOWN], *more])
 
 
 def _description(root: Path) -> dict[str, Any]:
@@ -190,5 +221,11 @@ def option_faults(options: Options) -> list[str]:
     return channel_list_faults(options)
 
 
+def explain_labels(values: Collection[float]) -> str:
+    """Recognise masks of 0 and 255, as programs for pictures save them, for which 1 was declared."""
+    if set(values) == {0.0, 255.0}:
+        return "a mask of 0 and 255. Write 255 in `labels` of dataset.json, or store 1 in place of 255"
+    return ""
+
+
 downloads = no_downloads
-explain_labels = no_explanation

@@ -2,6 +2,8 @@
 
 import difflib
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -51,17 +53,29 @@ def faults(name: str, source: str, phantom_kind: str | None = None, options: Opt
 
 def find_cases(name: str, root: Path, options: Options | None = None) -> list[Case]:
     """Return the labelled cases of a dataset, sorted by identifier. Raises UserError where the layout is not found."""
-    return get(name).find_cases(Path(root), options or {})
+    with _readable():
+        return get(name).find_cases(Path(root), options or {})
 
 
 def label_map(name: str, root: Path, options: Options | None = None) -> LabelMap:
     """Return the classes of a dataset. Raises UserError where the format reads them from a file that is missing."""
-    return get(name).label_map(Path(root), options or {})
+    with _readable():
+        return get(name).label_map(Path(root), options or {})
 
 
 def reading(name: str, root: Path, options: Options | None = None) -> Reading:
     """Return how the files of a dataset are read. Raises UserError where a file that tells it is missing or unusable."""
-    return get(name).reading(Path(root), options or {})
+    with _readable():
+        return get(name).reading(Path(root), options or {})
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Turn what the file system refuses, such as a folder that may not be entered, into a UserError."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be read: {error.strerror or error}. Check its permissions.") from error
 
 
 def instructions(name: str) -> str:

@@ -98,4 +98,5 @@ def directed_distances(start: np.ndarray, target: np.ndarray, shape: Sequence[in
     mask[tuple(targets - low[:, None])] = True
     squared = np.empty((1,) * spare + mask.shape, np.float32)
     _kernels.squared_distances(mask.reshape(squared.shape), np.array([1.0] * spare + list(spacing), float), squared)
-    return np.sqrt(squared.reshape(mask.shape)[tuple(starts - low[:, None])].astype(np.float64))
+    found: np.ndarray = squared.reshape(mask.shape)[tuple(starts - low[:, None])]
+    return np.asarray(np.sqrt(found.astype(np.float64)))

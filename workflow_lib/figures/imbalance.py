@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_hex, to_rgb
 
 from workflow_lib.evaluation.imbalance import one_in, percent, pooled_shares
 from workflow_lib.figures.segmentations import class_colour
@@ -18,37 +19,47 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+MOST_VECTOR_POINTS = 2000
+"""Above this number of points the SVG holds them as one picture: each as a shape of its own would make a page of megabytes."""
+
+FAINTEST = 0.45
+"""Relative luminance above which a colour is darkened, because it would vanish on white paper."""
+
+
 def draw(cases: pd.DataFrame, classes: Sequence[str], seed: int = 42, unit: str = "voxels") -> Figure:
     """Return the figure: a row per class (background first), a point per included case, a line at the pooled share.
 
     `cases` has the columns of cases.csv. The axis is logarithmic, in per cent; cases without a voxel of a class are counted
-    at the left border. `unit` is what the images are made of.
+    left of all points. `unit` is what the images are made of.
     """
     included = cases[cases["status"] == "included"].sort_values("case")
     pooled = pooled_shares(cases, classes)
     figure = new_figure(150.0, 22.0 + 12.0 * len(classes))
     axes = figure.subplots()
     shares = {name: included[f"share_{name}"].to_numpy(float) * 100 for name in classes}
-    positive = np.concatenate([values[values > 0] for values in shares.values()] or [np.array([100.0])])
-    low = 10 ** np.floor(np.log10(positive.min() if len(positive) else 1.0) - 0.3)
+    absent = {name: int(np.count_nonzero(values == 0)) for name, values in shares.items()}
+    left, right = _limits(shares, any(absent.values()))
     axes.set_xscale("log")
-    axes.set_xlim(low, 130.0)
+    axes.set_xlim(left, right)
     for row, name in enumerate(classes):
-        values = shares[name]
-        present = values[values > 0]
+        present = shares[name][shares[name] > 0]
         jitter = generator(seed, "jitter", "imbalance", name).uniform(-0.22, 0.22, len(present))
-        colour = GREY if row == 0 else class_colour(row)
-        axes.plot(present, row + jitter, ".", color=colour, markersize=4, alpha=0.55, markeredgewidth=0)
+        colour = GREY if row == 0 else _on_paper(class_colour(row))
+        axes.plot(
+            present, row + jitter, ".", color=colour, markersize=7 if len(included) <= 50 else 4, alpha=0.55,
+            markeredgewidth=0, rasterized=len(included) * len(classes) > MOST_VECTOR_POINTS,
+        )  # fmt: skip
         if pooled[name] > 0:
             axes.plot([pooled[name] * 100] * 2, [row - 0.34, row + 0.34], color=INK, linewidth=1.8, solid_capstyle="butt")
             text = f"{percent(pooled[name])} %{_odds(pooled[name])}"
             axes.annotate(
                 text, (pooled[name] * 100, row - 0.34), xytext=(0, 1.5), textcoords="offset points",
-                ha="right" if pooled[name] > 0.3 else "center", va="bottom", fontsize=7,
+                ha="right" if pooled[name] > 0.1 else "center", va="bottom", fontsize=7,
             )  # fmt: skip
-        absent = len(values) - len(present)
-        if absent:
-            axes.text(low * 1.15, row, f"absent in {absent} of {len(values)}", fontsize=6.5, color=GREY, va="center")
+        if absent[name]:
+            text = f"absent in {absent[name]} of {len(included)}"
+            axes.annotate(text, (0, row), xytext=(3, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+                          fontsize=6.5, color=GREY, va="center")  # fmt: skip
     axes.set_ylim(len(classes) - 0.4, -0.75)
     axes.set_yticks(range(len(classes)), [wrapped(name, 22, 2) for name in classes])
     axes.tick_params(axis="y", length=0)
@@ -58,5 +69,21 @@ def draw(cases: pd.DataFrame, classes: Sequence[str], seed: int = 42, unit: str 
     return figure
 
 
+def _limits(shares: Mapping[str, np.ndarray], with_counts: bool) -> tuple[float, float]:
+    """Return the ends of the axis in per cent: at least a decade, with room left of all points for the counts of absence."""
+    right = 130.0
+    positive = [float(values[values > 0].min()) for values in shares.values() if np.any(values > 0)]
+    smallest = min([*positive, 8.0])
+    return float(smallest * (smallest / right) ** (0.32 if with_counts else 0.04)), right
+
+
+def _on_paper(colour: str) -> str:
+    """Return the colour, darkened as far as it takes to be seen on white."""
+    red, green, blue = to_rgb(colour)
+    while 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2 > FAINTEST:
+        red, green, blue = 0.95 * red, 0.95 * green, 0.95 * blue
+    return to_hex((red, green, blue))
+
+
 def _odds(share: float) -> str:
-    return f" ({one_in(share)})" if share < 0.1 else ""
+    return f" ({one_in(share)})" if share <= 0.5 else ""

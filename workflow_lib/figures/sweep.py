@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from workflow_lib.figures.style import GREY, loss_styles, new_figure
+from workflow_lib.figures.style import GREY, INK, loss_styles, new_figure
 from workflow_lib.figures.text import plain, wrapped
 from workflow_lib.statistics.sweeps import Sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+LINEAR = ("radius",)
+"""Parameters over a linear axis however far they reach: lengths in voxels."""
+
+CHARACTER_WIDTH = 0.032
+"""Width of a character below the axis, as a share of the range of values: 1.5 mm in the narrowest of panels."""
 
 
 def draw(
@@ -30,14 +36,15 @@ def draw(
 
     `means` has the columns of statistics/<dataset>/means.csv; `labels` maps the study's losses to their names in the order of the
     tables, `titles` the losses of the registry to theirs, `colours` the study's losses to their colours. Bars are the intervals
-    of the means; a loss without scores is left out.
+    of the means, where there are any; a loss without scores is left out. The axis is logarithmic where positive values span more
+    than a decade, unless they are lengths in voxels.
     """
     dsc = _scores(means)
     styles = loss_styles(labels)
     columns = min(len(classes), 3)
     rows = math.ceil(len(classes) / columns) * len(sweeps)
     others = [name for name in labels if all(name not in sweep.values for sweep in sweeps)]
-    figure = new_figure(180.0 if columns > 1 else 110.0, 58.0 * rows + 6.0 + 5.0 * math.ceil(len(others) / 3))
+    figure = new_figure(180.0 if columns > 1 else 110.0, 58.0 * rows + 6.0 + 5.0 * math.ceil((1 + len(others)) / 3))
     grid = figure.subplots(rows, columns, squeeze=False)
     handles: dict[str, Any] = {}
     panels = [(sweep, name) for sweep in sweeps for name in [*classes, *[""] * (-len(classes) % columns)]]
@@ -45,7 +52,9 @@ def draw(
         if not name:
             axes.set_axis_off()
             continue
-        _panel(axes, dsc, sweep, name)
+        curve = _panel(axes, dsc, sweep, name)
+        if curve is not None:
+            handles.setdefault("", curve)
         for other in others:
             if (other, name) in dsc:
                 line = axes.axhline(dsc[other, name][0], linewidth=1.0, zorder=1, color=colours[other])
@@ -55,8 +64,13 @@ def draw(
         axes.set_xlabel(wrapped(f"{sweep.parameter} of {titles[sweep.loss]}", 48 // columns + 12, 2))
         axes.set_ylabel("Mean DSC")
     if handles:
-        names = [wrapped(labels[name], 26, 2) for name in handles]
-        figure.legend(list(handles.values()), names, loc="outside lower center", ncols=min(3 if columns > 1 else 2, len(names)))
+        # The curve comes first; with several sweeps it is another loss in each row.
+        curve_of = titles[sweeps[0].loss] if len({sweep.loss for sweep in sweeps}) == 1 else "Loss named at the axis"
+        order = sorted(handles, key=lambda name: name != "")
+        names = [wrapped(labels[name] if name else curve_of, 26, 2) for name in order]
+        figure.legend(
+            [handles[name] for name in order], names, loc="outside lower center", ncols=min(3 if columns > 1 else 2, len(names))
+        )
     return figure
 
 
@@ -67,18 +81,37 @@ def _scores(means: pd.DataFrame) -> dict[tuple[str, str], tuple[float, float]]:
     return {key: pair for key, pair in found.items() if math.isfinite(pair[0])}
 
 
-def _panel(axes: Axes, dsc: Mapping[tuple[str, str], tuple[float, float]], sweep: Sweep, name: str) -> None:
+def _panel(axes: Axes, dsc: Mapping[tuple[str, str], tuple[float, float]], sweep: Sweep, name: str) -> Any:
+    """Draw the curve of a class and return its handle for the legend, None without scores."""
     points = [(value, *dsc[loss, name]) for loss, value in sweep.values.items() if (loss, name) in dsc]
     if not points:
         axes.text(0.5, 0.5, "no scores", color=GREY, ha="center", va="center", transform=axes.transAxes)
-        return
+        return None
     values, middles, halves = (np.array(part, float) for part in zip(*points, strict=True))
-    axes.errorbar(values, middles, yerr=np.nan_to_num(halves), fmt="o-", color="black", markersize=4.5, capsize=2, zorder=3)
-    if values.min() > 0 and values.max() / values.min() > 10:
+    # An interval that is not known (NaN) has no bar; one of length zero would look exact.
+    curve = axes.errorbar(
+        values, middles, yerr=halves, fmt="o-", color=INK, markersize=4.5, linewidth=1.8, elinewidth=1.0, capsize=2, zorder=3
+    )
+    logarithmic = sweep.parameter not in LINEAR and values.min() > 0 and values.max() / values.min() > 10
+    if logarithmic:
         axes.set_xscale("log")
-    axes.set_xticks(values, [f"{value:g}" for value in values])
+    axes.set_xticks(values, _tick_labels(np.log(values) if logarithmic else values, [f"{value:g}" for value in values]))
     axes.minorticks_off()
     axes.grid(axis="y")
+    return curve
+
+
+def _tick_labels(places: np.ndarray, labels: list[str]) -> list[str]:
+    """Return the labels of ascending places on the axis, empty where one would run into the label before it."""
+    span = float(np.ptp(places)) or 1.0
+    shown: list[str] = []
+    edge = -math.inf
+    for place, label in zip(places / span, labels, strict=True):
+        half = 0.5 * CHARACTER_WIDTH * len(label)
+        fits = place - half >= edge
+        shown.append(label if fits else "")
+        edge = place + half + 0.5 * CHARACTER_WIDTH if fits else edge
+    return shown
 
 
 def caption(sweeps: Sequence[Sweep], dataset: str, titles: Mapping[str, str]) -> str:
