@@ -49,6 +49,7 @@ rule inspect:
         step_command(" --files {input.files:q} --inspection {output.inspection:q}")
 
 
+# No input of `check`: a new look of the page decides nothing again. Started before it, to be there when a fault stops the study.
 rule cases_page:
     input:
         inspection=f"{RESULTS}/data/{{dataset}}/inspection.json",
@@ -63,6 +64,7 @@ rule cases_page:
         record=f"{RESULTS}/records/cases_page/{{dataset}}.json",
     log:
         f"{RESULTS}/logs/cases_page/{{dataset}}.log",
+    priority: 10
     conda:
         ENVIRONMENT
     resources:
@@ -81,8 +83,6 @@ rule cases_page:
 rule check:
     input:
         inspection=f"{RESULTS}/data/{{dataset}}/inspection.json",
-        # There to look at before a fault stops the study. A new look of the page is no reason to decide again.
-        page=ancient(f"{RESULTS}/data/{{dataset}}/cases.html"),
     output:
         cases=f"{RESULTS}/data/{{dataset}}/cases.json",
         table=report(
@@ -106,7 +106,7 @@ rule check:
     message:
         "Decide which cases of {wildcards.dataset} are used"
     shell:
-        step_command(" --inspection {input.inspection:q} --page {input.page:q} --cases {output.cases:q} --table {output.table:q}")
+        step_command(" --inspection {input.inspection:q} --cases {output.cases:q} --table {output.table:q}")
 
 
 rule split:

@@ -4,6 +4,7 @@
 rule report_page:
     input:
         cases=expand(f"{RESULTS}/data/{{dataset}}/cases.{{suffix}}", dataset=PLAN.datasets, suffix=["json", "csv"]),
+        pages=expand(f"{RESULTS}/data/{{dataset}}/cases.html", dataset=PLAN.datasets),
         folds=expand(f"{RESULTS}/data/{{dataset}}/folds.csv", dataset=PLAN.datasets),
         scores=expand(f"{RESULTS}/scores/{{dataset}}.csv", dataset=PLAN.datasets),
         statistics=expand(rules.statistics.output.results, dataset=PLAN.datasets),

@@ -10,6 +10,7 @@ from workflow_lib.files import write_json
 from workflow_lib.steps._command import Context, run, say
 from workflow_lib.steps._inspection import read_inspection
 
+PAGE = "cases.html"
 FAULTS = "faults.csv"
 """Beside the outputs, where the step fails: the table that it would have written, so that faults can be sorted and filtered."""
 
@@ -22,7 +23,7 @@ def work(context: Context) -> None:
     faults = check.fault_report(rows)
     if faults is not None:
         check.write_cases_csv(faults_file, rows, inspection.labels)
-        raise Faults(f"All cases: {context.path('page')} (to look at), {faults_file}\n{faults.heading}", faults.faults)
+        raise Faults(f"All cases: {faults_file.with_name(PAGE)} (to look at), {faults_file}\n{faults.heading}", faults.faults)
     faults_file.unlink(missing_ok=True)
     check.write_cases_csv(context.path("table"), rows, inspection.labels)
     by_id = {case.id: case for case in inspection.cases}
@@ -41,5 +42,4 @@ def _entry(case: Case, digests: Mapping[str, str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    # The page is only named in the message: what is decided does not depend on how it looks.
-    run("check", __doc__, work, inputs=["inspection"], outputs=["cases", "table", "page?"])
+    run("check", __doc__, work, inputs=["inspection"], outputs=["cases", "table"])
