@@ -110,6 +110,15 @@ def test_kits19_official_addresses(tmp_path):
     assert RemoteFile(github, "data/case_00209/segmentation.nii.gz", files[1].about_bytes) in files
 
 
+@pytest.mark.parametrize(("there", "place"), [(None, "data/"), ("data", "data/"), ("", "")])
+def test_kits19_is_completed_in_the_layout_that_is_there(tmp_path, there, place):
+    if there is not None:
+        (tmp_path / there / "case_00007").mkdir(parents=True)
+    files = registry.get("kits19").downloads(tmp_path, None)
+    assert isinstance(files, list)
+    assert files[0].path == f"{place}case_00000/imaging.nii.gz"
+
+
 def test_kits19_disk_is_checked_before_anything_is_fetched(server, tmp_path, three_files, monkeypatch):
     server.answers_head = False
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10_000_000))

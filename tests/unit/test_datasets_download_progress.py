@@ -13,9 +13,9 @@ def test_progress_tells_bytes_rate_and_the_time_that_is_left():
         now[0] = second
         meter.add(1_000_000)
     assert said == [
-        "10.0 MB of 100.0 MB (10 %), 1.0 MB/s, 2 min left",
-        "20.0 MB of 100.0 MB (20 %), 1.0 MB/s, 80 s left",
-        "30.0 MB of 100.0 MB (30 %), 1.0 MB/s, 70 s left",
+        "10.0 MB of 100.0 MB (10 %), 1.0 MB/s, 1 min 30 s left",
+        "20.0 MB of 100.0 MB (20 %), 1.0 MB/s, 1 min 20 s left",
+        "30.0 MB of 100.0 MB (30 %), 1.0 MB/s, 1 min 10 s left",
     ]
 
 

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from workflow_lib.training.progress import Progress, duration
+from workflow_lib.durations import duration
+from workflow_lib.training.progress import Progress
 
 
 class Terminal(io.StringIO):

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TextIO
 
+from workflow_lib.durations import duration
+
 REPORT_EVERY = 10.0
 """Seconds between two lines of progress in a log."""
 REFRESH_EVERY = 0.5
@@ -91,8 +93,3 @@ def size(count: float) -> str:
         if count >= factor:
             return f"{count / factor:.1f} {unit}"
     return f"{count:.0f} B"
-
-
-def duration(seconds: float) -> str:
-    """Return a time as 45 s, 12 min or 3.5 h."""
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

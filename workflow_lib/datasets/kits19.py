@@ -23,9 +23,9 @@ INSTRUCTIONS = f"""\
 How to get KiTS19 ({LICENCE}, 20.2 GB):
   - let the workflow fetch it: set `source: download`; or
   - clone {URL} (branch master, which holds the masks; never mix in the branch `interpolated`, its grids differ) and store each
-    {IMAGES}/case_XXXXX.nii.gz
-    as data/case_XXXXX/imaging.nii.gz.
-`root` is the folder that holds data/case_XXXXX/, or case_XXXXX/ itself."""
+    {IMAGES}/case_NNNNN.nii.gz
+    as data/case_NNNNN/imaging.nii.gz.
+`root` is the folder that holds data/case_NNNNN/, or case_NNNNN/ itself."""
 
 _FOLDER = re.compile(r"case_([0-9]{5})")
 _IMAGE, _MASK = "imaging.nii.gz", "segmentation.nii.gz"
@@ -43,7 +43,7 @@ def reading(root: Path, options: Options) -> Reading:
 
 
 def find_cases(root: Path, options: Options) -> list[Case]:
-    """Return the cases in root/data/case_XXXXX, or else in root/case_XXXXX.
+    """Return the cases in root/data/case_NNNNN, or else in root/case_NNNNN.
 
     Cases 0 to 209 are taken even if a file is missing, which the check then tells; later ones only if they have a mask.
     Raises UserError where there is no such folder.
@@ -52,7 +52,7 @@ def find_cases(root: Path, options: Options) -> list[Case]:
         cases = _cases_in(folder)
         if cases:
             return cases
-    patterns = [f"{parent}case_XXXXX/{name}" for parent in ("data/", "") for name in (_IMAGE, _MASK)]
+    patterns = [f"{parent}case_NNNNN/{name}" for parent in ("data/", "") for name in (_IMAGE, _MASK)]
     raise layout_error(LABEL, root, patterns, INSTRUCTIONS)
 
 
@@ -71,17 +71,18 @@ def option_faults(options: Options) -> list[str]:
 
 
 def downloads(root: Path, url: str | None) -> list[RemoteFile]:
-    """Return images and masks of the 210 labelled cases, to be stored as data/case_XXXXX/....
+    """Return images and masks of the 210 labelled cases, as data/case_NNNNN/..., or case_NNNNN/... where cases lie so already.
 
-    A mirror `url` holds <url>/case_XXXXX/imaging.nii.gz and <url>/case_XXXXX/segmentation.nii.gz.
+    A mirror `url` holds <url>/case_NNNNN/imaging.nii.gz and <url>/case_NNNNN/segmentation.nii.gz.
     """
+    parent = "" if _cases_in(root) and not _cases_in(root / "data") else "data/"
     files = []
     for number in range(LABELLED):
         case = f"case_{number:05d}"
         addresses = {_IMAGE: f"{IMAGES}/{case}.nii.gz", _MASK: f"{MASKS}/{case}/{_MASK}"}
         for name, official in addresses.items():
             address = f"{url.rstrip('/')}/{case}/{name}" if url else official
-            files.append(RemoteFile(address, f"data/{case}/{name}", _ABOUT_BYTES[name]))
+            files.append(RemoteFile(address, f"{parent}{case}/{name}", _ABOUT_BYTES[name]))
     return files
 
 

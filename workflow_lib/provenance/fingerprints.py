@@ -21,6 +21,7 @@ PACKAGE_FOLDER = Path(__file__).resolve().parent.parent
 NEUTRAL = frozenset(
     {
         "workflow_lib.version",
+        "workflow_lib.durations",
         "workflow_lib.provenance.fingerprints",
         "workflow_lib.provenance.records",
         "workflow_lib.training.progress",

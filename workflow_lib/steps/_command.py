@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workflow_lib.durations import duration
 from workflow_lib.errors import UserError
 from workflow_lib.provenance.records import write_record
 
@@ -108,12 +109,8 @@ class Countdown:
         """Print a line after the `number`-th of `total` parts."""
         left = (time.monotonic() - self._started) / number * (total - number)
         # In the first seconds the rate is a guess.
-        shown = f" ({_about(left)} left)" if left >= 10 else ""
+        shown = f" ({duration(left)} left)" if left >= 10 else ""
         say(f"{number}/{total} {text}{shown}")
-
-
-def _about(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def say(message: str) -> None:

@@ -4,6 +4,8 @@ import sys
 import time
 from typing import TextIO
 
+from workflow_lib.durations import duration
+
 TERMINAL_SECONDS = 0.2
 LOG_SECONDS = 60.0
 BAR_WIDTH = 24
@@ -73,13 +75,3 @@ class Progress:
     def _write(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
-
-
-def duration(seconds: float) -> str:
-    """Return a time span in words short enough for a line: `45 s`, `12 min 5 s`, `3 h 20 min`, `2 d 4 h`."""
-    whole = round(seconds)
-    for size, unit, smaller, smaller_unit in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= size:
-            rest = whole % size // smaller
-            return f"{whole // size} {unit}" + (f" {rest} {smaller_unit}" if rest else "")
-    return f"{whole} s"
