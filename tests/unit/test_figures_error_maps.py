@@ -72,44 +72,19 @@ def test_a_panel_per_loss_and_the_errors_in_it(losses, tmp_path):
     style.save(figure, tmp_path / "figure")
 
 
-def case_of(shape, title="", losses=("Dice", "Tversky"), view=None):
+@pytest.mark.parametrize("shape", [(10, 12), (30, 12), (8, 20)])
+def test_pixels_are_square_and_the_file_is_the_same_again(shape, tmp_path):
     truth = np.zeros(shape, np.uint8)
     truth[2:5, 3:6] = 2
-    return error_maps.Picture(truth[..., None], truth, dict.fromkeys(losses, np.roll(truth, 1, 0)), view, title)
-
-
-def test_several_cases_stand_below_one_another(tmp_path):
-    seen = np.ones((10, 12), bool)
-    seen[:, 0] = False
-    losses = [f"Asymmetric unified focal loss {n}" for n in range(6)]
-    cases = [case_of((10, 12), "Worst: $a_1", losses, seen), case_of((30, 12), "Median: b", losses), case_of((8, 20), "", losses)]
-    figure = error_maps.draw_cases(cases, 2)
-    assert len(figure.axes) == 3 * 8
-    assert [text.get_text() for text in figure.texts] == ["Worst: \\$a_1", "Median: b"]
-    for number, case in enumerate(cases):
-        mask = case.truth == 2
-        drawn = figure.axes[8 * number + 2].images[0].get_array()
-        np.testing.assert_array_equal(drawn, error_maps.error_map(mask, np.roll(mask, 1, 0), case.view))
-    FigureCanvasAgg(figure).draw()
-    bounds = [box for box in (axes.get_tightbbox() for axes in figure.axes) if box is not None]
-    assert len(bounds) == 24
-    for first, second in itertools.pairwise(range(0, 25, 8)):
-        above, below = bounds[first:second], bounds[second : second + 8]
-        assert not below or min(box.y0 for box in above) >= max(box.y1 for box in below)
-    titles = [text.get_window_extent() for text in figure.texts]
-    assert titles[1].y1 <= min(box.y0 for box in bounds[:8])
-    assert titles[1].y0 >= max(box.y1 for box in bounds[8:16])
-    for axes, case in zip(figure.axes[::8], cases, strict=True):  # pixels are square
+    losses = {f"Asymmetric unified focal loss {n}": np.roll(truth, 1, 0) for n in range(6)}
+    files = []
+    for name in "ab":
+        figure = error_maps.draw(truth[..., None], truth, losses, 2)
+        files.append([path.read_bytes() for path in style.save(figure, tmp_path / name)])
+    assert files[0] == files[1]
+    for axes in figure.axes:
         box = axes.get_window_extent()
-        assert box.height / box.width == pytest.approx(case.truth.shape[0] / case.truth.shape[1])
-    drawn_first = [path.read_bytes() for path in style.save(figure, tmp_path / "a")]
-    assert drawn_first == [path.read_bytes() for path in style.save(error_maps.draw_cases(cases, 2), tmp_path / "b")]
-
-
-def test_cases_have_the_same_losses():
-    for cases in ([], [case_of((10, 12)), case_of((10, 12), losses=("Dice",))]):
-        with pytest.raises(ValueError, match="same losses"):
-            error_maps.draw_cases(cases, 2)
+        assert box.height / box.width == pytest.approx(shape[0] / shape[1])
 
 
 def test_the_file_holds_no_colours_but_those_of_the_legend(tmp_path):
@@ -167,9 +142,3 @@ def test_the_caption_says_which_case_and_why():
     assert "the case of median DSC of vessel" in text
     assert "outside the field of view" in text
     assert "the configuration names" in error_maps.caption(["Dice loss"], "vessel", "DRIVE", "a", None)
-
-
-def test_the_caption_of_several_cases_names_each_and_the_rule():
-    text = error_maps.caption_of_cases(["Dice loss"], "polyp", "CVC", [("worst", "12"), ("median", "7"), ("best", "300")])
-    assert "from top to bottom worst (12), median (7), best (300) by the DSC of polyp" in text
-    assert "c) Dice loss. Class polyp: white, found" in text

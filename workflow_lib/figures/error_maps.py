@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workflow_lib.figures.segmentations import WIDTH, Rank, grey, letter
 from workflow_lib.figures.style import GREY, MM_PER_INCH, new_figure
-from workflow_lib.figures.text import plain, wrapped
+from workflow_lib.figures.text import wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +20,8 @@ TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE, OUTSIDE = (255, 255, 255), (255, 
 """Colours of the pixels: right, marked by mistake, missed, and not scored; the others are black."""
 
 COLUMNS = 5
-GAP, TITLE_HEIGHT = 0.03, 0.24  # inches: around a panel, and above the panels of a case that has a title
+GAP = 0.03
+"""Inches around a panel."""
 
 
 def error_map(truth: np.ndarray, prediction: np.ndarray, view: np.ndarray | None = None) -> np.ndarray:
@@ -57,22 +57,6 @@ def shown_picture(image: np.ndarray) -> np.ndarray:
     return np.broadcast_to(scaled, (*image.shape[:-1], 3))
 
 
-@dataclass(frozen=True)
-class Picture:
-    """One case as it is shown.
-
-    `image` (rows, columns, channels); `truth` and the predictions are class indices (rows, columns), a prediction that does not
-    exist is None; `predictions` maps the label of each loss to its prediction, in the order of the tables. `view` (bool) is the
-    field of view if only that was scored. `title` stands above the panels, if it is not empty.
-    """
-
-    image: np.ndarray
-    truth: np.ndarray
-    predictions: Mapping[str, np.ndarray | None]
-    view: np.ndarray | None = None
-    title: str = ""
-
-
 def draw(
     image: np.ndarray,
     truth: np.ndarray,
@@ -80,50 +64,29 @@ def draw(
     target: int,
     view: np.ndarray | None = None,
 ) -> Figure:
-    """Return the figure of one case: image, ground truth, then a panel per loss with its errors in class `target`.
+    """Return the figure: image, ground truth, then a panel per loss with its errors in class `target`; pixels are square.
 
-    The arguments are those of `Picture`.
+    `image` (rows, columns, channels); `truth` and the predictions are class indices (rows, columns), a prediction that does not
+    exist is None; `predictions` maps the label of each loss to its prediction, in the order of the tables. `view` (bool) is the
+    field of view if only that was scored.
     """
-    return draw_cases([Picture(image, truth, predictions, view)], target)
-
-
-def draw_cases(cases: Sequence[Picture], target: int) -> Figure:
-    """Return the figure of some cases, one below the other, such as the worst, the median and the best.
-
-    All have the same losses; of each the image, the ground truth, and the errors of every loss in class `target` (an index) are
-    shown. Pixels are square, and the pictures of all cases equally wide. Raises ValueError without a case, or when losses differ.
-    """
-    if not cases or any(list(case.predictions) != list(cases[0].predictions) for case in cases):
-        raise ValueError("error maps need at least one case, and the same losses for all")
-    names = [wrapped(label, 19, 2) for label in ("Image", "Ground truth", *cases[0].predictions)]
+    mask = truth == target
+    maps = [None if p is None else error_map(mask, p == target, view) for p in predictions.values()]
+    pictures = [shown_picture(image), error_map(mask, mask, view), *maps]
+    names = [wrapped(label, 19, 2) for label in ("Image", "Ground truth", *predictions)]
     rows = math.ceil(len(names) / COLUMNS)
     columns = math.ceil(len(names) / rows)
     side = WIDTH / max(columns, 3)
+    tall = (side - 2 * GAP) * truth.shape[0] / truth.shape[1] + 2 * GAP
     band = 0.36 if any("\n" in name for name in names) else 0.24
-    talls = [(side - 2 * GAP) * case.truth.shape[0] / case.truth.shape[1] + 2 * GAP for case in cases]
-    heads = [TITLE_HEIGHT if case.title else 0.0 for case in cases]
-    width, height = side * columns, sum(heads) + rows * sum(tall + band for tall in talls)
+    width, height = side * columns, rows * (tall + band)
     figure = new_figure(width * MM_PER_INCH, height * MM_PER_INCH, layout=None)
-    top = 0.0
-    for case, tall, head in zip(cases, talls, heads, strict=True):
-        if head:
-            middle = (height - top - head / 2) / height
-            figure.text(GAP / width, middle, plain(case.title, 90), fontweight="bold", va="center")
-        top += head
-        for number, (name, picture) in enumerate(zip(names, _pictures(case, target), strict=True)):
-            row, column = divmod(number, columns)
-            bottom = height - top - row * (tall + band) - tall
-            place = ((column * side + GAP) / width, (bottom + GAP) / height, (side - 2 * GAP) / width, (tall - 2 * GAP) / height)
-            _panel(figure.add_axes(place), picture, f"{letter(number)}) {name}")
-        top += rows * (tall + band)
+    for number, (name, picture) in enumerate(zip(names, pictures, strict=True)):
+        row, column = divmod(number, columns)
+        bottom = height - row * (tall + band) - tall
+        place = ((column * side + GAP) / width, (bottom + GAP) / height, (side - 2 * GAP) / width, (tall - 2 * GAP) / height)
+        _panel(figure.add_axes(place), picture, f"{letter(number)}) {name}")
     return figure
-
-
-def _pictures(case: Picture, target: int) -> list[np.ndarray | None]:
-    """Return the panels of a case, each uint8 (rows, columns, 3); None for a prediction that does not exist."""
-    mask = case.truth == target
-    maps = [None if p is None else error_map(mask, p == target, case.view) for p in case.predictions.values()]
-    return [shown_picture(case.image), error_map(mask, mask, case.view), *maps]
 
 
 def _panel(axes: Axes, picture: np.ndarray | None, name: str) -> None:
@@ -141,24 +104,11 @@ def _panel(axes: Axes, picture: np.ndarray | None, name: str) -> None:
 
 
 def caption(labels: Sequence[str], target: str, dataset: str, case: str, rank: Rank | None = "median", view: bool = False) -> str:
-    """Return the caption of `draw` with the rule by which the case was chosen (`rank` None: the configuration names it)."""
+    """Return the caption with the rule by which the case was chosen (`rank` None: the configuration names it)."""
     chosen = f"the case of {rank} DSC of {target}, averaged over the losses" if rank else "the case that the configuration names"
-    return f"Segmentations of {dataset} (case {case}): {_key(labels, target, view)} Rule of choice: {chosen}."
-
-
-def caption_of_cases(
-    labels: Sequence[str], target: str, dataset: str, cases: Sequence[tuple[Rank, str]], view: bool = False
-) -> str:
-    """Return the caption of `draw_cases`; `cases` are rank and name of each case, from top to bottom."""
-    listed = ", ".join(f"{rank} ({case})" for rank, case in cases)
-    return (
-        f"Segmentations of {dataset}, from top to bottom {listed} by the DSC of {target}, averaged over the losses: "
-        f"{_key(labels, target, view)}"
-    )
-
-
-def _key(labels: Sequence[str], target: str, view: bool) -> str:
-    """Say what each panel is and what the colours mean."""
     panels = ", ".join(f"{letter(i)}) {label}" for i, label in enumerate(["image", "ground truth", *labels]))
     outside = " Dark grey: outside the field of view, not scored." if view else ""
-    return f"{panels}. Class {target}: white, found; magenta, marked by mistake; green, missed.{outside}"
+    return (
+        f"Segmentations of {dataset} (case {case}): {panels}. Class {target}: white, found; magenta, marked by mistake; green, "
+        f"missed.{outside} Rule of choice: {chosen}."
+    )
