@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from tests.unit.download_support import BODY, FAST, IMAGE, many_files, names, nifti, server, three_files
-from workflow_lib.datasets import _checksums, download, msd, registry
+from workflow_lib.datasets import _checksums, _download_archive, _download_files, msd, registry
 from workflow_lib.datasets._format import RemoteFile
 from workflow_lib.datasets.download import download_dataset
 from workflow_lib.errors import UserError
@@ -64,7 +64,7 @@ def test_without_network_not_every_file_is_tried(tmp_path):
 
 def test_single_refusals_do_not_keep_the_others_back(server, tmp_path, monkeypatch):
     paths = many_files(server, monkeypatch, 12)
-    monkeypatch.setattr(download, "LONGEST_ROW", 4)
+    monkeypatch.setattr(_download_files, "LONGEST_ROW", 4)
     for path in paths[::2]:
         del server.files["/mirror/" + path.removeprefix("data/")]
     with pytest.raises(UserError, match="6 of 12 files could not be fetched; run again") as caught:
@@ -189,7 +189,7 @@ def test_msd_interrupted_while_unpacking_is_unpacked_again_without_the_network(s
     root = tmp_path / "data" / "Task04_Hippocampus"
     root.parent.mkdir()
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(download, "unpack", interrupted)
+        patch.setattr(_download_archive, "unpack", interrupted)
         download_dataset("msd", root, server.url, pauses=FAST)
     (root.parent / ".unpacking-Task04_Hippocampus" / "of a killed process").mkdir(parents=True)
     download_dataset("msd", root, "http://127.0.0.1:9", pauses=())
@@ -331,7 +331,7 @@ def test_a_file_that_cannot_be_read_is_told_and_left(server, tmp_path, three_fil
     def refuse(path):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr(download, "gzip_fault", refuse)
+    monkeypatch.setattr(_download_files, "gzip_fault", refuse)
     with pytest.raises(UserError, match=r"imaging\.nii\.gz: cannot be read: Permission denied"):
         download_dataset("kits19", tmp_path, f"{server.url}/mirror", pauses=FAST)
     assert server.requests == []
