@@ -65,7 +65,8 @@ def make_pictures(folder):
         Image.fromarray(photo.astype(np.uint8)).save(case / "photo.png")
         for index, blob in enumerate(blobs):
             Image.fromarray(np.where(blob, 200 if index else 255, 0).astype(np.uint8)).save(case / f"lesion {index}.png")
-        view = (rows - shape[0] / 2) ** 2 + (columns - shape[1] / 2) ** 2 < 400
+        # It cuts the first lesion in two, so that scores inside of it and of the whole picture differ.
+        view = (columns > np.flatnonzero(blobs[0].any(axis=0)).mean()) & (rows >= 0)
         Image.fromarray(np.where(view, 255, 0).astype(np.uint8)).save(case / "view.png")
 
 
@@ -115,12 +116,16 @@ def test_predictions_are_pictures_of_the_original_size_with_the_values_of_the_ma
 
 
 def test_only_the_field_of_view_is_scored(done):
+    predictions = results(done) / "predictions/colour"
     for row in rows(results(done) / "scores/colour.csv"):
         folder = next((done.folder / "data/own pictures").glob(f"*/{row['case']}"))
         truth = sum(np.asarray(Image.open(path)) > 127 for path in folder.glob("lesion*.png")) > 0
         view = np.asarray(Image.open(folder / "view.png")) > 127
+        predicted = np.asarray(Image.open(predictions / row["loss"] / "fold_1" / f"{row['case']}.png")) > 0
+        assert np.any(truth & view)
+        assert np.any(truth & ~view)
         assert int(row["tp"]) + int(row["fn"]) == np.count_nonzero(truth & view)
-        assert np.count_nonzero(truth & view) > 0
+        assert int(row["tp"]) + int(row["fp"]) == np.count_nonzero(predicted & view)
 
 
 def test_the_report_says_how_the_cases_were_divided(done):
