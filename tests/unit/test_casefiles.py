@@ -80,8 +80,9 @@ def test_masks_are_joined_and_must_fit(tmp_path):
 def test_a_field_of_view_is_what_lies_above_one_half(tmp_path, high):
     view = np.zeros((4, 5), np.uint8)
     view[1:3] = high
+    view[0] = high // 2  # a grey edge, of masks up to 255
     path = picture(tmp_path / "view.png", view)
     found = casefiles.read_field_of_view(Case("a", (path,), (path,), path))
     assert found is not None
-    np.testing.assert_array_equal(found, view > 0)
+    np.testing.assert_array_equal(found, view == high)
     assert casefiles.read_field_of_view(Case("a", (path,), (path,))) is None

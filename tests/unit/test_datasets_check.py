@@ -245,6 +245,8 @@ def test_no_case_left_is_a_fault(tmp_path):
 def test_case_found_twice(tmp_path):
     made = case(tmp_path, "a")
     assert [row.status for row in check_cases([made, made], LABELS)] == ["included", "fault"]
+    # Its name says not which of the two is meant.
+    assert [row.status for row in check_cases([made, made], LABELS, {"a": "for a test"})] == ["excluded", "fault"]
 
 
 def test_workers_do_not_change_rows_or_order(tmp_path):
@@ -342,6 +344,9 @@ def test_names_that_are_one_file_on_some_systems(tmp_path):
     rows = check_cases(cases, LABELS)
     assert [row.status for row in rows] == ["included", "fault", "included"]
     assert "same file name on some systems" in rows[1].reason
+    for number in (0, 1):
+        rows = check_cases(cases, LABELS, {cases[number].id: "a copy"})
+        assert [row.status for row in rows] == ["excluded" if n == number else "included" for n in range(3)]
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "a\nb", "a ", "x" * 300, ".hidden", "-rf", "a:b", "\ud800"])
@@ -361,6 +366,13 @@ def test_the_same_image_under_two_names_is_told(tmp_path):
     rows = check_cases([case(tmp_path, "a"), case(tmp_path, "b")], LABELS)
     assert [row.status for row in rows] == ["included", "included"]
     assert [row.note for row in rows] == ["", "its images are those of a, byte for byte"]
+
+
+def test_images_that_are_not_there_are_no_copies_of_each_other(tmp_path):
+    cases = [case(tmp_path, "a"), case(tmp_path, "b")]
+    for each in cases:
+        each.images[0].unlink()
+    assert [row.note for row in check_cases(cases, LABELS)] == ["", ""]
 
 
 def test_a_case_with_another_number_of_channels(tmp_path):

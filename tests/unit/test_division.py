@@ -82,6 +82,14 @@ def test_official_test_set():
         divide(cases(20), settings(fixed={"test": "official"}), 3)
 
 
+def test_an_official_test_set_that_shares_groups_is_refused_by_group():
+    by_group = settings(fixed={"test": "official", "validation": 0.2}, by_group=True)
+    with pytest.raises(UserError, match=r"shares groups with the other cases: g1\."):
+        divide(cases(12, lambda n: f"g{n // 3}", official=5), by_group, 3)
+    places = divide(cases(12, lambda n: f"g{n // 3}", official=6), by_group, 3)
+    assert sizes(places) == {"test": 6, "training": 3, "validation": 3}
+
+
 @given(st.lists(st.integers(0, 12), min_size=3, max_size=80), st.integers(0, 50))
 def test_no_group_straddles_a_fixed_split(group_of, seed):
     made = cases(len(group_of), lambda n: f"g{group_of[n]}")

@@ -59,7 +59,7 @@ def decide(
     views = {
         n: "it has no mask of the field of view (field_of_view: true)" for n, case in enumerate(cases) if not case.field_of_view
     }
-    more = _name_faults(cases), _channel_faults(findings), _axes_faults(findings, axes), views if needs_view else {}
+    more = _name_faults(cases, excluded), _channel_faults(findings), _axes_faults(findings, axes), views if needs_view else {}
     notes = _same_images(cases, findings)
     rows = []
     for number, (case, finding) in enumerate(zip(cases, findings, strict=True)):
@@ -82,17 +82,19 @@ def _decided(row: CaseRow, excluded: Mapping[str, str], required: Collection[str
     return row
 
 
-def _name_faults(cases: Sequence[Case]) -> dict[int, str]:
-    """A case that stands in two folds would leak, and two files of alike names are one file on some systems."""
+def _name_faults(cases: Sequence[Case], excluded: Collection[str]) -> dict[int, str]:
+    """A case that stands in two folds would leak, and two files of alike names are one file on some systems.
+
+    An excluded case takes no name from another: nothing is written for it.
+    """
     seen: dict[str, str] = {}
     ids: set[str] = set()
     faults = {}
     for number, case in enumerate(cases):
-        earlier = seen.setdefault(alike(case.id), case.id)
         if case.id in ids:
             faults[number] = f"{case.id} is found more than once"
-        elif earlier != case.id:
-            faults[number] = f"its name and {earlier!r} are the same file name on some systems; rename one of them"
+        elif case.id not in excluded and (earlier := seen.setdefault(alike(case.id), case.id)) != case.id:
+            faults[number] = f"its name and {earlier!r} are the same file name on some systems; rename or exclude one of them"
         ids.add(case.id)
     return faults
 
