@@ -12,19 +12,6 @@ _SIDE_BY_SIDE = 16
 
 
 @njit(inline="always", error_model="numpy")
-def _weights(t: np.float32) -> tuple[np.float32, np.float32, np.float32, np.float32]:
-    """Return the weights of the cubic B-spline for the four coefficients around a place `t` in [0, 1) behind the second."""
-    s = np.float32(1) - t
-    sixth, three, four, six = np.float32(1 / 6), np.float32(3), np.float32(4), np.float32(6)
-    return (
-        s * s * s * sixth,
-        (four + t * t * (three * t - six)) * sixth,
-        (four + s * s * (three * s - six)) * sixth,
-        t * t * t * sixth,
-    )
-
-
-@njit(inline="always", error_model="numpy")
 def _mirrored(position: int, side: int) -> int:
     """Return the index of a coefficient beyond an end, mirrored there; the ends themselves do not repeat."""
     if side == 1:
@@ -35,26 +22,98 @@ def _mirrored(position: int, side: int) -> int:
 
 @njit(inline="always", error_model="numpy")
 def _plane(
-    plane: np.ndarray,
-    j: int,
-    k: int,
-    v0: np.float32,
-    v1: np.float32,
-    v2: np.float32,
-    v3: np.float32,
-    w0: np.float32,
-    w1: np.float32,
-    w2: np.float32,
-    w3: np.float32,
-) -> np.float32:
-    """Return the sum of 4 x 4 coefficients of a plane with their weights; columns first, four sums side by side."""
-    above, here, below, last = plane[j - 1], plane[j], plane[j + 1], plane[j + 2]
-    c0 = v0 * above[k - 1] + v1 * here[k - 1] + v2 * below[k - 1] + v3 * last[k - 1]
-    c1 = v0 * above[k] + v1 * here[k] + v2 * below[k] + v3 * last[k]
-    c2 = v0 * above[k + 1] + v1 * here[k + 1] + v2 * below[k + 1] + v3 * last[k + 1]
-    c3 = v0 * above[k + 2] + v1 * here[k + 2] + v2 * below[k + 2] + v3 * last[k + 2]
-    total: np.float32 = c0 * w0 + c1 * w1 + c2 * w2 + c3 * w3
+    values: np.ndarray, at: np.uintp, row: np.uintp, v0: np.float32, v1: np.float32, v2: np.float32, v3: np.float32
+) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+    """Return the sums of 4 columns of 4 coefficients from `at` on, with their weights; `row` is the way to the next row.
+
+    `at` and `row` are unsigned, for which numba asks of no index whether it counts from the end.
+    """
+    here, below, last = at + row, at + row + row, at + row + row + row
+    one, two, three = np.uintp(1), np.uintp(2), np.uintp(3)
+    return (
+        v0 * values[at] + v1 * values[here] + v2 * values[below] + v3 * values[last],
+        v0 * values[at + one] + v1 * values[here + one] + v2 * values[below + one] + v3 * values[last + one],
+        v0 * values[at + two] + v1 * values[here + two] + v2 * values[below + two] + v3 * values[last + two],
+        v0 * values[at + three] + v1 * values[here + three] + v2 * values[below + three] + v3 * values[last + three],
+    )
+
+
+@njit(inline="always", error_model="numpy")
+def _within(values: np.ndarray, at: np.uintp, plane: np.uintp, row: np.uintp, weights: np.ndarray, c: int) -> np.float32:
+    """Return the spline where all 4 x 4 x 4 coefficients, from `at` on, lie inside the block."""
+    v0, v1, v2, v3 = weights[1, 0, c], weights[1, 1, c], weights[1, 2, c], weights[1, 3, c]
+    a0, a1, a2, a3 = _plane(values, at, row, v0, v1, v2, v3)
+    b0, b1, b2, b3 = _plane(values, at + plane, row, v0, v1, v2, v3)
+    c0, c1, c2, c3 = _plane(values, at + plane + plane, row, v0, v1, v2, v3)
+    d0, d1, d2, d3 = _plane(values, at + plane + plane + plane, row, v0, v1, v2, v3)
+    u0, u1, u2, u3 = weights[0, 0, c], weights[0, 1, c], weights[0, 2, c], weights[0, 3, c]
+    total: np.float32 = (
+        (u0 * a0 + u1 * b0 + u2 * c0 + u3 * d0) * weights[2, 0, c]
+        + (u0 * a1 + u1 * b1 + u2 * c1 + u3 * d1) * weights[2, 1, c]
+        + (u0 * a2 + u1 * b2 + u2 * c2 + u3 * d2) * weights[2, 2, c]
+        + (u0 * a3 + u1 * b3 + u2 * c3 + u3 * d3) * weights[2, 3, c]
+    )
     return total
+
+
+@njit(inline="always", error_model="numpy")
+def _at_border(spline: np.ndarray, i: int, j: int, k: int, weights: np.ndarray, c: int) -> np.float32:
+    """Return the spline where coefficients beyond the block are needed, which are those inside, mirrored."""
+    n0, n1, n2 = spline.shape
+    k0, k1, k2, k3 = _mirrored(k - 1, n2), _mirrored(k, n2), _mirrored(k + 1, n2), _mirrored(k + 2, n2)
+    total = np.float32(0)
+    for first in range(4):
+        plane = spline[_mirrored(i - 1 + first, n0)]
+        for second in range(4):
+            row = plane[_mirrored(j - 1 + second, n1)]
+            along = (
+                row[k0] * weights[2, 0, c] + row[k1] * weights[2, 1, c] + row[k2] * weights[2, 2, c] + row[k3] * weights[2, 3, c]
+            )
+            total += weights[0, first, c] * weights[1, second, c] * along
+    return total
+
+
+@njit(nogil=True, error_model="numpy")
+def _positions(
+    position: np.ndarray,
+    x: float,
+    y: float,
+    z: float,
+    moves: tuple[np.ndarray, np.ndarray, np.ndarray],
+    turn: np.ndarray,
+    to: float,
+) -> None:
+    """Fill `position` (n) float64 with one coordinate of every voxel of a row that begins at (x, y, z)."""
+    first, second, third = moves
+    # Read here: in the loop they would be read again after each number that is written.
+    turn0, turn1, turn2 = turn[0], turn[1], turn[2]
+    for c in range(position.size):
+        position[c] = (x + first[c]) * turn0 + (y + second[c]) * turn1 + (z + c + third[c]) * turn2 + to
+
+
+@njit(nogil=True, error_model="numpy")
+def _split(position: np.ndarray, last: float, before: np.ndarray, nearest: np.ndarray, behind: np.ndarray) -> None:
+    """Split coordinates, limited to 0 ... `last`, into the voxel before and the distance behind it; also the nearest voxel."""
+    for c in range(position.size):
+        limited = min(max(position[c], 0.0), last)
+        # Not below 0, so that cutting off is rounding down.
+        index = np.int32(limited)
+        before[c] = index
+        nearest[c] = np.int32(limited + 0.5)
+        behind[c] = np.float32(limited - index)
+
+
+@njit(nogil=True, error_model="numpy")
+def _weights(behind: np.ndarray, weights: np.ndarray) -> None:
+    """Fill `weights` (4, n) float32: of the cubic B-spline for the four coefficients around places behind the second."""
+    sixth, three, four, six = np.float32(1 / 6), np.float32(3), np.float32(4), np.float32(6)
+    for c in range(behind.size):
+        t = behind[c]
+        s = np.float32(1) - t
+        weights[0, c] = s * s * s * sixth
+        weights[1, c] = (four + t * t * (three * t - six)) * sixth
+        weights[2, c] = (four + s * s * (three * s - six)) * sixth
+        weights[3, c] = t * t * t * sixth
 
 
 @njit(nogil=True, error_model="numpy")
@@ -139,52 +198,35 @@ def read_warped(
     """
     channels, n0, n1, n2 = splines.shape
     p0, p1, p2 = labels.shape
-    moved = displacement.size > 0
-    m00, m01, m02 = matrix[0, 0], matrix[0, 1], matrix[0, 2]
-    m10, m11, m12 = matrix[1, 0], matrix[1, 1], matrix[1, 2]
-    m20, m21, m22 = matrix[2, 0], matrix[2, 1], matrix[2, 2]
-    place = np.empty((3, 4), np.int64)
+    sizes, plane, row = (n0, n1, n2), np.uintp(n1 * n2), np.uintp(n2)
+    coefficients = splines.reshape(-1)
+    still = np.zeros(p2, np.float32)
+    # What needs no coefficients is computed for a whole row at once, in loops that the processor does side by side.
+    place, before, nearest = np.empty((3, p2), np.float64), np.empty((3, p2), np.int32), np.empty((3, p2), np.int32)
+    behind, weights = np.empty(p2, np.float32), np.empty((3, 4, p2), np.float32)
     for a in range(p0):
         for b in range(p1):
+            moves = (still, still, still)
+            if displacement.size:
+                moves = (displacement[0, a, b], displacement[1, a, b], displacement[2, a, b])
+            for axis in range(3):
+                start = (a - (p0 - 1) / 2, b - (p1 - 1) / 2, -(p2 - 1) / 2)
+                _positions(place[axis], start[0], start[1], start[2], moves, matrix[:, axis], centre[axis])
+                _split(place[axis], sizes[axis] - 1.0, before[axis], nearest[axis], behind)
+                _weights(behind, weights[axis])
             for c in range(p2):
-                x, y, z = a - (p0 - 1) / 2, b - (p1 - 1) / 2, c - (p2 - 1) / 2
-                if moved:
-                    x += displacement[0, a, b, c]
-                    y += displacement[1, a, b, c]
-                    z += displacement[2, a, b, c]
-                u = x * m00 + y * m10 + z * m20 + centre[0]
-                v = x * m01 + y * m11 + z * m21 + centre[1]
-                w = x * m02 + y * m12 + z * m22 + centre[2]
+                u, v, w = place[0, c], place[1, c], place[2, c]
                 if not (0 <= u <= n0 - 1 and 0 <= v <= n1 - 1 and 0 <= w <= n2 - 1):
                     labels[a, b, c] = outside
                     for channel in range(channels):
                         image[a, b, c, channel] = 0
                     continue
-                # Not below 0, so that cutting off is rounding down.
-                labels[a, b, c] = classes[int(u + 0.5), int(v + 0.5), int(w + 0.5)]
-                i, j, k = int(u), int(v), int(w)
-                u0, u1, u2, u3 = _weights(np.float32(u - i))
-                v0, v1, v2, v3 = _weights(np.float32(v - j))
-                w0, w1, w2, w3 = _weights(np.float32(w - k))
-                if 0 < i < n0 - 2 and 0 < j < n1 - 2 and 0 < k < n2 - 2:
-                    for channel in range(channels):
-                        spline = splines[channel]
-                        s0 = _plane(spline[i - 1], j, k, v0, v1, v2, v3, w0, w1, w2, w3)
-                        s1 = _plane(spline[i], j, k, v0, v1, v2, v3, w0, w1, w2, w3)
-                        s2 = _plane(spline[i + 1], j, k, v0, v1, v2, v3, w0, w1, w2, w3)
-                        s3 = _plane(spline[i + 2], j, k, v0, v1, v2, v3, w0, w1, w2, w3)
-                        image[a, b, c, channel] = u0 * s0 + u1 * s1 + u2 * s2 + u3 * s3
-                    continue
-                for tap in range(4):
-                    place[0, tap] = _mirrored(i - 1 + tap, n0)
-                    place[1, tap] = _mirrored(j - 1 + tap, n1)
-                    place[2, tap] = _mirrored(k - 1 + tap, n2)
+                labels[a, b, c] = classes[nearest[0, c], nearest[1, c], nearest[2, c]]
+                i, j, k = int(before[0, c]), int(before[1, c]), int(before[2, c])
+                inside = 0 < i < n0 - 2 and 0 < j < n1 - 2 and 0 < k < n2 - 2
                 for channel in range(channels):
-                    total = np.float32(0)
-                    for first in range(4):
-                        along = (u0, u1, u2, u3)[first]
-                        for second in range(4):
-                            row = splines[channel, place[0, first], place[1, second]]
-                            sum_ = row[place[2, 0]] * w0 + row[place[2, 1]] * w1 + row[place[2, 2]] * w2 + row[place[2, 3]] * w3
-                            total += along * (v0, v1, v2, v3)[second] * sum_
-                    image[a, b, c, channel] = total
+                    if inside:
+                        at = np.uintp(((channel * n0 + i - 1) * n1 + j - 1) * n2 + k - 1)
+                        image[a, b, c, channel] = _within(coefficients, at, plane, row, weights, c)
+                    else:
+                        image[a, b, c, channel] = _at_border(splines[channel], i, j, k, weights, c)
