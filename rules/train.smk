@@ -19,6 +19,7 @@ rule train:
     resources:
         gpu=of_training("gpus"),
         checkpoint_seconds=lambda wildcards: int(60 * of_training("checkpoint_minutes")(wildcards)),
+        batch_processes=of_training("processes_for_batches"),
         mem_mb=lambda wildcards, attempt: of_training("memory_mb")(wildcards) * 2 ** (attempt - 1),
         # Not more at a retry: the checkpoint carries the training over, and a partition has a limit.
         runtime=of_training("minutes"),
@@ -35,6 +36,7 @@ rule train:
     shell:
         step_command(
             " --cases {input.cases:q} --folds {input.folds:q} --stores {input.stores:q} --loss-files {params.loss_files:q}"
-            " --checkpoint-seconds {resources.checkpoint_seconds} --gpus {resources.gpu} --checkpoints {params.checkpoints:q}"
+            " --checkpoint-seconds {resources.checkpoint_seconds} --gpus {resources.gpu}"
+            " --batch-processes {resources.batch_processes} --checkpoints {params.checkpoints:q}"
             " --weights {output.weights:q} --history {output.history:q} --summary {output.summary:q}"
         )

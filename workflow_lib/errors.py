@@ -14,3 +14,7 @@ class Faults(UserError):
         self.heading = heading
         self.faults = list(faults)
         super().__init__("\n".join([heading, *(f"  - {fault}" for fault in self.faults)]))
+
+    def __reduce__(self) -> tuple[type["Faults"], tuple[str, list[str]]]:
+        """Let it pass from one process to another."""
+        return Faults, (self.heading, self.faults)

@@ -1,7 +1,5 @@
-"""The batches of a training: order, patches, validation set, and their preparation in the background."""
+"""The batches of a training: order, patches, validation set."""
 
-import threading
-import time
 from collections import Counter
 
 import numpy as np
@@ -12,10 +10,8 @@ from workflow_lib.errors import UserError
 from workflow_lib.preprocessing.store import Geometry, Store, write_case, write_index
 from workflow_lib.sections.augmentation import Augmentation
 from workflow_lib.training.batches import (
-    Prefetcher,
     case_order,
     cases_of_step,
-    prefetch,
     training_batch,
     validation_batches,
     validation_steps,
@@ -132,100 +128,3 @@ def test_batches_of_the_store_on_disk(store, tmp_path):
 def test_a_fold_without_cases_is_told():
     with pytest.raises(UserError, match="at least one case"):
         training_batch({}, [], PATCH, 2, ALWAYS, 1, 1, 0)
-
-
-@pytest.mark.parametrize("workers", [0, 1, 2, 5])
-def test_prefetched_batches_are_the_same_whatever_the_workers(store, workers):
-    def make(step):
-        return training_batch(store, list(store), PATCH, 2, ALWAYS, 1, 1, step)
-
-    with prefetch(make, 7, workers=workers, depth=3) as batches:
-        made = list(batches)
-    assert len(made) == 7
-    for step, (images, classes) in enumerate(made):
-        expected, expected_classes = make(step)
-        np.testing.assert_array_equal(images, expected)
-        np.testing.assert_array_equal(classes, expected_classes)
-
-
-def test_prefetching_keeps_order_when_later_batches_are_ready_first():
-    def make(step):
-        time.sleep(0.02 if step % 3 == 0 else 0)
-        return step
-
-    with prefetch(make, 20, workers=4, depth=6) as batches:
-        assert list(batches) == list(range(20))
-
-
-def test_prefetching_is_bounded():
-    begun: list[int] = []
-
-    def begins(count):
-        deadline = time.monotonic() + 10
-        while len(begun) < count and time.monotonic() < deadline:
-            time.sleep(0.005)
-        time.sleep(0.05)
-        return len(begun) == count
-
-    with Prefetcher(begun.append, range(100), workers=2, depth=3) as batches:
-        assert begins(3)
-        next(batches)
-        assert begins(4)
-
-
-def test_prefetching_begins_at_any_step():
-    with Prefetcher(lambda step: step, range(7, 10), workers=1) as batches:
-        assert list(batches) == [7, 8, 9]
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-def test_an_error_in_a_worker_comes_at_its_place_and_leaves_no_thread(workers):
-    def make(step):
-        if step == 2:
-            raise UserError("case_7 is damaged")
-        return step
-
-    with prefetch(make, 50, workers=workers) as batches:
-        assert [next(batches), next(batches)] == [0, 1]
-        with pytest.raises(UserError, match="case_7 is damaged"):
-            next(batches)
-        assert list(batches) == []
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
-
-
-def test_an_interrupt_of_the_consumer_leaves_no_thread():
-    begun = []
-
-    def make(step):
-        begun.append(step)
-        time.sleep(0.05)
-        return step
-
-    def consume():
-        with prefetch(make, 1000, workers=2, depth=50) as batches:
-            for _ in batches:
-                raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        consume()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
-    assert len(begun) <= 10, "what was not begun is dropped"
-
-
-def test_waiting_is_counted():
-    def slow(step):
-        time.sleep(0.05)
-        return step
-
-    with prefetch(slow, 4, workers=1) as slow_batches:
-        list(slow_batches)
-    assert slow_batches.seconds_waited > 0.1
-    with prefetch(slow, 4, workers=4) as ready:
-        time.sleep(0.5)
-        list(ready)
-    assert ready.seconds_waited < slow_batches.seconds_waited / 2
-
-
-def test_impossible_numbers_of_workers_are_refused():
-    with pytest.raises(ValueError, match="workers"):
-        prefetch(lambda step: step, 4, workers=-1)

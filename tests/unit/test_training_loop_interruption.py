@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
+from tests.unit.test_training_workers import children
 from tests.unit.training_support import tiny_request
+from workflow_lib.errors import UserError
 from workflow_lib.files import read_json
 from workflow_lib.training.interruption import StopRequest
 from workflow_lib.training.loop import train
@@ -111,6 +113,37 @@ def test_killed_in_a_process_of_its_own(undisturbed, tmp_path):
     first, second = result.record["attempts"]
     assert (first["ended"], first["first_epoch"]) == ("running", 1)
     assert (second["first_epoch"], second["first_step"]) == (2, 2)
+
+
+def test_a_killed_process_for_batches_ends_the_training_with_its_state_saved(undisturbed, tmp_path):
+    request = tiny_request(tmp_path, batch_processes=2)
+
+    def kill(*reached):
+        if reached == (2, 1):
+            for process in children():
+                os.kill(process, signal.SIGKILL)
+
+    with pytest.raises(UserError, match="process that prepares batches was killed"):
+        train(request, kill)
+    seen = []
+    result = train(request, lambda *position: seen.append(position))
+    # What was asked for ahead may still have come.
+    assert STEPS[0] not in seen
+    assert STEPS[-1] in seen
+    assert outcome(result) == undisturbed
+
+
+def test_a_signal_to_all_processes_of_the_job(undisturbed, tmp_path):
+    """As a scheduler sends it: the processes that make batches die of it, and the training leaves in order."""
+    for number, position in ((signal.SIGTERM, "2 1"), (signal.SIGINT, "3 1")):
+        command = [sys.executable, "-m", "tests.unit.training_support", tmp_path, *position.split(), str(int(number)), "2"]
+        done = subprocess.run(command, capture_output=True, text=True, start_new_session=True, timeout=300, check=False)
+        assert done.returncode == 128 + number, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        assert "state saved" in done.stdout
+    result = train(tiny_request(tmp_path))
+    assert outcome(result) == undisturbed
+    assert [attempt["ended"] for attempt in result.record["attempts"]] == ["interrupted", "interrupted", "finished"]
 
 
 def test_signals_are_given_back():

@@ -53,14 +53,18 @@ def tiny_request(
 
 
 def main() -> None:
-    """Train in a process of its own and die of SIGKILL after the given step: folder, epoch, step."""
+    """Train in a process of its own until after a step: folder, epoch, step, and how it ends.
+
+    Without more it dies of SIGKILL; with a signal's number and a number of processes that prepare batches, all of them get it.
+    """
     folder, epoch, step = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    number, processes = (int(text) for text in sys.argv[4:]) if len(sys.argv) > 4 else (signal.SIGKILL, 0)
 
-    def die(*position: int) -> None:
+    def end(*position: int) -> None:
         if position == (epoch, step):
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.killpg(0, number) if processes else os.kill(os.getpid(), number)
 
-    train(tiny_request(folder, checkpoint_minutes=1e-9), die)
+    train(tiny_request(folder, checkpoint_minutes=1e-9, batch_processes=processes), end)
 
 
 if __name__ == "__main__":

@@ -101,15 +101,20 @@ class Store:
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
+        self._given = [Path(folder) for folder in folders]
         self._folders: dict[str, Path] = {}
         self._entries: dict[str, dict[str, Any]] = {}
-        for folder in map(Path, folders):
+        for folder in self._given:
             for case_id, entry in read_json(folder / INDEX).items():
                 if case_id in self._entries:
                     raise UserError(
                         f"Case {case_id} lies both in {self._folders[case_id]} and in {folder}. Delete one of the two."
                     )
                 self._folders[case_id], self._entries[case_id] = folder, entry
+
+    def __reduce__(self) -> tuple[type["Store"], tuple[list[Path]]]:
+        """Let another process open it for itself: all histograms together are megabytes."""
+        return Store, (list(self._given),)
 
     @property
     def case_ids(self) -> list[str]:

@@ -38,6 +38,13 @@ class Training(Section):
     )
     checkpoint_minutes: float = Field(10, gt=0, description="At most so many minutes of training are lost when a job dies.")
     threads: int = Field(2, ge=1, le=256, description="CPU threads of a training. Part of the result on a CPU.")
+    batch_processes: int | None = Field(
+        None,
+        ge=0,
+        le=64,
+        description="Processes that prepare batches; 0: threads of the training itself; null: `threads` of them with a "
+        "GPU, none without.",
+    )
     gpus: Literal[0, 1] = Field(
         1, description="GPUs that a training asks the cluster for: 1, or 0 for a study that runs on CPUs."
     )
@@ -45,6 +52,13 @@ class Training(Section):
     minutes: int = Field(
         1440, ge=1, description="Time limit to ask the cluster for; a training that meets it continues at its next attempt."
     )
+
+    @property
+    def processes_for_batches(self) -> int:
+        """The number of processes that prepare batches, 0 for none."""
+        if self.batch_processes is not None:
+            return self.batch_processes
+        return self.threads if self.gpus else 0
 
     @field_validator("patch")
     @classmethod

@@ -53,6 +53,7 @@ def work(context: Context) -> Callable[[], None]:
             fingerprint=fingerprint,
             checkpoint_minutes=context.numbers["checkpoint-seconds"] / 60,
             workers=context.workers,
+            batch_processes=context.numbers["batch-processes"],
             gpus=context.numbers["gpus"],
         )
     )
@@ -96,5 +97,5 @@ if __name__ == "__main__":
         work,
         inputs=["cases", "folds", "stores+", "loss-files+"],
         outputs=["weights", "history", "summary", "checkpoints?"],
-        numbers=["checkpoint-seconds", "gpus"],
+        numbers=["checkpoint-seconds", "batch-processes", "gpus"],
     )

@@ -1,4 +1,4 @@
-"""The batches of a training, each a function of (seed, epoch, step), and their preparation in the background.
+"""The batches of a training, each a function of (seed, epoch, step).
 
 As in MIScnn 1.4.0, the cases are shuffled every epoch, and each step takes the next `batch_size` cases of the list, from the
 beginning again at its end; every case gives one random patch. Nothing depends on what was drawn before, so a training can
@@ -6,12 +6,9 @@ start at any step.
 """
 
 import math
-import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
-from typing import Generic, Literal, Protocol, TypeVar
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -23,7 +20,8 @@ from workflow_lib.seeds import generator
 Batch = tuple[np.ndarray, np.ndarray]
 """Images (batch, *patch, channels) float32 and classes (batch, *patch) uint8; 255 is outside the volume."""
 
-T = TypeVar("T")
+Kind = Literal["training", "validation"]
+KINDS: tuple[Kind, ...] = ("training", "validation")
 
 
 class CaseStore(Protocol):
@@ -118,76 +116,29 @@ def _stack(samples: Iterable[tuple[np.ndarray, np.ndarray]]) -> Batch:
     return np.stack(images), np.stack(classes)
 
 
-class Prefetcher(Generic[T]):
-    """Makes the batches of `steps` in background threads, a bounded number ahead, and gives them in order.
+@dataclass(frozen=True)
+class BatchMaker:
+    """All that the batches of a training depend on: called with kind, epoch (from 1) and step (from 0) it makes one.
 
-    The batches are those of `make_batch(step)` whatever the number of workers; 0 makes each when it is asked for. NumPy,
-    SciPy and compiled kernels release the interpreter's lock in their loops, so threads work side by side and nothing is copied
-    between processes. An exception in a worker is raised where its batch would have come. Leave the `with` block, for whatever
-    reason, and no thread is left:
-
-        with Prefetcher(make_batch, range(100), workers=2) as batches:
-            for images, classes in batches: ...
-        batches.seconds_waited
+    Plain data, so that another process can have it. `validation`: see `validation_batch`; `channels`: of the images.
     """
 
-    def __init__(self, make_batch: Callable[[int], T], steps: Iterable[int], workers: int = 1, depth: int = 4) -> None:
-        """`depth` batches at most are ready or in the making, and at least one a worker."""
-        if workers < 0 or depth < 1:
-            raise ValueError(f"workers must be 0 or more and depth 1 or more, not {workers} and {depth}")
-        self._make = make_batch
-        self._steps = iter(steps)
-        self._depth = max(depth, workers)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="batches") if workers else None
-        self._pending: deque[Future[T]] = deque()
-        self.seconds_waited = 0.0
-        """Seconds for which the consumer stood still for want of a batch."""
-        self._fill()
+    store: CaseStore
+    training_cases: tuple[str, ...]
+    validation_cases: tuple[str, ...]
+    patch: tuple[int, ...]
+    channels: int
+    batch_size: int
+    augmentation: Augmentation
+    validation: Literal["fixed", "random"]
+    seed: int
 
-    def _fill(self) -> None:
-        while self._pool is not None and len(self._pending) < self._depth:
-            step = next(self._steps, None)
-            if step is None:
-                return
-            self._pending.append(self._pool.submit(self._make, step))
-
-    def __iter__(self) -> Iterator[T]:
-        """Return the iterator over the batches that are left."""
-        return self
-
-    def __next__(self) -> T:
-        """Return the next batch. After an error nothing follows."""
-        begin = time.perf_counter()
-        try:
-            if self._pool is None:
-                return self._make(next(self._steps))
-            if not self._pending:
-                raise StopIteration
-            batch = self._pending.popleft().result()
-            self._fill()
-            return batch
-        except BaseException:
-            self.close()
-            raise
-        finally:
-            self.seconds_waited += time.perf_counter() - begin
-
-    def close(self) -> None:
-        """Drop what was not begun and wait for the batches in the making."""
-        self._steps = iter(())
-        self._pending.clear()
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def __enter__(self) -> "Prefetcher[T]":
-        """Return itself; leaving the block closes it."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Close, whatever happened."""
-        self.close()
-
-
-def prefetch(make_batch: Callable[[int], T], steps: int, workers: int = 1, depth: int = 4) -> Prefetcher[T]:
-    """Return the batches 0 … steps - 1, made in the background (see `Prefetcher`)."""
-    return Prefetcher(make_batch, range(steps), workers, depth)
+    def __call__(self, kind: Kind, epoch: int, step: int) -> Batch:
+        """Return a batch; a function of the arguments alone."""
+        if kind == "validation":
+            return validation_batch(
+                self.store, self.validation_cases, self.patch, self.batch_size, self.validation, self.seed, epoch, step
+            )
+        return training_batch(
+            self.store, self.training_cases, self.patch, self.batch_size, self.augmentation, self.seed, epoch, step
+        )

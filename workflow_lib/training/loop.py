@@ -8,7 +8,6 @@ The loop speaks to Keras only, so that it runs on every backend Keras has.
 
 import contextlib
 import dataclasses
-import functools
 import importlib.metadata
 import math
 import platform
@@ -18,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -31,8 +30,9 @@ from workflow_lib.sections.augmentation import Augmentation
 from workflow_lib.sections.network import Network
 from workflow_lib.sections.training import Training
 from workflow_lib.seeds import derive
-from workflow_lib.training import batches, checkpoints, schedule
+from workflow_lib.training import batches, checkpoints, schedule, workers
 from workflow_lib.training.interruption import StopRequest
+from workflow_lib.training.prefetch import Prefetcher
 from workflow_lib.training.progress import Progress
 
 if TYPE_CHECKING:
@@ -43,14 +43,18 @@ WEIGHTS, HISTORY, SUMMARY = "model.weights.h5", "history.csv", "training.json"
 RETRY_SECONDS = 60.0
 """A checkpoint that could not be written (full disk) is tried again after so many seconds; the training goes on."""
 
+SIGNAL_SECONDS = 2.0
+"""A scheduler's signal reaches the processes of a job one after the other; that long they wait for each other."""
+
 
 @dataclass(frozen=True)
 class TrainingRequest:
     """Everything a training depends on, and where it puts what comes out.
 
     `loss` is the name in the study, `loss_type` the registry's, with its `parameters`. `seed` stands for dataset and fold and is
-    the same for all losses. `workers` threads prepare batches. `checkpoints` is the folder of this fingerprint alone.
-    `checkpoint_minutes`, `workers`, `gpus` steer the run; on a CPU they do not change the result.
+    the same for all losses. `batch_processes` processes prepare batches, or, where it is 0, `workers` threads.
+    `checkpoints` is the folder of this fingerprint alone.
+    `checkpoint_minutes`, `workers`, `batch_processes`, `gpus` steer the run; on a CPU they do not change the result.
     """
 
     dataset: str
@@ -73,6 +77,7 @@ class TrainingRequest:
     label: str = ""
     checkpoint_minutes: float = 10.0
     workers: int = 1
+    batch_processes: int = 0
     gpus: int = 0
     deterministic: bool = False
 
@@ -192,40 +197,71 @@ class _Run:
         if state is not None:
             self._restore()
         self.saved = time.monotonic()
+        self.waited = 0.0
 
     def to_the_end(self) -> None:
         """Do the epochs that are left."""
-        request, state = self.request, self.state
-        per_epoch = self.per_epoch
+        state, per_epoch = self.state, self.per_epoch
         done = (state.epoch - 1) * per_epoch + state.step
 
-        def make(index: int) -> batches.Batch:
-            return batches.training_batch(
-                request.store,
-                request.training_cases,
-                self.settings.patch,
-                self.settings.batch_size,
-                request.augmentation,
-                request.seed,
-                index // per_epoch + 1,
-                index % per_epoch,
-            )
+        def begin(index: int) -> workers.Waiting:
+            return self.workers.begin("training", index // per_epoch + 1, index % per_epoch)
 
-        with batches.Prefetcher(make, range(done, self.settings.epochs * per_epoch), request.workers) as source:
+        with self._workers() as self.workers:
+            source = Prefetcher(begin, range(done, self.settings.epochs * per_epoch), self.workers.depth)
             while state.epoch <= self.settings.epochs and not self._stalled():
                 while state.step < per_epoch:
                     self._leave_if_asked()
-                    self._step(*next(source), source)
+                    self._step(*self._next(source))
                     self._save_if_due()
                 self._finish_epoch()
                 self._save_if_due()
+
+    def _workers(self) -> workers.Workers:
+        request = self.request
+        maker = batches.BatchMaker(
+            request.store,
+            tuple(request.training_cases),
+            tuple(request.validation_cases),
+            self.settings.patch,
+            request.channels,
+            self.settings.batch_size,
+            request.augmentation,
+            self.settings.validation,
+            request.seed,
+        )
+        if request.batch_processes:
+            return workers.Processes(maker, request.batch_processes, depth=request.batch_processes + 2)
+        return workers.Threads(maker, request.workers, depth=max(4, request.workers))
+
+    def _next(self, source: Prefetcher[batches.Batch]) -> batches.Batch:
+        """Return the next batch, and count how long it was waited for."""
+        before = source.seconds_waited
+        try:
+            return next(source)
+        except workers.WorkerDiedError as error:
+            self._workers_died(error)
+        finally:
+            self.waited += source.seconds_waited - before
+
+    def _workers_died(self, error: workers.WorkerDiedError) -> NoReturn:
+        """Leave in order when the signal that ended them comes here too; else save the state and raise UserError."""
+        deadline = time.monotonic() + SIGNAL_SECONDS
+        while time.monotonic() < deadline:
+            self._leave_if_asked()
+            time.sleep(0.05)
+        self._save()
+        raise UserError(
+            "A process that prepares batches was killed, most often because the memory is used up. The state is saved, and the "
+            "training goes on from there when it is run again. Raise training.memory_mb or lower training.batch_processes."
+        ) from error
 
     def _stalled(self) -> bool:
         """Say whether the validation loss has had no new lowest value for as many epochs as end the training early."""
         patience, finished = self.settings.early_stop, self.state.epoch - 1
         return patience is not None and finished - self.state.best_epoch >= patience
 
-    def _step(self, images: np.ndarray, classes: np.ndarray, source: batches.Prefetcher[batches.Batch]) -> None:
+    def _step(self, images: np.ndarray, classes: np.ndarray) -> None:
         state = self.state
         loss = float(self.model.train_on_batch(images, classes))
         if not math.isfinite(loss):
@@ -234,33 +270,23 @@ class _Run:
             raise self._diverged("training", loss, f"step {state.step + 1}, cases {', '.join(cases)}")
         state.step += 1
         state.loss_sum += loss
-        self.log.advance(state.epoch, state.step, source.seconds_waited)
+        self.log.advance(state.epoch, state.step, self.waited)
         self.progress.step(state.epoch, state.step, state.loss_sum / state.step)
         if self.on_step is not None:
             self.on_step(state.epoch, state.step)
 
     def _validation_loss(self) -> float:
         """Return the mean loss of the validation batches, all of one size, with the moving statistics of batch normalisation."""
-        request = self.request
-        make = functools.partial(
-            batches.validation_batch,
-            request.store,
-            request.validation_cases,
-            self.settings.patch,
-            self.settings.batch_size,
-            self.settings.validation,
-            request.seed,
-            self.state.epoch,
-        )
-        count = batches.validation_steps(request.validation_cases, self.settings.batch_size)
+        epoch, cases = self.state.epoch, self.request.validation_cases
+        count = batches.validation_steps(cases, self.settings.batch_size)
+        source = Prefetcher(lambda step: self.workers.begin("validation", epoch, step), range(count), self.workers.depth)
         total = 0.0
-        with batches.prefetch(make, count, request.workers) as source:
-            for step, (images, classes) in enumerate(source, start=1):
-                loss = float(self.model.test_on_batch(images, classes))
-                if not math.isfinite(loss):
-                    raise self._diverged("validation", loss, f"batch {step} of {count}")
-                total += loss
-                self._leave_if_asked()
+        for step in range(1, count + 1):
+            loss = float(self.model.test_on_batch(*self._next(source)))
+            if not math.isfinite(loss):
+                raise self._diverged("validation", loss, f"batch {step} of {count}")
+            total += loss
+            self._leave_if_asked()
         return total / count
 
     def _finish_epoch(self) -> None:
@@ -316,6 +342,9 @@ class _Run:
         """Save when it is time. A full disk is told and tried again later: losing time is better than losing the training."""
         if time.monotonic() - self.saved < self.request.checkpoint_minutes * 60:
             return
+        self._save()
+
+    def _save(self) -> None:
         self.saved = time.monotonic()
         try:
             checkpoints.save(self.request.checkpoints, self._snapshot(), self.request.fingerprint)
