@@ -145,15 +145,17 @@ def test_cost_counts_every_attempt(made):
         "combo": {
             1: {
                 "seconds": 100.0,
+                "waiting_seconds": 7.0,
                 "peak_memory_mib": 10.0,
                 "attempts": [{"host": "b", "device": "CPU"}, {"host": "a", "device": "CPU"}],
             },
-            2: {"seconds": 300.0, "peak_memory_mib": None, "attempts": [{"host": "a", "device": "CPU"}]},
+            2: {"seconds": 300.0, "waiting_seconds": 3.0, "peak_memory_mib": None, "attempts": [{"host": "a", "device": "CPU"}]},
         }
     }
     row = details.cost_rows({**dataset, "losses": [{"name": "combo", "label": "Combo"}]}, runs)[0]
     assert (row["trainings"], row["restarts"], row["hosts"], row["memory"]) == (2, 1, "a, b", "10 MiB")
     assert (row["total"]["sort"], row["median"]["sort"]) == ("400.0", "200.0")
+    assert row["waited"] == {"text": "2.5%", "sort": "0.025"}
 
 
 @pytest.mark.parametrize(

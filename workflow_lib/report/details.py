@@ -205,7 +205,7 @@ def trainings(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, dict[in
 
 
 def cost_rows(dataset: Mapping[str, Any], made: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """Return wall time, attempts, memory and machines of the trainings, a line per loss, over all attempts."""
+    """Return wall time, waiting for data, attempts, memory and machines of the trainings, a line per loss, over all attempts."""
     lines = []
     for loss in dataset["losses"]:
         runs = list(made[loss["name"]].values())
@@ -214,12 +214,14 @@ def cost_rows(dataset: Mapping[str, Any], made: Mapping[str, Mapping[int, Mappin
         memory = [float(run["peak_memory_mib"]) for run in runs if run.get("peak_memory_mib") is not None]
         total = sum(seconds) if seconds else math.nan
         median = float(np.median(seconds)) if seconds else math.nan
+        share = sum(float(run["waiting_seconds"]) for run in runs) / total if total > 0 else math.nan
         lines.append(
             {
                 "label": loss["label"],
                 "trainings": len(runs),
                 "total": {"text": duration(total), "sort": full(total)},
                 "median": {"text": duration(median), "sort": full(median)},
+                "waited": {"text": f"{share:.1%}" if math.isfinite(share) else "–", "sort": full(share)},
                 "restarts": max(0, len(attempts) - len(runs)),
                 "memory": f"{max(memory):.0f} MiB" if memory else "–",
                 "devices": ", ".join(sorted({str(a.get("device", "")) for a in attempts})) or "–",

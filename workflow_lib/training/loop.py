@@ -14,7 +14,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -42,6 +42,9 @@ WEIGHTS, HISTORY, SUMMARY = "model.weights.h5", "history.csv", "training.json"
 
 RETRY_SECONDS = 60.0
 """A checkpoint that could not be written (full disk) is tried again after so many seconds; the training goes on."""
+
+WAITING_WORTH_TELLING = 0.1
+"""Share of the time for which the network waits for batches from which on something should be done about it."""
 
 SIGNAL_SECONDS = 2.0
 """A scheduler's signal reaches the processes of a job one after the other; that long they wait for each other."""
@@ -362,6 +365,11 @@ class _Run:
             self.progress.note(f"stopped by signal {self.stop.signal_number}; the state could not be saved: {error}")
         sys.exit(self.stop.exit_code)
 
+    def _tell_waiting(self, attempt: Mapping[str, Any]) -> None:
+        share = self.waited / max(attempt["seconds"], 1e-9)
+        advice = " Raise training.batch_processes (and threads) to make it faster." if share > WAITING_WORTH_TELLING else ""
+        self.progress.note(f"the network waited for its batches {share:.1%} of the time.{advice}")
+
     def write_results(self) -> TrainingResult:
         """Write the files of the finished training, training.json last."""
         request, state = self.request, self.state
@@ -371,6 +379,7 @@ class _Run:
         write_text(result.history, csv_text(checkpoints.HISTORY_COLUMNS, state.history))
         self.log.write("finished")
         attempts = self.log.all()
+        self._tell_waiting(attempts[-1])
         result.record.update(
             {
                 "dataset": request.dataset,
