@@ -27,6 +27,10 @@ class Image:
     orientation: str
 
 
+DIVERGED = "diverged.json"
+"""Stands in a folder of predictions instead of them where the training diverged: epoch, step and cases."""
+
+
 def read_channel_files(path: Path, reading: Reading) -> list[Volume]:
     """Return the channels that one image file holds. Raises UserError as `read_volume` and `read_picture` do."""
     if not is_picture(path):

@@ -119,8 +119,12 @@ def test_a_missing_row_is_named():
 
 def test_a_missing_training_is_named_in_one_line():
     frame = complete()
-    (fault,) = faults_of(frame[~((frame["loss"] == "focal") & (frame["fold"] == 2))])
+    part = frame[~((frame["loss"] == "focal") & (frame["fold"] == 2))]
+    (fault,) = faults_of(part)
     assert fault == "loss focal, fold 2: no complete scores of its 2 case(s)"
+    # Unless it is known to have diverged; then every other one must be there.
+    check_complete(part, LOSSES, FOLDS, diverged=[("focal", 2)])
+    assert faults_of(part, diverged=[("focal", 1)]) == [fault]
 
 
 def test_a_missing_loss_and_a_missing_class_are_named():

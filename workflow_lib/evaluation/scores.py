@@ -1,6 +1,6 @@
 """The table of scores: one row per loss, case and class."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -45,14 +45,28 @@ def class_names(frame: pd.DataFrame, kind: str | None = None) -> list[str]:
 
 
 def check_complete(
-    frame: pd.DataFrame, losses: Sequence[str], folds: Mapping[str, int], classes: Sequence[str] | None = None
+    frame: pd.DataFrame,
+    losses: Sequence[str],
+    folds: Mapping[str, int],
+    classes: Sequence[str] | None = None,
+    diverged: Collection[tuple[str, int]] = (),
 ) -> None:
     """Check that every loss scored every case of the fold table once per class, in the case's own fold.
 
-    `classes` are the classes and regions that must be there; None takes those that the table holds.
+    `classes` are the classes and regions that must be there; None takes those that the table holds. Trainings that `diverged`,
+    by loss and fold, have no scores.
     Raises Faults that names what is missing, double, in the wrong fold, or not part of the study.
     """
-    expected = pd.MultiIndex.from_product([losses, list(folds), classes or class_names(frame)])
+    expected = pd.MultiIndex.from_tuples(
+        [
+            (loss, case, name)
+            for loss in losses
+            for case, fold in folds.items()
+            if (loss, fold) not in diverged
+            for name in classes or class_names(frame)
+        ],
+        names=["loss", "case", "class"],
+    )
     found = pd.MultiIndex.from_frame(frame[["loss", "case", "class"]])
     known = frame["loss"].isin(list(losses)) & frame["case"].isin(list(folds))
     faults = _missing(expected.difference(found, sort=False), folds)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow_lib.casefiles import prediction_name, read_field_of_view, read_mask, read_prediction, read_spacing
+from workflow_lib.casefiles import DIVERGED, prediction_name, read_field_of_view, read_mask, read_prediction, read_spacing
 from workflow_lib.cases import Case
 from workflow_lib.errors import Faults, UserError
 from workflow_lib.evaluation.metrics import score_case
@@ -13,16 +13,23 @@ from workflow_lib.evaluation.scores import write_scores
 from workflow_lib.evaluation.surface import SURFACE_METRICS, surface_scores
 from workflow_lib.folds import read_folds, split_cases
 from workflow_lib.sections.evaluation import Evaluation
-from workflow_lib.steps._command import Context, Countdown, run
+from workflow_lib.steps._command import Context, Countdown, run, say
 from workflow_lib.steps._study import Cases, read_cases
 
 
 def work(context: Context) -> None:
-    """Write `scores`, a row per case and class. A prediction that is missing is an error, never a gap."""
+    """Write `scores`, a row per case and class. A prediction that is missing is an error, never a gap.
+
+    A training that diverged predicts nothing, which its folder says; its scores have no row.
+    """
     settings = context.settings
     study = read_cases(context.path("cases"))
     names = split_cases(read_folds(context.path("folds")), settings["fold"]).test
     folder = context.path("predictions")
+    if (folder / DIVERGED).is_file():
+        write_scores(context.path("scores"), [])
+        say("the training diverged, so there is nothing to score")
+        return
     files = {name: folder / prediction_name(study.cases[name]) for name in names}
     missing = [name for name, file in files.items() if not file.is_file()]
     if missing:

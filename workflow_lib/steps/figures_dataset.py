@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from workflow_lib.casefiles import prediction_name, read_field_of_view, read_image, read_mask, read_prediction
+from workflow_lib.casefiles import DIVERGED, prediction_name, read_field_of_view, read_image, read_mask, read_prediction
 from workflow_lib.cases import Case
 from workflow_lib.errors import UserError
 from workflow_lib.evaluation.frames import read_frame
@@ -68,10 +68,10 @@ def _segmentations(
     case = study.cases[named or segmentations.choose_case(scores, target)]
     image = read_image(case, study.reading)
     truth = study.labels.to_classes(read_mask(case, study.reading))
-    predictions = {
-        label: study.labels.to_classes(read_prediction(_prediction(context.paths["predictions"], name, case)))
-        for name, label in labels.items()
-    }
+    predictions = {}
+    for name, label in labels.items():
+        file = _prediction(context.paths["predictions"], name, case)
+        predictions[label] = None if file is None else study.labels.to_classes(read_prediction(file))
     index = names.index(target)
     if study.axes == 2:
         return _error_maps(context, case, image.data, truth, predictions, (target, index))
@@ -87,7 +87,7 @@ def _error_maps(
     case: Case,
     image: np.ndarray,
     truth: np.ndarray,
-    predictions: Mapping[str, np.ndarray],
+    predictions: Mapping[str, np.ndarray | None],
     target: tuple[str, int],
 ) -> "Figure":
     """Draw pictures with the errors of every loss; `target` is the class shown, by name and index."""
@@ -99,12 +99,15 @@ def _error_maps(
     return error_maps.draw(image, truth, predictions, target[1], view)
 
 
-def _prediction(folders: list[Path], loss: str, case: Case) -> Path:
-    """Return the prediction of a case by a loss; the folders are named <loss>/fold_<k>."""
-    for folder in folders:
+def _prediction(folders: list[Path], loss: str, case: Case) -> Path | None:
+    """Return the prediction of a case by a loss, None where the training diverged; the folders are named <loss>/fold_<k>."""
+    own = [folder for folder in folders if folder.parent.name == loss]
+    for folder in own:
         path = folder / prediction_name(case)
-        if folder.parent.name == loss and path.is_file():
+        if path.is_file():
             return path
+    if any((folder / DIVERGED).is_file() for folder in own):
+        return None
     raise UserError(f"There is no prediction of {case.id} by {loss}. Delete the folder of its fold and run the prediction again.")
 
 
