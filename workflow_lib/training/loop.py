@@ -3,6 +3,7 @@
 Adam or stochastic gradient descent, the learning rate lowered on a plateau of the validation loss, which is taken after every
 epoch, and an early end, if asked for, when that loss has stalled for long. All losses of a fold begin with the same weights and
 see the same patches in the same order, because both follow from a seed that does not know the loss.
+A step is looked at once the next one is queued (`step.py`), so that the device need not wait for the host.
 The loop speaks to Keras only, so that it runs on every backend Keras has.
 """
 
@@ -34,6 +35,7 @@ from workflow_lib.seeds import derive
 from workflow_lib.training import batches, checkpoints, schedule
 from workflow_lib.training.interruption import StopRequest
 from workflow_lib.training.progress import Progress
+from workflow_lib.training.step import Loss, Steps
 
 if TYPE_CHECKING:
     import keras
@@ -92,7 +94,8 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
 
     After SIGTERM, SIGINT or SIGUSR1 the state is saved and SystemExit raised with a code other than 0. A loss that is NaN or Inf
     raises UserError with loss, epoch, step and cases; the checkpoints stay as they are and no result is written.
-    `on_step(epoch, step)` is called after each training step. Remove the checkpoints (`checkpoints.clear`) once the files exist.
+    `on_step(epoch, step)` is called after each training step, before its loss is looked at. Remove the checkpoints
+    (`checkpoints.clear`) once the files exist.
     """
     progress = Progress(
         f"{request.dataset} {request.loss} fold {request.fold}", request.training.epochs, steps_per_epoch(request)
@@ -188,6 +191,9 @@ class _Run:
             self.settings.plateau_min_delta,
         )
         self.model = compile_model(request)
+        self.steps = Steps(self.model)
+        self.begun: Loss | None = None
+        """The loss of the step that is queued and not yet part of the state."""
         self.state = state or checkpoints.TrainingState(schedule.start(self.settings.learning_rate), [], [])
         if state is not None:
             self._restore()
@@ -211,14 +217,19 @@ class _Run:
                 index % per_epoch,
             )
 
-        with batches.Prefetcher(make, range(done, self.settings.epochs * per_epoch), request.workers) as source:
+        steps = range(done, self.settings.epochs * per_epoch)
+        with self.steps, batches.Prefetcher(make, steps, request.workers) as source:
             while state.epoch <= self.settings.epochs and not self._stalled():
-                while state.step < per_epoch:
+                while self._steps_begun() < per_epoch:
                     self._leave_if_asked()
                     self._step(*next(source), source)
                     self._save_if_due()
+                self._look_at_loss()
                 self._finish_epoch()
                 self._save_if_due()
+
+    def _steps_begun(self) -> int:
+        return self.state.step + (self.begun is not None)
 
     def _stalled(self) -> bool:
         """Say whether the validation loss has had no new lowest value for as many epochs as end the training early."""
@@ -226,18 +237,27 @@ class _Run:
         return patience is not None and finished - self.state.best_epoch >= patience
 
     def _step(self, images: np.ndarray, classes: np.ndarray, source: batches.Prefetcher[batches.Batch]) -> None:
+        """Begin a step, then look at the one before it."""
+        loss = self.steps.train(images, classes)
+        self._look_at_loss()
+        self.begun = loss
+        self.log.advance(self.state.epoch, self._steps_begun(), source.seconds_waited)
+        if self.on_step is not None:
+            self.on_step(self.state.epoch, self._steps_begun())
+
+    def _look_at_loss(self) -> None:
+        """Take the step that was begun into the state. Raises UserError when its loss is no finite number."""
+        if self.begun is None:
+            return
         state = self.state
-        loss = float(self.model.train_on_batch(images, classes))
+        loss, self.begun = self.begun.result(), None
         if not math.isfinite(loss):
             order = batches.case_order(self.request.training_cases, self.request.seed, state.epoch)
             cases = batches.cases_of_step(order, self.settings.batch_size, state.step)
             raise self._diverged("training", loss, f"step {state.step + 1}, cases {', '.join(cases)}")
         state.step += 1
         state.loss_sum += loss
-        self.log.advance(state.epoch, state.step, source.seconds_waited)
         self.progress.step(state.epoch, state.step, state.loss_sum / state.step)
-        if self.on_step is not None:
-            self.on_step(state.epoch, state.step)
 
     def _validation_loss(self) -> float:
         """Return the mean loss of the validation batches, all of one size, with the moving statistics of batch normalisation."""
@@ -253,14 +273,19 @@ class _Run:
             self.state.epoch,
         )
         count = batches.validation_steps(request.validation_cases, self.settings.batch_size)
-        total = 0.0
+        losses: list[Loss] = []
         with batches.prefetch(make, count, request.workers) as source:
-            for step, (images, classes) in enumerate(source, start=1):
-                loss = float(self.model.test_on_batch(images, classes))
-                if not math.isfinite(loss):
-                    raise self._diverged("validation", loss, f"batch {step} of {count}")
-                total += loss
+            for images, classes in source:
+                losses.append(self.steps.validate(images, classes))
                 self._leave_if_asked()
+                # The queue must not grow: every batch on it holds memory.
+                if len(losses) > 1:
+                    losses[-2].result()
+        total = 0.0
+        for number, loss in enumerate((loss.result() for loss in losses), start=1):
+            if not math.isfinite(loss):
+                raise self._diverged("validation", loss, f"batch {number} of {count}")
+            total += loss
         return total / count
 
     def _finish_epoch(self) -> None:
@@ -308,7 +333,8 @@ class _Run:
         self.progress.note(f"going on from a checkpoint: {done}; attempt {len(self.log.all())}")
 
     def _snapshot(self) -> checkpoints.TrainingState:
-        """Return the state with the network's and the optimiser's arrays."""
+        """Return the state with the network's and the optimiser's arrays. No step may be under way."""
+        assert self.begun is None
         optimiser = [np.asarray(_to_numpy(variable)) for variable in self.model.optimizer.variables]
         return dataclasses.replace(self.state, weights=self.model.get_weights(), optimiser=optimiser)
 
@@ -316,6 +342,7 @@ class _Run:
         """Save when it is time. A full disk is told and tried again later: losing time is better than losing the training."""
         if time.monotonic() - self.saved < self.request.checkpoint_minutes * 60:
             return
+        self._look_at_loss()
         self.saved = time.monotonic()
         try:
             checkpoints.save(self.request.checkpoints, self._snapshot(), self.request.fingerprint)
@@ -326,6 +353,7 @@ class _Run:
     def _leave_if_asked(self) -> None:
         if not self.stop:
             return
+        self._look_at_loss()
         try:
             path = checkpoints.save(self.request.checkpoints, self._snapshot(), self.request.fingerprint)
             self.progress.note(f"stopped by signal {self.stop.signal_number}; state saved in {path}. Run again to go on.")
