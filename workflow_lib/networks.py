@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     import keras
 
 FLOAT32_BYTES = 4
+HALF_BYTES = 2
+
+HALF = ("bfloat16", "float16")
+"""Number formats of 16 bits that a network's layers can compute in."""
 
 BACKWARD_TENSORS = 13
 """Room for the backward pass beyond the kept activations, in tensors of the first level (batch x patch x filters).
@@ -284,17 +288,23 @@ def estimate_memory(
     depth: int,
     batch_normalisation: bool,
     batch_size: int,
+    precision: str = "float32",
+    passes: int = 1,
+    gpus: int = 1,
 ) -> int:
-    """Return the bytes of one training step in float32, the process's own memory (about 0.9 GB with TensorFlow) not counted.
+    """Return the bytes of one training step on each device, the process's own memory (about 0.9 GB with TensorFlow) not counted.
+
+    The batch is divided over `gpus` devices and over `passes` one after the other (gradient accumulation). With `precision`
+    bfloat16 or float16 what the layers keep takes half the bytes; weights, gradients, the output and the loss stay float32.
 
     Kept until the backward pass, in units of one tensor of the level (batch x voxels x filters of the level): each convolution's
     rectified output and, with batch normalisation, its normalised one; on the way up the transposed convolution's output and
     the concatenation (1 + 2); the pooled tensors. At the output the softmax, the one-hot labels and both gradients.
     To these come `BACKWARD_TENSORS` tensors of the first level, and four numbers for each weight: itself, its gradient and
-    Adam's two moments.
+    Adam's two moments; a fifth where gradients are accumulated.
     """
     dimensions = len(patch)
-    voxels = batch_size * math.prod(patch)
+    voxels = batch_size // (passes * gpus) * math.prod(patch)
     convolution = 2 if batch_normalisation else 1
     activations = 0
     for level in range(depth + 1):
@@ -304,5 +314,7 @@ def estimate_memory(
             activations += tensor * (3 + 2 * convolution) + tensor // 2**dimensions
     output = 4 * n_classes * voxels + channels * voxels
     backward = BACKWARD_TENSORS * filters * voxels
-    weights = 4 * count_parameters(n_classes, channels, patch, filters, depth, batch_normalisation)
-    return int(FLOAT32_BYTES * (activations + output + backward + weights))
+    parameters = count_parameters(n_classes, channels, patch, filters, depth, batch_normalisation)
+    weights = (4 if passes == 1 else 5) * parameters
+    layers = HALF_BYTES if precision in HALF else FLOAT32_BYTES
+    return int(layers * (activations + backward) + FLOAT32_BYTES * (output + weights))

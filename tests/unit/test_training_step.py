@@ -56,8 +56,8 @@ def test_no_thread_is_left(tmp_path):
 @pytest.fixture
 def events(monkeypatch):
     """What the loop does with its steps, in order: ("begin" or "look", number of the step), with losses of the test's choice."""
-    happened = []
-    losses = {}
+    happened: list[tuple[str, int]] = []
+    losses: dict[int, float] = {}
 
     class Told(Future):
         def __init__(self, number):

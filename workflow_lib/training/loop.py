@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workflow_lib import networks
+from workflow_lib import memory, networks
 from workflow_lib.cases import csv_text
 from workflow_lib.errors import UserError
 from workflow_lib.files import write_json, write_text
@@ -32,7 +32,7 @@ from workflow_lib.sections.augmentation import Augmentation
 from workflow_lib.sections.network import Network
 from workflow_lib.sections.training import Training
 from workflow_lib.seeds import derive
-from workflow_lib.training import batches, checkpoints, schedule
+from workflow_lib.training import batches, budget, checkpoints, schedule
 from workflow_lib.training.interruption import StopRequest
 from workflow_lib.training.progress import Progress
 from workflow_lib.training.step import Loss, Steps
@@ -107,9 +107,13 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
             log.attempt.device = networks.configure_runtime(request.training.threads, request.deterministic, request.gpus)
             if request.gpus and log.attempt.device == "cpu":
                 progress.note("no GPU was found; training on the CPU")
-            run = _Run(request, state, log, progress, stop, on_step)
-            run.to_the_end()
-            result = run.write_results()
+            device, settings = log.attempt.device, request.training
+            needed = budget.step_bytes(request.n_classes, request.channels, request.network, settings, request.gpus)
+            budget.tell(needed, device, settings, progress.note)
+            with memory.explained(lambda: budget.exhausted(needed, device, settings)):
+                run = _Run(request, state, log, progress, stop, on_step)
+                run.to_the_end()
+                result = run.write_results()
         except SystemExit:
             log.write("interrupted")
             raise
