@@ -17,6 +17,9 @@ def step_bytes(n_classes: int, channels: int, network: Network, training: Traini
         network.depth,
         network.batch_normalisation,
         training.batch_size,
+        training.precision,
+        training.accumulation,
+        max(1, gpus),
     )
 
 
@@ -53,6 +56,10 @@ def remedies(device: str, training: Training) -> str:
     smaller = ["lower training.patch or network.filters"]
     if training.batch_size > 1:
         smaller.append("lower training.batch_size")
+    if training.batch_size > training.accumulation * max(1, training.gpus) and training.precision != "float16":
+        smaller.append("raise training.accumulation, the passes that a batch is spread over")
+    if training.precision in ("float32", "tf32"):
+        smaller.append("set training.precision: bfloat16")
     if device == "cpu":
         larger = "Or ask for more memory: training.memory_mb."
     else:

@@ -104,10 +104,17 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
         state = checkpoints.load(request.checkpoints, request.fingerprint, progress.note)
         log = checkpoints.AttemptLog(request.checkpoints, state.epoch if state else 1, state.step if state else 0)
         try:
-            log.attempt.device = networks.configure_runtime(request.training.threads, request.deterministic, request.gpus)
+            log.attempt.device = networks.configure_runtime(
+                request.training.threads, request.deterministic, request.gpus, request.training.precision == "tf32"
+            )
             if request.gpus and log.attempt.device == "cpu":
                 progress.note("no GPU was found; training on the CPU")
             device, settings = log.attempt.device, request.training
+            if settings.precision == "float16" and device == "cpu" and len(settings.patch) == 3:
+                raise UserError(
+                    "TensorFlow has no 3-D pooling in float16 on a CPU. Set training.precision to bfloat16 or float32, or train "
+                    "on a GPU (training.gpus)."
+                )
             needed = budget.step_bytes(request.n_classes, request.channels, request.network, settings, request.gpus)
             budget.tell(needed, device, settings, progress.note)
             with memory.explained(lambda: budget.exhausted(needed, device, settings)):
@@ -142,22 +149,35 @@ def compile_model(request: TrainingRequest) -> "keras.Model":
         net.depth,
         net.batch_normalisation,
         seed=derive(request.seed, "initial weights"),
+        precision=request.training.precision,
     )
     model.compile(
         optimizer=_optimiser(request.training),
         loss=with_one_hot(registry.build(request.loss_type, request.parameters), request.n_classes),
         # Keras would choose XLA on a single GPU and not on a CPU; on a CPU it makes 3-D U-Nets several times slower.
-        jit_compile=False,
+        jit_compile=request.training.xla,
+        # The optimiser has it where it is needed.
+        auto_scale_loss=False,
     )
     model.optimizer.build(model.trainable_variables)
     return model
 
 
 def _optimiser(training: Training) -> Any:
-    keras = networks.import_keras()
-    if training.optimiser == "adam":
-        return keras.optimizers.Adam(learning_rate=training.learning_rate)
-    return keras.optimizers.SGD(training.learning_rate, momentum=training.momentum, nesterov=training.nesterov)
+    optimizers = networks.import_keras().optimizers
+    passes = training.accumulation if training.accumulation > 1 else None
+    optimiser = (
+        optimizers.Adam(training.learning_rate, gradient_accumulation_steps=passes)
+        if training.optimiser == "adam"
+        else optimizers.SGD(
+            training.learning_rate,
+            momentum=training.momentum,
+            nesterov=training.nesterov,
+            gradient_accumulation_steps=passes,
+        )
+    )
+    # Small gradients would round to 0 in float16. The factor on the loss is among the optimiser's variables.
+    return optimizers.LossScaleOptimizer(optimiser) if training.precision == "float16" else optimiser
 
 
 def with_one_hot(loss: Callable[[Any, Any], Any], n_classes: int) -> Callable[[Any, Any], Any]:
@@ -195,7 +215,7 @@ class _Run:
             self.settings.plateau_min_delta,
         )
         self.model = compile_model(request)
-        self.steps = Steps(self.model)
+        self.steps = Steps(self.model, self.settings.accumulation)
         self.begun: Loss | None = None
         """The loss of the step that is queued and not yet part of the state."""
         self.state = state or checkpoints.TrainingState(schedule.start(self.settings.learning_rate), [], [])
@@ -321,10 +341,11 @@ class _Run:
 
     def _diverged(self, kind: str, loss: float, where: str) -> UserError:
         request = self.request
+        half = " Or set training.precision to bfloat16, whose range is that of float32." * (self.settings.precision == "float16")
         return UserError(
             f"The {kind} loss became {loss} with loss {request.loss!r} ({request.loss_type}), dataset {request.dataset!r}, "
             f"fold {request.fold}: epoch {self.state.epoch}, {where}. The training has diverged; nothing was written. "
-            "Lower training.learning_rate, look at the loss's parameters, or look for odd intensities in these cases."
+            "Lower training.learning_rate, look at the loss's parameters, or look for odd intensities in these cases." + half
         )
 
     def _restore(self) -> None:

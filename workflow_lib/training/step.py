@@ -28,13 +28,16 @@ class Steps:
         loss.result()                           # the loss, as a Python float
 
     Images (batch, *patch, channels) float32, classes (batch, *patch) uint8. Every batch of a model has the same shape.
+    With `passes` above 1 the batch goes through the network in so many equal parts, one after the other, the weights change after
+    the last (the model's optimiser accumulates the gradients over as many), and the loss is the mean over the parts.
+    A batch may not be overwritten before its loss is there.
     An error of the device is raised where the step is begun, or by `result()`.
     """
 
-    def __init__(self, model: "keras.Model") -> None:
+    def __init__(self, model: "keras.Model", passes: int = 1) -> None:
         import keras
 
-        self._model = model
+        self._model, self._passes = model, passes
         self._compiled = keras.backend.backend() == "tensorflow"
         if self._compiled:
             _reset_metrics_inside(model)
@@ -45,19 +48,20 @@ class Steps:
     def train(self, images: np.ndarray, classes: np.ndarray) -> Loss:
         """Begin a step that changes the weights, and return its loss to come."""
         if not self._compiled:
-            return _done(float(self._model.train_on_batch(images, classes)))
+            return self._in_passes(self._model.train_on_batch, images, classes)
         self._model.make_train_function()
-        return self._read([self._model.train_function(iter([(images, classes)]))["loss"]])
+        return self._in_passes(lambda *part: self._model.train_function(iter([part]))["loss"], images, classes)
 
     def validate(self, images: np.ndarray, classes: np.ndarray) -> Loss:
         """Begin a step that changes nothing: the loss with the moving statistics of batch normalisation."""
         if not self._compiled:
-            return _done(float(self._model.test_on_batch(images, classes)))
+            return self._in_passes(self._model.test_on_batch, images, classes)
         self._model.make_test_function()
-        return self._read([self._model.test_function(iter([(images, classes)]))["loss"]])
+        return self._in_passes(lambda *part: self._model.test_function(iter([part]))["loss"], images, classes)
 
-    def _read(self, losses: Sequence[Any]) -> Loss:
-        return self._reader.submit(_mean, losses)
+    def _in_passes(self, step: Callable[[np.ndarray, np.ndarray], Any], images: np.ndarray, classes: np.ndarray) -> Loss:
+        parts = zip(np.split(images, self._passes), np.split(classes, self._passes), strict=True)
+        return self._reader.submit(_mean, [step(*part) for part in parts])
 
     def __enter__(self) -> "Steps":
         """Return itself; leaving the block ends the thread."""
@@ -85,9 +89,3 @@ def _reset_metrics_inside(model: "keras.Model") -> None:
 def _mean(losses: Sequence[Any]) -> float:
     """Return the mean of numbers that are still on the device."""
     return sum(float(loss) for loss in losses) / len(losses)
-
-
-def _done(loss: float) -> Loss:
-    future: Loss = Future()
-    future.set_result(loss)
-    return future
