@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     import keras
 
 FLOAT32_BYTES = 4
+HALF_BYTES = 2
+
+HALF = ("bfloat16", "float16")
+"""Number formats of 16 bits that a network's layers can compute in."""
 
 BACKWARD_TENSORS = 13
 """Room for the backward pass beyond the kept activations, in tensors of the first level (batch x patch x filters).
@@ -89,16 +93,23 @@ def _restore_stderr(original: int) -> None:
     os.close(original)
 
 
-def configure_runtime(threads: int, deterministic: bool, gpus: int) -> str:
+def configure_runtime(threads: int, deterministic: bool, gpus: int, tensor_float_32: bool = False) -> str:
     """Set threads, determinism and visible GPUs of the TensorFlow backend, and return the device in words ("cpu", "NVIDIA A100").
 
     `threads`: size of the thread pool inside an operation and of the one between operations; on a CPU the sums inside
     convolutions, and so the weights, depend on it. `deterministic`: on GPUs too, only operations that always give the same bits.
-    `gpus`: 0 hides all GPUs; otherwise memory is taken as it is needed instead of all at once.
+    `gpus`: 0 hides all GPUs; otherwise the first so many are used, and memory is taken as it is needed instead of all at once.
+    `tensor_float_32`: GPUs that have it may round the factors of products to 10 bits of fraction (NVIDIA's TensorFloat-32).
     To be called before anything is computed; a setting that comes too late is reported as a warning. Other backends: no effect.
+    Raises UserError when `gpus` is more than 1 and there are fewer, or the backend is another.
     """
     keras = import_keras()
     if keras.backend.backend() != "tensorflow":
+        if gpus > 1:
+            raise UserError(
+                f"training.gpus is {gpus}, but a training on several GPUs needs Keras's TensorFlow backend, and KERAS_BACKEND is "
+                f"{keras.backend.backend()}. Unset KERAS_BACKEND or set training.gpus to 1."
+            )
         return str(keras.backend.backend())
     import tensorflow as tf
 
@@ -109,23 +120,61 @@ def configure_runtime(threads: int, deterministic: bool, gpus: int) -> str:
         except RuntimeError:
             if tf.config.threading.get_intra_op_parallelism_threads() != threads:
                 warnings.warn(f"TensorFlow runs already; it does not change to {threads} thread(s) any more", stacklevel=2)
-        devices = tf.config.list_physical_devices("GPU")
+        devices = tf.config.list_physical_devices("GPU")[:gpus]
         try:
-            if gpus == 0:
-                tf.config.set_visible_devices([], "GPU")
-                devices = []
+            tf.config.set_visible_devices(devices, "GPU")
             for device in devices:
                 tf.config.experimental.set_memory_growth(device, True)
         except RuntimeError:
             warnings.warn("TensorFlow runs already; its GPUs stay as they are", stacklevel=2)
-        # float32 as in the paper, whose GPUs knew no TensorFloat-32.
-        tf.config.experimental.enable_tensor_float_32_execution(False)
+        # Off unless asked for: the GPUs of the paper knew no TensorFloat-32.
+        tf.config.experimental.enable_tensor_float_32_execution(tensor_float_32)
         if deterministic or not devices:
             # Costs nothing on a CPU.
             tf.config.experimental.enable_op_determinism()
+        if gpus > 1 and len(gpu_devices()) < gpus:
+            raise UserError(
+                f"training.gpus is {gpus}, but this job sees {len(gpu_devices())} GPU(s). Ask for {gpus} GPUs of one machine, or "
+                "set training.gpus to what there is; the result depends on it."
+            )
         if not devices:
             return "cpu"
-        return str(tf.config.experimental.get_device_details(devices[0]).get("device_name", "gpu"))
+        name = str(tf.config.experimental.get_device_details(devices[0]).get("device_name", "gpu"))
+        return name if gpus == 1 else f"{gpus} x {name}"
+
+
+def gpu_devices() -> list[str]:
+    """Return TensorFlow's names of the GPUs that it uses, as `configure_runtime` left them."""
+    import tensorflow as tf
+
+    return [device.name for device in tf.config.list_logical_devices("GPU")]
+
+
+@contextlib.contextmanager
+def on_gpus(gpus: int) -> Iterator[None]:
+    """Within the block models are built so that one training runs on so many GPUs of this machine (TensorFlow backend).
+
+    Every GPU holds all weights and takes its part of each batch; gradients are averaged. With 0 or 1 nothing is different.
+    """
+    if gpus < 2:
+        yield
+        return
+    import tensorflow as tf
+
+    with tf.distribute.MirroredStrategy(gpu_devices()[:gpus]).scope():
+        yield
+
+
+@contextlib.contextmanager
+def _layers_in(precision: str) -> Iterator[None]:
+    """Within the block new layers compute in this number format; their weights are float32 all the same."""
+    keras = import_keras()
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(f"mixed_{precision}" if precision in HALF else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def build_unet(
@@ -136,12 +185,15 @@ def build_unet(
     depth: int,
     batch_normalisation: bool,
     seed: int | None = None,
+    precision: str = "float32",
 ) -> keras.Model:
-    """Build MIScnn's standard U-Net: images (batch, *patch, channels) float32 to softmax (batch, *patch, n_classes).
+    """Build MIScnn's standard U-Net: images (batch, *patch, channels) float32 to softmax (batch, *patch, n_classes) float32.
 
     A patch of two sides gives the 2-D network, of three the 3-D one. `filters` is the width of the first level, doubled on each
-    of the `depth` levels below. With `seed` the initial weights are a function of the seed and the arguments; Python's, NumPy's
-    and the backend's global seeds are set on the way. Raises UserError when a side does not divide by 2**depth.
+    of the `depth` levels below. `precision` bfloat16 or float16: all layers but the last compute in that format, from the same
+    float32 weights; float32 and tf32 build the same network. With `seed` the initial weights are a function of the seed and the
+    arguments; Python's, NumPy's and the backend's global seeds are set on the way.
+    Raises UserError when a side does not divide by 2**depth.
     """
     if len(patch) not in (2, 3):
         raise UserError(f"A patch has two or three sides, but {list(patch)} has {len(patch)}. Mend training.patch.")
@@ -155,9 +207,16 @@ def build_unet(
     create = architecture.create_model_2D if len(patch) == 2 else architecture.create_model_3D
     if seed is not None:
         keras.utils.set_random_seed(seed)
-    network = create((*patch, channels), n_classes)
+    with _layers_in(precision):
+        network = create((*patch, channels), n_classes)
+    output = network.outputs[0]
+    if precision in HALF:
+        # The softmax is part of the last convolution; probabilities near 0 and 1 need more digits than 16 bits have.
+        last = network.layers[-1]
+        last.dtype_policy = keras.dtype_policies.DTypePolicy("float32")
+        output = last(network.layers[-2].output)
     # MIScnn wraps its tensors in lists, which Keras 3 warns about at every call with a plain array.
-    model = keras.Model(network.inputs[0], network.outputs[0], name="unet")
+    model = keras.Model(network.inputs[0], output, name="unet")
     _name_layers(model)
     return model
 
@@ -284,25 +343,39 @@ def estimate_memory(
     depth: int,
     batch_normalisation: bool,
     batch_size: int,
+    precision: str = "float32",
+    passes: int = 1,
+    gpus: int = 1,
 ) -> int:
-    """Return the bytes of one training step in float32, the process's own memory (about 0.9 GB with TensorFlow) not counted.
+    """Return the bytes of one training step on each device, the process's own memory (about 0.9 GB with TensorFlow) not counted.
+
+    The batch is divided over `gpus` devices and over `passes` one after the other (gradient accumulation). With `precision`
+    bfloat16 or float16 what the layers keep takes half the bytes; weights, gradients, the output and the loss stay float32. So
+    does batch normalisation, which keeps a float32 copy of its input for the backward pass and works in float32 there too:
+    with it, mixed precision saves little.
 
     Kept until the backward pass, in units of one tensor of the level (batch x voxels x filters of the level): each convolution's
     rectified output and, with batch normalisation, its normalised one; on the way up the transposed convolution's output and
     the concatenation (1 + 2); the pooled tensors. At the output the softmax, the one-hot labels and both gradients.
     To these come `BACKWARD_TENSORS` tensors of the first level, and four numbers for each weight: itself, its gradient and
-    Adam's two moments.
+    Adam's two moments; a fifth where gradients are accumulated.
     """
     dimensions = len(patch)
-    voxels = batch_size * math.prod(patch)
-    convolution = 2 if batch_normalisation else 1
-    activations = 0
+    voxels = batch_size // (passes * gpus) * math.prod(patch)
+    layer = HALF_BYTES if precision in HALF else FLOAT32_BYTES
+    # Float32 needs no copy: the normalisation keeps the convolution's output itself.
+    copy = FLOAT32_BYTES if precision in HALF else 0
+    convolution = 2 * layer + copy if batch_normalisation else layer
+    kept = 0
     for level in range(depth + 1):
         tensor = filters * 2**level * (voxels // 2 ** (dimensions * level))
-        activations += tensor * 2 * convolution
+        kept += tensor * 2 * convolution
         if level < depth:
-            activations += tensor * (3 + 2 * convolution) + tensor // 2**dimensions
-    output = 4 * n_classes * voxels + channels * voxels
-    backward = BACKWARD_TENSORS * filters * voxels
-    weights = 4 * count_parameters(n_classes, channels, patch, filters, depth, batch_normalisation)
-    return int(FLOAT32_BYTES * (activations + output + backward + weights))
+            kept += tensor * (3 * layer + 2 * convolution) + tensor // 2**dimensions * layer
+    # Convolutions of 16-bit numbers add up in float32, and so do their workspaces.
+    flight = FLOAT32_BYTES if batch_normalisation else (layer + FLOAT32_BYTES) // 2
+    backward = BACKWARD_TENSORS * filters * voxels * flight
+    output = (4 * n_classes + channels) * voxels
+    parameters = count_parameters(n_classes, channels, patch, filters, depth, batch_normalisation)
+    weights = (4 if passes == 1 else 5) * parameters
+    return int(kept + backward + FLOAT32_BYTES * (output + weights))

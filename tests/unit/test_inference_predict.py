@@ -1,12 +1,17 @@
 """Whole cases from patches, against MIScnn's own stitching."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from workflow_lib import networks
+from workflow_lib import memory, networks
 from workflow_lib.errors import UserError
+from workflow_lib.inference import predict
 from workflow_lib.inference.predict import load_model, predict_case, probabilities
 from workflow_lib.sections.network import Network
+from workflow_lib.steps import predict as step
+from workflow_lib.steps._command import Context
 
 PATCH, OVERLAP = (8, 8, 8), (4, 4, 4)
 
@@ -106,3 +111,29 @@ def test_a_trained_network_is_loaded(model, tmp_path):
     np.testing.assert_array_equal(probabilities(loaded, case, PATCH, OVERLAP, 2), probabilities(model, case, PATCH, OVERLAP, 2))
     with pytest.raises(UserError, match="does not exist"):
         load_model(tmp_path / "none.weights.h5", 3, 1, PATCH, Network(filters=4, depth=1))
+
+
+def test_memory_that_is_used_up_is_told_by_the_step(monkeypatch, tmp_path):
+    def exhausted(*arguments):
+        raise MemoryError
+
+    study = SimpleNamespace(labels=SimpleNamespace(n_classes=2), channels=1, cases={})
+    monkeypatch.setattr(step, "read_cases", lambda path: study)
+    monkeypatch.setattr(step, "read_folds", lambda path: {})
+    monkeypatch.setattr(step, "split_cases", lambda places, fold: SimpleNamespace(test=["a"]))
+    monkeypatch.setattr(step, "Store", lambda paths: {"a": SimpleNamespace(image=np.zeros((8, 8, 1)))})
+    monkeypatch.setattr(networks, "configure_runtime", lambda *arguments, **settings: "NVIDIA A100")
+    monkeypatch.setattr(predict, "load_model", lambda *arguments: None)
+    monkeypatch.setattr(predict, "predict_case", exhausted)
+    monkeypatch.setattr(memory, "of_gpu", lambda: memory.Memory(40 * 2**30, "NVIDIA A100"))
+    settings = {"fold": 1, "threads": 1, "patch": [8, 8], "network": {}, "prediction": {"overlap": [4, 4]}, "preprocessing": {}}
+    paths = {name: [tmp_path / name] for name in ("cases", "folds", "stores", "weights", "predictions")}
+    with pytest.raises(UserError) as caught:
+        step.work(Context(settings, "f", 1, paths, {"gpus": 1}))
+    message = str(caught.value)
+    assert message.startswith(
+        "The memory of the GPU (NVIDIA A100) is used up; no prediction was written. NVIDIA A100 has 40.0 GiB."
+    )
+    assert "prediction.batch_size" in message
+    assert "gpu_model" in message
+    assert list(tmp_path.iterdir()) == []

@@ -164,21 +164,39 @@ def test_memory_of_the_paper_s_network_fits_its_gpu():
     assert 7.2 * 2**30 < full < 16e9
 
 
-def test_memory_covers_what_a_step_takes():
+@pytest.mark.parametrize(
+    ("precision", "passes", "batch_normalisation"),
+    [("float32", 1, True), ("float32", 2, True), ("bfloat16", 1, True), ("bfloat16", 1, False)],
+)
+def test_memory_covers_what_a_step_takes(precision, passes, batch_normalisation):
     """Peak resident memory of a real step, measured in a process of its own."""
     code = (
         "from workflow_lib.training.loop import peak_memory_mib\n"
         "from workflow_lib.networks import *\n"
         "configure_runtime(1, False, 0)\n"
-        "import numpy as np\n"
+        "import keras, numpy as np\n"
+        f"precision, passes, normalise = {precision!r}, {passes}, {batch_normalisation}\n"
         "def step(patch):\n"
-        "    model = build_unet(2, 1, patch, 16, 1, True)\n"
-        "    model.compile('adam', 'categorical_crossentropy', jit_compile=False)\n"
-        "    model.train_on_batch(np.zeros((2, *patch, 1), 'f4'), np.zeros((2, *patch, 2), 'f4'))\n"
+        "    model = build_unet(2, 1, patch, 16, 1, normalise, precision=precision)\n"
+        "    adam = keras.optimizers.Adam(gradient_accumulation_steps=passes if passes > 1 else None)\n"
+        "    model.compile(adam, 'categorical_crossentropy', jit_compile=False)\n"
+        "    for _ in range(passes):\n"
+        "        model.train_on_batch(np.zeros((2, *patch, 1), 'f4'), np.zeros((2, *patch, 2), 'f4'))\n"
         "    return peak_memory_mib() * 2**20\n"
         "before = step((4, 4, 4))\n"
         "taken = step((48, 48, 48)) - before\n"
-        "print(taken / estimate_memory(2, 1, (48, 48, 48), 16, 1, True, 2))"
+        "print(taken / estimate_memory(2, 1, (48, 48, 48), 16, 1, normalise, 2 * passes, precision, passes))"
     )
     share = float(run_python(code, OMP_NUM_THREADS="1").stdout)
     assert 0.5 < share < 1.1
+
+
+def test_memory_is_that_of_a_pass_on_one_gpu():
+    def estimate(batch_size, **changes):
+        return estimate_memory(3, 1, (80, 160, 160), 32, 4, True, batch_size, **changes)
+
+    weights = 4 * count_parameters(3, 1, (80, 160, 160), 32, 4, True)
+    assert estimate(8, gpus=4) == estimate(2)
+    assert estimate(8, passes=2, gpus=2) == estimate(2) + weights
+    assert estimate(2, precision="tf32") == estimate(2)
+    assert estimate(2, precision="float16") == estimate(2, precision="bfloat16") < estimate(2)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workflow_lib import networks
+from workflow_lib import memory, networks
 from workflow_lib.errors import UserError
 from workflow_lib.inference.grid import Blender, Blending, cut_patch
 from workflow_lib.sections.network import Network
@@ -64,6 +64,18 @@ def predict_case(
     classes = np.empty(blended.shape[:-1], dtype=np.uint8)
     _kernels.most_probable(blended.reshape(-1, blended.shape[-1]), classes.reshape(-1))
     return classes
+
+
+def exhausted(device: str) -> str:
+    """Return the message for a prediction whose device ("cpu", "NVIDIA A100") has no memory left."""
+    there = memory.of_host() if device == "cpu" else memory.of_gpu()
+    has = "" if there is None else f" {there.name[0].upper()}{there.name[1:]} has {memory.gibibytes(there.size)}."
+    larger = "training.memory_mb" if device == "cpu" else "a GPU with more memory, gpu_model (docs/hpc.md)"
+    return (
+        f"The memory of {'the CPU' if device == 'cpu' else f'the GPU ({device})'} is used up; no prediction was written.{has} "
+        f"Lower prediction.batch_size, the patches predicted at once (at 1 there is only the patch itself, training.patch, "
+        f"which the network was trained with), or ask for more: {larger}."
+    )
 
 
 def _batches(

@@ -22,13 +22,16 @@ NEUTRAL = frozenset(
     {
         "workflow_lib.version",
         "workflow_lib.durations",
+        "workflow_lib.memory",
         "workflow_lib.provenance.fingerprints",
         "workflow_lib.provenance.records",
+        "workflow_lib.training.budget",
         "workflow_lib.training.progress",
         "workflow_lib.steps._command",
     }
 )
-"""Modules that tell about a result and cannot change it: version, digests, records, progress, arguments. Edits rerun nothing."""
+"""Modules that tell about a result and cannot change it. Edits of version, digests, records, memory, progress, arguments rerun
+nothing."""
 
 
 TOLD = frozenset({"LABEL", "CITATION", "EQUATION", "FAMILY", "BUILT_FROM", "PRESETS", "NOTES", "CURVES"})

@@ -36,6 +36,19 @@ class Training(Section):
         description="Validation patches: fixed (one set per fold, the same for every loss and epoch) or random "
         "(new crops each epoch, as MIScnn).",
     )
+    precision: Literal["float32", "tf32", "bfloat16", "float16"] = Field(
+        "float32",
+        description="Number format of the layers: float32 (as the paper); tf32: float32, products in NVIDIA's TensorFloat-32; "
+        "bfloat16 or float16: mixed precision (weights, softmax and loss stay float32), float16 with loss scaling.",
+    )
+    xla: bool = Field(False, description="Compile the step with XLA.")
+    accumulation: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="Passes that the batch of a step is spread over, one after the other, to save memory; batch_size must "
+        "divide by it.",
+    )
     checkpoint_minutes: float = Field(10, gt=0, description="At most so many minutes of training are lost when a job dies.")
     threads: int = Field(2, ge=1, le=256, description="CPU threads of a training. Part of the result on a CPU.")
     batch_processes: int | None = Field(
@@ -66,6 +79,17 @@ class Training(Section):
         if min(value) < 1:
             raise ValueError("every side must be at least 1 voxel")
         return value
+
+    @model_validator(mode="after")
+    def _batch_divides(self) -> "Training":
+        if self.accumulation > 1 and self.precision == "float16":
+            raise ValueError(
+                "precision: float16 and accumulation do not go together: where loss scaling skips a pass, the passes of later "
+                "steps would be out of turn. Use precision: bfloat16, or accumulation: 1"
+            )
+        if self.batch_size % self.accumulation:
+            raise ValueError(f"batch_size {self.batch_size} must divide by accumulation {self.accumulation}")
+        return self
 
     @model_validator(mode="after")
     def _rates_descend(self) -> "Training":

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from workflow_lib import networks
+from workflow_lib import memory, networks
 from workflow_lib.casefiles import prediction_name, write_prediction
 from workflow_lib.files import atomic_folder
 from workflow_lib.folds import read_folds, split_cases
@@ -24,16 +24,16 @@ def work(context: Context) -> None:
     store = Store(context.paths["stores"])
     prediction = Prediction.model_validate(settings["prediction"])
     preprocessing = Preprocessing.model_validate(settings["preprocessing"])
-    networks.configure_runtime(settings["threads"], deterministic=False, gpus=context.numbers["gpus"])
-    model = predict.load_model(
-        context.path("weights"),
-        study.labels.n_classes,
-        study.channels,
-        settings["patch"],
-        Network.model_validate(settings["network"]),
-    )
+    device = networks.configure_runtime(settings["threads"], deterministic=False, gpus=context.numbers["gpus"])
     countdown = Countdown()
-    with atomic_folder(context.path("predictions")) as folder:
+    with memory.explained(lambda: predict.exhausted(device)), atomic_folder(context.path("predictions")) as folder:
+        model = predict.load_model(
+            context.path("weights"),
+            study.labels.n_classes,
+            study.channels,
+            settings["patch"],
+            Network.model_validate(settings["network"]),
+        )
         for number, name in enumerate(names, start=1):
             case = store[name]
             classes = predict.predict_case(

@@ -3,6 +3,7 @@
 Adam or stochastic gradient descent, the learning rate lowered on a plateau of the validation loss, which is taken after every
 epoch, and an early end, if asked for, when that loss has stalled for long. All losses of a fold begin with the same weights and
 see the same patches in the same order, because both follow from a seed that does not know the loss.
+A step is looked at once the next one is queued (`step.py`), so that the device need not wait for the host.
 The loop speaks to Keras only, so that it runs on every backend Keras has.
 """
 
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from workflow_lib import networks
+from workflow_lib import memory, networks
 from workflow_lib.cases import csv_text
 from workflow_lib.errors import UserError
 from workflow_lib.files import write_json, write_text
@@ -30,10 +31,11 @@ from workflow_lib.sections.augmentation import Augmentation
 from workflow_lib.sections.network import Network
 from workflow_lib.sections.training import Training
 from workflow_lib.seeds import derive
-from workflow_lib.training import batches, checkpoints, schedule, workers
+from workflow_lib.training import batches, budget, checkpoints, schedule, workers
 from workflow_lib.training.interruption import StopRequest
 from workflow_lib.training.prefetch import Prefetcher
 from workflow_lib.training.progress import Progress
+from workflow_lib.training.step import Loss, Steps
 
 if TYPE_CHECKING:
     import keras
@@ -100,7 +102,8 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
 
     After SIGTERM, SIGINT or SIGUSR1 the state is saved and SystemExit raised with a code other than 0. A loss that is NaN or Inf
     raises UserError with loss, epoch, step and cases; the checkpoints stay as they are and no result is written.
-    `on_step(epoch, step)` is called after each training step. Remove the checkpoints (`checkpoints.clear`) once the files exist.
+    `on_step(epoch, step)` is called after each training step, before its loss is looked at. Remove the checkpoints
+    (`checkpoints.clear`) once the files exist.
     """
     progress = Progress(
         f"{request.dataset} {request.loss} fold {request.fold}", request.training.epochs, steps_per_epoch(request)
@@ -109,12 +112,23 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
         state = checkpoints.load(request.checkpoints, request.fingerprint, progress.note)
         log = checkpoints.AttemptLog(request.checkpoints, state.epoch if state else 1, state.step if state else 0)
         try:
-            log.attempt.device = networks.configure_runtime(request.training.threads, request.deterministic, request.gpus)
+            log.attempt.device = networks.configure_runtime(
+                request.training.threads, request.deterministic, request.gpus, request.training.precision == "tf32"
+            )
             if request.gpus and log.attempt.device == "cpu":
                 progress.note("no GPU was found; training on the CPU")
-            run = _Run(request, state, log, progress, stop, on_step)
-            run.to_the_end()
-            result = run.write_results()
+            device, settings = log.attempt.device, request.training
+            if settings.precision == "float16" and device == "cpu" and len(settings.patch) == 3:
+                raise UserError(
+                    "TensorFlow has no 3-D pooling in float16 on a CPU. Set training.precision to bfloat16 or float32, or train "
+                    "on a GPU (training.gpus)."
+                )
+            needed = budget.step_bytes(request.n_classes, request.channels, request.network, settings, request.gpus)
+            budget.tell(needed, device, settings, progress.note)
+            with memory.explained(lambda: budget.exhausted(needed, device, settings)):
+                run = _Run(request, state, log, progress, stop, on_step)
+                run.to_the_end()
+                result = run.write_results()
         except SystemExit:
             log.write("interrupted")
             raise
@@ -143,22 +157,35 @@ def compile_model(request: TrainingRequest) -> "keras.Model":
         net.depth,
         net.batch_normalisation,
         seed=derive(request.seed, "initial weights"),
+        precision=request.training.precision,
     )
     model.compile(
         optimizer=_optimiser(request.training),
         loss=with_one_hot(registry.build(request.loss_type, request.parameters), request.n_classes),
         # Keras would choose XLA on a single GPU and not on a CPU; on a CPU it makes 3-D U-Nets several times slower.
-        jit_compile=False,
+        jit_compile=request.training.xla,
+        # The optimiser has it where it is needed.
+        auto_scale_loss=False,
     )
     model.optimizer.build(model.trainable_variables)
     return model
 
 
 def _optimiser(training: Training) -> Any:
-    keras = networks.import_keras()
-    if training.optimiser == "adam":
-        return keras.optimizers.Adam(learning_rate=training.learning_rate)
-    return keras.optimizers.SGD(training.learning_rate, momentum=training.momentum, nesterov=training.nesterov)
+    optimizers = networks.import_keras().optimizers
+    passes = training.accumulation if training.accumulation > 1 else None
+    optimiser = (
+        optimizers.Adam(training.learning_rate, gradient_accumulation_steps=passes)
+        if training.optimiser == "adam"
+        else optimizers.SGD(
+            training.learning_rate,
+            momentum=training.momentum,
+            nesterov=training.nesterov,
+            gradient_accumulation_steps=passes,
+        )
+    )
+    # Small gradients would round to 0 in float16. The factor on the loss is among the optimiser's variables.
+    return optimizers.LossScaleOptimizer(optimiser) if training.precision == "float16" else optimiser
 
 
 def with_one_hot(loss: Callable[[Any, Any], Any], n_classes: int) -> Callable[[Any, Any], Any]:
@@ -196,6 +223,9 @@ class _Run:
             self.settings.plateau_min_delta,
         )
         self.model = compile_model(request)
+        self.steps = Steps(self.model, self.settings.accumulation)
+        self.begun: Loss | None = None
+        """The loss of the step that is queued and not yet part of the state."""
         self.state = state or checkpoints.TrainingState(schedule.start(self.settings.learning_rate), [], [])
         if state is not None:
             self._restore()
@@ -210,15 +240,19 @@ class _Run:
         def begin(index: int) -> workers.Waiting:
             return self.workers.begin("training", index // per_epoch + 1, index % per_epoch)
 
-        with self._workers() as self.workers:
+        with self.steps, self._workers() as self.workers:
             source = Prefetcher(begin, range(done, self.settings.epochs * per_epoch), self.workers.depth)
             while state.epoch <= self.settings.epochs and not self._stalled():
-                while state.step < per_epoch:
+                while self._steps_begun() < per_epoch:
                     self._leave_if_asked()
                     self._step(*self._next(source))
                     self._save_if_due()
+                self._look_at_loss()
                 self._finish_epoch()
                 self._save_if_due()
+
+    def _steps_begun(self) -> int:
+        return self.state.step + (self.begun is not None)
 
     def _workers(self) -> workers.Workers:
         request = self.request
@@ -265,31 +299,45 @@ class _Run:
         return patience is not None and finished - self.state.best_epoch >= patience
 
     def _step(self, images: np.ndarray, classes: np.ndarray) -> None:
+        """Begin a step, then look at the one before it."""
+        loss = self.steps.train(images, classes)
+        self._look_at_loss()
+        self.begun = loss
+        self.log.advance(self.state.epoch, self._steps_begun(), self.waited)
+        if self.on_step is not None:
+            self.on_step(self.state.epoch, self._steps_begun())
+
+    def _look_at_loss(self) -> None:
+        """Take the step that was begun into the state. Raises UserError when its loss is no finite number."""
+        if self.begun is None:
+            return
         state = self.state
-        loss = float(self.model.train_on_batch(images, classes))
+        loss, self.begun = self.begun.result(), None
         if not math.isfinite(loss):
             order = batches.case_order(self.request.training_cases, self.request.seed, state.epoch)
             cases = batches.cases_of_step(order, self.settings.batch_size, state.step)
             raise self._diverged("training", loss, f"step {state.step + 1}, cases {', '.join(cases)}")
         state.step += 1
         state.loss_sum += loss
-        self.log.advance(state.epoch, state.step, self.waited)
         self.progress.step(state.epoch, state.step, state.loss_sum / state.step)
-        if self.on_step is not None:
-            self.on_step(state.epoch, state.step)
 
     def _validation_loss(self) -> float:
         """Return the mean loss of the validation batches, all of one size, with the moving statistics of batch normalisation."""
         epoch, cases = self.state.epoch, self.request.validation_cases
         count = batches.validation_steps(cases, self.settings.batch_size)
         source = Prefetcher(lambda step: self.workers.begin("validation", epoch, step), range(count), self.workers.depth)
-        total = 0.0
-        for step in range(1, count + 1):
-            loss = float(self.model.test_on_batch(*self._next(source)))
-            if not math.isfinite(loss):
-                raise self._diverged("validation", loss, f"batch {step} of {count}")
-            total += loss
+        losses: list[Loss] = []
+        for _ in range(count):
+            losses.append(self.steps.validate(*self._next(source)))
             self._leave_if_asked()
+            # The queue must not grow: every batch on it holds memory.
+            if len(losses) > 1:
+                losses[-2].result()
+        total = 0.0
+        for number, loss in enumerate((loss.result() for loss in losses), start=1):
+            if not math.isfinite(loss):
+                raise self._diverged("validation", loss, f"batch {number} of {count}")
+            total += loss
         return total / count
 
     def _finish_epoch(self) -> None:
@@ -321,10 +369,11 @@ class _Run:
 
     def _diverged(self, kind: str, loss: float, where: str) -> UserError:
         request = self.request
+        half = " Or set training.precision to bfloat16, whose range is that of float32." * (self.settings.precision == "float16")
         return UserError(
             f"The {kind} loss became {loss} with loss {request.loss!r} ({request.loss_type}), dataset {request.dataset!r}, "
             f"fold {request.fold}: epoch {self.state.epoch}, {where}. The training has diverged; nothing was written. "
-            "Lower training.learning_rate, look at the loss's parameters, or look for odd intensities in these cases."
+            "Lower training.learning_rate, look at the loss's parameters, or look for odd intensities in these cases." + half
         )
 
     def _restore(self) -> None:
@@ -337,7 +386,8 @@ class _Run:
         self.progress.note(f"going on from a checkpoint: {done}; attempt {len(self.log.all())}")
 
     def _snapshot(self) -> checkpoints.TrainingState:
-        """Return the state with the network's and the optimiser's arrays."""
+        """Return the state with the network's and the optimiser's arrays. No step may be under way."""
+        assert self.begun is None
         optimiser = [np.asarray(_to_numpy(variable)) for variable in self.model.optimizer.variables]
         return dataclasses.replace(self.state, weights=self.model.get_weights(), optimiser=optimiser)
 
@@ -348,6 +398,7 @@ class _Run:
         self._save()
 
     def _save(self) -> None:
+        self._look_at_loss()
         self.saved = time.monotonic()
         try:
             checkpoints.save(self.request.checkpoints, self._snapshot(), self.request.fingerprint)
@@ -358,6 +409,7 @@ class _Run:
     def _leave_if_asked(self) -> None:
         if not self.stop:
             return
+        self._look_at_loss()
         try:
             path = checkpoints.save(self.request.checkpoints, self._snapshot(), self.request.fingerprint)
             self.progress.note(f"stopped by signal {self.stop.signal_number}; state saved in {path}. Run again to go on.")

@@ -1,0 +1,99 @@
+"""What a training says about memory before it starts, and when there is none left."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.unit.training_support import tiny_request
+from workflow_lib import memory
+from workflow_lib.memory import Memory
+from workflow_lib.sections.training import Training
+from workflow_lib.training import budget, loop
+
+GIB = 2**30
+
+
+def training(**changes):
+    return Training(**{"patch": (16, 16, 16), "epochs": 1, "iterations": 1} | changes)
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    monkeypatch.setattr(memory, "of_gpu", lambda: Memory(40 * GIB, "NVIDIA A100"))
+
+
+def told(needed, device, settings):
+    lines: list[str] = []
+    budget.tell(needed, device, settings, lines.append)
+    return lines
+
+
+def test_a_step_that_fits_is_told_in_a_line(gpu):
+    assert told(int(14.1 * GIB), "NVIDIA A100", training()) == [
+        "a step needs about 14.1 GiB (estimate); NVIDIA A100 has 40.0 GiB"
+    ]
+
+
+def test_one_that_does_not_fit_is_told_with_what_to_change(gpu):
+    line, warning = told(50 * GIB, "NVIDIA A100", training())
+    assert line == "a step needs about 50.0 GiB (estimate); NVIDIA A100 has 40.0 GiB"
+    for setting in ("training.patch", "network.filters", "training.batch_size", "gpu_model"):
+        assert setting in warning
+    assert "memory_mb" not in warning
+
+
+def test_settings_that_are_at_their_end_are_not_named(gpu):
+    assert "training.batch_size" not in budget.remedies("NVIDIA A100", training(batch_size=1))
+
+
+def test_on_a_cpu_it_is_the_memory_of_the_host(monkeypatch):
+    monkeypatch.setattr(memory, "of_host", lambda: Memory(GIB, "the SLURM job"))
+    line, warning = told(2 * GIB, "cpu", training())
+    assert line.endswith("the SLURM job has 1.0 GiB")
+    assert "training.memory_mb" in warning
+    monkeypatch.setattr(memory, "of_host", lambda: None)
+    assert told(2 * GIB, "cpu", training()) == ["a step needs about 2.0 GiB (estimate)"]
+
+
+def test_a_training_tells_before_its_first_step(tmp_path, capsys):
+    loop.train(tiny_request(tmp_path, training={"epochs": 1, "iterations": 1}))
+    lines = capsys.readouterr().out.splitlines()
+    assert "a step needs about 0.0 GiB (estimate)" in lines[0]
+    assert "epoch 1/1" in lines[-1]
+
+
+def test_memory_that_is_used_up_names_device_estimate_and_settings(tmp_path):
+    """A real one: the process may take 400 MiB more, and a single tensor of the first level has 432."""
+    code = (
+        "import pathlib, resource\n"
+        "from tests.unit.training_support import tiny_request, train\n"
+        "from workflow_lib import networks\n"
+        "from workflow_lib.errors import UserError\n"
+        "from workflow_lib.sections.network import Network\n"
+        "networks.configure_runtime(1, False, 0)\n"
+        "import tensorflow as tf\n"
+        "tf.constant(1.0) + 1\n"
+        "held = int(pathlib.Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (held + 400 * 2**20,) * 2)\n"
+        "network = Network(filters=64, depth=1)\n"
+        f"request = tiny_request(pathlib.Path({str(tmp_path)!r}), patch=(96, 96, 96), network=network, workers=0)\n"
+        "try:\n"
+        "    train(request)\n"
+        "except UserError as error:\n"
+        "    print(error)\n"
+        "from workflow_lib.training.loop import peak_memory_mib\n"
+        "print(peak_memory_mib())"
+    )
+    if not sys.platform.startswith("linux"):
+        pytest.skip("only Linux limits the address space of a process")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    _, message, peak = done.stdout.splitlines()
+    assert message.startswith("The memory of the CPU is used up. A step needs about 10.7 GiB (estimate); ")
+    for setting in ("training.patch", "network.filters", "training.batch_size", "training.memory_mb"):
+        assert setting in message
+    assert int(peak) < 2000
+    assert done.stderr == ""
+    assert [path.name for path in (tmp_path / "checkpoints" / "abc").iterdir()] == ["attempts.json"]
+    assert not (tmp_path / "out").exists()

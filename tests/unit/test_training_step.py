@@ -1,0 +1,101 @@
+"""One training step: the same numbers as Keras's own, and no waiting for them."""
+
+import math
+import threading
+from concurrent.futures import Future
+
+import numpy as np
+import pytest
+
+from tests.unit.training_support import tiny_request
+from workflow_lib.errors import UserError
+from workflow_lib.training import batches, loop
+from workflow_lib.training.step import Steps
+
+
+def compiled(tmp_path, **changes):
+    """Return a tiny model and a function that gives the batch of a step."""
+    request = tiny_request(tmp_path, **changes)
+
+    def batch(step):
+        return batches.training_batch(
+            request.store,
+            request.training_cases,
+            request.training.patch,
+            request.training.batch_size,
+            request.augmentation,
+            request.seed,
+            1,
+            step,
+        )
+
+    return loop.compile_model(request), batch
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_steps_are_those_of_keras_to_the_last_bit(tmp_path, size):
+    """Three patches: Keras's mean over samples divides by three again, which rounds."""
+    theirs, batch = compiled(tmp_path, training={"batch_size": size})
+    ours, _ = compiled(tmp_path, training={"batch_size": size})
+    with Steps(ours) as steps:
+        for index in range(3):
+            assert steps.train(*batch(index)).result() == float(theirs.train_on_batch(*batch(index)))
+        assert steps.validate(*batch(3)).result() == float(theirs.test_on_batch(*batch(3)))
+    assert all(np.array_equal(a, b) for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True))
+
+
+def test_no_thread_is_left(tmp_path):
+    model, batch = compiled(tmp_path)
+    before = threading.active_count()
+    with Steps(model) as steps:
+        steps.train(*batch(0))
+        assert threading.active_count() == before + 1
+    assert threading.active_count() == before
+
+
+@pytest.fixture
+def events(monkeypatch):
+    """What the loop does with its steps, in order: ("begin" or "look", number of the step), with losses of the test's choice."""
+    happened: list[tuple[str, int]] = []
+    losses: dict[int, float] = {}
+
+    class Told(Future):
+        def __init__(self, number):
+            super().__init__()
+            self.number = number
+            self.set_result(losses.get(number, 0.5))
+
+        def result(self, timeout=None):
+            happened.append(("look", self.number))
+            return super().result(timeout)
+
+    class Fake(Steps):
+        def train(self, images, classes):
+            number = sum(kind == "begin" for kind, _ in happened) + 1
+            happened.append(("begin", number))
+            return Told(number)
+
+    monkeypatch.setattr(loop, "Steps", Fake)
+    return happened, losses
+
+
+def test_a_step_is_queued_before_the_last_one_is_looked_at(tmp_path, events):
+    happened, _ = events
+    loop.train(tiny_request(tmp_path, training={"epochs": 2, "iterations": 3}))
+    epoch = ["begin 1", "begin 2", "look 1", "begin 3", "look 2", "look 3"]
+    assert [f"{kind} {number}" for kind, number in happened[:6]] == epoch
+    assert [kind for kind, _ in happened[6:]] == [kind for kind, _ in happened[:6]]
+
+
+def test_the_step_that_diverged_is_named_and_not_the_one_queued_behind_it(tmp_path, events):
+    _, losses = events
+    losses[2] = math.inf
+    with pytest.raises(UserError, match=r"became inf .* epoch 1, step 2, cases"):
+        loop.train(tiny_request(tmp_path, training={"epochs": 1, "iterations": 4}))
+
+
+def test_the_mean_of_an_epoch_holds_every_step_once(tmp_path, events):
+    _, losses = events
+    losses |= {1: 0.1, 2: 0.2, 3: 0.7}
+    result = loop.train(tiny_request(tmp_path, training={"epochs": 1, "iterations": 3}, checkpoint_minutes=1e-9))
+    assert float(result.history.read_text().splitlines()[1].split(",")[1]) == (0.1 + 0.2 + 0.7) / 3

@@ -1,0 +1,67 @@
+"""Whether a training step fits into the memory of its device, and what to change when it does not."""
+
+from collections.abc import Callable
+
+from workflow_lib import memory, networks
+from workflow_lib.sections.network import Network
+from workflow_lib.sections.training import Training
+
+
+def step_bytes(n_classes: int, channels: int, network: Network, training: Training, gpus: int) -> int:
+    """Return the estimate of what one step takes on each device, in bytes."""
+    return networks.estimate_memory(
+        n_classes,
+        channels,
+        training.patch,
+        network.filters,
+        network.depth,
+        network.batch_normalisation,
+        training.batch_size,
+        training.precision,
+        training.accumulation,
+        max(1, gpus),
+    )
+
+
+def device_memory(device: str) -> memory.Memory | None:
+    """Return the memory that the device has for a training, or None where nobody tells."""
+    return memory.of_host() if device == "cpu" else memory.of_gpu()
+
+
+def tell(needed: int, device: str, training: Training, say: Callable[[str], None]) -> None:
+    """Say what a step needs and what there is, and what to change when that is not enough."""
+    there = device_memory(device)
+    text = f"a step needs about {memory.gibibytes(needed)} (estimate)"
+    if there is None:
+        say(text)
+        return
+    say(f"{text}; {there.name} has {memory.gibibytes(there.size)}")
+    if needed > there.size:
+        say(f"that is more than there is, so the training may run out of memory. {remedies(device, training)}")
+
+
+def exhausted(needed: int, device: str, training: Training) -> str:
+    """Return the message for a training whose device has no memory left."""
+    there = device_memory(device)
+    where = "the CPU" if device == "cpu" else f"the GPU ({device})"
+    has = "" if there is None else f"; {there.name} has {memory.gibibytes(there.size)}"
+    return (
+        f"The memory of {where} is used up. A step needs about {memory.gibibytes(needed)} (estimate){has}. "
+        f"The last checkpoint stays as it is, nothing else was written. {remedies(device, training)}"
+    )
+
+
+def remedies(device: str, training: Training) -> str:
+    """Return the settings that make a step smaller, or its device larger."""
+    smaller = ["lower training.patch or network.filters"]
+    if training.batch_size > 1:
+        smaller.append("lower training.batch_size")
+    if training.batch_size > training.accumulation * max(1, training.gpus) and training.precision != "float16":
+        smaller.append("raise training.accumulation, the passes that a batch is spread over")
+    if training.precision in ("float32", "tf32"):
+        smaller.append("set training.precision: bfloat16")
+    if device == "cpu":
+        larger = "Or ask for more memory: training.memory_mb."
+    else:
+        larger = "Or ask for a GPU with more memory: gpu_model (docs/hpc.md)."
+    return f"To need less, {'; or '.join(smaller)}. {larger}"
