@@ -108,7 +108,8 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
     progress = Progress(
         f"{request.dataset} {request.loss} fold {request.fold}", request.training.epochs, steps_per_epoch(request)
     )
-    with StopRequest() as stop:
+    # Processes for batches start while the runtime is loaded, which takes some seconds.
+    with StopRequest() as stop, _workers(request) as makers:
         state = checkpoints.load(request.checkpoints, request.fingerprint, progress.note)
         log = checkpoints.AttemptLog(request.checkpoints, state.epoch if state else 1, state.step if state else 0)
         try:
@@ -126,7 +127,7 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
             needed = budget.step_bytes(request.n_classes, request.channels, request.network, settings, request.gpus)
             budget.tell(needed, device, settings, progress.note)
             with memory.explained(lambda: budget.exhausted(needed, device, settings)):
-                run = _Run(request, state, log, progress, stop, on_step)
+                run = _Run(request, state, makers, log, progress, stop, on_step)
                 run.to_the_end()
                 result = run.write_results()
         except SystemExit:
@@ -136,6 +137,24 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
             log.write("failed")
             raise
     return result
+
+
+def _workers(request: TrainingRequest) -> workers.Workers:
+    training = request.training
+    maker = batches.BatchMaker(
+        request.store,
+        tuple(request.training_cases),
+        tuple(request.validation_cases),
+        training.patch,
+        request.channels,
+        training.batch_size,
+        request.augmentation,
+        training.validation,
+        request.seed,
+    )
+    if request.batch_processes:
+        return workers.Processes(maker, request.batch_processes, depth=request.batch_processes + 2)
+    return workers.Threads(maker, request.workers, depth=max(4, request.workers))
 
 
 def steps_per_epoch(request: TrainingRequest) -> int:
@@ -208,12 +227,14 @@ class _Run:
         self,
         request: TrainingRequest,
         state: checkpoints.TrainingState | None,
+        makers: workers.Workers,
         log: checkpoints.AttemptLog,
         progress: Progress,
         stop: StopRequest,
         on_step: Callable[[int, int], None] | None,
     ) -> None:
         self.request, self.log, self.progress, self.stop, self.on_step = request, log, progress, stop, on_step
+        self.workers = makers
         self.settings = request.training
         self.per_epoch = steps_per_epoch(request)
         self.rule = schedule.PlateauRule(
@@ -240,7 +261,7 @@ class _Run:
         def begin(index: int) -> workers.Waiting:
             return self.workers.begin("training", index // per_epoch + 1, index % per_epoch)
 
-        with self.steps, self._workers() as self.workers:
+        with self.steps:
             source = Prefetcher(begin, range(done, self.settings.epochs * per_epoch), self.workers.depth)
             while state.epoch <= self.settings.epochs and not self._stalled():
                 while self._steps_begun() < per_epoch:
@@ -253,23 +274,6 @@ class _Run:
 
     def _steps_begun(self) -> int:
         return self.state.step + (self.begun is not None)
-
-    def _workers(self) -> workers.Workers:
-        request = self.request
-        maker = batches.BatchMaker(
-            request.store,
-            tuple(request.training_cases),
-            tuple(request.validation_cases),
-            self.settings.patch,
-            request.channels,
-            self.settings.batch_size,
-            request.augmentation,
-            self.settings.validation,
-            request.seed,
-        )
-        if request.batch_processes:
-            return workers.Processes(maker, request.batch_processes, depth=request.batch_processes + 2)
-        return workers.Threads(maker, request.workers, depth=max(4, request.workers))
 
     def _next(self, source: Prefetcher[batches.Batch]) -> batches.Batch:
         """Return the next batch, and count how long it was waited for."""
