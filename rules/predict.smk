@@ -7,6 +7,7 @@ rule predict:
         folds=f"{RESULTS}/data/{{dataset}}/folds.csv",
         stores=over_shards(f"{RESULTS}/preprocessed/{{dataset}}/shard_{{shard}}"),
         weights=f"{RESULTS}/training/{{dataset}}/{{loss}}/fold_{{fold}}/model.weights.h5",
+        summary=f"{RESULTS}/training/{{dataset}}/{{loss}}/fold_{{fold}}/training.json",
     output:
         predictions=directory(f"{RESULTS}/predictions/{{dataset}}/{{loss}}/fold_{{fold}}"),
         record=f"{RESULTS}/records/predict/{{dataset}}/{{loss}}/fold_{{fold}}.json",
@@ -28,5 +29,6 @@ rule predict:
     shell:
         step_command(
             " --cases {input.cases:q} --folds {input.folds:q} --stores {input.stores:q}"
-            " --gpus {resources.gpu} --weights {input.weights:q} --predictions {output.predictions:q}"
+            " --gpus {resources.gpu} --weights {input.weights:q} --summary {input.summary:q}"
+            " --predictions {output.predictions:q}"
         )

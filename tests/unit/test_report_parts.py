@@ -74,9 +74,12 @@ def test_verdicts_are_counted_over_all_datasets(made):
 
 def test_gaps(made):
     study, sources = made
-    assert details.gaps(sources, study["datasets"][0]) == {"combo": "without fold 2"}
+    first = study["datasets"][0]
+    assert details.gaps(sources, first, {}) == {"combo": "without fold 2"}
+    runs: dict[str, dict[int, dict[str, Any]]] = {"combo": {1: {"diverged": None}, 2: {"diverged": {"epoch": 7}}}}
+    assert details.gaps(sources, first, runs) == {"combo": "without fold 2: its training diverged on fold 2 in epoch 7"}
     extra = {**study["datasets"][0], "losses": [{"name": "absent", "label": "Absent"}]}
-    assert details.gaps(sources, extra) == {"absent": "no scores"}
+    assert details.gaps(sources, extra, {}) == {"absent": "no scores"}
 
 
 def test_a_large_study_shows_the_pairs_of_the_best_loss(made, monkeypatch):

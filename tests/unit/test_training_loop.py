@@ -201,33 +201,75 @@ def diverges(monkeypatch):
     return store
 
 
-def test_a_diverged_training_names_loss_epoch_step_and_cases(tmp_path, diverges):
+def test_a_diverged_training_names_loss_epoch_step_and_cases(tmp_path, diverges, capsys):
     request = tiny_request(tmp_path, store=diverges("b"))
     order = batches.case_order(request.training_cases, request.seed, 1)
     step = next(step for step in range(2) if "b" in batches.cases_of_step(order, 2, step))
-    with pytest.raises(UserError) as caught:
-        train(request)
-    message = str(caught.value)
+    cases = batches.cases_of_step(order, 2, step)
+    result = train(request)
+    diverged = read_json(result.summary)["diverged"]
+    message = diverged.pop("message")
+    assert message in capsys.readouterr().out
     assert "training loss became nan with loss 'my_dice' (dice), dataset 'tiny', fold 1: epoch 1" in message
-    assert f"step {step + 1}, cases {', '.join(batches.cases_of_step(order, 2, step))}." in message
-    assert not request.output.exists()
-    assert read_json(request.checkpoints / "attempts.json")[0]["ended"] == "failed"
+    assert f"step {step + 1}, cases {', '.join(cases)}." in message
+    assert diverged == {"phase": "training", "value": "nan", "epoch": 1, "step": step + 1, "cases": cases}
+    record = read_json(result.summary)
+    assert (record["attempts"][0]["ended"], record["epochs"], record["best_epoch"]) == ("diverged", 0, 0)
+    assert (record["best_validation_loss"], record["stopped_early"]) == (None, False)
+    assert rows(result.history) == []
+    left = networks.load_network(result.weights, 3, 1, (8, 8, 8), 4, 1, True).get_weights()
+    for ours, initial in zip(left, compile_model(request).get_weights(), strict=True):
+        assert np.array_equal(ours, initial)
 
 
 def test_a_validation_loss_that_is_no_number_stops_the_training(tmp_path, diverges):
-    request = tiny_request(tmp_path, store=diverges("d"))
-    with pytest.raises(UserError, match=r"The validation loss became nan .* epoch 1, batch 1 of 1"):
-        train(request)
+    diverged = train(tiny_request(tmp_path, store=diverges("d"))).record["diverged"]
+    assert "The validation loss became nan" in diverged["message"]
+    assert (diverged["phase"], diverged["epoch"], diverged["step"], diverged["cases"]) == ("validation", 1, 1, ["d", "e"])
 
 
-def test_a_failed_training_leaves_earlier_results_alone(tmp_path, diverges):
-    request = tiny_request(tmp_path, store=diverges("b"))
+def test_a_training_that_diverges_late_keeps_its_best_weights(tmp_path):
+    """Of the first epoch, in which everything was still well."""
+
+    def diverge(epoch, step):
+        if (epoch, step) == (2, 1):
+            raise loop.DivergedError("made up", {"message": "made up", "epoch": 2})
+
+    once = train(tiny_request(tmp_path / "once", training={"epochs": 1}))
+    result = train(tiny_request(tmp_path / "late"), diverge)
+    assert (result.record["diverged"]["epoch"], result.record["best_epoch"], result.record["epochs"]) == (2, 1, 1)
+    assert result.weights.read_bytes() == once.weights.read_bytes()
+    assert result.history.read_bytes() == once.history.read_bytes()
+
+
+def test_weights_that_are_no_numbers_are_noticed_behind_a_loss_that_is_one(tmp_path, monkeypatch):
+    keras = networks.import_keras()
+    real, calls = keras.Model.get_weights, []
+
+    def spoiled(model):
+        calls.append(model)
+        weights = real(model)
+        if len(calls) == 1:
+            weights[0][...] = math.nan
+        return weights
+
+    monkeypatch.setattr(keras.Model, "get_weights", spoiled)
+    record = train(tiny_request(tmp_path)).record
+    assert (record["diverged"]["phase"], record["diverged"]["epoch"], record["best_epoch"]) == ("weights", 1, 0)
+
+
+def test_a_failed_training_leaves_earlier_results_alone(tmp_path):
+    def fail(epoch, step):
+        raise RuntimeError("the machine dies")
+
+    request = tiny_request(tmp_path)
     request.output.mkdir()
     (request.output / "model.weights.h5").write_bytes(b"earlier")
-    with pytest.raises(UserError):
-        train(request)
+    with pytest.raises(RuntimeError):
+        train(request, fail)
     assert [path.name for path in request.output.iterdir()] == ["model.weights.h5"]
     assert (request.output / "model.weights.h5").read_bytes() == b"earlier"
+    assert read_json(request.checkpoints / "attempts.json")[0]["ended"] == "failed"
 
 
 def test_a_full_disk_at_a_checkpoint_does_not_stop_the_training(finished, tmp_path, monkeypatch, capsys):

@@ -60,8 +60,8 @@ def context(study: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _dataset(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, Any], index: int) -> dict[str, Any]:
-    gaps = details.gaps(sources, dataset)
     made = details.trainings(sources, dataset)
+    gaps = details.gaps(sources, dataset, made)
     name, prefix = dataset["name"], f"d{index + 1}"
     before = _supplementary(study["datasets"][:index])
     data = details.data_part(sources, dataset)

@@ -13,7 +13,7 @@ from workflow_lib.report.cases import case_rows, imbalance_rows
 from workflow_lib.report.data import number
 from workflow_lib.report.score_tables import foreground
 from workflow_lib.report.sources import Sources
-from workflow_lib.report.text import count, duration, full
+from workflow_lib.report.text import count, duration, full, listed
 from workflow_lib.tables import display
 
 MOST_PAIRS = 500
@@ -25,20 +25,36 @@ def expected_folds(dataset: Mapping[str, Any]) -> int:
     return int(dataset["folds"])
 
 
-def gaps(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, str]:
-    """Return the losses of which scores are missing, each with what is missing, in the order of the study."""
+def gaps(sources: Sources, dataset: Mapping[str, Any], made: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> dict[str, str]:
+    """Return the losses of which scores are missing, each with what is missing and why, in the order of the study.
+
+    `made`: see `trainings`.
+    """
     folds = expected_folds(dataset)
     scored: dict[str, set[str]] = {}
     for row in sources.rows(f"scores/{dataset['name']}.csv") or []:
         scored.setdefault(row["loss"], set()).add(row["fold"])
     missing = {}
     for loss in dataset["losses"]:
-        absent = [str(fold) for fold in range(1, folds + 1) if str(fold) not in scored.get(loss["name"], set())]
-        if len(absent) == folds:
-            missing[loss["name"]] = "no scores"
-        elif absent:
-            missing[loss["name"]] = f"without fold {', '.join(absent)}"
+        absent = [fold for fold in range(1, folds + 1) if str(fold) not in scored.get(loss["name"], set())]
+        if not absent:
+            continue
+        text = "no scores" if len(absent) == folds else f"without fold {', '.join(map(str, absent))}"
+        runs = made.get(loss["name"], {})
+        epochs = [
+            f"{_fold_name(fold, folds)}in epoch {runs[fold]['diverged']['epoch']}" for fold in absent if is_diverged(runs, fold)
+        ]
+        missing[loss["name"]] = f"{text}: its training diverged {listed(epochs)}" if epochs else text
     return missing
+
+
+def _fold_name(fold: int, folds: int) -> str:
+    return f"on fold {fold} " if folds > 1 else ""
+
+
+def is_diverged(runs: Mapping[int, Mapping[str, Any]], fold: int) -> bool:
+    """Say whether the training of a fold ended because its loss was no number any more."""
+    return bool(runs.get(fold, {}).get("diverged"))
 
 
 def surface_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -238,14 +254,15 @@ def model_rows(dataset: Mapping[str, Any], made: Mapping[str, Mapping[int, Mappi
             "dataset": dataset["label"],
             "label": loss["label"],
             "fold": fold,
-            "best_epoch": run["best_epoch"],
+            "best_epoch": run["best_epoch"] or "–",
             "epochs": run["epochs"],
-            "best_loss": f"{float(run['best_validation_loss']):.4g}",
+            "best_loss": "diverged" if is_diverged(runs, fold) else f"{float(run['best_validation_loss']):.4g}",
             "cases": f"{len(run['training_cases'])} / {len(run['validation_cases'])}",
             "fingerprint": str(run["fingerprint"]),
         }
         for loss in dataset["losses"]
-        for fold, run in made[loss["name"]].items()
+        for runs in [made[loss["name"]]]
+        for fold, run in runs.items()
     ]
 
 

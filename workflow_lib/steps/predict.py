@@ -3,8 +3,8 @@
 import numpy as np
 
 from workflow_lib import memory, networks
-from workflow_lib.casefiles import prediction_name, write_prediction
-from workflow_lib.files import atomic_folder
+from workflow_lib.casefiles import DIVERGED, prediction_name, write_prediction
+from workflow_lib.files import atomic_folder, read_json, write_json
 from workflow_lib.folds import read_folds, split_cases
 from workflow_lib.inference import predict
 from workflow_lib.preprocessing.pipeline import restore_labels
@@ -12,13 +12,22 @@ from workflow_lib.preprocessing.store import Store
 from workflow_lib.sections.network import Network
 from workflow_lib.sections.prediction import Prediction
 from workflow_lib.sections.preprocessing import Preprocessing
-from workflow_lib.steps._command import Context, Countdown, run
+from workflow_lib.steps._command import Context, Countdown, run, say
 from workflow_lib.steps._study import read_cases
 
 
 def work(context: Context) -> None:
-    """Write a file per case into the folder `predictions`, with the labels and the geometry of the case's own image."""
+    """Write a file per case into the folder `predictions`, with the labels and the geometry of the case's own image.
+
+    After a training that diverged the folder holds, instead of them, the one file that says so.
+    """
     settings = context.settings
+    diverged = read_json(context.path("summary"))["diverged"]
+    if diverged:
+        with atomic_folder(context.path("predictions")) as folder:
+            write_json(folder / DIVERGED, diverged)
+        say("the training diverged, so nothing is predicted")
+        return
     study = read_cases(context.path("cases"))
     names = split_cases(read_folds(context.path("folds")), settings["fold"]).test
     store = Store(context.paths["stores"])
@@ -55,7 +64,7 @@ if __name__ == "__main__":
         "predict",
         __doc__,
         work,
-        inputs=["cases", "folds", "stores+", "weights"],
+        inputs=["cases", "folds", "stores+", "weights", "summary"],
         outputs=["predictions"],
         numbers=["gpus"],
     )

@@ -173,7 +173,8 @@ class Attempt:
 class AttemptLog:
     """The record of all attempts, `attempts.json`, brought up to date from the first second so that a killed attempt counts.
 
-    `ended` of an attempt is `finished`, `interrupted` (a signal), `failed` (an error), or `running`: it runs, or it was killed.
+    `ended` of an attempt is `finished`, `diverged`, `interrupted` (a signal), `failed` (an error), or `running`: it runs, or it
+    was killed.
     """
 
     def __init__(self, folder: Path, epoch: int, step: int, interval: float = 30.0) -> None:

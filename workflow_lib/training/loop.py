@@ -97,11 +97,21 @@ class TrainingResult:
     record: dict[str, Any] = field(default_factory=dict)
 
 
+class DivergedError(Exception):
+    """The loss or the weights are no finite numbers any more; `where` is what training.json says about it."""
+
+    def __init__(self, message: str, where: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.where = where
+
+
 def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None = None) -> TrainingResult:
     """Train, or go on with a training that was stopped, and write model.weights.h5, history.csv and training.json.
 
     After SIGTERM, SIGINT or SIGUSR1 the state is saved and SystemExit raised with a code other than 0. A loss that is NaN or Inf
-    raises UserError with loss, epoch, step and cases; the checkpoints stay as they are and no result is written.
+    ends the training: run again, it would come to the same. Its results say so: `diverged` in training.json is {message, phase,
+    value, epoch, step, cases} then, and null otherwise; the weights are those of the lowest validation loss before it, or the
+    initial ones.
     `on_step(epoch, step)` is called after each training step, before its loss is looked at. Remove the checkpoints
     (`checkpoints.clear`) once the files exist.
     """
@@ -128,8 +138,13 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
             budget.tell(needed, device, settings, progress.note)
             with memory.explained(lambda: budget.exhausted(needed, device, settings)):
                 run = _Run(request, state, makers, log, progress, stop, on_step)
-                run.to_the_end()
-                result = run.write_results()
+                try:
+                    run.to_the_end()
+                except DivergedError as error:
+                    progress.note(str(error))
+                    result = run.write_results(error.where)
+                else:
+                    result = run.write_results()
         except SystemExit:
             log.write("interrupted")
             raise
@@ -320,7 +335,7 @@ class _Run:
         if not math.isfinite(loss):
             order = batches.case_order(self.request.training_cases, self.request.seed, state.epoch)
             cases = batches.cases_of_step(order, self.settings.batch_size, state.step)
-            raise self._diverged("training", loss, f"step {state.step + 1}, cases {', '.join(cases)}")
+            raise self._diverged("training", loss, state.step + 1, cases)
         state.step += 1
         state.loss_sum += loss
         self.progress.step(state.epoch, state.step, state.loss_sum / state.step)
@@ -340,7 +355,7 @@ class _Run:
         total = 0.0
         for number, loss in enumerate((loss.result() for loss in losses), start=1):
             if not math.isfinite(loss):
-                raise self._diverged("validation", loss, f"batch {number} of {count}")
+                raise self._diverged("validation", loss, number, self.request.validation_cases)
             total += loss
         return total / count
 
@@ -349,12 +364,12 @@ class _Run:
         training_loss, validation_loss = state.loss_sum / state.step, self._validation_loss()
         best = state.best_loss is None or validation_loss < state.best_loss
         if best:
-            state.best_loss, state.best_epoch = validation_loss, state.epoch
             # A copy: PyTorch's arrays are views of what the next step changes.
-            state.best_weights = [np.array(weight) for weight in self.model.get_weights()]
+            weights = [np.array(weight) for weight in self.model.get_weights()]
             # A rectifier can turn NaN into 0, so that the loss alone does not show it.
-            if not all(np.isfinite(weight).all() for weight in state.best_weights):
-                raise self._diverged("validation", validation_loss, "where weights are NaN or Inf")
+            if not all(np.isfinite(weight).all() for weight in weights):
+                raise self._diverged("weights", math.nan, None, [])
+            state.best_loss, state.best_epoch, state.best_weights = validation_loss, state.epoch, weights
         row: checkpoints.HistoryRow = {
             "epoch": state.epoch,
             "training_loss": training_loss,
@@ -371,14 +386,18 @@ class _Run:
         self.model.optimizer.learning_rate = state.plateau.rate
         state.epoch, state.step, state.loss_sum = state.epoch + 1, 0, 0.0
 
-    def _diverged(self, kind: str, loss: float, where: str) -> UserError:
-        request = self.request
+    def _diverged(self, phase: str, value: float, step: int | None, cases: Sequence[str]) -> DivergedError:
+        request, epoch = self.request, self.state.epoch
+        what = "Weights" if phase == "weights" else f"The {phase} loss"
+        where = f"epoch {epoch}" + (f", step {step}" if step else "") + (f", cases {', '.join(cases)}" if cases else "")
         half = " Or set training.precision to bfloat16, whose range is that of float32." * (self.settings.precision == "float16")
-        return UserError(
-            f"The {kind} loss became {loss} with loss {request.loss!r} ({request.loss_type}), dataset {request.dataset!r}, "
-            f"fold {request.fold}: epoch {self.state.epoch}, {where}. The training has diverged; nothing was written. "
+        message = (
+            f"{what} became {value} with loss {request.loss!r} ({request.loss_type}), dataset {request.dataset!r}, "
+            f"fold {request.fold}: {where}. The training has diverged: no predictions, no scores, and a gap in the report. "
             "Lower training.learning_rate, look at the loss's parameters, or look for odd intensities in these cases." + half
         )
+        found = {"message": message, "phase": phase, "value": str(value), "epoch": epoch, "step": step, "cases": list(cases)}
+        return DivergedError(message, found)
 
     def _restore(self) -> None:
         state = self.state
@@ -426,14 +445,14 @@ class _Run:
         advice = " Raise training.batch_processes (and threads) to make it faster." if share > WAITING_WORTH_TELLING else ""
         self.progress.note(f"the network waited for its batches {share:.1%} of the time.{advice}")
 
-    def write_results(self) -> TrainingResult:
-        """Write the files of the finished training, training.json last."""
+    def write_results(self, diverged: dict[str, Any] | None = None) -> TrainingResult:
+        """Write the files of the training that is finished, or has `diverged`; training.json last."""
         request, state = self.request, self.state
         result = TrainingResult(request.output / WEIGHTS, request.output / HISTORY, request.output / SUMMARY)
-        self.model.set_weights(state.best_weights)
+        self.model.set_weights(state.best_weights or compile_model(request).get_weights())
         networks.save_network(self.model, result.weights)
         write_text(result.history, csv_text(checkpoints.HISTORY_COLUMNS, state.history))
-        self.log.write("finished")
+        self.log.write("diverged" if diverged else "finished")
         attempts = self.log.all()
         self._tell_waiting(attempts[-1])
         result.record.update(
@@ -444,7 +463,8 @@ class _Run:
                 "label": request.label or request.loss,
                 "parameters": int(self.model.count_params()),
                 "epochs": len(state.history),
-                "stopped_early": len(state.history) < self.settings.epochs,
+                "stopped_early": not diverged and len(state.history) < self.settings.epochs,
+                "diverged": diverged,
                 "best_epoch": state.best_epoch,
                 "best_validation_loss": state.best_loss,
                 "fingerprint": request.fingerprint,
