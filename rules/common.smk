@@ -7,6 +7,7 @@ from snakemake.exceptions import WorkflowError
 
 from workflow_lib import plan as planning
 from workflow_lib.errors import UserError
+from workflow_lib.files import read_json
 from workflow_lib.tables import published
 
 ROOT = Path(workflow.basedir)
@@ -96,10 +97,26 @@ if workflow.nodes is None and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", 1)
 
 
+def diverged_trainings():
+    """Return the trainings of the study whose loss was no number any more, in words."""
+    return [
+        f"{loss} on {dataset}, fold {fold}"
+        for dataset in PLAN.datasets
+        for loss in PLAN.losses(dataset)
+        for fold in PLAN.folds(dataset)
+        for summary in [Path(RESULTS) / f"training/{dataset}/{loss}/fold_{fold}/training.json"]
+        if summary.exists() and read_json(summary).get("diverged")
+    ]
+
+
 onsuccess:
     report = Path(RESULTS) / "report.html"
     if report.exists():
         print(f"\nReport: {report}")
+    diverged = diverged_trainings()
+    if diverged:
+        number = "1 training" if len(diverged) == 1 else f"{len(diverged)} trainings"
+        print(f"{number} diverged and left a gap in the report: {'; '.join(diverged)}. Each training.json says where.")
 
 
 onerror:

@@ -13,7 +13,7 @@ from workflow_lib.report.cases import case_rows, imbalance_rows
 from workflow_lib.report.data import number
 from workflow_lib.report.score_tables import foreground
 from workflow_lib.report.sources import Sources
-from workflow_lib.report.text import count, duration, full, listed
+from workflow_lib.report.text import count, duration, full
 from workflow_lib.tables import display
 
 MOST_PAIRS = 500
@@ -39,17 +39,16 @@ def gaps(sources: Sources, dataset: Mapping[str, Any], made: Mapping[str, Mappin
         absent = [fold for fold in range(1, folds + 1) if str(fold) not in scored.get(loss["name"], set())]
         if not absent:
             continue
-        text = "no scores" if len(absent) == folds else f"without fold {', '.join(map(str, absent))}"
         runs = made.get(loss["name"], {})
-        epochs = [
-            f"{_fold_name(fold, folds)}in epoch {runs[fold]['diverged']['epoch']}" for fold in absent if is_diverged(runs, fold)
-        ]
-        missing[loss["name"]] = f"{text}: its training diverged {listed(epochs)}" if epochs else text
+        named = ", ".join(
+            f"fold {fold}" + (f" (diverged in epoch {runs[fold]['diverged']['epoch']})" if is_diverged(runs, fold) else "")
+            for fold in absent
+        )
+        if len(absent) < folds:
+            missing[loss["name"]] = f"without {named}"
+        else:
+            missing[loss["name"]] = f"no scores: {named}" if "diverged" in named else "no scores"
     return missing
-
-
-def _fold_name(fold: int, folds: int) -> str:
-    return f"on fold {fold} " if folds > 1 else ""
 
 
 def is_diverged(runs: Mapping[int, Mapping[str, Any]], fold: int) -> bool:

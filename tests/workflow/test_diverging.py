@@ -1,0 +1,56 @@
+"""A training that diverges: the study goes on, and the report shows the gap."""
+
+import yaml
+
+from workflow_lib.evaluation.frames import read_frame
+from workflow_lib.files import read_json
+
+SHAKY = """
+import os
+
+from workflow_lib.losses import dice
+from workflow_lib.losses.toolkit import LossParameters, loss_function
+
+NAME = "shaky"
+LABEL = "Shaky loss"
+CITATION = "here"
+EQUATION = "D"
+FAMILY = "region"
+
+
+class Parameters(LossParameters):
+    pass
+
+
+def formula(ops, y, p, parameters):
+    return float(os.environ.get("SHAKY", "1")) * dice.formula(ops, y, p, dice.Parameters())
+
+
+def shaky(**parameters):
+    return loss_function(NAME, Parameters, formula, parameters)
+"""
+
+
+def test_the_rest_of_the_study_goes_on_and_the_report_shows_the_gap(finished_copy, monkeypatch):
+    folder = finished_copy.folder
+    (folder / "shaky.py").write_text(SHAKY)
+    study = yaml.safe_load((folder / "tiny.yaml").read_text())
+    study["losses"] = {"shaky": {"loss": "shaky.py"}, "broken": {"loss": "shaky.py", "label": "Broken loss"}}
+    study["datasets"]["toy"]["losses"] += ["shaky", "broken"]
+    finished_copy.write_study(study)
+    weights = "results/tiny/training/toy/{}/fold_{}/model.weights.h5"
+    finished_copy.snakemake("--cores", "2", weights.format("shaky", 1))
+    monkeypatch.setenv("SHAKY", "nan")
+    output = finished_copy.snakemake("--cores", "2").stdout
+    assert "3 trainings diverged" in output
+    results = folder / "results/tiny"
+    record = read_json(results / "training/toy/shaky/fold_2/training.json")
+    assert (record["diverged"]["phase"], record["diverged"]["epoch"], record["diverged"]["step"]) == ("training", 1, 1)
+    assert [path.name for path in (results / "predictions/toy/shaky/fold_2").glob("[!.]*")] == ["diverged.json"]
+    scores = read_frame(results / "scores/toy.csv")
+    assert set(scores.loc[scores["loss"] == "shaky", "fold"].astype(int)) == {1}
+    assert "broken" not in set(scores["loss"])
+    page = (results / "report.html").read_text(encoding="utf-8")
+    assert "without fold 2 (diverged in epoch 1)" in page
+    assert "no scores: fold 1 (diverged in epoch 1), fold 2 (diverged in epoch 1)" in page
+    assert finished_copy.planned() == {}
