@@ -111,7 +111,8 @@ class Plan:
     def protocol(self, name: str) -> dict[str, Any]:
         """Return everything about a dataset that the published protocol can be compared with."""
         dataset = self.datasets[name]
-        settings = _plain(dataset) | {"training": _plain(dataset.training) | _several_gpus(dataset)}
+        training = _plain(dataset.training) | {"gpus": 1} | _several_gpus(dataset)
+        settings = _plain(dataset) | {"training": training}
         return {key: value for key, value in settings.items() if key not in HERE_ONLY} | {
             "losses": [self.loss_entry(loss) for loss in self.losses(name)]
         }

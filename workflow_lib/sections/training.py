@@ -55,8 +55,8 @@ class Training(Section):
         1,
         ge=0,
         le=16,
-        description="GPUs that a training asks the cluster for: 1; 0 for a study that runs on CPUs; more: one training on several "
-        "GPUs of a node, which divide the batch and change the result.",
+        description="GPUs that a training asks the cluster for: 1; 0 for a study that runs on CPUs; more: one training on "
+        "several GPUs of a node, which divide each batch and so change the result.",
     )
     memory_mb: int = Field(16000, ge=500, description="Memory to ask the cluster for, in MB; doubled at each retry.")
     minutes: int = Field(

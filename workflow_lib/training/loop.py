@@ -35,7 +35,7 @@ from workflow_lib.seeds import derive
 from workflow_lib.training import batches, budget, checkpoints, schedule
 from workflow_lib.training.interruption import StopRequest
 from workflow_lib.training.progress import Progress
-from workflow_lib.training.step import Loss, Steps
+from workflow_lib.training.step import Loss, Steps, compiled_with_xla
 
 if TYPE_CHECKING:
     import keras
@@ -106,8 +106,9 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
         log = checkpoints.AttemptLog(request.checkpoints, state.epoch if state else 1, state.step if state else 0)
         try:
             settings, gpus = request.training, gpus_of(request)
-            tensor_float_32 = settings.precision == "tf32"
-            device = networks.configure_runtime(settings.threads, request.deterministic, gpus, tensor_float_32)
+            device = networks.configure_runtime(
+                settings.threads, request.deterministic, gpus, tensor_float_32=settings.precision == "tf32", xla=settings.xla
+            )
             log.attempt.device = device
             if request.gpus and log.attempt.device == "cpu":
                 progress.note("no GPU was found; training on the CPU")
@@ -118,7 +119,8 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
                 )
             needed = budget.step_bytes(request.n_classes, request.channels, request.network, settings, gpus)
             budget.tell(needed, device, settings, progress.note)
-            with memory.explained(lambda: budget.exhausted(needed, device, settings)):
+            out_of_memory = memory.explained(lambda: budget.exhausted(needed, device, settings))
+            with out_of_memory, compiled_with_xla(request.loss, settings.xla):
                 run = _Run(request, state, log, progress, stop, on_step)
                 run.to_the_end()
                 result = run.write_results()
@@ -167,6 +169,8 @@ def compile_model(request: TrainingRequest) -> "keras.Model":
             auto_scale_loss=False,
         )
         model.optimizer.build(model.trainable_variables)
+    if settings.xla and not model.jit_compile:
+        raise UserError("Keras cannot compile this training with XLA here (docs/hpc.md). Set training.xla to false.")
     return model
 
 

@@ -6,12 +6,15 @@ next step. Here the reset is part of the step's graph, and the loss is read in a
 behind this one. On Keras's other backends a step is `train_on_batch`.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from workflow_lib.errors import UserError
 
 if TYPE_CHECKING:
     import keras
@@ -70,7 +73,9 @@ class Steps:
         gpus = strategy.num_replicas_in_sync
         if gpus > 1:
             batches = list(zip(np.split(images, gpus), np.split(classes, gpus), strict=True))
-            return iter([strategy.experimental_distribute_values_from_function(lambda gpu: batches[gpu.replica_id_in_sync_group])])
+            return iter(
+                [strategy.experimental_distribute_values_from_function(lambda gpu: batches[gpu.replica_id_in_sync_group])]
+            )
         return iter([(images, classes)])
 
     def __enter__(self) -> "Steps":
@@ -114,6 +119,20 @@ def _average(variables: Sequence[Any]) -> None:
     means = context.all_reduce(tf.distribute.ReduceOp.MEAN, [tf.convert_to_tensor(variable.value) for variable in variables])
     for variable, mean in zip(variables, means, strict=True):
         variable.assign(mean)
+
+
+@contextlib.contextmanager
+def compiled_with_xla(loss: str, xla: bool) -> Iterator[None]:
+    """Within the block, a loss that XLA cannot compile raises UserError where it was asked to."""
+    try:
+        yield
+    except Exception as error:
+        if xla and type(error).__name__ in {"InvalidArgumentError", "UnimplementedError"} and "xla" in str(error).lower():
+            raise UserError(
+                f"XLA cannot compile the loss {loss!r}: it uses an operation that XLA does not know, or shapes that depend on "
+                "values. Set training.xla to false."
+            ) from error
+        raise
 
 
 def _mean(losses: Sequence[Any]) -> float:
