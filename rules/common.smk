@@ -94,7 +94,7 @@ def published_files(dataset):
 # Without this, a machine with a GPU and eight cores would start several trainings on that GPU. A cluster has a number of jobs
 # (--jobs), a local run has none; which executor it will be is not known yet when this is read.
 if workflow.nodes is None and "gpu" not in workflow.global_resources:
-    workflow.register_resource("gpu", 1)
+    workflow.register_resource("gpu", max([1, *(PLAN.dataset(name).training.gpus for name in PLAN.datasets)]))
 
 
 def diverged_trainings():

@@ -17,7 +17,7 @@ rule predict:
         ENVIRONMENT
     threads: of_training("threads")
     resources:
-        gpu=of_training("gpus"),
+        gpu=lambda wildcards: min(1, of_training("gpus")(wildcards)),
         mem_mb=lambda wildcards, attempt: of_training("memory_mb")(wildcards) * 2 ** (attempt - 1),
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:

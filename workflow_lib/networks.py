@@ -93,12 +93,13 @@ def _restore_stderr(original: int) -> None:
     os.close(original)
 
 
-def configure_runtime(threads: int, deterministic: bool, gpus: int, tensor_float_32: bool = False) -> str:
+def configure_runtime(threads: int, deterministic: bool, gpus: int, tensor_float_32: bool = False, xla: bool = False) -> str:
     """Set threads, determinism and visible GPUs of the TensorFlow backend, and return the device in words ("cpu", "NVIDIA A100").
 
     `threads`: size of the thread pool inside an operation and of the one between operations; on a CPU the sums inside
     convolutions, and so the weights, depend on it. `deterministic`: on GPUs too, only operations that always give the same bits.
     `gpus`: 0 hides all GPUs; otherwise the first so many are used, and memory is taken as it is needed instead of all at once.
+    `xla`: models will be compiled with it; Keras does not where TensorFlow is bound to deterministic operations, so it is not.
     `tensor_float_32`: GPUs that have it may round the factors of products to 10 bits of fraction (NVIDIA's TensorFloat-32).
     To be called before anything is computed; a setting that comes too late is reported as a warning. Other backends: no effect.
     Raises UserError when `gpus` is more than 1 and there are fewer, or the backend is another.
@@ -129,7 +130,7 @@ def configure_runtime(threads: int, deterministic: bool, gpus: int, tensor_float
             warnings.warn("TensorFlow runs already; its GPUs stay as they are", stacklevel=2)
         # Off unless asked for: the GPUs of the paper knew no TensorFloat-32.
         tf.config.experimental.enable_tensor_float_32_execution(tensor_float_32)
-        if deterministic or not devices:
+        if (deterministic or not devices) and not xla:
             # Costs nothing on a CPU.
             tf.config.experimental.enable_op_determinism()
         if gpus > 1 and len(gpu_devices()) < gpus:

@@ -25,7 +25,7 @@ from workflow_lib.statistics.sweeps import find_sweeps
 from workflow_lib.tables import published
 
 STEERING = {"shards", "checkpoint_minutes", "batch_processes", "gpus", "memory_mb", "minutes"}
-"""Keys of a study that steer how a step runs and cannot change what comes out."""
+"""Keys of a study that steer how a step runs and cannot change what comes out; `gpus` above 1 does (`_several_gpus`)."""
 
 HERE_ONLY = {"label", "root", "url", "figure_case", "losses", "groups", "files"}
 """Keys of a dataset that say nothing about a protocol: where things lie, and what they are called."""
@@ -110,7 +110,9 @@ class Plan:
 
     def protocol(self, name: str) -> dict[str, Any]:
         """Return everything about a dataset that the published protocol can be compared with."""
-        settings = _plain(self.datasets[name])
+        dataset = self.datasets[name]
+        training = _plain(dataset.training) | {"gpus": 1} | _several_gpus(dataset)
+        settings = _plain(dataset) | {"training": training}
         return {key: value for key, value in settings.items() if key not in HERE_ONLY} | {
             "losses": [self.loss_entry(loss) for loss in self.losses(name)]
         }
@@ -162,7 +164,7 @@ class Plan:
             "seed": derive(self.config.study.seed, "training", name, fold),
             "augmentation": _plain(dataset.augmentation),
             "network": _plain(dataset.network),
-            "training": _plain(dataset.training),
+            "training": _plain(dataset.training) | _several_gpus(dataset),
         }
         return settings, [*files, *(losses.module(part) for part in needed if losses.file_of(part) is None)]
 
@@ -279,6 +281,12 @@ class Plan:
         config["losses"] = {name: _plain(choice, steering=True) for name, choice in self.config.losses.items()}
         config["datasets"] = {name: _plain(dataset, steering=True) for name, dataset in self.datasets.items()}
         return {"name": study.name, "title": study.title, "datasets": described, "config": config}, []
+
+
+def _several_gpus(dataset: Dataset) -> dict[str, int]:
+    """Return the key `gpus` where it changes the result: none or one computes the same, several divide the batch."""
+    gpus = dataset.training.gpus
+    return {"gpus": gpus} if gpus > 1 else {}
 
 
 def _fold_count(dataset: Dataset) -> int:

@@ -79,3 +79,45 @@ def test_a_preset_of_a_loss_of_one_s_own_is_told_with_the_other_faults(raw, tmp_
     found = "\n".join(faults_of(raw))
     assert "losses.a: loss 'own_preset' has no preset 'paper'" in found
     assert "losses.b: there is no loss 'foca'" in found
+
+
+def train_settings(raw, **training):
+    return json.loads(plan.load(merge(raw, {"training": training})).job("train", "a", "dice", 1).settings)["training"]
+
+
+def test_one_gpu_or_none_is_no_part_of_a_result_and_several_are(raw):
+    jobs = {gpus: plan.load(merge(raw, {"training": {"gpus": gpus}})).job("train", "a", "dice", 1) for gpus in (0, 1, 2)}
+    assert jobs[0] == jobs[1] != jobs[2]
+    assert jobs[1].fingerprint != jobs[2].fingerprint
+    assert "gpus" not in train_settings(raw)
+    assert train_settings(raw, gpus=2)["gpus"] == 2
+    predicted = {gpus: plan.load(merge(raw, {"training": {"gpus": gpus}})).job("predict", "a", "dice", 1) for gpus in (1, 2)}
+    assert predicted[1] == predicted[2]
+
+
+@pytest.mark.parametrize(("key", "value"), [("precision", "bfloat16"), ("xla", True), ("accumulation", 2)])
+def test_how_a_step_computes_is_part_of_the_result(raw, key, value):
+    assert train_settings(raw)[key] != value
+    assert train_settings(raw, **{key: value})[key] == value
+
+
+@pytest.mark.parametrize(
+    ("training", "messages"),
+    [
+        ({"accumulation": 3}, ["batch_size 2 must divide by accumulation 3"]),
+        ({"gpus": 3}, ["batch_size 2 must divide by gpus 3"]),
+        ({"accumulation": 2, "precision": "float16"}, ["float16 and accumulation do not go together"]),
+        ({"accumulation": 4, "gpus": 3}, ["gpus and accumulation do not go together", "by accumulation 4", "by gpus 3"]),
+        ({"gpus": 17}, ["less than or equal to 16"]),
+        ({"precision": "half"}, ["'float32', 'tf32', 'bfloat16' or 'float16'"]),
+    ],
+)
+def test_settings_of_a_step_that_do_not_go_together(raw, training, messages):
+    text = "\n".join(faults_of(merge(raw, {"training": training})))
+    for message in messages:
+        assert message in text
+
+
+def test_what_departs_from_the_published_step_is_told(raw):
+    for gpus, expected in ((0, 1), (1, 1), (2, 2)):
+        assert plan.load(merge(raw, {"training": {"gpus": gpus}})).protocol("a")["training"]["gpus"] == expected

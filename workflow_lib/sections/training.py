@@ -58,8 +58,12 @@ class Training(Section):
         description="Processes that prepare batches; 0: threads of the training itself; null: `threads` of them with a "
         "GPU, none without.",
     )
-    gpus: Literal[0, 1] = Field(
-        1, description="GPUs that a training asks the cluster for: 1, or 0 for a study that runs on CPUs."
+    gpus: int = Field(
+        1,
+        ge=0,
+        le=16,
+        description="GPUs that a training asks the cluster for: 1; 0 for a study that runs on CPUs; more: one training on "
+        "several GPUs of a node, which divide each batch and so change the result.",
     )
     memory_mb: int = Field(16000, ge=500, description="Memory to ask the cluster for, in MB; doubled at each retry.")
     minutes: int = Field(
@@ -82,13 +86,23 @@ class Training(Section):
 
     @model_validator(mode="after")
     def _batch_divides(self) -> "Training":
+        faults = []
         if self.accumulation > 1 and self.precision == "float16":
-            raise ValueError(
+            faults.append(
                 "precision: float16 and accumulation do not go together: where loss scaling skips a pass, the passes of later "
                 "steps would be out of turn. Use precision: bfloat16, or accumulation: 1"
             )
+        if self.accumulation > 1 and self.gpus > 1:
+            faults.append(
+                "gpus and accumulation do not go together: Keras cannot accumulate gradients on several GPUs. Use more GPUs, or "
+                "accumulation: 1"
+            )
         if self.batch_size % self.accumulation:
-            raise ValueError(f"batch_size {self.batch_size} must divide by accumulation {self.accumulation}")
+            faults.append(f"batch_size {self.batch_size} must divide by accumulation {self.accumulation}")
+        if self.gpus > 1 and self.batch_size % self.gpus:
+            faults.append(f"batch_size {self.batch_size} must divide by gpus {self.gpus}: every GPU takes as many patches")
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
 
     @model_validator(mode="after")

@@ -35,7 +35,7 @@ from workflow_lib.training import batches, budget, checkpoints, schedule, worker
 from workflow_lib.training.interruption import StopRequest
 from workflow_lib.training.prefetch import Prefetcher
 from workflow_lib.training.progress import Progress
-from workflow_lib.training.step import Loss, Steps
+from workflow_lib.training.step import Loss, Steps, compiled_with_xla
 
 if TYPE_CHECKING:
     import keras
@@ -59,7 +59,8 @@ class TrainingRequest:
     `loss` is the name in the study, `loss_type` the registry's, with its `parameters`. `seed` stands for dataset and fold and is
     the same for all losses. `batch_processes` processes prepare batches, or, where it is 0, `workers` threads.
     `checkpoints` is the folder of this fingerprint alone.
-    `checkpoint_minutes`, `workers`, `batch_processes`, `gpus` steer the run; on a CPU they do not change the result.
+    `checkpoint_minutes`, `workers`, `batch_processes`, `gpus` (0 or 1) steer the run; on a CPU they do not change the result.
+    More GPUs do, and are in `training`.
     """
 
     dataset: str
@@ -123,20 +124,22 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
         state = checkpoints.load(request.checkpoints, request.fingerprint, progress.note)
         log = checkpoints.AttemptLog(request.checkpoints, state.epoch if state else 1, state.step if state else 0)
         try:
-            log.attempt.device = networks.configure_runtime(
-                request.training.threads, request.deterministic, request.gpus, request.training.precision == "tf32"
+            settings, gpus = request.training, gpus_of(request)
+            device = networks.configure_runtime(
+                settings.threads, request.deterministic, gpus, tensor_float_32=settings.precision == "tf32", xla=settings.xla
             )
+            log.attempt.device = device
             if request.gpus and log.attempt.device == "cpu":
                 progress.note("no GPU was found; training on the CPU")
-            device, settings = log.attempt.device, request.training
             if settings.precision == "float16" and device == "cpu" and len(settings.patch) == 3:
                 raise UserError(
                     "TensorFlow has no 3-D pooling in float16 on a CPU. Set training.precision to bfloat16 or float32, or train "
                     "on a GPU (training.gpus)."
                 )
-            needed = budget.step_bytes(request.n_classes, request.channels, request.network, settings, request.gpus)
+            needed = budget.step_bytes(request.n_classes, request.channels, request.network, settings, gpus)
             budget.tell(needed, device, settings, progress.note)
-            with memory.explained(lambda: budget.exhausted(needed, device, settings)):
+            out_of_memory = memory.explained(lambda: budget.exhausted(needed, device, settings))
+            with out_of_memory, compiled_with_xla(request.loss, settings.xla):
                 run = _Run(request, state, makers, log, progress, stop, on_step)
                 try:
                     run.to_the_end()
@@ -172,6 +175,11 @@ def _workers(request: TrainingRequest) -> workers.Workers:
     return workers.Threads(maker, request.workers, depth=max(4, request.workers))
 
 
+def gpus_of(request: TrainingRequest) -> int:
+    """Return the GPUs of the training: as many as its settings say where that is part of the result, else those of the run."""
+    return request.training.gpus if request.training.gpus > 1 else min(1, request.gpus)
+
+
 def steps_per_epoch(request: TrainingRequest) -> int:
     """Return the steps of an epoch: as many as asked for, or as show every training case once."""
     return request.training.iterations or math.ceil(len(request.training_cases) / request.training.batch_size)
@@ -182,26 +190,29 @@ def compile_model(request: TrainingRequest) -> "keras.Model":
 
     The weights are a function of the request's seed and the shape of the network, not of the loss.
     """
-    net = request.network
-    model = networks.build_unet(
-        request.n_classes,
-        request.channels,
-        request.training.patch,
-        net.filters,
-        net.depth,
-        net.batch_normalisation,
-        seed=derive(request.seed, "initial weights"),
-        precision=request.training.precision,
-    )
-    model.compile(
-        optimizer=_optimiser(request.training),
-        loss=with_one_hot(registry.build(request.loss_type, request.parameters), request.n_classes),
-        # Keras would choose XLA on a single GPU and not on a CPU; on a CPU it makes 3-D U-Nets several times slower.
-        jit_compile=request.training.xla,
-        # The optimiser has it where it is needed.
-        auto_scale_loss=False,
-    )
-    model.optimizer.build(model.trainable_variables)
+    net, settings = request.network, request.training
+    with networks.on_gpus(settings.gpus):
+        model = networks.build_unet(
+            request.n_classes,
+            request.channels,
+            settings.patch,
+            net.filters,
+            net.depth,
+            net.batch_normalisation,
+            seed=derive(request.seed, "initial weights"),
+            precision=settings.precision,
+        )
+        model.compile(
+            optimizer=_optimiser(settings),
+            loss=with_one_hot(registry.build(request.loss_type, request.parameters), request.n_classes, settings.gpus),
+            # Keras would choose XLA on a single GPU and not on a CPU; on a CPU it makes 3-D U-Nets several times slower.
+            jit_compile=settings.xla,
+            # The optimiser has it where it is needed.
+            auto_scale_loss=False,
+        )
+        model.optimizer.build(model.trainable_variables)
+    if settings.xla and not model.jit_compile:
+        raise UserError("Keras cannot compile this training with XLA here (docs/hpc.md). Set training.xla to false.")
     return model
 
 
@@ -222,15 +233,19 @@ def _optimiser(training: Training) -> Any:
     return optimizers.LossScaleOptimizer(optimiser) if training.precision == "float16" else optimiser
 
 
-def with_one_hot(loss: Callable[[Any, Any], Any], n_classes: int) -> Callable[[Any, Any], Any]:
-    """Return the loss for class indices (batch, *patch); voxels outside the volume (255) get an all-zero row."""
+def with_one_hot(loss: Callable[[Any, Any], Any], n_classes: int, gpus: int = 1) -> Callable[[Any, Any], Any]:
+    """Return the loss for class indices (batch, *patch); voxels outside the volume (255) get an all-zero row.
+
+    On several GPUs it is a vector of one number: Keras averages such a vector over them, a scalar it would add up.
+    """
     from keras import ops
 
     def on_classes(y_true: Any, y_pred: Any) -> Any:
         # Keras hands labels over as float32, which holds the indices exactly.
         classes = ops.arange(n_classes, dtype="float32")
         one_hot = ops.cast(ops.equal(ops.cast(y_true, "float32")[..., None], classes), "float32")
-        return loss(one_hot, y_pred)
+        value = loss(one_hot, y_pred)
+        return ops.reshape(value, (1,)) if gpus > 1 else value
 
     return on_classes
 

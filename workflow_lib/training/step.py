@@ -6,12 +6,15 @@ next step. Here the reset is part of the step's graph, and the loss is read in a
 behind this one. On Keras's other backends a step is `train_on_batch`.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from workflow_lib.errors import UserError
 
 if TYPE_CHECKING:
     import keras
@@ -30,6 +33,7 @@ class Steps:
     Images (batch, *patch, channels) float32, classes (batch, *patch) uint8. Every batch of a model has the same shape.
     With `passes` above 1 the batch goes through the network in so many equal parts, one after the other, the weights change after
     the last (the model's optimiser accumulates the gradients over as many), and the loss is the mean over the parts.
+    A model built for several GPUs gets a part of each such part on every one of them.
     A batch may not be overwritten before its loss is there.
     An error of the device is raised where the step is begun, or by `result()`.
     """
@@ -40,7 +44,7 @@ class Steps:
         self._model, self._passes = model, passes
         self._compiled = keras.backend.backend() == "tensorflow"
         if self._compiled:
-            _reset_metrics_inside(model)
+            _complete_steps(model)
         # A thread, because TensorFlow's copy of a number from a GPU waits for all work that is queued when it is asked for:
         # asked for after the next step, it would wait for that one too.
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="loss")
@@ -50,18 +54,29 @@ class Steps:
         if not self._compiled:
             return self._in_passes(self._model.train_on_batch, images, classes)
         self._model.make_train_function()
-        return self._in_passes(lambda *part: self._model.train_function(iter([part]))["loss"], images, classes)
+        return self._in_passes(lambda *part: self._model.train_function(self._divided(*part))["loss"], images, classes)
 
     def validate(self, images: np.ndarray, classes: np.ndarray) -> Loss:
         """Begin a step that changes nothing: the loss with the moving statistics of batch normalisation."""
         if not self._compiled:
             return self._in_passes(self._model.test_on_batch, images, classes)
         self._model.make_test_function()
-        return self._in_passes(lambda *part: self._model.test_function(iter([part]))["loss"], images, classes)
+        return self._in_passes(lambda *part: self._model.test_function(self._divided(*part))["loss"], images, classes)
 
     def _in_passes(self, step: Callable[[np.ndarray, np.ndarray], Any], images: np.ndarray, classes: np.ndarray) -> Loss:
         parts = zip(np.split(images, self._passes), np.split(classes, self._passes), strict=True)
         return self._reader.submit(_mean, [step(*part) for part in parts])
+
+    def _divided(self, images: np.ndarray, classes: np.ndarray) -> Iterator[Any]:
+        """Return an iterator over one batch, divided over the model's GPUs where it was built for several."""
+        strategy = self._model.distribute_strategy
+        gpus = strategy.num_replicas_in_sync
+        if gpus > 1:
+            batches = list(zip(np.split(images, gpus), np.split(classes, gpus), strict=True))
+            return iter(
+                [strategy.experimental_distribute_values_from_function(lambda gpu: batches[gpu.replica_id_in_sync_group])]
+            )
+        return iter([(images, classes)])
 
     def __enter__(self) -> "Steps":
         """Return itself; leaving the block ends the thread."""
@@ -72,18 +87,52 @@ class Steps:
         self._reader.shutdown(wait=True)
 
 
-def _reset_metrics_inside(model: "keras.Model") -> None:
-    """Let the model's steps reset the metrics themselves, so that the mean they give back is that of this batch alone."""
+def _complete_steps(model: "keras.Model") -> None:
+    """Let the model's steps do what stands around them: so they are one call of a compiled function.
 
-    def beginning_anew(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def run(data: Any) -> Any:
-            model.reset_metrics()
-            return step(data)
+    The metrics are reset first, so that the mean they give back is that of this batch alone. After a training step on several
+    GPUs the moving statistics of batch normalisation are averaged over them; Keras would let each GPU keep its own and save the
+    first one's.
+    """
+    training, validation = model.train_step, model.test_step
+    several = model.distribute_strategy.num_replicas_in_sync > 1
 
-        return run
+    def train_step(data: Any) -> Any:
+        model.reset_metrics()
+        result = training(data)
+        if several and model.non_trainable_weights:
+            _average(model.non_trainable_weights)
+        return result
 
-    for name in ("train_step", "test_step"):
-        setattr(model, name, beginning_anew(getattr(model, name)))
+    def test_step(data: Any) -> Any:
+        model.reset_metrics()
+        return validation(data)
+
+    model.train_step, model.test_step = train_step, test_step
+
+
+def _average(variables: Sequence[Any]) -> None:
+    """Give the variables, which differ from GPU to GPU, their mean. To be called within a step of one GPU."""
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    means = context.all_reduce(tf.distribute.ReduceOp.MEAN, [tf.convert_to_tensor(variable.value) for variable in variables])
+    for variable, mean in zip(variables, means, strict=True):
+        variable.assign(mean)
+
+
+@contextlib.contextmanager
+def compiled_with_xla(loss: str, xla: bool) -> Iterator[None]:
+    """Within the block, a loss that XLA cannot compile raises UserError where it was asked to."""
+    try:
+        yield
+    except Exception as error:
+        if xla and type(error).__name__ in {"InvalidArgumentError", "UnimplementedError"} and "xla" in str(error).lower():
+            raise UserError(
+                f"XLA cannot compile the loss {loss!r}: it uses an operation that XLA does not know, or shapes that depend on "
+                "values. Set training.xla to false."
+            ) from error
+        raise
 
 
 def _mean(losses: Sequence[Any]) -> float:
