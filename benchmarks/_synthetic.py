@@ -14,7 +14,7 @@ from workflow_lib.files import sha256_file, write_json
 CLIP, TARGET = (-79.0, 304.0), (3.22, 1.62, 1.62)
 """The paper's window in HU and voxel size in mm for KiTS19."""
 PATCH, OVERLAP = (80, 160, 160), (40, 80, 80)
-CLASSES = 3
+CLASSES, BATCH = 3, 2
 ORGANS = (
     ((0.48, 0.50, 0.28), (0, 0, 0), (55, 28, 28), 1),
     ((0.52, 0.50, 0.72), (0, 0, 0), (52, 27, 27), 1),
