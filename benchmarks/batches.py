@@ -109,6 +109,8 @@ def rows(quick: bool) -> list[Row]:
         def validate(step: int) -> object:
             return validation_batch(store, cases, PATCH, BATCH, "random", 1, 1, step)
 
+        # Every transform once: a first call compiles, or reads the cache.
+        training_batch(store, cases, PATCH, BATCH, Augmentation(probability=1.0), 1, 1, 0)
         miscnn = miscnn_batches(folder)
         made = [
             compared("training batch", train, lambda _: miscnn(False), counts),

@@ -6,7 +6,7 @@ the same moved by a voxel or two, with a rough surface.
 - Overlap: MIScnn's `compute_dice` on the arrays as its interface loads them (float64), which gives DSC alone; and NumPy on uint8, one
   comparison per class, for the counts behind DSC, precision and recall. Ours gives the counts of all classes and regions.
 - Surfaces: HD95 and NSD of kidney, tumour and both together, against SciPy in the plain way: crop to both masks, the border by
-  `binary_erosion`, distances by `cKDTree`. Ours also on a prediction with stray voxels all over the volume.
+  `binary_erosion`, distances by `cKDTree`; also for a prediction with stray voxels all over the volume.
 
     OMP_NUM_THREADS=1 python -m benchmarks.evaluation
 """
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import _miscnn, _synthetic
-from benchmarks._measure import MISCNN, OURS, Row, alone, cpu_seconds, row, side
+from benchmarks._measure import MISCNN, OURS, Row, alone, cpu_seconds, row, side, significant
 from benchmarks._synthetic import CASE, Geometry
 from workflow_lib.cases import LabelMap
 from workflow_lib.evaluation.metrics import score_case
@@ -75,7 +75,7 @@ def _scipy_surface(truth: np.ndarray, prediction: np.ndarray, spacing: tuple[flo
 
 
 def _largest(pairs: list[tuple[float, float]]) -> Row:
-    return {"largest_difference": max(abs(a - b) for a, b in pairs)}
+    return {"largest_difference": significant(max(abs(a - b) for a, b in pairs), 2)}
 
 
 def overlap(truth: np.ndarray, prediction: np.ndarray, repeats: int) -> list[Row]:
@@ -100,19 +100,18 @@ def overlap(truth: np.ndarray, prediction: np.ndarray, repeats: int) -> list[Row
 def surfaces(truth: np.ndarray, prediction: np.ndarray, geometry: Geometry, repeats: int) -> list[Row]:
     """Return the rows of the surfaces."""
 
-    def ours(predicted: np.ndarray) -> list[dict[str, float]]:
-        return surface_scores(truth, predicted, LABELS, geometry.spacing, TOLERANCE)
+    def compared(what: str, predicted: np.ndarray, count: int) -> Row:
+        times, found = cpu_seconds(lambda: surface_scores(truth, predicted, LABELS, geometry.spacing, TOLERANCE), count)
+        plain, expected = cpu_seconds(lambda: scipy_surfaces(truth, predicted, geometry), 1, warm=False)
+        pairs = [(a[key], b[key]) for a, b in zip(expected, found, strict=True) for key in ("hd95", "nsd")]
+        if any(math.isnan(value) for pair in pairs for value in pair):
+            raise SystemExit("A mask of the benchmark is empty; its geometry is too coarse.")
+        values: dict[str, Any] = {key: [score[key] for score in found] for key in ("hd95", "nsd")}
+        return row(what, side(OURS, times), side("SciPy's cKDTree", plain), _largest(pairs), **values)
 
-    times, found = cpu_seconds(lambda: ours(prediction), repeats)
-    plain, expected = cpu_seconds(lambda: scipy_surfaces(truth, prediction, geometry), 1, warm=False)
-    pairs = [(a[key], b[key]) for a, b in zip(expected, found, strict=True) for key in ("hd95", "nsd")]
-    if any(math.isnan(value) for pair in pairs for value in pair):
-        raise SystemExit("A mask of the benchmark is empty; its geometry is too coarse.")
-    strays, _ = cpu_seconds(lambda: ours(with_strays(prediction)), min(repeats, 2), warm=False)
-    values: dict[str, Any] = {"hd95_mm": [score["hd95"] for score in found], "nsd": [score["nsd"] for score in found]}
     return [
-        row("HD95 and NSD of three regions", side(OURS, times), side("SciPy's cKDTree", plain), _largest(pairs), **values),
-        row(f"the same with {STRAYS} stray voxels", side(OURS, strays)),
+        compared("HD95 and NSD of three regions", prediction, repeats),
+        compared(f"the same with {STRAYS} stray voxels", with_strays(prediction), 1),
     ]
 
 
