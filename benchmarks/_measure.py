@@ -1,7 +1,7 @@
 """What the benchmarks share: rows of plain data, clocks, peak memory, processes of their own, and how one runs alone.
 
-A row is what goes into results.json: `what` was done, by `ours` and where there is one by a `reference`, each with its seconds; their
-`ratio`; and the `agreement` of the two results.
+A row is what goes into results.json: `what` was done, by `ours` and where there is one by a `reference`, each with its seconds;
+their `ratio`; and the `agreement` of the two results.
 """
 
 import argparse
@@ -33,14 +33,16 @@ _Result = TypeVar("_Result")
 
 
 def side(name: str, seconds: Sequence[float], **further: Any) -> Row:
-    """Return one side of a comparison: all its times, their median, mean and the mean's standard error, and what else is known."""
+    """Return one side of a comparison: all its times, their median, mean and the mean's error, and what else is known."""
     times = [significant(value, 5) for value in seconds]
     error = statistics.stdev(times) / len(times) ** 0.5 if len(times) > 1 else None
     numbers = {"seconds": times, "median": statistics.median(times), "mean": statistics.fmean(times), "error": error}
     return {"name": name, **{key: significant(value, 5) for key, value in numbers.items()}, **significant(further, 5)}
 
 
-def row(what: str, ours: Row, reference: Row | None = None, agreement: Row | None = None, by: str = "median", **further: Any) -> Row:
+def row(
+    what: str, ours: Row, reference: Row | None = None, agreement: Row | None = None, by: str = "median", **further: Any
+) -> Row:
     """Return a row; with a reference it has the ratio of the times, by their `median` or `mean`."""
     made: Row = {"what": what, "ours": ours, **significant(further, 5)}
     if reference is not None:
@@ -114,7 +116,7 @@ def reset_peak() -> None:
 
 
 def used(work: Callable[[], _Result]) -> tuple[Row, _Result]:
-    """Return what one call took, as `cpu` and `wall` seconds, `peak_mib` and `above_mib` (above the memory before), and its result."""
+    """Return what one call took (`cpu` and `wall` seconds, `peak_mib`, `above_mib` the memory before), and its result."""
     before = current_memory()
     reset_peak()
     begin, wall = time.process_time(), time.perf_counter()
@@ -130,7 +132,7 @@ def in_fresh_process(function: Callable[..., _Result], *arguments: Any) -> _Resu
 
 
 def used_by_module(module: str, *arguments: str, folder: Path = ROOT) -> Row:
-    """Run `python -m module arguments` to its end and return its `cpu` and `wall` seconds and `peak_mib`, all from its start on."""
+    """Run `python -m module arguments` and return its `cpu` and `wall` seconds and `peak_mib`, all from its start on."""
     with tempfile.TemporaryDirectory() as name:
         report = Path(name) / "usage.json"
         begin = time.perf_counter()

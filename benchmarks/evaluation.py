@@ -1,10 +1,11 @@
 """Scores of one case of real size: this project against MIScnn 1.4.0, NumPy and SciPy, in one run on one machine.
 
-The reference is a synthetic mask of 207 x 512 x 512 voxels of 2 x 0.741 x 0.741 mm, two kidneys with a tumour each; the prediction is
-the same moved by a voxel or two, with a rough surface.
+The reference is a synthetic mask of 207 x 512 x 512 voxels of 2 x 0.741 x 0.741 mm, two kidneys with a tumour each; the
+prediction is the same moved by a voxel or two, with a rough surface.
 
-- Overlap: MIScnn's `compute_dice` on the arrays as its interface loads them (float64), which gives DSC alone; and NumPy on uint8, one
-  comparison per class, for the counts behind DSC, precision and recall. Ours gives the counts of all classes and regions.
+- Overlap: MIScnn's `compute_dice` on the arrays as its interface loads them (float64), which gives DSC alone; and NumPy on
+  uint8, one comparison per class, for the counts behind DSC, precision and recall. Ours gives the counts of all classes and
+  regions.
 - Surfaces: HD95 and NSD of kidney, tumour and both together, against SciPy in the plain way: crop to both masks, the border by
   `binary_erosion`, distances by `cKDTree`; also for a prediction with stray voxels all over the volume.
 

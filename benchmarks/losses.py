@@ -9,14 +9,16 @@ itself included.
     python -m benchmarks.losses --losses boundary mixed_focal --jit
 """
 
+import multiprocessing
 import os
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
 
-from benchmarks._measure import OURS, Row, current_memory, deliver, in_fresh_process, parser, peak_memory, reset_peak, row, side
+from benchmarks._measure import OURS, Row, current_memory, deliver, parser, peak_memory, reset_peak, row, side
 from workflow_lib import networks
 from workflow_lib.losses import registry
 
@@ -85,7 +87,7 @@ def configure() -> None:
 
 
 def peak_maps(name: str, jit: bool) -> float:
-    """Return how much this process grows at most while it computes value and gradient for the first time at this size, in maps."""
+    """Return how much this process grows at most while it first computes value and gradient at this size, in maps."""
     configure()
     import tensorflow as tf
 
@@ -116,7 +118,9 @@ def rows(quick: bool, losses: Sequence[str] | None = None, jit: bool = False) ->
     """Return a row for each loss; `ratio` is the reference's time to the loss's, `factor` the inverse, as losses are judged."""
     names = list(losses or [name for name in registry.names() if not registry.faults(name)] + list(FURTHER))
     times = timed([REFERENCE, *names], 1 if quick else REPETITIONS, jit)
-    maps = {name: in_fresh_process(peak_maps, name, jit) for name in times}
+    # Side by side, after the timing is done: memory does not mind.
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
+        maps = dict(zip(times, pool.map(peak_maps, times, [jit] * len(times)), strict=True))
     reference = side(REFERENCE, times[REFERENCE], maps=maps[REFERENCE])
     sides = {name: side(OURS, times[name], maps=maps[name], fastest=min(times[name])) for name in names}
     return [row(name, own, reference, factor=own["median"] / reference["median"]) for name, own in sides.items()]

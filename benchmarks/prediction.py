@@ -1,12 +1,12 @@
 """Prediction outside the network: this project against MIScnn 1.4.0's own `Neural_Network.predict`, in one run on one machine.
 
-A case of 207 x 512 x 512 voxels, preprocessed to 128 x 249 x 249, in 27 patches of 80 x 160 x 160 with three classes. In the place
-of the network stands a function that gives prepared probabilities: those of a network that is sure of a segmentation of two kidneys
-and two tumours, or random ones, the worst case, in which no two neighbours agree. Everything else is done as in a study: cutting the
-patches, joining them, the most probable class, the way back to the original grid, and the NIfTI file.
+A case of 207 x 512 x 512 voxels, preprocessed to 128 x 249 x 249, in 27 patches of 80 x 160 x 160 with three classes. In the
+place of the network stands a function that gives prepared probabilities: those of a network that is sure of a segmentation of
+two kidneys and two tumours, or random ones, the worst case, in which no two neighbours agree. Everything else is done as in a
+study: cutting the patches, joining them, the most probable class, the way back to the original grid, and the NIfTI file.
 
-Memory: the same for a case of 1059 x 512 x 512 with probabilities that are random from one cube of 4 voxels a side to the next, in a
-process of its own without TensorFlow; the image and a batch of probabilities count, imports do not.
+Memory: the same for a case of 1059 x 512 x 512 with probabilities that are random from one cube of 4 voxels a side to the next,
+in a process of its own without TensorFlow; the image and a batch of probabilities count, imports do not.
 
     OMP_NUM_THREADS=1 python -m benchmarks.prediction
 """
@@ -20,8 +20,19 @@ from typing import Any
 import numpy as np
 
 from benchmarks import _miscnn, _synthetic
-from benchmarks._measure import MISCNN, OURS, Row, alone, cpu_seconds, difference, in_fresh_process, row, side, used
-from benchmarks._measure import voxels_that_differ
+from benchmarks._measure import (
+    MISCNN,
+    OURS,
+    Row,
+    alone,
+    cpu_seconds,
+    difference,
+    in_fresh_process,
+    row,
+    side,
+    used,
+    voxels_that_differ,
+)
 from benchmarks._synthetic import CLASSES, CLIP, LARGEST, OVERLAP, PATCH, TARGET, Geometry
 from workflow_lib.casefiles import write_prediction
 from workflow_lib.cases import Case, LabelMap

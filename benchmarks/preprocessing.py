@@ -18,8 +18,19 @@ from typing import Any
 import numpy as np
 
 from benchmarks import _miscnn, _synthetic
-from benchmarks._measure import MISCNN, OURS, Row, alone, difference, in_fresh_process, row, side, used, used_by_module
-from benchmarks._measure import voxels_that_differ
+from benchmarks._measure import (
+    MISCNN,
+    OURS,
+    Row,
+    alone,
+    difference,
+    in_fresh_process,
+    row,
+    side,
+    used,
+    used_by_module,
+    voxels_that_differ,
+)
 from benchmarks._synthetic import CASE, CLASSES, CLIP, LARGEST, TARGET, Geometry
 from workflow_lib.files import canonical_json
 from workflow_lib.preprocessing import normalise, resample

@@ -1,7 +1,7 @@
 """All statistics of the paper's larger dataset, and the report of a study: CPU seconds of this project; MIScnn has neither.
 
-Scores of 7 losses and 204 cases in five folds, two classes and their union, synthetic: those of the tests' fixture for statistics and
-report. The report is built from a study of that size with its figures, and the page's size is told.
+Scores of 7 losses and 204 cases in five folds, two classes and their union, synthetic: those of the tests' fixture for
+statistics and report. The report is built from a study of that size with its figures, and the page's size is told.
 
     OMP_NUM_THREADS=1 python -m benchmarks.report
 """

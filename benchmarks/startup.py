@@ -1,8 +1,8 @@
 """What stands before the work: the start of every step that needs no TensorFlow, and planning the paper's study.
 
-A step starts when `python -m workflow_lib.steps.<step> --help` has ended. Planning is `snakemake -n` on `config.yaml` in a fresh copy of
-the repository, where nothing has run, against `snakemake -n` on an empty Snakefile, in turn: the difference is what this project adds
-to Snakemake's own time. Both are wall seconds.
+A step starts when `python -m workflow_lib.steps.<step> --help` has ended. Planning is `snakemake -n` on `config.yaml` in a
+fresh copy of the repository, where nothing has run, against `snakemake -n` on an empty Snakefile, in turn: the difference is
+what this project adds to Snakemake's own time. Both are wall seconds.
 
     python -m benchmarks.startup
 """
@@ -19,7 +19,7 @@ from benchmarks._measure import OURS, ROOT, Row, alone, row, run, side
 WITH_TENSORFLOW = ("train", "predict")
 REPEATS = 5
 COPIED = ("Snakefile", "config.yaml", "rules", "workflow_lib", "reports", "studies", "slurm", "envs", "docs")
-EMPTY = 'rule all:\n    input: []\n    output: []\n    run: pass\n'
+EMPTY = "rule all:\n    input: []\n    output: []\n    run: pass\n"
 
 
 def steps() -> list[str]:

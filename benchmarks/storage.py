@@ -1,8 +1,8 @@
 """Bytes of preprocessed cases on disk: no time, and the same on every machine.
 
-One case is written into a store, which tells the bytes for each voxel and the rest. With them the 204 cases of the paper's study are
-counted, on synthetic geometries: lengths of the scan drawn so that one case in five has fewer than 80 slices after resampling, as
-in KiTS19, from slices of 1 to 5 mm, and pixels of 0.79 +- 0.09 mm in 512 x 512.
+One case is written into a store, which tells the bytes for each voxel and the rest. With them the 204 cases of the paper's
+study are counted, on synthetic geometries: lengths of the scan drawn so that one case in five has fewer than 80 slices after
+resampling, as in KiTS19, from slices of 1 to 5 mm, and pixels of 0.79 +- 0.09 mm in 512 x 512.
 
     python -m benchmarks.storage
 """

@@ -1,9 +1,9 @@
 """Time of a training step outside the network, and of a training's start.
 
-A small network (8 filters, depth 3, patch 16 x 48 x 48, batch 2) on one thread of a CPU, so that what surrounds the network can show:
-this project's loop, Keras's `fit` with a generator as MIScnn drives it (one worker, a queue of two), and a bare `tf.function` over
-batches that lie in memory, which does nothing but the step. All begin with the same weights and see the same batches, without
-augmentation; the rounds alternate. Agreement is that of the epochs' mean losses with those of `fit`.
+A small network (8 filters, depth 3, patch 16 x 48 x 48, batch 2) on one thread of a CPU, so that what surrounds the network can
+show: this project's loop, Keras's `fit` with a generator as MIScnn drives it (one worker, a queue of two), and a bare
+`tf.function` over batches that lie in memory, which does nothing but the step. All begin with the same weights and see the same
+batches, without augmentation; the rounds alternate. Agreement is that of the epochs' mean losses with those of `fit`.
 
 The start is the time from a process's beginning to the end of its first step.
 
@@ -11,6 +11,7 @@ The start is the time from a process's beginning to the end of its first step.
 """
 
 import csv
+import itertools
 import subprocess
 import sys
 import tempfile
@@ -81,7 +82,7 @@ def our_loop(folder: Path, store: Store) -> tuple[list[float], list[float]]:
 
 def _steps(ends: list[tuple[int, float]]) -> list[float]:
     """Return the times between the ends of neighbouring steps, without the first epoch and what lies between epochs."""
-    pairs = zip(ends, ends[1:], strict=False)
+    pairs = itertools.pairwise(ends)
     return [after - before for (epoch, before), (same, after) in pairs if epoch == same and epoch > 1]
 
 
@@ -103,19 +104,16 @@ def keras_fit(folder: Path, store: Store) -> tuple[list[float], list[float]]:
             images, classes = batch_of(store, self.epoch, index)
             return images, np.eye(CLASSES, dtype=np.float32)[classes]
 
-        def on_epoch_end(self) -> None:
-            self.epoch += 1
+    source = Generator(workers=1, use_multiprocessing=False, max_queue_size=2)
 
     class Clock(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
-        epoch = 0
-
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            self.epoch = epoch + 1
+            # Keras tells the generator of an end of an epoch before the first one too, so it does not count them itself.
+            source.epoch = epoch + 1
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            ends.append((self.epoch, time.perf_counter()))
+            ends.append((source.epoch, time.perf_counter()))
 
-    source = Generator(workers=1, use_multiprocessing=False, max_queue_size=2)
     history = model.fit(source, epochs=EPOCHS, shuffle=False, verbose=0, callbacks=[Clock()])
     return _steps(ends), [float(loss) for loss in history.history["loss"]]
 
@@ -170,10 +168,13 @@ def first_step(folder: Path) -> None:
 def network_rows() -> list[Row]:
     """Return what the paper's network takes, counted and not measured."""
     classes = {"kits19": 3, "brats20": 2}
+    parameters = {name: networks.count_parameters(classes[name], 1, patch, 32, 4, True) for name, patch in FULL_PATCHES.items()}
     return [
         {
             "what": f"the paper's network, {name}",
-            "parameters": networks.count_parameters(classes[name], 1, patch, 32, 4, True),
+            "parameters": parameters[name],
+            # The weights, the best so far, and Adam's two moments, in float32.
+            "checkpoint_mib": significant(4 * 4 * parameters[name] / 2**20, 3),
             "estimated_step_gib": significant(networks.estimate_memory(classes[name], 1, patch, 32, 4, True, 2) / 2**30, 3),
             "patch": list(patch),
         }
