@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import _pages, _results
-from benchmarks._measure import ONE_THREAD, ROOT
+from benchmarks._measure import ONE_THREAD, ROOT, Row
 from workflow_lib.durations import duration
 from workflow_lib.errors import UserError
 from workflow_lib.files import read_json
@@ -50,7 +50,7 @@ BENCHMARKS = (
 NAMES = tuple(benchmark.name for benchmark in BENCHMARKS)
 
 
-def measure(benchmark: Benchmark, quick: bool) -> list[dict[str, object]]:
+def measure(benchmark: Benchmark, quick: bool) -> list[Row]:
     """Run one benchmark in a process of its own and return its rows. Raises UserError with its last words when it fails."""
     environment = os.environ | (ONE_THREAD if benchmark.cpu else {}) | {"CUDA_VISIBLE_DEVICES": "-1"}
     with tempfile.TemporaryDirectory() as folder:

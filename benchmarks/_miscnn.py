@@ -55,7 +55,7 @@ def load(path: Path) -> np.ndarray:
     """Return a file's voxels as MIScnn's NIfTI interface loads them: float64, channels last."""
     import nibabel
 
-    loaded: Any = nibabel.load(path)  # type: ignore[attr-defined]
+    loaded: Any = nibabel.load(path)
     values: np.ndarray = loaded.get_fdata()[..., np.newaxis]
     return values
 

@@ -103,11 +103,10 @@ def number(value: float, digits: int = 2) -> str:
     """Return a number with so many significant digits, never with an exponent; digits before the point are not rounded away."""
     if value == 0:
         return "0"
-    whole = len(str(int(abs(value)))) if abs(value) >= 1 else 0
-    if whole >= digits:
-        return f"{value:,.0f}".replace(",", " ") if whole > 4 else f"{value:.0f}"
-    decimals = digits - whole if whole else digits - 1 - int(f"{value:e}".split("e")[1])
-    return f"{value:.{decimals}f}"
+    if abs(value) >= 10**digits:
+        return f"{value:,.0f}".replace(",", " ") if abs(value) >= 10000 else f"{value:.0f}"
+    rounded, exponent = float(f"{value:.{digits}g}"), int(f"{value:.{digits - 1}e}".split("e")[1])
+    return f"{rounded:.{max(0, digits - 1 - exponent)}f}"
 
 
 def ratio(value: float) -> str:

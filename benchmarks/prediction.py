@@ -173,7 +173,7 @@ def whole(kind: str, title: str, folder: Path, repeats: int) -> Row:
     files = [_miscnn.load(folder / f"{name}.nii.gz") for name in ("theirs", "ours")]
     agreement = voxels_that_differ(*(np.squeeze(array).astype(np.uint8) for array in files))
     patches = len(grid_starts(CASE.new_shape, PATCH, OVERLAP))
-    sizes = {"shape": list(CASE.shape), "new_shape": list(CASE.new_shape), "patches": patches}
+    sizes: Row = {"shape": list(CASE.shape), "new_shape": list(CASE.new_shape), "patches": patches}
     return row(title, ours, theirs, agreement, **sizes)
 
 

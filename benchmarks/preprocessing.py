@@ -174,7 +174,7 @@ def whole_step(title: str, geometry: Geometry, cases: Path, repeats: int) -> Row
     # int16 image and uint8 mask as they are read; float32 image and uint8 classes as they are stored.
     held = float(3 * voxels + 5 * resampled) / 2**20
     own = side(OURS, [usage["cpu"] for usage in usages], peak_mib=peak, wall=float(np.median([u["wall"] for u in usages])))
-    sizes = {"shape": list(geometry.shape), "new_shape": list(geometry.new_shape)}
+    sizes: Row = {"shape": list(geometry.shape), "new_shape": list(geometry.new_shape)}
     return row(title, own, imports_mib=imports, above_imports_mib=peak - imports, held_mib=held, **sizes)
 
 

@@ -29,7 +29,7 @@ def rows(quick: bool, cases: int = CASES, bootstrap: int = BOOTSTRAP) -> list[Ro
         scores = read_scores(folder / "scores" / "kits19.csv")
         times, tables = cpu_seconds(lambda: statistics.compute(scores, list(PAPER_LOSSES), settings, 1), repeats, warm=not quick)
         built, page = cpu_seconds(lambda: build(study, folder), repeats, warm=not quick)
-    sizes = {"losses": len(PAPER_LOSSES), "cases": cases, "regions": len(CLASSES) - 1, "bootstrap": bootstrap}
+    sizes: Row = {"losses": len(PAPER_LOSSES), "cases": cases, "regions": len(CLASSES) - 1, "bootstrap": bootstrap}
     return [
         row("all statistics", side(OURS, times), **sizes, tables=len(tables)),
         row("building the report's page", side(OURS, built), page_mb=len(page.encode()) / 1e6),

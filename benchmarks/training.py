@@ -126,7 +126,7 @@ def bare(folder: Path, store: Store) -> tuple[list[float], list[float]]:
     model = loop.compile_model(request(folder, store))
     loss = loop.with_one_hot(registry.build(LOSS, {}), CLASSES)
 
-    @tf.function(jit_compile=False)
+    @tf.function(jit_compile=False)  # type: ignore[untyped-decorator]
     def step(images: Any, classes: Any) -> Any:
         with tf.GradientTape() as tape:
             value = loss(classes, model(images, training=True))
