@@ -57,7 +57,7 @@ def render(template: str, results: Mapping[str, Any], folder: Path = FOLDER) -> 
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters |= {"number": number, "ratio": ratio, "agreement": agreement, "shape": shape}
+    environment.filters |= {"number": number, "ratio": ratio, "agreement": agreement, "shape": shape, "whole": whole}
 
     def row(benchmark: str, what: str) -> Row:
         return find(results, benchmark, what)
@@ -107,6 +107,11 @@ def number(value: float, digits: int = 2) -> str:
         return f"{value:,.0f}".replace(",", " ") if abs(value) >= 10000 else f"{value:.0f}"
     rounded, exponent = float(f"{value:.{digits}g}"), int(f"{value:.{digits - 1}e}".split("e")[1])
     return f"{rounded:.{max(0, digits - 1 - exponent)}f}"
+
+
+def whole(value: float) -> str:
+    """Return a number without decimals."""
+    return f"{value:.0f}"
 
 
 def ratio(value: float) -> str:

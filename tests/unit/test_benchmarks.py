@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import _measure, _pages, _results, _synthetic, evaluation
+from benchmarks import _measure, _pages, _results, _synthetic, evaluation, startup
 from workflow_lib.errors import Faults, UserError
 
 RUN: dict[str, Any] = {
@@ -215,6 +215,12 @@ def test_a_run_says_where_it_ran():
     assert run["machine"]["cores"] >= 1
     assert run["machine"]["memory_gib"] > 0
     assert set(_results.PACKAGES) < set(run["versions"])
+
+
+def test_the_number_of_planned_jobs_is_read_from_a_dry_run():
+    assert startup.planned_jobs("Job stats:\njob count\n--- ---\nall 1\ntrain 50\ntotal 195\n") == 195
+    with pytest.raises(SystemExit, match="no number of jobs"):
+        startup.planned_jobs("Nothing to be done")
 
 
 # Benchmarks that end in seconds
