@@ -84,19 +84,21 @@ def provenance(results: Mapping[str, Any]) -> list[str]:
         of_run.setdefault(entry["run"], []).append(name)
     if len(of_run) == 1:
         (run,) = of_run
-        return [f"All in one run: {_run_in_words(results['runs'][run])}"]
+        return [f"All in one run: {_run_in_words(results, run)}"]
     lines = ["These numbers are not of one run; ratios are, because both sides of each were measured together."]
-    return lines + [f"{', '.join(sorted(of_run[run]))}: {_run_in_words(results['runs'][run])}" for run in sorted(of_run)]
+    return lines + [f"{', '.join(sorted(of_run[run]))}: {_run_in_words(results, run)}" for run in sorted(of_run)]
 
 
-def _run_in_words(run: Mapping[str, Any]) -> str:
+def _run_in_words(results: Mapping[str, Any], date: str) -> str:
+    """Return a run's circumstances; the load of the machine is told because others' work shows in the seconds."""
+    run, loads = results["runs"][date], [entry["load"] for entry in results["benchmarks"].values() if entry["run"] == date]
     machine, versions = run["machine"], dict(run["versions"])
     commit = f"commit {run['commit'][:10]}" if run["commit"] else "no commit known"
     changed = "" if run["clean"] or run["commit"] is None else " with changes"
     place = f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']:g} GiB, {machine['os']}"
     packages = ", ".join(f"{name} {version}" for name, version in versions.items())
-    load = ", ".join(f"{value:g}" for value in run["load"])
-    return f"{run['date'][:10]}, {commit}{changed}, on {place}; load average at the start {load}; {packages}."
+    load = f"{run['load'][0]:g} at the start, {min(loads):g} to {max(loads):g} before each benchmark"
+    return f"{run['date'][:10]}, {commit}{changed}, on {place}; load average {load}; {packages}."
 
 
 def number(value: float, digits: int = 2) -> str:

@@ -96,6 +96,7 @@ def test_what_was_only_tried_is_never_written():
 def test_one_run_and_several_are_told_apart():
     (one,) = _pages.provenance(results("a", "b"))
     assert one.startswith("All in one run: 2030-01-02, commit 0123456789, on Some Processor, 2 cores, 15.6 GiB")
+    assert "load average 0.1 at the start, 0.1 to 0.1 before each benchmark" in one
     assert "python 3.11.9" in one
     first, second = results("a", "b"), results("c", run=OTHER)
     mixed = {key: first[key] | second[key] for key in ("benchmarks", "runs")}
