@@ -29,7 +29,7 @@ QUICK_RESULTS = ROOT / "results" / "benchmarks-quick.json"
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One module of this package. `seconds`: how long it takes, to tell how long all will. `cpu`: it compares CPU seconds."""
+    """One module of this package. `seconds`: how long it takes where no earlier run tells. `cpu`: it compares CPU seconds."""
 
     name: str
     seconds: float
@@ -67,9 +67,10 @@ def measure(benchmark: Benchmark, quick: bool) -> list[Row]:
 def measure_all(chosen: Sequence[Benchmark], results: Path, quick: bool) -> list[str]:
     """Run benchmarks one after the other, keep what each measured, and return the names of those that failed."""
     run = _results.describe_run()
+    earlier = {name: float(entry["seconds"]) for name, entry in _results.read(results)["benchmarks"].items()}
     failed = []
     for position, benchmark in enumerate(chosen):
-        left = sum(later.seconds for later in chosen[position:])
+        left = sum(earlier.get(later.name, later.seconds) for later in chosen[position:])
         print(f"[{position + 1}/{len(chosen)}] {benchmark.name} (about {duration(left)} left)", flush=True)
         begin, load = time.monotonic(), os.getloadavg()[0]
         try:
