@@ -2,6 +2,7 @@
 # make test    all tests this machine can run
 # make test-jax  the losses on the JAX backend of Keras (installs JAX beside the environment)
 # make lint    formatting, lint and types
+# make benchmark  all comparisons with MIScnn, a quarter of an hour; writes docs/performance.md
 # make lock    resolve the dependencies again (needs uv)
 
 # The newest Python that runs and is supported (a name on the path may be an empty shim).
@@ -16,7 +17,7 @@ LOCKS := envs/lock.txt $(if $(GPU),envs/lock-cuda.txt)
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --fork-strategy fewest \
 	--custom-compile-command "make lock"
 
-.PHONY: help venv demo test test-unit test-workflow test-system test-jax lint format generated lock clean
+.PHONY: help venv demo test test-unit test-workflow test-system test-jax lint format generated benchmark lock clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -65,6 +66,10 @@ format: venv
 # Files that are generated from the code; a test keeps them current.
 generated: venv
 	$(BIN)/python -m workflow_lib.generated
+
+# ONLY="batches losses" measures these again and keeps the others.
+benchmark: venv
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
 
 lock:
 	$(COMPILE) --overrides envs/overrides.txt envs/requirements.in -o envs/lock.txt

@@ -9,26 +9,25 @@ itself included.
     python -m benchmarks.losses --losses boundary mixed_focal --jit
 """
 
-import argparse
-import json
+import multiprocessing
 import os
-import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
 
+from benchmarks._measure import OURS, Row, current_memory, deliver, parser, peak_memory, reset_peak, row, side
 from workflow_lib import networks
 from workflow_lib.losses import registry
 
 SHAPE = (2, 80, 160, 160, 3)
-MAP_BYTES = 4 * int(np.prod(SHAPE))
+MAP_MIB = 4 * int(np.prod(SHAPE)) / 2**20
+REPETITIONS = 7
 REFERENCE = "Keras cross entropy"
 FURTHER: dict[str, tuple[str, dict[str, Any]]] = {
+    "boundary, cut off at 8": ("boundary", {"max_distance": 8}),
     "dilated_balanced_cross_entropy, radius 1": ("dilated_balanced_cross_entropy", {"radius": 1}),
     "dilated_balanced_cross_entropy, radius 8": ("dilated_balanced_cross_entropy", {"radius": 8}),
     "dilated_balanced_cross_entropy, radius 20": ("dilated_balanced_cross_entropy", {"radius": 20}),
@@ -70,7 +69,8 @@ def step_of(name: str, jit: bool) -> Callable[[Any, Any], Any]:
             value = loss(y, p)
         return value, tape.gradient(value, p)
 
-    return tf.function(value_and_gradient, jit_compile=jit)
+    compiled: Callable[[Any, Any], Any] = tf.function(value_and_gradient, jit_compile=jit)
+    return compiled
 
 
 def seconds(step: Callable[[Any, Any], Any], y: Any, p: Any) -> float:
@@ -80,59 +80,59 @@ def seconds(step: Callable[[Any, Any], Any], y: Any, p: Any) -> float:
     return time.perf_counter() - begin
 
 
-def status(key: str) -> int:
-    """Return a size of /proc/self/status in bytes."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
+def configure() -> None:
+    """Set TensorFlow up as a training on a CPU does, with all cores."""
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    networks.configure_runtime(threads=os.cpu_count() or 1, deterministic=False, gpus=0)
 
 
-def peak_bytes(name: str, jit: bool) -> int:
-    """Return how much this process grows at most while it computes value and gradient for the first time at this size."""
+def peak_maps(name: str, jit: bool) -> float:
+    """Return how much this process grows at most while it first computes value and gradient at this size, in maps."""
+    configure()
     import tensorflow as tf
 
     y, p = batch()
     step = step_of(name, jit)
     step(tf.zeros((1, 4, 4, 4, 3)), tf.fill((1, 4, 4, 4, 3), 1 / 3))
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-    before = status("VmRSS")
+    reset_peak()
+    before = current_memory()
     step(y, p)[0].numpy()
-    return status("VmHWM") - before
+    return (peak_memory() - before) / MAP_MIB
 
 
-def memory_of(name: str, jit: bool) -> float:
-    """Return the peak of a process of its own, in maps of the input."""
-    command = [sys.executable, "-m", "benchmarks.losses", "--memory-of", name, *(["--jit"] if jit else [])]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
-    return float(json.loads(done.stdout)) / MAP_BYTES
+def timed(names: Sequence[str], repetitions: int, jit: bool) -> dict[str, list[float]]:
+    """Return the wall times of each, the losses in turn; the first call, which traces, is not counted."""
+    configure()
+    y, p = batch()
+    steps = {name: step_of(name, jit) for name in names}
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for repetition in range(repetitions + 1):
+        for name, step in steps.items():
+            taken = seconds(step, y, p)
+            if repetition:
+                times[name].append(taken)
+    return times
+
+
+def rows(quick: bool, losses: Sequence[str] | None = None, jit: bool = False) -> list[Row]:
+    """Return a row for each loss; `ratio` is the reference's time to the loss's, `factor` the inverse, as losses are judged."""
+    names = list(losses or [name for name in registry.names() if not registry.faults(name)] + list(FURTHER))
+    times = timed([REFERENCE, *names], 1 if quick else REPETITIONS, jit)
+    # Side by side, after the timing is done: memory does not mind.
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
+        maps = dict(zip(times, pool.map(peak_maps, times, [jit] * len(times)), strict=True))
+    reference = side(REFERENCE, times[REFERENCE], maps=maps[REFERENCE])
+    sides = {name: side(OURS, times[name], maps=maps[name], fastest=min(times[name])) for name in names}
+    return [row(name, own, reference, factor=own["median"] / reference["median"]) for name, own in sides.items()]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repetitions", type=int, default=7, help="timed calls of each loss (default 7)")
-    parser.add_argument("--losses", nargs="*", help="names of losses (default: all)")
-    parser.add_argument("--jit", action="store_true", help="compile with XLA")
-    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    networks.configure_runtime(threads=os.cpu_count() or 1, deterministic=False, gpus=0)
-    if options.memory_of:
-        print(peak_bytes(options.memory_of, options.jit))
-        return
-    names = options.losses or [name for name in registry.names() if not registry.faults(name)] + list(FURTHER)
-    y, p = batch()
-    steps = {name: step_of(name, options.jit) for name in (REFERENCE, *names)}
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for repetition in range(options.repetitions + 1):
-        for name, step in steps.items():
-            taken = seconds(step, y, p)
-            if repetition:  # the first call traces
-                times[name].append(taken)
-    median = statistics.median(times[REFERENCE])
-    print(f"{'':42}{'min s':>8}{'median s':>10}{'times':>7}{'maps':>6}")
-    for name in steps:
-        middle = statistics.median(times[name])
-        maps = memory_of(name, options.jit)
-        print(f"{name:42}{min(times[name]):8.3f}{middle:10.3f}{middle / median:7.2f}{maps:6.1f}", flush=True)
+    """Measure all losses, or those asked for."""
+    options = parser(__doc__)
+    options.add_argument("--losses", nargs="*", help="names of losses (default: all)")
+    options.add_argument("--jit", action="store_true", help="compile with XLA")
+    chosen = options.parse_args()
+    deliver(rows(chosen.quick, chosen.losses, chosen.jit), chosen.json)
 
 
 if __name__ == "__main__":
