@@ -24,7 +24,9 @@ from benchmarks._measure import MISCNN, OURS, Row, alone, ratio_error, row, side
 from benchmarks._synthetic import BATCH, PATCH
 from workflow_lib.preprocessing.store import Geometry, Store, write_case, write_index
 from workflow_lib.sections.augmentation import Augmentation
-from workflow_lib.training.batches import prefetch, training_batch, validation_batch
+from workflow_lib.training.batches import BatchMaker, training_batch
+from workflow_lib.training.prefetch import Prefetcher
+from workflow_lib.training.workers import Processes, Threads
 
 SHAPE = (128, 234, 234)
 CASES = 4
@@ -95,37 +97,34 @@ def compared(what: str, ours: Callable[[int], Any], theirs: Callable[[int], Any]
 
 
 def rows(quick: bool) -> list[Row]:
-    """Return the rows of training and validation batches, and how many come from background threads."""
+    """Return the rows of training and validation batches, and how many threads and processes make ahead."""
     counts = (6, 3) if quick else (OUR_BATCHES, THEIR_BATCHES)
     np.random.seed(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        store, settings = synthetic_store(folder), Augmentation()
-        cases = store.case_ids
-
-        def train(step: int) -> object:
-            return training_batch(store, cases, PATCH, BATCH, settings, 1, 1, step)
-
-        def validate(step: int) -> object:
-            return validation_batch(store, cases, PATCH, BATCH, "random", 1, 1, step)
-
+        store = synthetic_store(folder)
+        cases = tuple(store.case_ids)
+        maker = BatchMaker(store, cases, cases, PATCH, 1, BATCH, Augmentation(), "random", 1)
         # Every transform once: a first call compiles, or reads the cache.
         training_batch(store, cases, PATCH, BATCH, Augmentation(probability=1.0), 1, 1, 0)
         miscnn = miscnn_batches(folder)
         made = [
-            compared("training batch", train, lambda _: miscnn(False), counts),
-            compared("validation batch", validate, lambda _: miscnn(True), counts),
+            compared("training batch", lambda step: maker("training", 1, step), lambda _: miscnn(False), counts),
+            compared("validation batch", lambda step: maker("validation", 1, step), lambda _: miscnn(True), counts),
         ]
-        return made + [prefetched(train, counts[0], workers) for workers in WORKERS]
+        return made + [ahead(maker, kind, count, counts[0]) for kind in ("thread", "process") for count in WORKERS]
 
 
-def prefetched(make: Callable[[int], Any], count: int, workers: int) -> Row:
-    """Return the row of batches that come from background threads, in wall seconds each."""
-    begin = time.perf_counter()
-    with prefetch(make, count, workers=workers) as batches:
-        made = sum(1 for _ in batches)
-    each = (time.perf_counter() - begin) / made
-    return row(f"training batch from {workers} thread(s)", side(OURS, [each]), per_second=1 / each)
+def ahead(maker: BatchMaker, kind: str, count: int, batches: int) -> Row:
+    """Return the row of batches that `count` threads or processes make ahead, in wall seconds each."""
+    with (Threads if kind == "thread" else Processes)(maker, count, depth=count + 2) as workers:
+        source = Prefetcher(lambda step: workers.begin("training", 1, step), range(batches + 1), workers.depth)
+        next(source)  # processes are there with their first batch
+        begin = time.perf_counter()
+        for _ in source:
+            pass
+        each = (time.perf_counter() - begin) / batches
+    return row(f"training batches from {count} {kind}", side(OURS, [each]), per_second=1 / each)
 
 
 if __name__ == "__main__":
