@@ -87,8 +87,14 @@ def miscnn_labels(folder: Path) -> Work:
     return lambda: resize(mask, CASE.new_shape, order=1).astype(np.uint8)
 
 
+def _load_kernels() -> None:
+    """Let numba read its cache, once for a process and for all its cases."""
+    resample.resample_labels(np.eye(3, dtype=np.uint8)[np.newaxis], (2, 5, 5), CLASSES, RULE)
+
+
 def our_labels(folder: Path) -> Work:
     mask = _mask(folder)
+    _load_kernels()
     return lambda: resample.resample_labels(mask, CASE.new_shape, CLASSES, RULE)
 
 

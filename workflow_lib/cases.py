@@ -146,8 +146,11 @@ class LabelMap:
 
     def to_raw(self, classes: np.ndarray) -> np.ndarray:
         """Map class indices to the raw values of the dataset's own masks (uint8, same shape)."""
-        lookup = np.array([values[0] for values in self.values], dtype=np.uint8)
-        raw: np.ndarray = lookup[classes]
+        raw = classes.astype(np.uint8)
+        for index, values in enumerate(self.values):
+            # Most datasets number their classes as they are numbered here.
+            if values[0] != index:
+                raw[classes == index] = values[0]
         return raw
 
     def to_json(self) -> dict[str, object]:

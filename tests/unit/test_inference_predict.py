@@ -7,6 +7,7 @@ import pytest
 
 from workflow_lib import memory, networks
 from workflow_lib.errors import UserError
+from workflow_lib.files import write_json
 from workflow_lib.inference import predict
 from workflow_lib.inference.predict import load_model, predict_case, probabilities
 from workflow_lib.sections.network import Network
@@ -127,7 +128,8 @@ def test_memory_that_is_used_up_is_told_by_the_step(monkeypatch, tmp_path):
     monkeypatch.setattr(predict, "predict_case", exhausted)
     monkeypatch.setattr(memory, "of_gpu", lambda: memory.Memory(40 * 2**30, "NVIDIA A100"))
     settings = {"fold": 1, "threads": 1, "patch": [8, 8], "network": {}, "prediction": {"overlap": [4, 4]}, "preprocessing": {}}
-    paths = {name: [tmp_path / name] for name in ("cases", "folds", "stores", "weights", "predictions")}
+    paths = {name: [tmp_path / name] for name in ("cases", "folds", "stores", "weights", "summary", "predictions")}
+    write_json(tmp_path / "summary", {"diverged": None})
     with pytest.raises(UserError) as caught:
         step.work(Context(settings, "f", 1, paths, {"gpus": 1}))
     message = str(caught.value)

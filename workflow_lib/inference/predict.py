@@ -39,14 +39,16 @@ def probabilities(
     for first, batch in _batches(image, blender.starts, patch, batch_size):
         predicted = np.asarray(model.predict_on_batch(batch))
         count = min(batch_size, len(blender.starts) - first)
-        if not np.isfinite(predicted[:count]).all():
-            raise UserError(
-                "The network gives probabilities that are not finite. Its weights or the image hold NaN or Inf: "
-                "look at the history of the training, delete its folder and train again."
-            )
         for offset in range(count):
             blender.add(first + offset, predicted[offset])
-    return blender.result()
+    joined = blender.result()
+    # Every weight is above 0, so what is not finite in any patch is not finite here.
+    if not np.isfinite(joined).all():
+        raise UserError(
+            "The network gives probabilities that are not finite. Its weights or the image hold NaN or Inf: "
+            "look at the history of the training, delete its folder and train again."
+        )
+    return joined
 
 
 def predict_case(

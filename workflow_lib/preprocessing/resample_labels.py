@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 
@@ -15,6 +14,15 @@ class _Line:
     after: np.ndarray
     weights: tuple[np.ndarray, np.ndarray]
     nearest: np.ndarray
+
+    def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return its arrays as the compiled loops take them."""
+        return self.before, self.after, *self.weights, self.nearest
+
+    def at(self, index: int) -> tuple[int, int, float, float, int]:
+        """Return the numbers of one sample, in the order of `columns`."""
+        before, after, first, second, nearest = (column[index] for column in self.columns())
+        return int(before), int(after), float(first), float(second), int(nearest)
 
 
 def _line(old: int, new: int) -> _Line:
@@ -41,16 +49,18 @@ def resample_three_axes(classes: np.ndarray, new_shape: Sequence[int], argmax: b
     ranges = [np.flatnonzero((line.after >= low) & (line.before < high)) for line, (low, high) in zip(lines, box, strict=True)]
     if any(len(indices) == 0 for indices in ranges):
         return result
-    decide = _largest if argmax else _last_half
+    # Compiled on first use, and imported here: a program that only asks for shapes shall not pay for it.
+    from workflow_lib.preprocessing import _kernels
+
+    decide = _kernels.largest if argmax else _kernels.last_half
     rows, columns = (slice(indices[0], indices[-1] + 1) for indices in ranges[1:])
     second, third = _part(lines[1], rows), _part(lines[2], columns)
     for index in range(int(ranges[0][0]), int(ranges[0][-1]) + 1):
         plane = result[index, rows, columns]
         low, high = (_extreme(classes, lines[0], index, second, third, function) for function in (np.minimum, np.maximum))
         plane[...] = low
-        mixed = np.nonzero(low != high)
-        if len(mixed[0]):
-            plane[mixed] = decide(classes, (_part(lines[0], slice(index, index + 1)), second, third), mixed)
+        mixed_rows, mixed_columns = np.nonzero(low != high)
+        decide(classes, lines[0].at(index), second.columns(), third.columns(), mixed_rows, mixed_columns, plane)
     return result
 
 
@@ -73,52 +83,3 @@ def _extreme(classes: np.ndarray, first: _Line, index: int, second: _Line, third
     plane = function(plane[second.before], plane[second.after])
     found: np.ndarray = function(plane[:, third.before], plane[:, third.after])
     return found
-
-
-def _corners(
-    classes: np.ndarray, lines: Sequence[_Line], samples: tuple[np.ndarray, ...]
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return the classes of the eight corners of each sample, and their weights, in SciPy's order."""
-    indices = (np.zeros_like(samples[0]), *samples)
-    labels, weights = [], []
-    for sides in product((0, 1), repeat=3):
-        ends = [(line.after if side else line.before)[index] for line, side, index in zip(lines, sides, indices, strict=True)]
-        labels.append(classes[ends[0], ends[1], ends[2]])
-        share = [line.weights[side][index] for line, side, index in zip(lines, sides, indices, strict=True)]
-        weights.append(share[0] * share[1] * share[2])
-    return labels, weights
-
-
-def _score(label: int, labels: list[np.ndarray], weights: list[np.ndarray]) -> np.ndarray:
-    """Return the interpolated indicator of a label, summed corner by corner; limited to [0, 1] as scikit-image does."""
-    total = np.zeros(len(weights[0]))
-    for corner, weight in zip(labels, weights, strict=True):
-        total += np.where(corner == label, weight, 0.0)
-    return np.minimum(total, 1.0)
-
-
-def _present(labels: list[np.ndarray]) -> list[int]:
-    return sorted({int(value) for corner in labels for value in np.unique(corner)})
-
-
-def _last_half(classes: np.ndarray, lines: Sequence[_Line], samples: tuple[np.ndarray, ...]) -> np.ndarray:
-    labels, weights = _corners(classes, lines, samples)
-    chosen = np.zeros(len(samples[0]), dtype=np.uint8)
-    for label in _present(labels):
-        chosen[_score(label, labels, weights) >= 0.5] = label
-    return chosen
-
-
-def _largest(classes: np.ndarray, lines: Sequence[_Line], samples: tuple[np.ndarray, ...]) -> np.ndarray:
-    labels, weights = _corners(classes, lines, samples)
-    nearest = classes[lines[0].nearest[0], lines[1].nearest[samples[0]], lines[2].nearest[samples[1]]]
-    chosen = np.zeros(len(nearest), dtype=np.uint8)
-    best, best_of_nearest = np.zeros(len(nearest)), np.zeros(len(nearest))
-    for label in _present(labels):
-        score = _score(label, labels, weights)
-        chosen[score > best] = label
-        np.maximum(best, score, out=best)
-        best_of_nearest[nearest == label] = score[nearest == label]
-    tied = best_of_nearest == best
-    chosen[tied] = nearest[tied]
-    return chosen

@@ -1,0 +1,116 @@
+"""Compiled loops of the resampling of labels: which class a sample between voxels of different classes gets.
+
+All sums are made in SciPy's order and in double precision, because ties at one half hang on the last bit.
+"""
+
+import numpy as np
+from numba import njit
+
+from workflow_lib.compiled import compiled
+
+_CORNERS = 8
+
+
+@njit(inline="always", error_model="numpy")
+def _look(
+    classes: np.ndarray,
+    first: tuple[int, int, float, float, int],
+    second: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    third: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    row: int,
+    column: int,
+    labels: np.ndarray,
+    weights: np.ndarray,
+) -> None:
+    """Fill in the classes and the weights of the eight voxels around a sample, in SciPy's order."""
+    corner = 0
+    for i in range(2):
+        for j in range(2):
+            for k in range(2):
+                labels[corner] = classes[
+                    first[1] if i else first[0],
+                    second[1][row] if j else second[0][row],
+                    third[1][column] if k else third[0][column],
+                ]
+                share = (first[3] if i else first[2]) * (second[3][row] if j else second[2][row])
+                weights[corner] = share * (third[3][column] if k else third[2][column])
+                corner += 1
+
+
+@njit(inline="always", error_model="numpy")
+def _score(label: int, labels: np.ndarray, weights: np.ndarray) -> float:
+    """Return the interpolated indicator of a label; limited to 1 as scikit-image does."""
+    total = 0.0
+    for corner in range(_CORNERS):
+        if labels[corner] == label:
+            total += weights[corner]
+    return min(total, 1.0)
+
+
+@njit(inline="always", error_model="numpy")
+def _next_label(after: int, labels: np.ndarray) -> int:
+    """Return the lowest label above `after`, or 256."""
+    lowest = 256
+    for corner in range(_CORNERS):
+        if after < labels[corner] < lowest:
+            lowest = int(labels[corner])
+    return lowest
+
+
+@compiled
+def last_half(
+    classes: np.ndarray,
+    first: tuple[int, int, float, float, int],
+    second: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    third: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    rows: np.ndarray,
+    columns: np.ndarray,
+    plane: np.ndarray,
+) -> None:
+    """Write the class of samples (rows, columns) to `plane`: of those whose indicator is at least one half the last, else 0.
+
+    `classes` (three axes) uint8. Of each axis: voxel before, voxel after, their weights, nearest voxel; of the first axis for the
+    plane's one sample.
+    """
+    labels, weights = np.empty(_CORNERS, np.uint8), np.empty(_CORNERS, np.float64)
+    for sample in range(rows.size):
+        row, column = rows[sample], columns[sample]
+        _look(classes, first, second, third, row, column, labels, weights)
+        chosen = 0
+        label = _next_label(-1, labels)
+        while label < 256:
+            if _score(label, labels, weights) >= 0.5:
+                chosen = label
+            label = _next_label(label, labels)
+        plane[row, column] = chosen
+
+
+@compiled
+def largest(
+    classes: np.ndarray,
+    first: tuple[int, int, float, float, int],
+    second: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    third: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    rows: np.ndarray,
+    columns: np.ndarray,
+    plane: np.ndarray,
+) -> None:
+    """Write the class with the largest indicator to `plane`, of equal ones that of the nearest voxel, else the first.
+
+    Arguments as in `last_half`.
+    """
+    labels, weights = np.empty(_CORNERS, np.uint8), np.empty(_CORNERS, np.float64)
+    for sample in range(rows.size):
+        row, column = rows[sample], columns[sample]
+        _look(classes, first, second, third, row, column, labels, weights)
+        nearest = classes[first[4], second[4][row], third[4][column]]
+        chosen, best, of_nearest = 0, 0.0, 0.0
+        label = _next_label(-1, labels)
+        while label < 256:
+            score = _score(label, labels, weights)
+            if score > best:
+                chosen, best = label, score
+            if label == nearest:
+                of_nearest = score
+            label = _next_label(label, labels)
+        plane[row, column] = nearest if of_nearest == best else chosen
