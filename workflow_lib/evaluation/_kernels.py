@@ -6,9 +6,10 @@ from workflow_lib.compiled import compiled
 
 
 @compiled
-def squared_distances(targets: np.ndarray, spacing: np.ndarray, distances: np.ndarray) -> None:
-    """Fill `distances` float32 with the squared distance of every voxel to the nearest of `targets` (bool), both of three axes.
+def squared_distances(targets: np.ndarray, wanted: np.ndarray, spacing: np.ndarray, distances: np.ndarray) -> None:
+    """Fill `distances` float32 with the squared distance of voxels to the nearest of `targets` (bool), both of three axes.
 
+    Only for lines along the first axis that are `wanted` (bool, the other two axes); elsewhere the numbers mean nothing.
     `spacing` in mm per axis, float64; the distances are in mm squared, infinite where there is no target at all.
     """
     n0, n1, n2 = targets.shape
@@ -24,7 +25,8 @@ def squared_distances(targets: np.ndarray, spacing: np.ndarray, distances: np.nd
             _envelope(distances[a, :, c], spacing[1], values, vertex, border)
     for b in range(n1):
         for c in range(n2):
-            _envelope(distances[:, b, c], spacing[0], values, vertex, border)
+            if wanted[b, c]:
+                _envelope(distances[:, b, c], spacing[0], values, vertex, border)
 
 
 @compiled

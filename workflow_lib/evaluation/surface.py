@@ -97,6 +97,9 @@ def directed_distances(start: np.ndarray, target: np.ndarray, shape: Sequence[in
     mask = np.zeros(tuple(size), bool)
     mask[tuple(targets - low[:, None])] = True
     squared = np.empty((1,) * spare + mask.shape, np.float32)
-    _kernels.squared_distances(mask.reshape(squared.shape), np.array([1.0] * spare + list(spacing), float), squared)
+    wanted = np.zeros(squared.shape[1:], bool)
+    wanted[tuple((starts - low[:, None])[-2:])] = True
+    sides = np.array([1.0] * spare + list(spacing), float)
+    _kernels.squared_distances(mask.reshape(squared.shape), wanted, sides, squared)
     found: np.ndarray = squared.reshape(mask.shape)[tuple(starts - low[:, None])]
     return np.asarray(np.sqrt(found.astype(np.float64)))
