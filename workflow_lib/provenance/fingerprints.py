@@ -57,7 +57,7 @@ def code_digest(modules: tuple[str, ...]) -> str:
 def _code_digest(modules: Iterable[str], files: Iterable[Path]) -> str:
     sources = {file.name: file.read_text(encoding="utf-8-sig") for file in files}
     imported = {name for source in sources.values() for name in _imports_of(source, "")}
-    digests = {name: _source_digest(name) for name in sorted(import_closure({*modules, *imported}))}
+    digests = {name: _module(name)[1] for name in sorted(import_closure({*modules, *imported}))}
     return sha256_text(
         canonical_json(digests | {name: sha256_text(effective_source(source)) for name, source in sources.items()})
     )
@@ -76,10 +76,11 @@ def import_closure(modules: Iterable[str]) -> set[str]:
         name = waiting.pop()
         if name not in closure and name not in NEUTRAL:
             closure.add(name)
-            waiting += [parent for imported in _imports(name) for parent in _with_parents(imported)]
+            waiting += [parent for imported in _module(name)[0] for parent in _with_parents(imported)]
     return closure
 
 
+@functools.cache
 def module_path(name: str) -> Path | None:
     """Return the source file of a module of the package, or None when there is none of that name."""
     base = PACKAGE_FOLDER.parent.joinpath(*name.split("."))
@@ -96,18 +97,25 @@ def _with_parents(name: str) -> list[str]:
 
 
 @functools.cache
-def _imports(name: str) -> frozenset[str]:
-    """Return the modules of the package that the source of `name` imports, inside functions too."""
+def _module(name: str) -> tuple[frozenset[str], str]:
+    """Return the modules of the package that a module imports, inside functions too, and the digest of its source."""
     path = module_path(name)
     if path is None:
         raise ModuleNotFoundError(f"no module {name}")
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    return _imports_of(path.read_text(encoding="utf-8"), package)
+    source = path.read_text(encoding="utf-8")
+    return _imports_of(source, package), sha256_text(effective_source(source))
+
+
+@functools.lru_cache(maxsize=1)
+def _nodes(source: str) -> tuple[ast.AST, ...]:
+    """Return all nodes of a source, the module first; the same source is asked for several times in a row."""
+    return tuple(ast.walk(ast.parse(source)))
 
 
 def _imports_of(source: str, package: str) -> frozenset[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in _nodes(source):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -122,13 +130,6 @@ def _absolute(module: str | None, level: int, package: str) -> str:
         return module or ""
     parts = package.split(".")[: len(package.split(".")) - level + 1]
     return ".".join([*parts, *([module] if module else [])])
-
-
-@functools.cache
-def _source_digest(name: str) -> str:
-    path = module_path(name)
-    assert path is not None
-    return sha256_text(effective_source(path.read_text(encoding="utf-8")))
 
 
 def effective_source(source: str) -> str:
@@ -152,6 +153,8 @@ def effective_source(source: str) -> str:
 
 
 def _comments(source: str) -> list[tuple[int, int]]:
+    if "#" not in source:
+        return []
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     return [(token.start[0] - 1, token.start[1]) for token in tokens if token.type == tokenize.COMMENT]
 
@@ -160,7 +163,7 @@ def _descriptions(source: str) -> list[tuple[int, int, int, int]]:
     """Return the places (row, column, last row, end column) of constant texts given as `description=`, the last one first."""
     nodes = [
         keyword.value
-        for call in ast.walk(ast.parse(source))
+        for call in _nodes(source)
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Field"
         for keyword in call.keywords
         if keyword.arg == "description" and isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str)
@@ -180,7 +183,7 @@ def _docstrings(source: str) -> list[tuple[int, int]]:
     """Return the line ranges of strings that stand alone as statements (docstrings, attribute documentation)."""
     return [
         (node.lineno - 1, (node.end_lineno or node.lineno) - 1)
-        for node in ast.walk(ast.parse(source))
+        for node in _nodes(source)
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         if _alone(source, node)
     ]
@@ -188,11 +191,12 @@ def _docstrings(source: str) -> list[tuple[int, int]]:
 
 def _told(source: str) -> list[tuple[int, int]]:
     """Return the line ranges in which a loss file assigns a name of `TOLD` that nothing else in the file mentions."""
-    tree = ast.parse(source)
+    tree = _nodes(source)[0]
+    assert isinstance(tree, ast.Module)
     assigned = {name: node for node in tree.body for name in _assigned(node)}
     if not {"NAME", "FAMILY"} <= set(assigned):
         return []
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    used = {node.id for node in _nodes(source) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     nodes = [node for name, node in assigned.items() if name in TOLD - used and _alone(source, node)]
     return [(node.lineno - 1, (node.end_lineno or node.lineno) - 1) for node in nodes]
 
