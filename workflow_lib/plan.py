@@ -176,6 +176,7 @@ class Plan:
             "fold": fold,
             "patch": list(dataset.training.patch),
             "threads": dataset.training.threads,
+            "deterministic": dataset.training.deterministic,
             "network": _plain(dataset.network),
             "prediction": _plain(dataset.prediction),
             "preprocessing": _plain(dataset.preprocessing),

@@ -95,7 +95,9 @@ def test_one_gpu_or_none_is_no_part_of_a_result_and_several_are(raw):
     assert predicted[1] == predicted[2]
 
 
-@pytest.mark.parametrize(("key", "value"), [("precision", "bfloat16"), ("xla", True), ("accumulation", 2)])
+@pytest.mark.parametrize(
+    ("key", "value"), [("precision", "bfloat16"), ("xla", True), ("accumulation", 2), ("deterministic", True)]
+)
 def test_how_a_step_computes_is_part_of_the_result(raw, key, value):
     assert train_settings(raw)[key] != value
     assert train_settings(raw, **{key: value})[key] == value
@@ -108,6 +110,7 @@ def test_how_a_step_computes_is_part_of_the_result(raw, key, value):
         ({"gpus": 3}, ["batch_size 2 must divide by gpus 3"]),
         ({"accumulation": 2, "precision": "float16"}, ["float16 and accumulation do not go together"]),
         ({"accumulation": 4, "gpus": 3}, ["gpus and accumulation do not go together", "by accumulation 4", "by gpus 3"]),
+        ({"deterministic": True, "xla": True}, ["deterministic and xla do not go together"]),
         ({"gpus": 17}, ["less than or equal to 16"]),
         ({"precision": "half"}, ["'float32', 'tf32', 'bfloat16' or 'float16'"]),
     ],

@@ -45,6 +45,9 @@ def test_one_that_does_not_fit_is_told_with_what_to_change(gpu):
 
 def test_settings_that_are_at_their_end_are_not_named(gpu):
     assert "training.batch_size" not in budget.remedies("NVIDIA A100", training(batch_size=1))
+    assert "training.accumulation" in budget.remedies("NVIDIA A100", training(batch_size=4))
+    # The configuration refuses it with several GPUs, so it is no advice there.
+    assert "training.accumulation" not in budget.remedies("NVIDIA A100", training(batch_size=4, gpus=2))
 
 
 def test_on_a_cpu_it_is_the_memory_of_the_host(monkeypatch):
@@ -60,7 +63,8 @@ def test_a_training_tells_before_its_first_step(tmp_path, capsys):
     loop.train(tiny_request(tmp_path, training={"epochs": 1, "iterations": 1}))
     lines = capsys.readouterr().out.splitlines()
     assert "a step needs about 0.0 GiB (estimate)" in lines[0]
-    assert "epoch 1/1" in lines[-1]
+    assert "epoch 1/1" in lines[-2]
+    assert "waited for its batches" in lines[-1]
 
 
 def test_memory_that_is_used_up_names_device_estimate_and_settings(tmp_path):
@@ -77,7 +81,7 @@ def test_memory_that_is_used_up_names_device_estimate_and_settings(tmp_path):
         "held = int(pathlib.Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (held + 400 * 2**20,) * 2)\n"
         "network = Network(filters=64, depth=1)\n"
-        f"request = tiny_request(pathlib.Path({str(tmp_path)!r}), patch=(96, 96, 96), network=network, workers=0)\n"
+        f"request = tiny_request(pathlib.Path({str(tmp_path)!r}), patch=(96, 96, 96), network=network)\n"
         "try:\n"
         "    train(request)\n"
         "except UserError as error:\n"

@@ -282,6 +282,20 @@ def test_a_full_disk_at_a_checkpoint_does_not_stop_the_training(finished, tmp_pa
     assert capsys.readouterr().out.count("no checkpoint at epoch 1, step 1: Cannot write x") == 1
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_determinism_is_asked_of_the_runtime(tmp_path, monkeypatch, asked):
+    given = []
+
+    def configure(threads, deterministic, gpus, **options):
+        given.append(deterministic)
+        raise UserError("far enough")
+
+    monkeypatch.setattr(networks, "configure_runtime", configure)
+    with pytest.raises(UserError, match="far enough"):
+        train(tiny_request(tmp_path, training={"deterministic": asked}))
+    assert given == [asked]
+
+
 def test_a_missing_gpu_is_told(tmp_path, capsys):
     train(tiny_request(tmp_path, gpus=1, training={"epochs": 1, "iterations": 1}))
     assert "no GPU was found; training on the CPU" in capsys.readouterr().out

@@ -49,6 +49,10 @@ class Training(Section):
         description="Passes that the batch of a step is spread over, one after the other, to save memory; batch_size must "
         "divide by it.",
     )
+    deterministic: bool = Field(
+        False,
+        description="On GPUs too, only operations that always give the same bits, which are slower; on CPUs there are no others.",
+    )
     checkpoint_minutes: float = Field(10, gt=0, description="At most so many minutes of training are lost when a job dies.")
     threads: int = Field(2, ge=1, le=256, description="CPU threads of a training. Part of the result on a CPU.")
     batch_processes: int | None = Field(
@@ -85,7 +89,7 @@ class Training(Section):
         return value
 
     @model_validator(mode="after")
-    def _batch_divides(self) -> "Training":
+    def _options_go_together(self) -> "Training":
         faults = []
         if self.accumulation > 1 and self.precision == "float16":
             faults.append(
@@ -97,6 +101,8 @@ class Training(Section):
                 "gpus and accumulation do not go together: Keras cannot accumulate gradients on several GPUs. Use more GPUs, or "
                 "accumulation: 1"
             )
+        if self.deterministic and self.xla:
+            faults.append("deterministic and xla do not go together: with XLA, TensorFlow cannot be bound to such operations")
         if self.batch_size % self.accumulation:
             faults.append(f"batch_size {self.batch_size} must divide by accumulation {self.accumulation}")
         if self.gpus > 1 and self.batch_size % self.gpus:

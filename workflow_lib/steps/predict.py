@@ -33,7 +33,7 @@ def work(context: Context) -> None:
     store = Store(context.paths["stores"])
     prediction = Prediction.model_validate(settings["prediction"])
     preprocessing = Preprocessing.model_validate(settings["preprocessing"])
-    device = networks.configure_runtime(settings["threads"], deterministic=False, gpus=context.numbers["gpus"])
+    device = networks.configure_runtime(settings["threads"], settings["deterministic"], gpus=context.numbers["gpus"])
     countdown = Countdown()
     with memory.explained(lambda: predict.exhausted(device)), atomic_folder(context.path("predictions")) as folder:
         model = predict.load_model(

@@ -56,7 +56,7 @@ def remedies(device: str, training: Training) -> str:
     smaller = ["lower training.patch or network.filters"]
     if training.batch_size > 1:
         smaller.append("lower training.batch_size")
-    if training.batch_size > training.accumulation * max(1, training.gpus) and training.precision != "float16":
+    if training.batch_size > training.accumulation and training.gpus <= 1 and training.precision != "float16":
         smaller.append("raise training.accumulation, the passes that a batch is spread over")
     if training.precision in ("float32", "tf32"):
         smaller.append("set training.precision: bfloat16")

@@ -85,7 +85,6 @@ class TrainingRequest:
     workers: int = 1
     batch_processes: int = 0
     gpus: int = 0
-    deterministic: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
         try:
             settings, gpus = request.training, gpus_of(request)
             device = networks.configure_runtime(
-                settings.threads, request.deterministic, gpus, tensor_float_32=settings.precision == "tf32", xla=settings.xla
+                settings.threads, settings.deterministic, gpus, tensor_float_32=settings.precision == "tf32", xla=settings.xla
             )
             log.attempt.device = device
             if request.gpus and log.attempt.device == "cpu":
