@@ -120,11 +120,14 @@ def write_labels(path: str | Path, labels: np.ndarray, like: str | Path) -> None
     header = _label_header(source, labels.shape)
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         if path.suffix == ".gz":
-            # No name and no time in the gzip header: equal labels, equal bytes. Level 4 is quicker than 6 and a fifth larger.
-            with gzip.GzipFile(filename="", mode="wb", compresslevel=4, fileobj=file, mtime=0) as stream:
-                _write_label_bytes(stream, header, labels)
+            # Looking for runs alone compresses labels as well as the full search, in half the time. There is no name and no time
+            # in zlib's gzip header: equal labels, equal bytes.
+            compressor = zlib.compressobj(6, zlib.DEFLATED, wbits=31, memLevel=9, strategy=zlib.Z_RLE)
+            for part in _label_bytes(header, labels):
+                file.write(compressor.compress(part))
+            file.write(compressor.flush())
         else:
-            _write_label_bytes(file, header, labels)
+            file.writelines(_label_bytes(header, labels))
 
 
 def unreadable(path: Path, error: OSError) -> UserError:
@@ -418,12 +421,13 @@ def _label_header(source: Any, shape: tuple[int, ...]) -> bytes:
     return bytes(header.binaryblock) + b"\0\0\0\0"
 
 
-def _write_label_bytes(stream: Any, header: bytes, labels: np.ndarray) -> None:
-    stream.write(header)
+def _label_bytes(header: bytes, labels: np.ndarray) -> Iterator[bytes]:
+    """Yield the bytes of a NIfTI file of labels, some slices at a time."""
+    yield header
     volume = labels if labels.ndim == 3 else labels[:, np.newaxis]
     for start in range(0, volume.shape[2], _SLAB):
         part = volume[:, :, start : start + _SLAB]
         slab = np.empty(part.shape[::-1], dtype=np.uint8)
         for row in range(volume.shape[1]):
             slab[:, row] = part[:, row].T
-        stream.write(slab.tobytes())
+        yield slab.tobytes()

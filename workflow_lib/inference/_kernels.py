@@ -13,12 +13,14 @@ def add_weighted(
 
     The last axis of both holds columns and classes together, so that one loop runs over all of them; so do its weights `third`.
     """
+    # Read here: in the loop they would be read again after each number that is written.
+    above, left, offset = start[0], start[1], start[2]
     for a in range(values.shape[0]):
         for b in range(values.shape[1]):
             weight = first[a] * second[b]
-            row, source = total[start[0] + a, start[1] + b], values[a, b]
+            row, source = total[above + a, left + b, offset : offset + values.shape[2]], values[a, b]
             for c in range(values.shape[2]):
-                row[start[2] + c] += source[c] * (weight * third[c])
+                row[c] += source[c] * (weight * third[c])
 
 
 @compiled
