@@ -10,6 +10,7 @@ import nibabel
 import numpy as np
 import pytest
 
+from workflow_lib import volumes
 from workflow_lib.errors import UserError
 from workflow_lib.volumes import read_channels, read_header, read_volume, write_labels
 
@@ -406,10 +407,11 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch)
     write_labels(path, values(np.uint8), source)
     before = path.read_bytes()
 
-    def full(*_):
+    def full(header, labels):
+        yield header
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(gzip.GzipFile, "write", full)
+    monkeypatch.setattr(volumes, "_label_bytes", full)
     with pytest.raises(UserError, match=r"Cannot write .*out\.nii\.gz: No space left on device"):
         write_labels(path, np.zeros(SHAPE, dtype=np.uint8), source)
     assert path.read_bytes() == before
