@@ -407,9 +407,11 @@ def test_a_lock_in_the_folder_does_not_count_as_something_else(server, archive, 
 
 
 FETCH = """
-import sys, pathlib
+import signal, sys, pathlib
 from workflow_lib.datasets import registry
 from workflow_lib.datasets._format import RemoteFile
+# A shell lets its background jobs, and all below them, ignore Ctrl-C; this is about a job in front.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from workflow_lib.datasets.download import download_dataset
 url, root, count = sys.argv[1], pathlib.Path(sys.argv[2]), int(sys.argv[3])
 names = [f"case_{n:05d}/imaging.nii.gz" for n in range(count)]
