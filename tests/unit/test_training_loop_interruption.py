@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -115,13 +116,16 @@ def test_killed_in_a_process_of_its_own(undisturbed, tmp_path):
     assert (second["first_epoch"], second["first_step"]) == (2, 2)
 
 
-def test_a_killed_process_for_batches_ends_the_training_with_its_state_saved(undisturbed, tmp_path):
+@pytest.mark.parametrize("position", [(2, 1), (1, 2)])
+def test_a_killed_process_for_batches_ends_the_training_with_its_state_saved(undisturbed, tmp_path, position):
+    """In the middle of an epoch, and at its end, where the validation asks for batches of processes that are gone."""
     request = tiny_request(tmp_path, batch_processes=2)
 
     def kill(*reached):
-        if reached == (2, 1):
+        if reached == position:
             for process in children():
                 os.kill(process, signal.SIGKILL)
+            time.sleep(0.5)
 
     with pytest.raises(UserError, match="process that prepares batches was killed"):
         train(request, kill)

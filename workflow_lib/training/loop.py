@@ -284,22 +284,28 @@ class _Run:
 
     def to_the_end(self) -> None:
         """Do the epochs that are left."""
+        with self.steps:
+            try:
+                self._epochs()
+            except workers.WorkerDiedError as error:
+                self._workers_died(error)
+
+    def _epochs(self) -> None:
         state, per_epoch = self.state, self.per_epoch
         done = (state.epoch - 1) * per_epoch + state.step
 
         def begin(index: int) -> workers.Waiting:
             return self.workers.begin("training", index // per_epoch + 1, index % per_epoch)
 
-        with self.steps:
-            source = Prefetcher(begin, range(done, self.settings.epochs * per_epoch), self.workers.depth)
-            while state.epoch <= self.settings.epochs and not self._stalled():
-                while self._steps_begun() < per_epoch:
-                    self._leave_if_asked()
-                    self._step(*self._next(source))
-                    self._save_if_due()
-                self._look_at_loss()
-                self._finish_epoch()
+        source = Prefetcher(begin, range(done, self.settings.epochs * per_epoch), self.workers.depth)
+        while state.epoch <= self.settings.epochs and not self._stalled():
+            while self._steps_begun() < per_epoch:
+                self._leave_if_asked()
+                self._step(*self._next(source))
                 self._save_if_due()
+            self._look_at_loss()
+            self._finish_epoch()
+            self._save_if_due()
 
     def _steps_begun(self) -> int:
         return self.state.step + (self.begun is not None)
@@ -309,8 +315,6 @@ class _Run:
         before = source.seconds_waited
         try:
             return next(source)
-        except workers.WorkerDiedError as error:
-            self._workers_died(error)
         finally:
             self.waited += source.seconds_waited - before
 
