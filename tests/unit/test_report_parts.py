@@ -77,7 +77,7 @@ def test_gaps(made):
     first = study["datasets"][0]
     assert details.gaps(sources, first, {}) == {"combo": "without fold 2"}
     runs: dict[str, dict[int, dict[str, Any]]] = {"combo": {1: {"diverged": None}, 2: {"diverged": {"epoch": 7}}}}
-    assert details.gaps(sources, first, runs) == {"combo": "without fold 2 (diverged in epoch 7)"}
+    assert details.gaps(sources, first, runs) == {"combo": "fold 2 diverged in epoch 7"}
     extra = {**study["datasets"][0], "losses": [{"name": "absent", "label": "Absent"}]}
     assert details.gaps(sources, extra, {}) == {"absent": "no scores"}
 

@@ -40,14 +40,12 @@ def gaps(sources: Sources, dataset: Mapping[str, Any], made: Mapping[str, Mappin
         if not absent:
             continue
         runs = made.get(loss["name"], {})
-        named = ", ".join(
-            f"fold {fold}" + (f" (diverged in epoch {runs[fold]['diverged']['epoch']})" if is_diverged(runs, fold) else "")
-            for fold in absent
-        )
-        if len(absent) < folds:
-            missing[loss["name"]] = f"without {named}"
-        else:
-            missing[loss["name"]] = f"no scores: {named}" if "diverged" in named else "no scores"
+        diverged = [
+            f"fold {fold} diverged in epoch {runs[fold]['diverged']['epoch']}" for fold in absent if is_diverged(runs, fold)
+        ]
+        lost = ", ".join(str(fold) for fold in absent if not is_diverged(runs, fold))
+        without = "no scores" if len(absent) == folds else f"without fold {lost}" if lost else ""
+        missing[loss["name"]] = ", ".join(filter(None, [without, *diverged]))
     return missing
 
 
