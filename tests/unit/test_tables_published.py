@@ -142,6 +142,8 @@ def test_every_setting_that_changes_a_result_is_in_the_protocol(plan):
     left_out = {
         "training.validation",  # two readings of the same rule
         "training.threads",  # rounding only
+        "training.xla",
+        "training.deterministic",
         "prediction.batch_size",  # patches do not see each other
         "statistics.bootstrap",  # the paper has no bootstrap
         "cross_validation.fixed",  # told in a line of its own, whatever the shares
