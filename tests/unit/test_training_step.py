@@ -2,14 +2,17 @@
 
 import math
 import threading
+import time
 from concurrent.futures import Future
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.unit.training_support import tiny_request
 from workflow_lib.training import batches, loop
-from workflow_lib.training.step import Steps
+from workflow_lib.training.prefetch import Prefetcher
+from workflow_lib.training.step import Loss, Steps
 
 
 def compiled(tmp_path, **changes):
@@ -98,3 +101,17 @@ def test_the_mean_of_an_epoch_holds_every_step_once(tmp_path, events):
     losses |= {1: 0.1, 2: 0.2, 3: 0.7}
     result = loop.train(tiny_request(tmp_path, training={"epochs": 1, "iterations": 3}, checkpoint_minutes=1e-9))
     assert float(result.history.read_text().splitlines()[1].split(",")[1]) == (0.1 + 0.2 + 0.7) / 3
+
+
+def test_the_network_does_not_wait_while_a_step_is_under_way():
+    run = loop._Run.__new__(loop._Run)
+    run.waited, run.latest, run.idle_since = 0.0, None, 0.0
+    source: Any = Prefetcher(lambda step: lambda: time.sleep(0.05), range(3), depth=1)
+    step: Loss = Future()
+    run._watch(step)
+    run._next(source)  # the device is busy, only the host waits
+    assert run.waited == 0
+    step.set_result(0.5)
+    assert run.idle_since > 0
+    run._next(source)
+    assert 0.04 < run.waited < 5

@@ -12,20 +12,32 @@ from workflow_lib.steps._study import read_cases
 def work(context: Context) -> None:
     """Write `scores`. Raises UserError that names what is missing or double.
 
-    A part <loss>/fold_<k>.csv without a row is that of a training that diverged.
+    A part <loss>/fold_<k>.csv without a row is that of a training that diverged. Then no fold of that loss is compared: the mean
+    over those that are left would be one over other cases, the hard ones perhaps missing.
     """
     parts = {(path.parent.name, int(path.stem.removeprefix("fold_"))): read_scores(path) for path in context.paths["parts"]}
     diverged = [training for training, part in parts.items() if part.empty]
-    if len(diverged) == len(parts):
-        raise UserError("All trainings of the dataset diverged, so there is nothing to compare. Their training.json say where.")
-    frame = pd.concat([part for part in parts.values() if not part.empty], ignore_index=True)
+    incomplete = {loss for loss, _ in diverged}
+    whole = [part for (loss, _), part in parts.items() if loss not in incomplete]
+    if not whole:
+        raise UserError(
+            "Every loss of the dataset diverged in some fold, so there is nothing to compare; see their training.json."
+        )
+    frame = pd.concat(whole, ignore_index=True)
     labels = read_cases(context.path("cases")).labels
     folds = scored_in(read_folds(context.path("folds")))
-    check_complete(frame, context.settings["losses"], folds, [*labels.names[1:], *labels.regions], diverged)
+    absent = [training for training in parts if training[0] in incomplete]
+    check_complete(
+        frame,
+        context.settings["losses"],
+        folds,
+        [*labels.names[1:], *labels.regions],
+        absent,
+    )
     write_scores(context.path("scores"), frame)
     say(f"{len(frame)} scores of {frame['case'].nunique()} cases")
     for loss, fold in diverged:
-        say(f"no scores of {loss}, fold {fold}: its training diverged")
+        say(f"{loss} is left out: its training on fold {fold} diverged")
 
 
 if __name__ == "__main__":

@@ -109,9 +109,9 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
     """Train, or go on with a training that was stopped, and write model.weights.h5, history.csv and training.json.
 
     After SIGTERM, SIGINT or SIGUSR1 the state is saved and SystemExit raised with a code other than 0. A loss that is NaN or Inf
-    ends the training: run again, it would come to the same. Its results say so: `diverged` in training.json is {message, phase,
-    value, epoch, step, cases} then, and null otherwise; the weights are those of the lowest validation loss before it, or the
-    initial ones.
+    ends the training; on a CPU it would come to the same again. Its results say so: `diverged` in training.json is {message,
+    phase, value, epoch, step, cases} then, and null otherwise; the weights are those of the lowest validation loss before it, or
+    the initial ones.
     `on_step(epoch, step)` is called after each training step, before its loss is looked at. Remove the checkpoints
     (`checkpoints.clear`) once the files exist.
     """
@@ -281,6 +281,9 @@ class _Run:
             self._restore()
         self.saved = time.monotonic()
         self.waited = 0.0
+        self.latest: Loss | None = None
+        self.idle_since = 0.0
+        """When the last step ended."""
 
     def to_the_end(self) -> None:
         """Do the epochs that are left."""
@@ -312,11 +315,22 @@ class _Run:
 
     def _next(self, source: Prefetcher[batches.Batch]) -> batches.Batch:
         """Return the next batch, and count how long it was waited for."""
-        before = source.seconds_waited
-        try:
-            return next(source)
-        finally:
-            self.waited += source.seconds_waited - before
+        begin = time.perf_counter()
+        batch = next(source)
+        # While a step is under way the network does not wait, whatever the host does.
+        if self.latest is None or self.latest.done():
+            self.waited += max(0.0, time.perf_counter() - max(begin, self.idle_since))
+        return batch
+
+    def _watch(self, loss: Loss) -> Loss:
+        """Note when the step of a loss ends."""
+
+        def ended(_: Loss) -> None:
+            self.idle_since = time.perf_counter()
+
+        self.latest = loss
+        loss.add_done_callback(ended)
+        return loss
 
     def _workers_died(self, error: workers.WorkerDiedError) -> NoReturn:
         """Leave in order when the signal that ended them comes here too; else save the state and raise UserError."""
@@ -326,8 +340,8 @@ class _Run:
             time.sleep(0.05)
         self._save()
         raise UserError(
-            "A process that prepares batches was killed, most often because the memory is used up. The state is saved, and the "
-            "training goes on from there when it is run again. Raise training.memory_mb or lower training.batch_processes."
+            "A process that prepares batches was killed, most often because the memory is used up. Run again, the training goes "
+            "on from its last checkpoint. Raise training.memory_mb or lower training.batch_processes."
         ) from error
 
     def _stalled(self) -> bool:
@@ -337,7 +351,7 @@ class _Run:
 
     def _step(self, images: np.ndarray, classes: np.ndarray) -> None:
         """Begin a step, then look at the one before it."""
-        loss = self.steps.train(images, classes)
+        loss = self._watch(self.steps.train(images, classes))
         self._look_at_loss()
         self.begun = loss
         self.log.advance(self.state.epoch, self._steps_begun(), self.waited)
@@ -365,7 +379,7 @@ class _Run:
         source = Prefetcher(lambda step: self.workers.begin("validation", epoch, step), range(count), self.workers.depth)
         losses: list[Loss] = []
         for _ in range(count):
-            losses.append(self.steps.validate(*self._next(source)))
+            losses.append(self._watch(self.steps.validate(*self._next(source))))
             self._leave_if_asked()
             # The queue must not grow: every batch on it holds memory.
             if len(losses) > 1:
@@ -460,7 +474,7 @@ class _Run:
 
     def _tell_waiting(self, attempt: Mapping[str, Any]) -> None:
         share = self.waited / max(attempt["seconds"], 1e-9)
-        advice = " Raise training.batch_processes (and threads) to make it faster." if share > WAITING_WORTH_TELLING else ""
+        advice = " Raise training.batch_processes to make it faster." if share > WAITING_WORTH_TELLING else ""
         self.progress.note(f"the network waited for its batches {share:.1%} of the time.{advice}")
 
     def write_results(self, diverged: dict[str, Any] | None = None) -> TrainingResult:
