@@ -40,7 +40,8 @@ class Training:
     """One training as its files tell it; a number that is not known is NaN.
 
     `state` is "waiting", "running", "silent" (no sign of life for a while: killed, or in a very long step), "interrupted",
-    "failed", "diverged" or "finished". `seconds_left` is an estimate from the pace of the present attempt.
+    "failed", "diverged", "finished" or "unreadable" (now; look again). `seconds_left` is an estimate from the pace of
+    the present attempt.
     """
 
     dataset: str
@@ -68,10 +69,15 @@ def trainings(plan: planning.Plan, now: float) -> Iterator[Training]:
                 place = f"{dataset}/{loss}/fold_{fold}"
                 head = Training(dataset, loss, fold, "waiting", epochs=epochs)
                 summary = results / "training" / place / "training.json"
-                if summary.is_file():
-                    yield _finished(head, read_json(summary), summary.with_name("history.csv"))
-                else:
-                    yield _under_way(head, plan, results / "checkpoints" / place, now)
+                try:
+                    if summary.is_file():
+                        found = _finished(head, read_json(summary), summary.with_name("history.csv"))
+                    else:
+                        found = _under_way(head, plan, results / "checkpoints" / place, now)
+                except (OSError, UserError):
+                    # Its files were moved or cleared away while they were read, or cannot be read.
+                    found = replace(head, state="unreadable")
+                yield found
 
 
 def _finished(head: Training, summary: Mapping[str, Any], history: Path) -> Training:

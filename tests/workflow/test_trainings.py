@@ -51,6 +51,10 @@ def test_every_state_is_told(finished_copy):
     os.utime(old, (time.time() - 7200, time.time() - 7200))
     under_way(finished_copy, "focal", 1, ended="interrupted")
     (finished_copy.folder / "results/tiny/training/toy/focal/fold_2/training.json").unlink()
+    (finished_copy.folder / "results/tiny/checkpoints/toy/focal/fold_2/x").mkdir(parents=True)
+    (finished_copy.folder / "results/tiny/checkpoints/toy/focal/fold_2/x/attempts.json").write_text("{")
+    assert shown(finished_copy)[0]["focal", "2"][0] == "unreadable"
+    (finished_copy.folder / "results/tiny/checkpoints/toy/focal/fold_2/x/attempts.json").unlink()
     cells, last = shown(finished_copy)
     # One step of two is done, at two a second.
     assert cells["dice", "1"][:6] == ["running", "1/1", "", "", "2", "20%"]
