@@ -51,7 +51,7 @@ class Training(Section):
     )
     deterministic: bool = Field(
         False,
-        description="On GPUs too, only operations that always give the same bits, which are slower; CPUs have no others, but with xla.",
+        description="On GPUs too, only operations that always give the same bits (slower); CPUs have no others, but with xla.",
     )
     checkpoint_minutes: float = Field(10, gt=0, description="At most so many minutes of training are lost when a job dies.")
     threads: int = Field(2, ge=1, le=256, description="CPU threads of a training. Part of the result on a CPU.")
