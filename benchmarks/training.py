@@ -32,6 +32,8 @@ from workflow_lib.sections.network import Network
 from workflow_lib.sections.training import Training
 from workflow_lib.training import loop
 from workflow_lib.training.batches import training_batch
+from workflow_lib.training.model import compile_model, with_one_hot
+from workflow_lib.training.request import TrainingRequest
 
 SHAPE, PATCH, BATCH, CLASSES = (32, 64, 64), (16, 48, 48), 2, 3
 EPOCHS, STEPS, ROUNDS, STARTS = 3, 20, 3, 3
@@ -41,10 +43,10 @@ SEED, LOSS = 1, "dice"
 FIRST = "first step"
 
 
-def request(folder: Path, store: Store) -> loop.TrainingRequest:
+def request(folder: Path, store: Store) -> TrainingRequest:
     """Return the small training."""
     cases = store.case_ids
-    return loop.TrainingRequest(
+    return TrainingRequest(
         dataset="benchmark",
         loss=LOSS,
         loss_type=LOSS,
@@ -89,7 +91,7 @@ def _steps(ends: list[tuple[int, float]]) -> list[float]:
 def keras_fit(folder: Path, store: Store) -> tuple[list[float], list[float]]:
     """Return the same from Keras's `fit`, which draws one-hot batches from a generator."""
     keras = networks.import_keras()
-    model = loop.compile_model(request(folder, store))
+    model = compile_model(request(folder, store))
     # The generator gives one-hot labels, as MIScnn's does.
     model.compile(optimizer=model.optimizer, loss=registry.build(LOSS, {}), jit_compile=False)
     ends: list[tuple[int, float]] = []
@@ -123,8 +125,8 @@ def bare(folder: Path, store: Store) -> tuple[list[float], list[float]]:
     networks.import_keras()
     import tensorflow as tf
 
-    model = loop.compile_model(request(folder, store))
-    loss = loop.with_one_hot(registry.build(LOSS, {}), CLASSES)
+    model = compile_model(request(folder, store))
+    loss = with_one_hot(registry.build(LOSS, {}), CLASSES)
 
     @tf.function(jit_compile=False)  # type: ignore[untyped-decorator]
     def step(images: Any, classes: Any) -> Any:

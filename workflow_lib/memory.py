@@ -6,8 +6,10 @@ Everything is read from files, the environment and `nvidia-smi`; nothing heavy i
 import contextlib
 import os
 import re
+import resource
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -131,12 +133,30 @@ def ran_out(error: BaseException) -> bool:
     return "RESOURCE_EXHAUSTED" in text or ("InternalError" in kinds and "out of memory" in text.lower())
 
 
+def peak_mib() -> int:
+    """Return the largest resident memory this process has had, in MiB.
+
+    Linux carries what getrusage says over from the parent process, so there it is read from /proc.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) // 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak // (1024 * 1024 if sys.platform == "darwin" else 1024))
+
+
 @contextlib.contextmanager
-def explained(message: Callable[[], str]) -> Iterator[None]:
-    """Within the block, memory that is used up raises UserError with a message for people."""
+def explained(message: Callable[[], str], of_the_host: Callable[[], str] | None = None) -> Iterator[None]:
+    """Within the block, memory that is used up raises UserError with a message for people.
+
+    `of_the_host` is the message where it is Python's own memory; without it `message` stands for both.
+    """
     try:
         yield
     except Exception as error:
         if ran_out(error):
-            raise UserError(message()) from error
+            told = of_the_host if of_the_host and isinstance(error, MemoryError) else message
+            raise UserError(told()) from error
         raise

@@ -1,26 +1,9 @@
 """A disk that is really full while results are written."""
 
-import os
-import shutil
 import subprocess
 import sys
 
 import pytest
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 1 MiB in memory."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("mounting a small file system needs root")
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, text=True)
-    if mounted.returncode != 0:
-        pytest.skip(f"cannot mount a small file system here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-
 
 WRITE = """
 import sys, numpy as np

@@ -1,8 +1,6 @@
 """A training that is killed at random instants, again and again, ends with the bytes of one that nobody disturbed."""
 
-import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -90,21 +88,8 @@ def test_killed_at_random_instants(root, tmp_path, undisturbed):
     assert {attempt["ended"] for attempt in attempts[:-1]} == {"running"}
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 3 MiB in memory."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("mounting a small file system needs root")
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True, text=True)
-    if mounted.returncode != 0:
-        pytest.skip(f"cannot mount a small file system here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-
-
-def test_a_disk_that_is_full_for_a_while(root, tmp_path, small_disk, undisturbed):
+@pytest.mark.parametrize("small_disk", ["3m"], indirect=True)
+def test_a_disk_that_is_full_for_a_while(root, small_disk, undisturbed):
     """It fills up under the training, which is killed; goes on from the last state that fitted, and ends when there is room."""
     expected, _ = undisturbed
     process = start(root, small_disk)

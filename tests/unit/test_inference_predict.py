@@ -115,8 +115,13 @@ def test_a_trained_network_is_loaded(model, tmp_path):
 
 
 def test_memory_that_is_used_up_is_told_by_the_step(monkeypatch, tmp_path):
+    class ResourceExhaustedError(Exception):
+        """As TensorFlow's."""
+
     def exhausted(*arguments):
-        raise MemoryError
+        raise errors.pop()
+
+    errors: list[Exception] = [MemoryError(), ResourceExhaustedError()]
 
     study = SimpleNamespace(labels=SimpleNamespace(n_classes=2), channels=1, cases={})
     monkeypatch.setattr(step, "read_cases", lambda path: study)
@@ -140,3 +145,6 @@ def test_memory_that_is_used_up_is_told_by_the_step(monkeypatch, tmp_path):
     assert "prediction.batch_size" in message
     assert "gpu_model" in message
     assert not (tmp_path / "predictions").exists()
+    # Python's own memory is the host's.
+    with pytest.raises(UserError, match="The memory of the CPU is used up"):
+        step.work(Context(settings, "f", 1, paths, {"gpus": 1}))

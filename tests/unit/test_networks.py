@@ -171,7 +171,7 @@ def test_memory_of_the_paper_s_network_fits_its_gpu():
 def test_memory_covers_what_a_step_takes(precision, passes, batch_normalisation):
     """Peak resident memory of a real step, measured in a process of its own."""
     code = (
-        "from workflow_lib.training.loop import peak_memory_mib\n"
+        "from workflow_lib.memory import peak_mib\n"
         "from workflow_lib.networks import *\n"
         "configure_runtime(1, False, 0)\n"
         "import keras, numpy as np\n"
@@ -182,7 +182,7 @@ def test_memory_covers_what_a_step_takes(precision, passes, batch_normalisation)
         "    model.compile(adam, 'categorical_crossentropy', jit_compile=False)\n"
         "    for _ in range(passes):\n"
         "        model.train_on_batch(np.zeros((2, *patch, 1), 'f4'), np.zeros((2, *patch, 2), 'f4'))\n"
-        "    return peak_memory_mib() * 2**20\n"
+        "    return peak_mib() * 2**20\n"
         "before = step((4, 4, 4))\n"
         "taken = step((48, 48, 48)) - before\n"
         "print(taken / estimate_memory(2, 1, (48, 48, 48), 16, 1, normalise, 2 * passes, precision, passes))"

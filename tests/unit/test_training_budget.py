@@ -6,10 +6,11 @@ import sys
 import pytest
 
 from tests.unit.training_support import tiny_request
-from workflow_lib import memory
+from workflow_lib import memory, networks
+from workflow_lib.errors import UserError
 from workflow_lib.memory import Memory
 from workflow_lib.sections.training import Training
-from workflow_lib.training import budget, loop
+from workflow_lib.training import batches, budget, loop
 
 GIB = 2**30
 
@@ -86,8 +87,8 @@ def test_memory_that_is_used_up_names_device_estimate_and_settings(tmp_path):
         "    train(request)\n"
         "except UserError as error:\n"
         "    print(error)\n"
-        "from workflow_lib.training.loop import peak_memory_mib\n"
-        "print(peak_memory_mib())"
+        "from workflow_lib.memory import peak_mib\n"
+        "print(peak_mib())"
     )
     if not sys.platform.startswith("linux"):
         pytest.skip("only Linux limits the address space of a process")
@@ -101,3 +102,13 @@ def test_memory_that_is_used_up_names_device_estimate_and_settings(tmp_path):
     assert done.stderr == ""
     assert [path.name for path in (tmp_path / "checkpoints" / "abc").iterdir()] == ["attempts.json"]
     assert not (tmp_path / "out").exists()
+
+
+def test_memory_of_the_host_is_not_blamed_on_the_gpu(tmp_path, monkeypatch):
+    def full(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(networks, "configure_runtime", lambda *arguments, **options: "NVIDIA A100")
+    monkeypatch.setattr(batches, "training_batch", full)
+    with pytest.raises(UserError, match=r"memory of the host, not of the GPU.*training\.memory_mb.*batch_processes"):
+        loop.train(tiny_request(tmp_path))

@@ -18,7 +18,9 @@ from workflow_lib.files import read_json
 from workflow_lib.losses import registry
 from workflow_lib.sections.network import Network
 from workflow_lib.training import batches, checkpoints, loop
-from workflow_lib.training.loop import compile_model, train, with_one_hot
+from workflow_lib.training.loop import train
+from workflow_lib.training.model import compile_model, with_one_hot
+from workflow_lib.training.request import HISTORY, SUMMARY, WEIGHTS, steps_per_epoch
 
 
 @pytest.fixture(scope="module")
@@ -326,12 +328,12 @@ def test_other_backends_run_the_same_loop(backend, tmp_path):
 
 
 def test_the_files_have_the_names_of_the_contract():
-    assert (loop.WEIGHTS, loop.HISTORY, loop.SUMMARY) == ("model.weights.h5", "history.csv", "training.json")
+    assert (WEIGHTS, HISTORY, SUMMARY) == ("model.weights.h5", "history.csv", "training.json")
 
 
 def test_an_epoch_without_a_number_of_steps_shows_every_training_case_once(tmp_path):
     request = tiny_request(tmp_path, training={"iterations": None, "epochs": 1, "batch_size": 2})
-    assert loop.steps_per_epoch(request) == 2  # three cases, the last batch filled up
+    assert steps_per_epoch(request) == 2  # three cases, the last batch filled up
     seen: list[tuple[int, int]] = []
     train(request, on_step=lambda epoch, step: seen.append((epoch, step)))
     assert seen == [(1, 1), (1, 2)]

@@ -13,7 +13,8 @@ from tests.unit.training_support import tiny_request
 from workflow_lib.errors import UserError
 from workflow_lib.sections.network import Network
 from workflow_lib.training import batches
-from workflow_lib.training.loop import compile_model, train
+from workflow_lib.training.loop import train
+from workflow_lib.training.model import compile_model
 from workflow_lib.training.step import Steps, compiled_with_xla
 
 

@@ -11,7 +11,8 @@ from tests.unit.training_support import tiny_request
 from workflow_lib import networks
 from workflow_lib.errors import UserError
 from workflow_lib.networks import build_unet, load_network, save_network
-from workflow_lib.training.loop import compile_model, train
+from workflow_lib.training.loop import train
+from workflow_lib.training.model import compile_model
 
 FLAT = {"shape": (20, 17), "patch": (8, 16)}
 """2-D, because TensorFlow has no 3-D pooling in float16 on a CPU."""

@@ -11,6 +11,7 @@ import pytest
 
 from tests.unit.training_support import tiny_request
 from workflow_lib.training import batches, loop
+from workflow_lib.training.model import compile_model
 from workflow_lib.training.prefetch import Prefetcher
 from workflow_lib.training.step import Loss, Steps
 
@@ -31,7 +32,7 @@ def compiled(tmp_path, **changes):
             step,
         )
 
-    return loop.compile_model(request), batch
+    return compile_model(request), batch
 
 
 @pytest.mark.parametrize("size", [2, 3])

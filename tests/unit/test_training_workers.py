@@ -18,7 +18,7 @@ from workflow_lib.preprocessing.store import Geometry, Store, write_case, write_
 from workflow_lib.sections.augmentation import Augmentation
 from workflow_lib.training.batches import BatchMaker
 from workflow_lib.training.prefetch import Prefetcher
-from workflow_lib.training.workers import KEPT, Processes, Threads, WorkerDiedError
+from workflow_lib.training.workers import KEPT, Processes, Threads, WorkerDiedError, check_room
 
 PATCH = (8, 10, 6)
 
@@ -186,3 +186,9 @@ def test_faults_and_user_errors_pass_between_processes():
     error = pickle.loads(pickle.dumps(Faults("Two faults:", ["a", "b"])))
     assert (str(error), error.heading, error.faults) == ("Two faults:\n  - a\n  - b", "Two faults:", ["a", "b"])
     assert str(pickle.loads(pickle.dumps(UserError("what to do")))) == "what to do"
+
+
+def test_no_room_for_shared_memory_is_told(tmp_path):
+    check_room(1000, ["/no such folder", str(tmp_path)])
+    with pytest.raises(UserError, match=rf"need 1048576 MiB of shared memory.*{tmp_path} has .*TMPDIR.*batch_processes"):
+        check_room(2**40, [str(tmp_path)])

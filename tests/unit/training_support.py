@@ -10,7 +10,8 @@ from tests.unit.augmentation_support import smooth_case
 from workflow_lib.sections.augmentation import Augmentation
 from workflow_lib.sections.network import Network
 from workflow_lib.sections.training import Training
-from workflow_lib.training.loop import TrainingRequest, train
+from workflow_lib.training.loop import train
+from workflow_lib.training.request import TrainingRequest
 
 # One thread in whichever process a training runs, and whatever ran in it before: the bits of a sum depend on it.
 os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"

@@ -2,16 +2,15 @@
 
 import os
 import platform
-import resource
 import socket
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from workflow_lib.files import canonical_json, sha256_file, sha256_text, write_json
+from workflow_lib.memory import peak_mib
 from workflow_lib.version import VERSION
 
 PACKAGES = (
@@ -58,7 +57,7 @@ def write_record(
                 "seconds": round(seconds, 3),
                 "host": socket.gethostname(),
                 "platform": platform.platform(),
-                "peak_memory_mib": peak_memory_mib(),
+                "peak_memory_mib": peak_mib(),
                 "slurm_job": os.environ.get("SLURM_JOB_ID"),
                 "commit": commit(),
             },
@@ -110,10 +109,3 @@ def commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return head.stdout.strip() + ("+changes" if status.stdout.strip() else "")
-
-
-def peak_memory_mib() -> int:
-    """Return the largest resident memory of this process so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Linux counts in KiB, macOS in bytes.
-    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))

@@ -35,7 +35,10 @@ def work(context: Context) -> None:
     preprocessing = Preprocessing.model_validate(settings["preprocessing"])
     device = networks.configure_runtime(settings["threads"], settings["deterministic"], gpus=context.numbers["gpus"])
     countdown = Countdown()
-    with memory.explained(lambda: predict.exhausted(device)), atomic_folder(context.path("predictions")) as folder:
+    with (
+        memory.explained(lambda: predict.exhausted(device), lambda: predict.exhausted("cpu")),
+        atomic_folder(context.path("predictions")) as folder,
+    ):
         model = predict.load_model(
             context.path("weights"),
             study.labels.n_classes,

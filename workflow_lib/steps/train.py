@@ -16,6 +16,7 @@ from workflow_lib.sections.training import Training
 from workflow_lib.steps._command import Context, run
 from workflow_lib.steps._study import read_cases
 from workflow_lib.training import checkpoints, loop
+from workflow_lib.training.request import TrainingRequest
 
 
 def work(context: Context) -> Callable[[], None]:
@@ -33,7 +34,7 @@ def work(context: Context) -> Callable[[], None]:
     fingerprint = _fingerprint_with_inputs(context)
     state = context.path("checkpoints") / fingerprint[:16]
     loop.train(
-        loop.TrainingRequest(
+        TrainingRequest(
             dataset=settings["dataset"],
             loss=settings["loss"]["name"],
             loss_type=settings["loss"]["loss"],

@@ -51,6 +51,16 @@ def exhausted(needed: int, device: str, training: Training) -> str:
     )
 
 
+def host_exhausted() -> str:
+    """Return the message for a training on a GPU whose host has no memory left, for batches or for the state."""
+    there = memory.of_host()
+    has = "" if there is None else f" ({there.name} has {memory.gibibytes(there.size)} left)"
+    return (
+        f"The memory of the host, not of the GPU, is used up{has}. The last checkpoint stays as it is, nothing else was written. "
+        "Ask for more (training.memory_mb), or lower training.batch_processes."
+    )
+
+
 def remedies(device: str, training: Training) -> str:
     """Return the settings that make a step smaller, or its device larger."""
     smaller = ["lower training.patch or network.filters"]

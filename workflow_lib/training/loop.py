@@ -12,13 +12,10 @@ import dataclasses
 import importlib.metadata
 import math
 import platform
-import resource
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -26,21 +23,13 @@ from workflow_lib import memory, networks
 from workflow_lib.cases import csv_text
 from workflow_lib.errors import UserError
 from workflow_lib.files import write_json, write_text
-from workflow_lib.losses import registry
-from workflow_lib.sections.augmentation import Augmentation
-from workflow_lib.sections.network import Network
-from workflow_lib.sections.training import Training
-from workflow_lib.seeds import derive
 from workflow_lib.training import batches, budget, checkpoints, schedule, workers
 from workflow_lib.training.interruption import StopRequest
+from workflow_lib.training.model import compile_model
 from workflow_lib.training.prefetch import Prefetcher
 from workflow_lib.training.progress import Progress
+from workflow_lib.training.request import HISTORY, SUMMARY, WEIGHTS, TrainingRequest, TrainingResult, gpus_of, steps_per_epoch
 from workflow_lib.training.step import Loss, Steps, compiled_with_xla
-
-if TYPE_CHECKING:
-    import keras
-
-WEIGHTS, HISTORY, SUMMARY = "model.weights.h5", "history.csv", "training.json"
 
 RETRY_SECONDS = 60.0
 """A checkpoint that could not be written (full disk) is tried again after so many seconds; the training goes on."""
@@ -50,51 +39,6 @@ WAITING_WORTH_TELLING = 0.1
 
 SIGNAL_SECONDS = 2.0
 """A scheduler's signal reaches the processes of a job one after the other; that long they wait for each other."""
-
-
-@dataclass(frozen=True)
-class TrainingRequest:
-    """Everything a training depends on, and where it puts what comes out.
-
-    `loss` is the name in the study, `loss_type` the registry's, with its `parameters`. `seed` stands for dataset and fold and is
-    the same for all losses. `batch_processes` processes prepare batches, or, where it is 0, `workers` threads.
-    `checkpoints` is the folder of this fingerprint alone.
-    `checkpoint_minutes`, `workers`, `batch_processes`, `gpus` (0 or 1) steer the run; on a CPU they do not change the result.
-    More GPUs do, and are in `training`.
-    """
-
-    dataset: str
-    loss: str
-    loss_type: str
-    parameters: dict[str, Any]
-    fold: int
-    seed: int
-    n_classes: int
-    channels: int
-    store: batches.CaseStore
-    training_cases: Sequence[str]
-    validation_cases: Sequence[str]
-    network: Network
-    training: Training
-    augmentation: Augmentation
-    output: Path
-    checkpoints: Path
-    fingerprint: str
-    label: str = ""
-    checkpoint_minutes: float = 10.0
-    workers: int = 1
-    batch_processes: int = 0
-    gpus: int = 0
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """The three files of a finished training, and what training.json says."""
-
-    weights: Path
-    history: Path
-    summary: Path
-    record: dict[str, Any] = field(default_factory=dict)
 
 
 class DivergedError(Exception):
@@ -137,7 +81,9 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
                 )
             needed = budget.step_bytes(request.n_classes, request.channels, request.network, settings, gpus)
             budget.tell(needed, device, settings, progress.note)
-            out_of_memory = memory.explained(lambda: budget.exhausted(needed, device, settings))
+            out_of_memory = memory.explained(
+                lambda: budget.exhausted(needed, device, settings), None if device == "cpu" else budget.host_exhausted
+            )
             with out_of_memory, compiled_with_xla(request.loss, settings.xla):
                 run = _Run(request, state, makers, log, progress, stop, on_step)
                 try:
@@ -172,81 +118,6 @@ def _workers(request: TrainingRequest) -> workers.Workers:
     if request.batch_processes:
         return workers.Processes(maker, request.batch_processes, depth=request.batch_processes + 2)
     return workers.Threads(maker, request.workers, depth=max(4, request.workers))
-
-
-def gpus_of(request: TrainingRequest) -> int:
-    """Return the GPUs of the training: as many as its settings say where that is part of the result, else those of the run."""
-    return request.training.gpus if request.training.gpus > 1 else min(1, request.gpus)
-
-
-def steps_per_epoch(request: TrainingRequest) -> int:
-    """Return the steps of an epoch: as many as asked for, or as show every training case once."""
-    return request.training.iterations or math.ceil(len(request.training_cases) / request.training.batch_size)
-
-
-def compile_model(request: TrainingRequest) -> "keras.Model":
-    """Return the network with its initial weights, the loss and the optimiser.
-
-    The weights are a function of the request's seed and the shape of the network, not of the loss.
-    """
-    net, settings = request.network, request.training
-    with networks.on_gpus(settings.gpus):
-        model = networks.build_unet(
-            request.n_classes,
-            request.channels,
-            settings.patch,
-            net.filters,
-            net.depth,
-            net.batch_normalisation,
-            seed=derive(request.seed, "initial weights"),
-            precision=settings.precision,
-        )
-        model.compile(
-            optimizer=_optimiser(settings),
-            loss=with_one_hot(registry.build(request.loss_type, request.parameters), request.n_classes, settings.gpus),
-            # Keras would choose XLA on a single GPU and not on a CPU; on a CPU it makes 3-D U-Nets several times slower.
-            jit_compile=settings.xla,
-            # The optimiser has it where it is needed.
-            auto_scale_loss=False,
-        )
-        model.optimizer.build(model.trainable_variables)
-    if settings.xla and not model.jit_compile:
-        raise UserError("Keras cannot compile this training with XLA here (docs/hpc.md). Set training.xla to false.")
-    return model
-
-
-def _optimiser(training: Training) -> Any:
-    optimizers = networks.import_keras().optimizers
-    passes = training.accumulation if training.accumulation > 1 else None
-    optimiser = (
-        optimizers.Adam(training.learning_rate, gradient_accumulation_steps=passes)
-        if training.optimiser == "adam"
-        else optimizers.SGD(
-            training.learning_rate,
-            momentum=training.momentum,
-            nesterov=training.nesterov,
-            gradient_accumulation_steps=passes,
-        )
-    )
-    # Small gradients would round to 0 in float16. The factor on the loss is among the optimiser's variables.
-    return optimizers.LossScaleOptimizer(optimiser) if training.precision == "float16" else optimiser
-
-
-def with_one_hot(loss: Callable[[Any, Any], Any], n_classes: int, gpus: int = 1) -> Callable[[Any, Any], Any]:
-    """Return the loss for class indices (batch, *patch); voxels outside the volume (255) get an all-zero row.
-
-    On several GPUs it is a vector of one number: Keras averages such a vector over them, a scalar it would add up.
-    """
-    from keras import ops
-
-    def on_classes(y_true: Any, y_pred: Any) -> Any:
-        # Keras hands labels over as float32, which holds the indices exactly.
-        classes = ops.arange(n_classes, dtype="float32")
-        one_hot = ops.cast(ops.equal(ops.cast(y_true, "float32")[..., None], classes), "float32")
-        value = loss(one_hot, y_pred)
-        return ops.reshape(value, (1,)) if gpus > 1 else value
-
-    return on_classes
 
 
 class _Run:
@@ -505,7 +376,7 @@ class _Run:
                 "attempts": attempts,
                 "seconds": round(sum(attempt["seconds"] for attempt in attempts), 3),
                 "waiting_seconds": round(sum(attempt["waiting_seconds"] for attempt in attempts), 3),
-                "peak_memory_mib": peak_memory_mib(),
+                "peak_memory_mib": memory.peak_mib(),
                 "versions": versions(),
             }
         )
@@ -518,20 +389,6 @@ def _to_numpy(variable: Any) -> np.ndarray:
 
     array: np.ndarray = ops.convert_to_numpy(variable)
     return array
-
-
-def peak_memory_mib() -> int:
-    """Return the largest resident memory this process has had, in MiB.
-
-    Linux carries what getrusage says over from the parent process, so there it is read from /proc.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) // 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak // (1024 * 1024 if sys.platform == "darwin" else 1024))
 
 
 def versions() -> dict[str, str]:

@@ -14,16 +14,20 @@ import math
 import multiprocessing
 import multiprocessing.connection
 import os
+import shutil
 import signal
+import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 
+from workflow_lib.errors import UserError
 from workflow_lib.training.batches import KINDS, Batch, Kind
 
 KEPT = 2
@@ -76,7 +80,20 @@ class Workers(Protocol):
         """Close, whatever happened."""
 
 
-class Threads:
+class _Closing:
+    """What is left with `close` can stand in a `with` block."""
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class Threads(_Closing):
     """Threads of this process. NumPy and the compiled loops release the interpreter's lock while they compute."""
 
     def __init__(self, maker: Maker, count: int, depth: int) -> None:
@@ -93,16 +110,8 @@ class Threads:
         """End the threads (see `Workers`)."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def __enter__(self) -> "Threads":
-        """Return itself; leaving the block closes it."""
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Close, whatever happened."""
-        self.close()
-
-
-class Processes:
+class Processes(_Closing):
     """Processes of their own, for a GPU that would wait for threads that share one interpreter.
 
     A batch lies in memory that is used again: with `depth` asked for ahead, it stays as it is until the `KEPT`-th one after it
@@ -119,6 +128,7 @@ class Processes:
         self._places = _Places(maker, depth + KEPT)
         self._asked = dict.fromkeys(KINDS, 0)
         context = multiprocessing.get_context("spawn")
+        check_room(self._places.bytes)
         self._memory = context.RawArray(ctypes.c_byte, self._places.bytes)
         self._pool = ProcessPoolExecutor(count, context, _start, (maker, self._places, self._memory))
         with _signals_blocked(), _one_thread_each():
@@ -148,13 +158,17 @@ class Processes:
         """End the processes (see `Workers`)."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def __enter__(self) -> "Processes":
-        """Return itself; leaving the block closes it."""
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Close, whatever happened."""
-        self.close()
+def check_room(size: int, folders: Sequence[str] | None = None) -> None:
+    """Raise UserError unless a folder for shared memory, /dev/shm or that of temporary files, has `size` bytes free."""
+    folders = ["/dev/shm", tempfile.gettempdir()] if folders is None else folders
+    free = {folder: shutil.disk_usage(folder).free for folder in folders if Path(folder).is_dir()}
+    if all(amount < size for amount in free.values()):
+        there = ", ".join(f"{folder} has {amount // 2**20} MiB" for folder, amount in free.items())
+        raise UserError(
+            f"The batches need {size // 2**20} MiB of shared memory, and there is no room for it: {there}. Make room, set TMPDIR "
+            "to a folder that has it, lower training.batch_processes, or set it to 0 to prepare batches in threads."
+        )
 
 
 class _Places:

@@ -1,0 +1,79 @@
+"""The network of a training with its initial weights, its loss and its optimiser."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from workflow_lib import networks
+from workflow_lib.errors import UserError
+from workflow_lib.losses import registry
+from workflow_lib.sections.training import Training
+from workflow_lib.seeds import derive
+from workflow_lib.training.request import TrainingRequest
+
+if TYPE_CHECKING:
+    import keras
+
+
+def compile_model(request: TrainingRequest) -> "keras.Model":
+    """Return the network with its initial weights, the loss and the optimiser.
+
+    The weights are a function of the request's seed and the shape of the network, not of the loss.
+    """
+    net, settings = request.network, request.training
+    with networks.on_gpus(settings.gpus):
+        model = networks.build_unet(
+            request.n_classes,
+            request.channels,
+            settings.patch,
+            net.filters,
+            net.depth,
+            net.batch_normalisation,
+            seed=derive(request.seed, "initial weights"),
+            precision=settings.precision,
+        )
+        model.compile(
+            optimizer=_optimiser(settings),
+            loss=with_one_hot(registry.build(request.loss_type, request.parameters), request.n_classes, settings.gpus),
+            # Keras would choose XLA on a single GPU and not on a CPU; on a CPU it makes 3-D U-Nets several times slower.
+            jit_compile=settings.xla,
+            # The optimiser has it where it is needed.
+            auto_scale_loss=False,
+        )
+        model.optimizer.build(model.trainable_variables)
+    if settings.xla and not model.jit_compile:
+        raise UserError("Keras cannot compile this training with XLA here (docs/hpc.md). Set training.xla to false.")
+    return model
+
+
+def _optimiser(training: Training) -> Any:
+    optimizers = networks.import_keras().optimizers
+    passes = training.accumulation if training.accumulation > 1 else None
+    optimiser = (
+        optimizers.Adam(training.learning_rate, gradient_accumulation_steps=passes)
+        if training.optimiser == "adam"
+        else optimizers.SGD(
+            training.learning_rate,
+            momentum=training.momentum,
+            nesterov=training.nesterov,
+            gradient_accumulation_steps=passes,
+        )
+    )
+    # Small gradients would round to 0 in float16. The factor on the loss is among the optimiser's variables.
+    return optimizers.LossScaleOptimizer(optimiser) if training.precision == "float16" else optimiser
+
+
+def with_one_hot(loss: Callable[[Any, Any], Any], n_classes: int, gpus: int = 1) -> Callable[[Any, Any], Any]:
+    """Return the loss for class indices (batch, *patch); voxels outside the volume (255) get an all-zero row.
+
+    On several GPUs it is a vector of one number: Keras averages such a vector over them, a scalar it would add up.
+    """
+    from keras import ops
+
+    def on_classes(y_true: Any, y_pred: Any) -> Any:
+        # Keras hands labels over as float32, which holds the indices exactly.
+        classes = ops.arange(n_classes, dtype="float32")
+        one_hot = ops.cast(ops.equal(ops.cast(y_true, "float32")[..., None], classes), "float32")
+        value = loss(one_hot, y_pred)
+        return ops.reshape(value, (1,)) if gpus > 1 else value
+
+    return on_classes
