@@ -33,6 +33,7 @@ rule collect:
         cases=f"{RESULTS}/data/{{dataset}}/cases.json",
         folds=f"{RESULTS}/data/{{dataset}}/folds.csv",
         parts=over_losses_and_folds(f"{RESULTS}/scores/{{dataset}}/{{loss}}/fold_{{fold}}.csv"),
+        summaries=over_losses_and_folds(f"{RESULTS}/training/{{dataset}}/{{loss}}/fold_{{fold}}/training.json"),
     output:
         scores=report(
             f"{RESULTS}/scores/{{dataset}}.csv",
@@ -55,4 +56,7 @@ rule collect:
     message:
         "Collect the scores of {wildcards.dataset}"
     shell:
-        step_command(" --cases {input.cases:q} --folds {input.folds:q} --parts {input.parts:q} --scores {output.scores:q}")
+        step_command(
+            " --cases {input.cases:q} --folds {input.folds:q} --parts {input.parts:q} --summaries {input.summaries:q}"
+            " --scores {output.scores:q}"
+        )

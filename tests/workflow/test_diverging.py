@@ -54,3 +54,9 @@ def test_the_rest_of_the_study_goes_on_and_the_report_shows_the_gap(finished_cop
     assert "(no scores, fold 2 diverged in epoch 1)" in page
     assert "(no scores, fold 1 diverged in epoch 1, fold 2 diverged in epoch 1)" in page
     assert finished_copy.planned() == {}
+    # A table without rows is a gap only where the training says that it diverged.
+    scores_of = results / "scores/toy/dice/fold_1.csv"
+    scores_of.write_text(scores_of.read_text().splitlines()[0] + "\n")
+    output = finished_copy.snakemake("--cores", "2", "--forcerun", "collect", "--rerun-triggers", "mtime", check=False)
+    assert output.returncode != 0
+    assert "loss dice, fold 1: no complete scores" in output.stdout

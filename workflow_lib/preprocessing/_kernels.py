@@ -57,8 +57,34 @@ def _next_label(after: int, labels: np.ndarray) -> int:
     return lowest
 
 
+@njit(inline="always", error_model="numpy")
+def _last_half(labels: np.ndarray, weights: np.ndarray) -> int:
+    """Return the last label whose indicator is at least one half, else 0."""
+    chosen, label = 0, _next_label(-1, labels)
+    while label < 256:
+        if _score(label, labels, weights) >= 0.5:
+            chosen = label
+        label = _next_label(label, labels)
+    return chosen
+
+
+@njit(inline="always", error_model="numpy")
+def _largest(labels: np.ndarray, weights: np.ndarray, nearest: int) -> int:
+    """Return the label of the largest indicator; of equal ones that of the nearest voxel, else the first."""
+    chosen, best, of_nearest = 0, 0.0, 0.0
+    label = _next_label(-1, labels)
+    while label < 256:
+        score = _score(label, labels, weights)
+        if score > best:
+            chosen, best = label, score
+        if label == nearest:
+            of_nearest = score
+        label = _next_label(label, labels)
+    return nearest if of_nearest == best else chosen
+
+
 @compiled
-def last_half(
+def decide(
     classes: np.ndarray,
     first: tuple[int, int, float, float, int],
     second: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
@@ -66,8 +92,9 @@ def last_half(
     rows: np.ndarray,
     columns: np.ndarray,
     plane: np.ndarray,
+    argmax: bool,
 ) -> None:
-    """Write the class of samples (rows, columns) to `plane`: of those whose indicator is at least one half the last, else 0.
+    """Write the class of samples (rows, columns) to `plane`: of the largest indicator (`argmax`), or the last of at least half.
 
     `classes` (three axes) uint8. Of each axis: voxel before, voxel after, their weights, nearest voxel; of the first axis for the
     plane's one sample.
@@ -76,41 +103,8 @@ def last_half(
     for sample in range(rows.size):
         row, column = rows[sample], columns[sample]
         _look(classes, first, second, third, row, column, labels, weights)
-        chosen = 0
-        label = _next_label(-1, labels)
-        while label < 256:
-            if _score(label, labels, weights) >= 0.5:
-                chosen = label
-            label = _next_label(label, labels)
-        plane[row, column] = chosen
-
-
-@compiled
-def largest(
-    classes: np.ndarray,
-    first: tuple[int, int, float, float, int],
-    second: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
-    third: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
-    rows: np.ndarray,
-    columns: np.ndarray,
-    plane: np.ndarray,
-) -> None:
-    """Write the class with the largest indicator to `plane`, of equal ones that of the nearest voxel, else the first.
-
-    Arguments as in `last_half`.
-    """
-    labels, weights = np.empty(_CORNERS, np.uint8), np.empty(_CORNERS, np.float64)
-    for sample in range(rows.size):
-        row, column = rows[sample], columns[sample]
-        _look(classes, first, second, third, row, column, labels, weights)
-        nearest = classes[first[4], second[4][row], third[4][column]]
-        chosen, best, of_nearest = 0, 0.0, 0.0
-        label = _next_label(-1, labels)
-        while label < 256:
-            score = _score(label, labels, weights)
-            if score > best:
-                chosen, best = label, score
-            if label == nearest:
-                of_nearest = score
-            label = _next_label(label, labels)
-        plane[row, column] = nearest if of_nearest == best else chosen
+        if argmax:
+            nearest = int(classes[first[4], second[4][row], third[4][column]])
+            plane[row, column] = _largest(labels, weights, nearest)
+        else:
+            plane[row, column] = _last_half(labels, weights)

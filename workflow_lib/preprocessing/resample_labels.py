@@ -52,7 +52,6 @@ def resample_three_axes(classes: np.ndarray, new_shape: Sequence[int], argmax: b
     # Compiled on first use, and imported here: a program that only asks for shapes shall not pay for it.
     from workflow_lib.preprocessing import _kernels
 
-    decide = _kernels.largest if argmax else _kernels.last_half
     rows, columns = (slice(indices[0], indices[-1] + 1) for indices in ranges[1:])
     second, third = _part(lines[1], rows), _part(lines[2], columns)
     for index in range(int(ranges[0][0]), int(ranges[0][-1]) + 1):
@@ -60,7 +59,8 @@ def resample_three_axes(classes: np.ndarray, new_shape: Sequence[int], argmax: b
         low, high = (_extreme(classes, lines[0], index, second, third, function) for function in (np.minimum, np.maximum))
         plane[...] = low
         mixed_rows, mixed_columns = np.nonzero(low != high)
-        decide(classes, lines[0].at(index), second.columns(), third.columns(), mixed_rows, mixed_columns, plane)
+        first = lines[0].at(index)
+        _kernels.decide(classes, first, second.columns(), third.columns(), mixed_rows, mixed_columns, plane, argmax)
     return result
 
 

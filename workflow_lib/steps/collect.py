@@ -4,6 +4,7 @@ import pandas as pd
 
 from workflow_lib.errors import UserError
 from workflow_lib.evaluation.scores import check_complete, read_scores, write_scores
+from workflow_lib.files import read_json
 from workflow_lib.folds import read_folds, scored_in
 from workflow_lib.steps._command import Context, run, say
 from workflow_lib.steps._study import read_cases
@@ -12,11 +13,12 @@ from workflow_lib.steps._study import read_cases
 def work(context: Context) -> None:
     """Write `scores`. Raises UserError that names what is missing or double.
 
-    A part <loss>/fold_<k>.csv without a row is that of a training that diverged. Then no fold of that loss is compared: the mean
-    over those that are left would be one over other cases, the hard ones perhaps missing.
+    The parts are named <loss>/fold_<k>.csv, the summaries <loss>/fold_<k>/training.json. Of a loss whose training on some fold
+    diverged no fold is compared: the mean over those that are left would be one over other cases, the hard ones perhaps missing.
     """
-    parts = {(path.parent.name, int(path.stem.removeprefix("fold_"))): read_scores(path) for path in context.paths["parts"]}
-    diverged = [training for training, part in parts.items() if part.empty]
+    parts = {(path.parent.name, _fold(path.stem)): read_scores(path) for path in context.paths["parts"]}
+    summaries = {(path.parent.parent.name, _fold(path.parent.name)): read_json(path) for path in context.paths["summaries"]}
+    diverged = [training for training, summary in summaries.items() if summary["diverged"]]
     incomplete = {loss for loss, _ in diverged}
     whole = [part for (loss, _), part in parts.items() if loss not in incomplete]
     if not whole:
@@ -40,5 +42,9 @@ def work(context: Context) -> None:
         say(f"{loss} is left out: its training on fold {fold} diverged")
 
 
+def _fold(name: str) -> int:
+    return int(name.removeprefix("fold_"))
+
+
 if __name__ == "__main__":
-    run("collect", __doc__, work, inputs=["cases", "folds", "parts+"], outputs=["scores"])
+    run("collect", __doc__, work, inputs=["cases", "folds", "parts+", "summaries+"], outputs=["scores"])
