@@ -9,6 +9,7 @@ from workflow_lib import plan as planning
 from workflow_lib.errors import UserError
 from workflow_lib.files import read_json
 from workflow_lib.tables import published
+from workflow_lib.training import attempts
 
 ROOT = Path(workflow.basedir)
 ENVIRONMENT = str(ROOT / "envs" / "workflow.yaml")
@@ -83,6 +84,21 @@ def of_training(key):
 def growing(megabytes):
     """Return a resource function: memory that doubles with each retry of a failed job."""
     return lambda wildcards, attempt: megabytes * 2 ** (attempt - 1)
+
+
+def memory_of_training(wildcards, attempt):
+    """Return the memory of a training in MB: more after an attempt that ran out of it, and no more after one that was stopped."""
+    return of_training("memory_mb")(wildcards) * attempts.memory_factor(_attempts(wildcards), attempt - 1)
+
+
+def minutes_of_training(wildcards):
+    """Return the time limit of a training, which goes on from its checkpoint when it meets it."""
+    training = PLAN.dataset(wildcards.dataset).training
+    return attempts.time_limit(_attempts(wildcards), training.minutes, training.longest_minutes)
+
+
+def _attempts(wildcards):
+    return attempts.read(Path(RESULTS) / "checkpoints" / wildcards.dataset / wildcards.loss / f"fold_{wildcards.fold}")
 
 
 def published_files(dataset):

@@ -20,9 +20,8 @@ rule train:
         gpu=of_training("gpus"),
         checkpoint_seconds=lambda wildcards: int(60 * of_training("checkpoint_minutes")(wildcards)),
         batch_processes=of_training("processes_for_batches"),
-        mem_mb=lambda wildcards, attempt: of_training("memory_mb")(wildcards) * 2 ** (attempt - 1),
-        # Not more at a retry: the checkpoint carries the training over, and a partition has a limit.
-        runtime=of_training("minutes"),
+        mem_mb=memory_of_training,
+        runtime=minutes_of_training,
     params:
         step="train",
         settings=settings("train"),
@@ -31,12 +30,14 @@ rule train:
         loss_files=lambda wildcards, resources: PLAN.loss_files(wildcards.loss),
         # Not an output: Snakemake deletes the outputs of a job that dies, and the training shall go on from here.
         checkpoints=f"{RESULTS}/checkpoints/{{dataset}}/{{loss}}/fold_{{fold}}",
+        # What TensorBoard shows of it; the same folder for all attempts.
+        events=f"{RESULTS}/logs/tensorboard/{{dataset}}/{{loss}}/fold_{{fold}}",
     message:
         "Train {wildcards.loss} on {wildcards.dataset}, fold {wildcards.fold}"
     shell:
         step_command(
             " --cases {input.cases:q} --folds {input.folds:q} --stores {input.stores:q} --loss-files {params.loss_files:q}"
             " --checkpoint-seconds {resources.checkpoint_seconds} --gpus {resources.gpu}"
-            " --batch-processes {resources.batch_processes} --checkpoints {params.checkpoints:q}"
+            " --batch-processes {resources.batch_processes} --checkpoints {params.checkpoints:q} --events {params.events:q}"
             " --weights {output.weights:q} --history {output.history:q} --summary {output.summary:q}"
         )

@@ -27,6 +27,7 @@ from workflow_lib.durations import duration
 from workflow_lib.errors import UserError
 from workflow_lib.files import read_json
 from workflow_lib.folds import read_folds, split_cases
+from workflow_lib.training import attempts
 
 HEADS = ("dataset", "loss", "fold", "state", "epoch", "validation", "lowest", "steps/s", "waited", "left", "starts")
 WATCH_SECONDS = 30.0
@@ -40,8 +41,8 @@ class Training:
     """One training as its files tell it; a number that is not known is NaN.
 
     `state` is "waiting", "running", "silent" (no sign of life for a while: killed, or in a very long step), "interrupted",
-    "failed", "diverged", "finished" or "unreadable" (now; look again). `seconds_left` is an estimate from the pace of
-    the present attempt.
+    "failed", "out of memory", "diverged", "finished" or "unreadable" (now; look again). `seconds_left` is an estimate from the
+    pace of the present attempt.
     """
 
     dataset: str
@@ -81,7 +82,7 @@ def trainings(plan: planning.Plan, now: float) -> Iterator[Training]:
 
 
 def _finished(head: Training, summary: Mapping[str, Any], history: Path) -> Training:
-    attempts = summary["attempts"]
+    record = summary["attempts"]
     seconds = float(summary["seconds"])
     validation, lowest = _losses(history)
     return replace(
@@ -90,22 +91,22 @@ def _finished(head: Training, summary: Mapping[str, Any], history: Path) -> Trai
         epoch=int(summary["epochs"]),
         validation_loss=validation,
         lowest=lowest,
-        pace=_ratio(sum(attempt["steps"] for attempt in attempts), seconds),
+        pace=_ratio(sum(attempt["steps"] for attempt in record), seconds),
         waited=_ratio(summary["waiting_seconds"], seconds),
-        starts=len(attempts),
+        starts=len(record),
     )
 
 
 def _under_way(head: Training, plan: planning.Plan, folder: Path, now: float) -> Training:
     """Return a training that has not ended, from the newest record below its checkpoint folder."""
-    records = sorted(folder.glob("*/attempts.json"), key=lambda path: path.stat().st_mtime)
-    attempts = read_json(records[-1]) if records else []
-    if not attempts:
+    record = attempts.newest(folder)
+    found = read_json(record) if record else []
+    if not record or not found:
         return head
-    last = attempts[-1]
-    age = now - records[-1].stat().st_mtime
-    silent = last["ended"] == "running" and age > SILENT_SECONDS
-    validation, lowest = _losses(records[-1].with_name("history.csv"))
+    last = found[-1]
+    age = now - record.stat().st_mtime
+    silent = last["ended"] == attempts.RUNNING and age > SILENT_SECONDS
+    validation, lowest = _losses(record.with_name("history.csv"))
     pace = _ratio(last["steps"], last["seconds"])
     return replace(
         head,
@@ -116,7 +117,7 @@ def _under_way(head: Training, plan: planning.Plan, folder: Path, now: float) ->
         pace=pace,
         waited=_ratio(last["waiting_seconds"], last["seconds"]),
         seconds_left=_ratio(_steps_left(last, plan, head), pace),
-        starts=len(attempts),
+        starts=len(found),
         silent_for=age if silent else 0.0,
     )
 

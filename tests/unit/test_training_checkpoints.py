@@ -1,15 +1,13 @@
 """Checkpoints: written whole or not at all, told apart, and never taken for what they are not."""
 
-import json
 import resource
 
 import numpy as np
 import pytest
 
 from workflow_lib.errors import UserError
-from workflow_lib.files import read_json
 from workflow_lib.training import checkpoints
-from workflow_lib.training.checkpoints import AttemptLog, TrainingState
+from workflow_lib.training.checkpoints import TrainingState
 from workflow_lib.training.schedule import PlateauState
 
 
@@ -138,40 +136,3 @@ def test_clear_removes_all(tmp_path):
     checkpoints.clear(folder)
     assert not folder.exists()
     checkpoints.clear(folder)
-
-
-def test_attempts_add_up_and_a_killed_one_counts(tmp_path):
-    first = AttemptLog(tmp_path, 1, 0)
-    assert read_json(tmp_path / "attempts.json")[0]["ended"] == "running"
-    first.advance(1, 1, 0.5)
-    # Killed here: nothing was written since the start.
-    second = AttemptLog(tmp_path, 1, 0, interval=0)
-    second.attempt.device = "cpu"
-    second.advance(1, 1, 0.25)
-    second.advance(1, 2, 0.5)
-    second.write("interrupted")
-    third = AttemptLog(tmp_path, 1, 2)
-    third.write("finished")
-    attempts = json.loads((tmp_path / "attempts.json").read_text())
-    assert [attempt["ended"] for attempt in attempts] == ["running", "interrupted", "finished"]
-    assert attempts[1] | {"seconds": 0, "started": "", "host": ""} == {
-        "host": "",
-        "device": "cpu",
-        "started": "",
-        "seconds": 0,
-        "waiting_seconds": 0.5,
-        "first_epoch": 1,
-        "first_step": 1,
-        "last_epoch": 1,
-        "last_step": 2,
-        "steps": 2,
-        "ended": "interrupted",
-    }
-    assert attempts[2]["first_step"] == 3
-    assert attempts == third.all()
-
-
-def test_a_damaged_record_of_attempts_stops_nothing(tmp_path):
-    (tmp_path / "attempts.json").write_text("{ cut")
-    log = AttemptLog(tmp_path, 1, 0)
-    assert len(log.all()) == 1

@@ -158,3 +158,39 @@ def test_signals_are_given_back():
         assert stop
         assert stop.exit_code == 128 + signal.SIGUSR1
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)] == before
+
+
+BEGINNING = """
+import sys, time
+from pathlib import Path
+from tests.unit.training_support import tiny_request
+from workflow_lib.training import loop
+
+def compiling(*_):
+    # As a library does that compiles for minutes: nothing of Python runs in between, but other threads may.
+    Path(sys.argv[1], "compiling").touch()
+    import ctypes
+    ctypes.CDLL(None).sleep(100)
+
+if sys.argv[2] == "first step":
+    loop.Steps.train = compiling
+else:
+    loop.compile_model = compiling
+loop.train(tiny_request(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.parametrize("where", ["building", "first step"])
+def test_before_the_first_step_a_signal_ends_the_training_at_once(root, tmp_path, where):
+    process = subprocess.Popen(
+        [sys.executable, "-c", BEGINNING, str(tmp_path), where], cwd=root, stdout=subprocess.PIPE, text=True
+    )
+    while not (tmp_path / "compiling").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "stopped by signal 15 before its first step" in output
+    assert [attempt["ended"] for attempt in read_json(tmp_path / "checkpoints/abc/attempts.json")] == ["interrupted"]

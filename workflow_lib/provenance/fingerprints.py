@@ -25,13 +25,15 @@ NEUTRAL = frozenset(
         "workflow_lib.memory",
         "workflow_lib.provenance.fingerprints",
         "workflow_lib.provenance.records",
+        "workflow_lib.training.attempts",
         "workflow_lib.training.budget",
+        "workflow_lib.training.events",
         "workflow_lib.training.progress",
         "workflow_lib.steps._command",
     }
 )
-"""Modules that tell about a result and cannot change it. Edits of version, digests, records, memory, progress, arguments rerun
-nothing."""
+"""Modules that tell about a result and cannot change it. Edits of version, digests, records, memory, progress, logs,
+arguments rerun nothing."""
 
 
 TOLD = frozenset({"LABEL", "CITATION", "EQUATION", "FAMILY", "BUILT_FROM", "PRESETS", "NOTES", "CURVES"})

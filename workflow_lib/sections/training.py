@@ -69,9 +69,17 @@ class Training(Section):
         description="GPUs that a training asks the cluster for: 1; 0 for a study that runs on CPUs; more: one training on "
         "several GPUs of a node, which divide each batch and so change the result.",
     )
-    memory_mb: int = Field(16000, ge=500, description="Memory to ask the cluster for, in MB; doubled at each retry.")
+    memory_mb: int = Field(
+        16000, ge=500, description="Memory to ask the cluster for, in MB; doubled after an attempt that ran out of it."
+    )
     minutes: int = Field(
         1440, ge=1, description="Time limit to ask the cluster for; a training that meets it continues at its next attempt."
+    )
+    longest_minutes: int | None = Field(
+        None,
+        ge=1,
+        description="An attempt that met its time limit is followed by one that asks for `minutes` more, up to this; null: "
+        "always for `minutes`, since a partition has a limit of its own, above which a job waits for ever.",
     )
 
     @property

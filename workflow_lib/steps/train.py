@@ -52,6 +52,7 @@ def work(context: Context) -> Callable[[], None]:
             output=context.path("weights").parent,
             checkpoints=state,
             fingerprint=fingerprint,
+            events=context.path("events") if context.paths["events"] else None,
             checkpoint_minutes=context.numbers["checkpoint-seconds"] / 60,
             workers=context.workers,
             batch_processes=context.numbers["batch-processes"],
@@ -97,6 +98,6 @@ if __name__ == "__main__":
         __doc__,
         work,
         inputs=["cases", "folds", "stores+", "loss-files+"],
-        outputs=["weights", "history", "summary", "checkpoints?"],
+        outputs=["weights", "history", "summary", "checkpoints?", "events?"],
         numbers=["checkpoint-seconds", "batch-processes", "gpus"],
     )

@@ -10,19 +10,15 @@ import hashlib
 import json
 import re
 import shutil
-import socket
-import time
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from workflow_lib.errors import UserError
-from workflow_lib.files import atomic_path, canonical_json, read_json, write_json
+from workflow_lib.files import atomic_path, canonical_json
 from workflow_lib.training.schedule import PlateauState
 
 FORMAT = 1
@@ -148,69 +144,3 @@ def _newest_first(folder: Path) -> list[Path]:
 def clear(folder: Path) -> None:
     """Remove the checkpoint folder. To be called when the model is finished."""
     shutil.rmtree(folder, ignore_errors=True)
-
-
-@dataclass
-class Attempt:
-    """One run of the training on one machine, from its start to its end or death. Times in seconds.
-
-    `device` is "starting" until the runtime is up.
-    """
-
-    host: str
-    device: str
-    started: str
-    first_epoch: int
-    first_step: int
-    last_epoch: int
-    last_step: int
-    seconds: float = 0.0
-    waiting_seconds: float = 0.0
-    steps: int = 0
-    ended: str = "running"
-
-
-class AttemptLog:
-    """The record of all attempts, `attempts.json`, brought up to date from the first second so that a killed attempt counts.
-
-    `ended` of an attempt is `finished`, `diverged`, `interrupted` (a signal), `failed` (an error), or `running`: it runs, or it
-    was killed.
-    """
-
-    def __init__(self, folder: Path, epoch: int, step: int, interval: float = 30.0) -> None:
-        self._path = folder / "attempts.json"
-        self._earlier: list[dict[str, Any]] = self._read_earlier()
-        self._clock = time.monotonic()
-        self._interval = interval
-        self._written = -float("inf")
-        started = datetime.now(UTC).isoformat(timespec="seconds")
-        self.attempt = Attempt(socket.gethostname(), "starting", started, epoch, step + 1, epoch, step)
-        self.write()
-
-    def _read_earlier(self) -> list[dict[str, Any]]:
-        """Return the earlier attempts; a record that cannot be read is left out rather than stopping the training."""
-        try:
-            earlier = read_json(self._path)
-        except UserError:
-            return []
-        return list(earlier) if isinstance(earlier, list) else []
-
-    def advance(self, epoch: int, step: int, waiting_seconds: float) -> None:
-        """Note that a step is done; written at most every `interval` seconds."""
-        self.attempt.last_epoch, self.attempt.last_step = epoch, step
-        self.attempt.waiting_seconds = round(waiting_seconds, 3)
-        self.attempt.steps += 1
-        if time.monotonic() - self._written >= self._interval:
-            self.write()
-
-    def write(self, ended: str = "running") -> None:
-        """Write the record now. A full disk does not stop the training for its sake."""
-        self._written = time.monotonic()
-        self.attempt.seconds = round(self._written - self._clock, 3)
-        self.attempt.ended = ended
-        with contextlib.suppress(UserError):
-            write_json(self._path, self.all())
-
-    def all(self) -> list[dict[str, Any]]:
-        """Return all attempts, this one last."""
-        return [*self._earlier, asdict(self.attempt)]

@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import importlib.metadata
 import math
+import os
 import platform
 import sys
 import time
@@ -23,7 +24,8 @@ from workflow_lib import memory, networks
 from workflow_lib.cases import csv_text
 from workflow_lib.errors import UserError
 from workflow_lib.files import write_json, write_text
-from workflow_lib.training import batches, budget, checkpoints, schedule, workers
+from workflow_lib.training import attempts, batches, budget, checkpoints, schedule, workers
+from workflow_lib.training.events import EventLog
 from workflow_lib.training.interruption import StopRequest
 from workflow_lib.training.model import compile_model
 from workflow_lib.training.prefetch import Prefetcher
@@ -65,13 +67,14 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
     # Processes for batches start while the runtime is loaded, which takes some seconds.
     with StopRequest() as stop, _workers(request) as makers:
         state = checkpoints.load(request.checkpoints, request.fingerprint, progress.note)
-        log = checkpoints.AttemptLog(request.checkpoints, state.epoch if state else 1, state.step if state else 0)
+        log = attempts.AttemptLog(request.checkpoints, state.epoch if state else 1, state.step if state else 0)
+        stop.nothing_to_save(lambda: _leave_at_once(log, progress, stop))
         try:
             settings, gpus = request.training, gpus_of(request)
             device = networks.configure_runtime(
                 settings.threads, settings.deterministic, gpus, tensor_float_32=settings.precision == "tf32", xla=settings.xla
             )
-            log.attempt.device = device
+            log.attempt.device, log.attempt.gpus = device, 0 if device == "cpu" else gpus
             if request.gpus and log.attempt.device == "cpu":
                 progress.note("no GPU was found; training on the CPU")
             if settings.precision == "float16" and device == "cpu" and len(settings.patch) == 3:
@@ -96,10 +99,28 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
         except SystemExit:
             log.write("interrupted")
             raise
-        except BaseException:
-            log.write("failed")
+        except BaseException as error:
+            log.write(attempts.OUT_OF_MEMORY if _lacked_memory(error, log.attempt.gpus > 0) else "failed")
             raise
     return result
+
+
+def _leave_at_once(log: attempts.AttemptLog, progress: Progress, stop: StopRequest) -> NoReturn:
+    """End the process, whatever it does: it has done no step yet, and its checkpoints are as it found them."""
+    try:
+        log.write("interrupted")
+        progress.note(f"stopped by signal {stop.signal_number} before its first step. Run again to go on.")
+        sys.stdout.flush()
+    finally:
+        os._exit(stop.exit_code)
+
+
+def _lacked_memory(error: BaseException, on_gpus: bool) -> bool:
+    """Say whether a training ended because the host's memory was used up; more of it does not help a GPU."""
+    cause = error.__cause__ or error
+    if isinstance(cause, workers.WorkerDiedError | MemoryError):
+        return True
+    return memory.ran_out(cause) and not on_gpus
 
 
 def _workers(request: TrainingRequest) -> workers.Workers:
@@ -128,7 +149,7 @@ class _Run:
         request: TrainingRequest,
         state: checkpoints.TrainingState | None,
         makers: workers.Workers,
-        log: checkpoints.AttemptLog,
+        log: attempts.AttemptLog,
         progress: Progress,
         stop: StopRequest,
         on_step: Callable[[int, int], None] | None,
@@ -148,6 +169,7 @@ class _Run:
         self.begun: Loss | None = None
         """The loss of the step that is queued and not yet part of the state."""
         self.state = state or checkpoints.TrainingState(schedule.start(self.settings.learning_rate), [], [])
+        self.events = EventLog(request.events, self.state.history)
         if state is not None:
             self._restore()
         self.saved = time.monotonic()
@@ -158,7 +180,7 @@ class _Run:
 
     def to_the_end(self) -> None:
         """Do the epochs that are left."""
-        with self.steps:
+        with self.steps, self.events:
             try:
                 self._epochs()
             except workers.WorkerDiedError as error:
@@ -223,6 +245,7 @@ class _Run:
     def _step(self, images: np.ndarray, classes: np.ndarray) -> None:
         """Begin a step, then look at the one before it."""
         loss = self._watch(self.steps.train(images, classes))
+        self.stop.something_to_save()
         self._look_at_loss()
         self.begun = loss
         self.log.advance(self.state.epoch, self._steps_begun(), self.waited)
@@ -284,6 +307,7 @@ class _Run:
         # For who looks at a training under way; without it the training goes on all the same.
         with contextlib.suppress(UserError):
             write_text(self.request.checkpoints / HISTORY, csv_text(checkpoints.HISTORY_COLUMNS, state.history))
+        self.events.epoch(row)
         self.progress.epoch(state.epoch, training_loss, validation_loss, state.plateau.rate, best)
         state.plateau = schedule.after_epoch(self.rule, state.plateau, validation_loss)
         self.model.optimizer.learning_rate = state.plateau.rate
@@ -356,8 +380,8 @@ class _Run:
         networks.save_network(self.model, result.weights)
         write_text(result.history, csv_text(checkpoints.HISTORY_COLUMNS, state.history))
         self.log.write("diverged" if diverged else "finished")
-        attempts = self.log.all()
-        self._tell_waiting(attempts[-1])
+        record = self.log.all()
+        self._tell_waiting(record[-1])
         result.record.update(
             {
                 "dataset": request.dataset,
@@ -373,9 +397,10 @@ class _Run:
                 "fingerprint": request.fingerprint,
                 "training_cases": sorted(request.training_cases),
                 "validation_cases": sorted(request.validation_cases),
-                "attempts": attempts,
-                "seconds": round(sum(attempt["seconds"] for attempt in attempts), 3),
-                "waiting_seconds": round(sum(attempt["waiting_seconds"] for attempt in attempts), 3),
+                "attempts": record,
+                "seconds": round(sum(attempt["seconds"] for attempt in record), 3),
+                "gpu_seconds": round(sum(attempt["seconds"] * attempt.get("gpus", 0) for attempt in record), 3),
+                "waiting_seconds": round(sum(attempt["waiting_seconds"] for attempt in record), 3),
                 "peak_memory_mib": memory.peak_mib(),
                 "versions": versions(),
             }

@@ -20,7 +20,7 @@ class TrainingRequest:
 
     `loss` is the name in the study, `loss_type` the registry's, with its `parameters`. `seed` stands for dataset and fold and is
     the same for all losses. `batch_processes` processes prepare batches, or, where it is 0, `workers` threads.
-    `checkpoints` is the folder of this fingerprint alone.
+    `checkpoints` is the folder of this fingerprint alone, `events` that of the files for TensorBoard, None for none.
     `checkpoint_minutes`, `workers`, `batch_processes`, `gpus` (0 or 1) steer the run; on a CPU they do not change the result.
     More GPUs do, and are in `training`.
     """
@@ -43,6 +43,7 @@ class TrainingRequest:
     checkpoints: Path
     fingerprint: str
     label: str = ""
+    events: Path | None = None
     checkpoint_minutes: float = 10.0
     workers: int = 1
     batch_processes: int = 0
