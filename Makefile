@@ -1,5 +1,6 @@
 # make demo    a whole study on synthetic images, in minutes
 # make test    all tests this machine can run
+# make test-slow  those that take an hour or more: the demo while its processes are killed
 # make test-jax  the losses on the JAX backend of Keras (installs JAX beside the environment)
 # make lint    formatting, lint and types
 # make benchmark  all comparisons with MIScnn, a quarter of an hour; writes docs/performance.md
@@ -17,7 +18,7 @@ LOCKS := envs/lock.txt $(if $(GPU),envs/lock-cuda.txt)
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --fork-strategy fewest \
 	--custom-compile-command "make lock"
 
-.PHONY: help venv demo test test-unit test-workflow test-system test-jax lint format generated benchmark lock clean
+.PHONY: help venv demo test test-unit test-workflow test-system test-slow test-jax lint format generated benchmark lock clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -40,6 +41,9 @@ test: venv
 
 test-unit test-workflow test-system: test-%: venv
 	@$(BIN)/python -m pytest -m $*
+
+test-slow: venv
+	@$(BIN)/python -m pytest -m slow --slow -s
 
 # Beside the environment and not in it: what is installed there shall not depend on who ran this test.
 $(VENV)-jax/.installed: envs/lock-jax.txt | venv

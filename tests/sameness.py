@@ -1,0 +1,36 @@
+"""What two runs of one study must have in common: everything but the facts of the run (times, machines, attempts)."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from workflow_lib.files import read_json, sha256_file
+
+RUN_FACTS = {"attempts", "seconds", "gpu_seconds", "waiting_seconds", "peak_memory_mib"}
+"""What training.json says about the run and not about the result."""
+
+NO_RESULTS = {"checkpoints", "logs"}
+
+
+def contents(results: Path) -> dict[str, Any]:
+    """Return {file: what it says} of a study's folder, the facts of the run left out."""
+    files = {path.relative_to(results).as_posix(): path for path in sorted(results.rglob("*")) if path.is_file()}
+    return {
+        name: _content(name, path)
+        for name, path in files.items()
+        if name.split("/")[0] not in NO_RESULTS and not path.name.startswith(".")
+    }
+
+
+def _content(name: str, path: Path) -> Any:
+    if name.startswith("records/"):
+        # Its digests are those of files that are looked at themselves.
+        return {key: read_json(path)[key] for key in ("step", "settings", "fingerprint", "versions")}
+    if path.name == "training.json":
+        return {key: value for key, value in read_json(path).items() if key not in RUN_FACTS}
+    if path.name == "report.html":
+        text = path.read_text(encoding="utf-8")
+        body = re.sub(r'<section id="run-facts".*?</section>', "", text, flags=re.DOTALL)
+        assert len(body) < len(text)
+        return body
+    return sha256_file(path)

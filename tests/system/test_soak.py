@@ -1,0 +1,112 @@
+"""The demo while a random process of it is killed every few seconds: it ends with the report of the run that nobody disturbed."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+import yaml
+
+from tests.sameness import contents
+from tests.workflow.conftest import copy_repository
+from workflow_lib.files import read_json
+
+PAUSE = (3.0, 12.0)
+"""Seconds between two kills."""
+
+SECONDS = 3 * 3600
+"""The demo under fire has to end within this."""
+
+
+def demo(root, folder):
+    """Return a checkout whose study is the demo."""
+    checkout = copy_repository(root, folder)
+    checkout.write_study(yaml.safe_load((root / "studies" / "demo.yaml").read_text(encoding="utf-8")))
+    return checkout
+
+
+class Fire:
+    """Runs Snakemake again and again, and kills what runs for it, children that outlived an earlier head included."""
+
+    def __init__(self, checkout, seed):
+        self.checkout, self.draws = checkout, random.Random(seed)
+        self.sessions, self.killed = set(), {"head": 0, "other": 0}
+
+    def start(self):
+        command = [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml"]
+        command += ["--cores", str(self.draws.choice([1, 2, 3])), "--rerun-incomplete", "--keep-going", "--quiet", "all"]
+        # These two steer a training and are no part of its result: another number of workers, and states to go on from.
+        command += ["--set-resources", "train:checkpoint_seconds=1", "train:batch_processes=1"]
+        with open(self.checkout.folder / "snakemake.log", "a", encoding="utf-8") as log:
+            head = subprocess.Popen(command, cwd=self.checkout.folder, stdout=log, stderr=log, start_new_session=True)
+        self.sessions.add(head.pid)
+        return head
+
+    def processes(self):
+        """Return all processes of all heads so far."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if os.getsid(process.pid) in self.sessions and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except (psutil.Error, OSError):
+                continue
+        return found
+
+    def shoot(self, head):
+        """Kill one, mostly by SIGKILL."""
+        targets = self.processes()
+        if not targets:
+            return
+        target = self.draws.choice(targets)
+        number = self.draws.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
+        try:
+            target.send_signal(number)
+        except psutil.NoSuchProcess:
+            return
+        self.killed["head" if target.pid == head.pid else "other"] += 1
+
+    def until_done(self):
+        """Return how often the head was started."""
+        end, starts = time.monotonic() + SECONDS, 0
+        while time.monotonic() < end:
+            head, starts = self.start(), starts + 1
+            while head.poll() is None and time.monotonic() < end:
+                pause = time.monotonic() + self.draws.uniform(*PAUSE)
+                while head.poll() is None and time.monotonic() < pause:
+                    time.sleep(0.1)
+                if head.poll() is None:
+                    self.shoot(head)
+            if head.poll() == 0:
+                return starts
+            unlocked = subprocess.run(
+                [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml", "--unlock"],
+                cwd=self.checkout.folder,
+                capture_output=True,
+                text=True,
+            )
+            assert unlocked.returncode == 0, unlocked.stderr
+        for process in self.processes():
+            process.kill()
+        raise AssertionError((self.checkout.folder / "snakemake.log").read_text(encoding="utf-8")[-4000:])
+
+
+@pytest.mark.slow
+def test_the_demo_under_fire_gives_the_report_of_the_quiet_run(root, tmp_path):
+    quiet = demo(root, tmp_path / "quiet")
+    quiet.snakemake("--cores", "2")
+    fire = Fire(demo(root, tmp_path / "fire"), seed=26)
+    starts = fire.until_done()
+    expected = contents(quiet.folder / "results" / "demo")
+    found = contents(fire.checkout.folder / "results" / "demo")
+    assert found.keys() == expected.keys()
+    assert [name for name in expected if found[name] != expected[name]] == []
+    summaries = list((fire.checkout.folder / "results/demo/training").rglob("training.json"))
+    attempts = [len(read_json(summary)["attempts"]) for summary in summaries]
+    print(f"{sum(fire.killed.values())} kills, {fire.killed['head']} of them of the head; {starts} starts; attempts {attempts}")
+    assert fire.killed["head"] > 0
+    assert max(attempts) > 1
