@@ -1,10 +1,13 @@
 # The study as a plan, and what all rules share.
 
+import functools
 import os
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import RerunTrigger
 
+from workflow_lib import changes
 from workflow_lib import plan as planning
 from workflow_lib.errors import UserError
 from workflow_lib.files import read_json
@@ -91,6 +94,23 @@ def published_files(dataset):
     return [os.path.relpath(file) for file in published.files(name)] if name else []
 
 
+@functools.cache
+def _force_what_disagrees():
+    if workflow.is_main_process and RerunTrigger.PARAMS in workflow.dag_settings.rerun_triggers:
+        workflow.dag.forcefiles.update(path.as_posix() for path in changes.disagreeing(PLAN))
+
+
+def no_input_but_records_compared(wildcards):
+    """Return no input; have Snakemake run again what was made with other settings or code.
+
+    Snakemake sees that itself, as long as it has its own records in .snakemake/. Where these are lost, or a job ended
+    when Snakemake had been killed, it would compare times alone. An input function is the place, because it is asked
+    while the graph of jobs is built and before it is decided which of them run.
+    """
+    _force_what_disagrees()
+    return []
+
+
 # Without this, a machine with a GPU and eight cores would start several trainings on that GPU. A cluster has a number of jobs
 # (--jobs), a local run has none; which executor it will be is not known yet when this is read.
 if workflow.nodes is None and "gpu" not in workflow.global_resources:
@@ -107,6 +127,10 @@ def diverged_trainings():
         for summary in [Path(RESULTS) / f"training/{dataset}/{loss}/fold_{fold}/training.json"]
         if summary.exists() and read_json(summary).get("diverged")
     ]
+
+
+onstart:
+    changes.remember_code(PLAN)
 
 
 onsuccess:

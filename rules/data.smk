@@ -7,6 +7,9 @@ localrules:
 
 
 rule obtain:
+    input:
+        # Here and in `all`: one of them stands in every graph.
+        no_input_but_records_compared,
     output:
         files=f"{RESULTS}/data/{{dataset}}/files.json",
         record=f"{RESULTS}/records/obtain/{{dataset}}.json",

@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from workflow_lib.division import folds_in, read_groups, read_table
 from workflow_lib.errors import Faults, UserError
 from workflow_lib.files import canonical_json
 from workflow_lib.losses import registry as losses
-from workflow_lib.provenance.fingerprints import fingerprint, source_digest
+from workflow_lib.provenance.fingerprints import code_table, fingerprint, source_digest
 from workflow_lib.seeds import derive
 from workflow_lib.statistics.sweeps import find_sweeps
 from workflow_lib.tables import published
@@ -47,6 +47,23 @@ class Job:
 
     settings: str
     fingerprint: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which job of the study: its step, and as far as the step has them dataset, loss and number (fold; shard of `preprocess`)."""
+
+    step: str
+    dataset: str = ""
+    loss: str = ""
+    number: int = 0
+
+    @property
+    def record(self) -> str:
+        """Where the job's record lies below the folder `records`."""
+        parts = [self.dataset, self.loss, f"{'shard' if self.step == 'preprocess' else 'fold'}_{self.number}"]
+        name = "report" if self.step == "report_page" else self.step
+        return "/".join([name, *(part for part in parts[: 3 if self.number else 2] if part)]) + ".json"
 
 
 class Plan:
@@ -91,8 +108,43 @@ class Plan:
     @functools.cache  # noqa: B019 -- one plan lives as long as the process
     def job(self, step: str, dataset: str = "", loss: str = "", number: int = 0) -> Job:
         """Return the job of a step; `number` is the fold, or the shard of `preprocess`."""
+        settings, code = self._parts(step, dataset, loss, number)
+        return Job(canonical_json(settings), fingerprint(settings, code))
+
+    def code(self, step: str, dataset: str = "", loss: str = "", number: int = 0) -> dict[str, str]:
+        """Return the code that the job depends on: module or file to digest."""
+        return code_table(self._parts(step, dataset, loss, number)[1])
+
+    def lineage(self, dataset: str, loss: str, fold: int) -> str:
+        """Return the digest of all that a training depends on but for the number of its epochs.
+
+        Trainings of one lineage do the same steps, of which one does more; so the state of one serves the other.
+        """
+        settings, code = self._parts("train", dataset, loss, fold)
+        training = {key: value for key, value in settings["training"].items() if key != "epochs"}
+        return fingerprint(settings | {"training": training}, code)
+
+    def jobs(self) -> Iterator[Place]:
+        """Yield all jobs that the study consists of, each before those that use its results."""
+        for dataset in self.datasets:
+            for step in ("obtain", "inspect", "cases_page", "check", "split"):
+                yield Place(step, dataset)
+            for shard in self.shards(dataset):
+                yield Place("preprocess", dataset, number=shard)
+            for step in ("train", "predict", "evaluate"):
+                for loss in self.losses(dataset):
+                    for fold in self.folds(dataset):
+                        yield Place(step, dataset, loss, fold)
+            for step in ("collect", "statistics", "tables", "figures_dataset"):
+                yield Place(step, dataset)
+            if self.has_sweep(dataset):
+                yield Place("figures_sweep", dataset)
+        yield Place("figures_losses")
+        yield Place("report_page")
+
+    def _parts(self, step: str, dataset: str, loss: str, number: int) -> tuple[dict[str, Any], list[Code]]:
         settings, code = getattr(self, f"_{step}")(*[part for part in (dataset, loss, number) if part])
-        return Job(canonical_json(settings), fingerprint(settings, [f"workflow_lib.steps.{step}", *code]))
+        return settings, [f"workflow_lib.steps.{step}", *code]
 
     def loss_entry(self, name: str) -> dict[str, Any]:
         """Return name, label, registry name and all parameters of a loss."""
