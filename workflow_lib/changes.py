@@ -115,7 +115,11 @@ def setting_changes(before: object, after: object, name: str = "") -> list[str]:
 def _shown(value: Any) -> str:
     if _is_list_of_losses(value):
         value = [item["name"] for item in value]
-    text = ", ".join(map(str, value)) if isinstance(value, list) and all(isinstance(v, str) for v in value) else canonical_json(value)
+    text = (
+        ", ".join(map(str, value))
+        if isinstance(value, list) and all(isinstance(v, str) for v in value)
+        else canonical_json(value)
+    )
     return text.strip('"') if len(text) <= 60 else text[:57] + "..."
 
 

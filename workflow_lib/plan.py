@@ -24,7 +24,7 @@ from workflow_lib.seeds import derive
 from workflow_lib.statistics.sweeps import find_sweeps
 from workflow_lib.tables import published
 
-STEERING = {"shards", "checkpoint_minutes", "batch_processes", "gpus", "memory_mb", "minutes"}
+STEERING = {"shards", "checkpoint_minutes", "keep_state", "batch_processes", "gpus", "memory_mb", "minutes"}
 """Keys of a study that steer how a step runs and cannot change what comes out; `gpus` above 1 does (`_several_gpus`)."""
 
 HERE_ONLY = {"label", "root", "url", "figure_case", "losses", "groups", "files"}

@@ -64,7 +64,7 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
     )
     # Processes for batches start while the runtime is loaded, which takes some seconds.
     with StopRequest() as stop, _workers(request) as makers:
-        state = checkpoints.load(request.checkpoints, request.fingerprint, progress.note)
+        state = checkpoints.load(request.checkpoints, request.lineage or request.fingerprint, progress.note)
         log = checkpoints.AttemptLog(request.checkpoints, state.epoch if state else 1, state.step if state else 0)
         try:
             settings, gpus = request.training, gpus_of(request)
@@ -161,6 +161,8 @@ class _Run:
         with self.steps:
             try:
                 self._epochs()
+                if self.request.keep_state:
+                    self._save()
             except workers.WorkerDiedError as error:
                 self._workers_died(error)
 
@@ -327,7 +329,7 @@ class _Run:
         self._look_at_loss()
         self.saved = time.monotonic()
         try:
-            checkpoints.save(self.request.checkpoints, self._snapshot(), self.request.fingerprint)
+            checkpoints.save(self.request.checkpoints, self._snapshot(), self.request.lineage or self.request.fingerprint)
         except UserError as error:
             self.progress.note(f"no checkpoint at epoch {self.state.epoch}, step {self.state.step}: {error}")
             self.saved += RETRY_SECONDS - self.request.checkpoint_minutes * 60
@@ -337,7 +339,7 @@ class _Run:
             return
         self._look_at_loss()
         try:
-            path = checkpoints.save(self.request.checkpoints, self._snapshot(), self.request.fingerprint)
+            path = checkpoints.save(self.request.checkpoints, self._snapshot(), self.request.lineage or self.request.fingerprint)
             self.progress.note(f"stopped by signal {self.stop.signal_number}; state saved in {path}. Run again to go on.")
         except UserError as error:
             self.progress.note(f"stopped by signal {self.stop.signal_number}; the state could not be saved: {error}")
