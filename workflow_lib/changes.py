@@ -1,7 +1,7 @@
 """What has changed since a result was made, from the record that lies beside it, in a user's terms.
 
-Snakemake remembers in `.snakemake/` what it ran. Where that is lost, or a job ended after Snakemake had been killed, only the records
-know with which settings and code a result was made; so the workflow compares them itself before every run.
+Snakemake remembers in `.snakemake/` what it ran. Where that is lost, or a job ended after Snakemake had been killed, only the
+records know with which settings and code a result was made; so the workflow compares them itself before every run.
 Records hold the fingerprint of all code as one number. What it was made of stands in `records/code/`: one table for each such
 number, written when a run begins.
 """
@@ -21,7 +21,10 @@ CODE = "code"
 """Folder of the tables of code, below `records`."""
 
 SHOWN = 3
-"""So many changes are named one by one."""
+"""So many files are named one by one."""
+
+LONGEST = 60
+"""Characters of a value that is shown."""
 
 
 def records(plan: Plan) -> Path:
@@ -92,10 +95,15 @@ def _tables(folder: Path) -> tuple[Mapping[str, str], ...]:
     return tuple(table for table in found if isinstance(table, dict))
 
 
-def setting_changes(before: object, after: object, name: str = "") -> list[str]:
-    """Return what differs between two settings: `training.epochs 1 -> 3`. Lists are taken as a whole."""
+def setting_changes(before: Any, after: Any, name: str = "") -> list[str]:
+    """Return what differs between two settings: `training.epochs 1 -> 3`. Lists are taken as a whole, or by names."""
     if before == after:
         return []
+    if _is_list_of_named(before) and _is_list_of_named(after):
+        # Lists of losses, of datasets: by their names, once these are the same.
+        one, other = ({item["name"]: item for item in items} for items in (before, after))
+        if list(one) == list(other):
+            before, after = one, other
     if not (isinstance(before, dict) and isinstance(after, dict)):
         return [f"{name or 'settings'} {_shown(before)} -> {_shown(after)}"]
     said = []
@@ -113,17 +121,14 @@ def setting_changes(before: object, after: object, name: str = "") -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    if _is_list_of_losses(value):
+    if _is_list_of_named(value):
         value = [item["name"] for item in value]
-    text = (
-        ", ".join(map(str, value))
-        if isinstance(value, list) and all(isinstance(v, str) for v in value)
-        else canonical_json(value)
-    )
-    return text.strip('"') if len(text) <= 60 else text[:57] + "..."
+    texts = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    text = ", ".join(value) if texts else canonical_json(value).strip('"')
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
 
-def _is_list_of_losses(value: Any) -> bool:
+def _is_list_of_named(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, dict) and "name" in item for item in value)
 
 

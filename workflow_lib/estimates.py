@@ -1,8 +1,8 @@
 """What trainings cost: GPU hours and disk, from the records of earlier ones or from the size of the network.
 
-The work of a training is counted in multiplications of its network. Earlier trainings tell how many a device does in a second, all
-else included (batches, validation, checkpoints); the most similar one counts: of the same loss and data, else of the same data,
-else of any. It is an estimate, to the factor, not to the minute.
+The work of a training is counted in multiplications of its network. Earlier trainings tell how many a device does in a second,
+all else included (batches, validation, checkpoints); the most similar ones count: of the same loss and data, else of the same
+data, else of any. It is an estimate, to the factor, not to the minute.
 """
 
 import math
@@ -16,7 +16,7 @@ from workflow_lib import networks
 from workflow_lib.datasets import registry as formats
 from workflow_lib.errors import UserError
 from workflow_lib.files import read_json
-from workflow_lib.plan import Place, Plan
+from workflow_lib.plan import Place, Plan, options
 from workflow_lib.sections.network import Network
 from workflow_lib.sections.training import Training
 
@@ -56,7 +56,8 @@ class Cost:
     @property
     def text(self) -> str:
         """The cost in words."""
-        return f"about {_hours(self.device_hours)} {'GPU' if self.on_gpu else 'CPU'}-h ({self.basis}), {_bytes(self.disk_bytes)} of disk"
+        device = "GPU" if self.on_gpu else "CPU"
+        return f"about {_hours(self.device_hours)} {device}-h ({self.basis}), {_bytes(self.disk_bytes)} of disk"
 
 
 def multiplications(classes: int, channels: int, network: Network, training: Training) -> float:
@@ -134,7 +135,7 @@ def _rate(place: Place, on_gpu: bool, known: Sequence[Pace]) -> tuple[float, str
             return statistics.median(pace.rate for pace in found), basis
     return (
         ASSUMED_RATE,
-        f"by the network's size, if the device does {ASSUMED_RATE / 1e12:g} million million multiplications a second",
+        f"by the network's size, if the device multiplies {ASSUMED_RATE / 1e12:g}e12 times a second",
     )
 
 
@@ -150,9 +151,7 @@ def training_bytes(plan: Plan, name: str) -> int:
     dataset = plan.dataset(name)
     training, network = dataset.training, dataset.network
     try:
-        classes = formats.label_map(
-            dataset.format, Path(dataset.root).expanduser(), {"channels": dataset.channels, "files": None}
-        ).n_classes
+        classes = formats.label_map(dataset.format, Path(dataset.root).expanduser(), options(dataset)).n_classes
     except (UserError, OSError, ValueError):
         classes = CLASSES
     numbers = networks.count_parameters(

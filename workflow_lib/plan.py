@@ -51,7 +51,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Place:
-    """Which job of the study: its step, and as far as the step has them dataset, loss and number (fold; shard of `preprocess`)."""
+    """Which job of the study: its step, dataset, loss and number (fold; shard of `preprocess`), as far as the step has them."""
 
     step: str
     dataset: str = ""
@@ -349,7 +349,7 @@ def _fold_count(dataset: Dataset) -> int:
     return 1 if division.fixed is not None else division.folds
 
 
-def _options(dataset: Dataset) -> dict[str, Any]:
+def options(dataset: Dataset) -> dict[str, Any]:
     """Return the keys of a dataset that its format reads."""
     return {"channels": dataset.channels, "files": None if dataset.files is None else _plain(dataset.files)}
 
@@ -441,7 +441,7 @@ def _dataset_faults(config: Config) -> list[str]:
     for name, dataset in config.used_datasets().items():
         faults += _same_labels(config, name)
         kind = dataset.phantom.kind if dataset.phantom is not None else None
-        wrong_format = formats.faults(dataset.format, dataset.source, kind, _options(dataset))
+        wrong_format = formats.faults(dataset.format, dataset.source, kind, options(dataset))
         faults += [f"datasets.{name}.{fault}" for fault in wrong_format]
         if not wrong_format:
             faults += _class_faults(config, name)
@@ -472,7 +472,7 @@ def _class_faults(config: Config, dataset: str) -> list[str]:
     """Count the losses' parameters that hold a value per class, so that no training has to fail for them."""
     settings = config.datasets[dataset]
     try:
-        labels = formats.label_map(settings.format, Path(settings.root).expanduser(), _options(settings))
+        labels = formats.label_map(settings.format, Path(settings.root).expanduser(), options(settings))
     except (UserError, OSError, ValueError):
         # A format that reads its classes from a file which is not there yet, or unusable: `obtain` tells.
         return []

@@ -8,6 +8,7 @@ and reads nothing but what these arguments name, so that it runs by hand, in a t
 """
 
 import argparse
+import copy
 import datetime
 import json
 import os
@@ -82,7 +83,9 @@ def run(
     try:
         steering = {name: int(getattr(arguments, name.replace("-", "_"))) for name in numbers}
         said = {name: str(getattr(arguments, name.replace("-", "_"))) for name in texts}
-        afterwards = work(Context(arguments.settings, arguments.fingerprint, max(1, arguments.workers), paths, steering, said))
+        # The record says what was asked for, whatever the step makes of it.
+        settings = copy.deepcopy(arguments.settings)
+        afterwards = work(Context(settings, arguments.fingerprint, max(1, arguments.workers), paths, steering, said))
         if arguments.record is not None:
             write_record(
                 arguments.record,
