@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -24,7 +25,6 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = PLAN.results
-TEMPLATES = [os.path.relpath(file) for file in sorted((ROOT / "reports" / "templates").iterdir())]
 DATASET_FIGURES = ("segmentations", "distributions", "recall_precision", "training_curves", "imbalance", "ranking")
 
 
@@ -92,6 +92,17 @@ def published_files(dataset):
     """Return the files with the published numbers that the dataset is held against."""
     name = PLAN.dataset(dataset).published
     return [os.path.relpath(file) for file in published.files(name)] if name else []
+
+
+def templates(page):
+    """Return the files that a page is made from: its template, those that this one names, style and script."""
+    folder, found, waiting = ROOT / "reports" / "templates", {"style.css", "sort.js"}, [page]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += re.findall(r"{%-?\s*(?:include|import|extends|from)\s+[\"']([^\"']+)", (folder / name).read_text("utf-8"))
+    return [os.path.relpath(folder / name) for name in sorted(found)]
 
 
 @functools.cache

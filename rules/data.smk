@@ -56,7 +56,7 @@ rule inspect:
 rule cases_page:
     input:
         inspection=f"{RESULTS}/data/{{dataset}}/inspection.json",
-        templates=TEMPLATES,
+        templates=templates("cases_page.html.j2"),
     output:
         page=report(
             f"{RESULTS}/data/{{dataset}}/cases.html",
