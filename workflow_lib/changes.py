@@ -23,6 +23,8 @@ CODE = "code"
 SHOWN = 3
 """So many files are named one by one."""
 
+NEVER = "never run"
+
 LONGEST = 60
 """Characters of a value that is shown."""
 
@@ -67,7 +69,7 @@ def reasons(plan: Plan, place: Place) -> list[str]:
     """Return why the job's record disagrees with the plan, or [] when it agrees."""
     path = records(plan) / place.record
     if not path.exists():
-        return ["never run"]
+        return [NEVER]
     try:
         record = read_json(path)
         before, found = record["settings"], record["fingerprint"]

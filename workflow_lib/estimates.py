@@ -20,8 +20,11 @@ from workflow_lib.plan import Place, Plan, options
 from workflow_lib.sections.network import Network
 from workflow_lib.sections.training import Training
 
-ASSUMED_RATE = 2e12
-"""Multiplications per second where no training has been recorded yet: an assumption, and told as one."""
+ASSUMED_GPU_RATE = 2e12
+"""Multiplications per second of a GPU where no training has been recorded yet: an assumption, and told as one."""
+
+ASSUMED_THREAD_RATE = 2e10
+"""The same of a thread on a CPU: 1.9e10 in docs/performance.md's training (8 filters, depth 3), on its machine."""
 
 PASSES = 3
 """Forward, and backward to the inputs and to the weights: each costs about the same."""
@@ -114,7 +117,7 @@ def cost(plan: Plan, places: Sequence[Place], known: Sequence[Pace], done: Mappi
     on_gpu = any(plan.dataset(place.dataset).training.gpus for place in places)
     for place in places:
         dataset = plan.dataset(place.dataset)
-        rate, basis = _rate(place, dataset.training.gpus > 0, known)
+        rate, basis = _rate(place, dataset.training, known)
         bases.append(basis)
         work = multiplications(CLASSES, len(dataset.channels or [0]), dataset.network, dataset.training)
         steps = _steps(dataset.training, _cases(plan, place.dataset), dataset.training.epochs - done.get(place, 0))
@@ -123,8 +126,8 @@ def cost(plan: Plan, places: Sequence[Place], known: Sequence[Pace], done: Mappi
     return Cost(seconds / 3600, on_gpu, bases[0] if len(set(bases)) == 1 else "in part " + max(set(bases), key=bases.count), disk)
 
 
-def _rate(place: Place, on_gpu: bool, known: Sequence[Pace]) -> tuple[float, str]:
-    usable = [pace for pace in known if pace.on_gpu == on_gpu]
+def _rate(place: Place, training: Training, known: Sequence[Pace]) -> tuple[float, str]:
+    usable = [pace for pace in known if pace.on_gpu == (training.gpus > 0)]
     alike = [
         ([p for p in usable if (p.dataset, p.loss) == (place.dataset, place.loss)], "by earlier trainings of the same loss"),
         ([p for p in usable if p.dataset == place.dataset], f"by earlier trainings on {place.dataset}"),
@@ -133,10 +136,8 @@ def _rate(place: Place, on_gpu: bool, known: Sequence[Pace]) -> tuple[float, str
     for found, basis in alike:
         if found:
             return statistics.median(pace.rate for pace in found), basis
-    return (
-        ASSUMED_RATE,
-        f"by the network's size, if the device multiplies {ASSUMED_RATE / 1e12:g}e12 times a second",
-    )
+    assumed = ASSUMED_GPU_RATE if training.gpus else ASSUMED_THREAD_RATE * training.threads
+    return assumed, f"by the network's size, if its device multiplies {assumed:.0e} times a second"
 
 
 def _cases(plan: Plan, dataset: str) -> int | None:
@@ -162,7 +163,7 @@ def training_bytes(plan: Plan, name: str) -> int:
 
 
 def _hours(value: float) -> str:
-    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}" if value >= 0.01 else "0.01"
 
 
 def _bytes(value: int) -> str:

@@ -168,7 +168,7 @@ def _head(plan: Plan, group: Group) -> str:
     """Return what is done to which losses, and why."""
     losses = list(dict.fromkeys(place.loss for place in group.places))
     named = ", ".join(losses) if len(losses) <= REASONS_SHOWN else f"{len(losses)} losses"
-    if group.reasons == ("never run",):
+    if group.reasons == (changes.NEVER,):
         others = any((changes.records(plan) / "train" / group.dataset).glob("*/*.json"))
         return f"add {named}" if others else f"train {named}"
     verb = f"continue {named} from epoch {group.done}" if group.done else f"repeat {named}"

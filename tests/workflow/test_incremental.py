@@ -99,6 +99,7 @@ AFTER = {
 def test_editing_a_module_touches_exactly_the_steps_that_import_it(finished, tmp_path, module):
     before = codes(finished.folder)
     shutil.copytree(finished.folder / "workflow_lib", tmp_path / "workflow_lib")
+    shutil.copytree(finished.folder / "reports", tmp_path / "reports")
     shutil.copy2(finished.folder / "config.yaml", tmp_path)
     shutil.copy2(finished.folder / "tiny.yaml", tmp_path)
     path = tmp_path / "workflow_lib" / module
@@ -135,7 +136,7 @@ def test_without_snakemakes_own_records_nothing_is_stale_unnoticed(finished_copy
     assert planned == {"train": 4, "predict": 4, "evaluate": 4} | dict.fromkeys(AGGREGATES - {"figures_losses"}, 1)
     # Also where one result alone is asked for, and nothing but what it needs.
     page = "results/tiny/training/toy/focal/fold_1/training.json"
-    assert finished_copy.planned(page) == {"train": 1}
+    assert finished_copy.planned("--", page) == {"train": 1}
     # Who wants times alone to count can say so.
     assert finished_copy.planned("--rerun-triggers", "mtime") == {}
     record = folder / "results/tiny/records/check/toy.json"
@@ -154,12 +155,12 @@ def test_more_epochs_go_on_from_the_state_that_was_kept(finished_copy):
     for epochs in (2, 3):
         change_study(finished_copy, lambda study, epochs=epochs: study["datasets"]["toy"]["training"].update(epochs=epochs))
         assert finished_copy.planned()["train"] == 4
-        assert finished_copy.planned(target) == {"train": 1}
+        assert finished_copy.planned("--", target) == {"train": 1}
         finished_copy.snakemake("--cores", "1", target)
     attempts = read_json(finished_copy.folder / target)["attempts"]
     assert attempts[0] == first["attempts"][0]
     assert [(attempt["first_epoch"], attempt["last_epoch"]) for attempt in attempts] == [(1, 1), (2, 2), (3, 3)]
-    assert finished_copy.planned(target) == {}
+    assert finished_copy.planned("--", target) == {}
     # Fewer than there were: anew.
     change_study(finished_copy, lambda study: study["datasets"]["toy"]["training"].update(epochs=2))
     finished_copy.snakemake("--cores", "1", target)
