@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import RerunTrigger
 
-from workflow_lib import changes
+from workflow_lib import changes, gpus
 from workflow_lib import plan as planning
 from workflow_lib.errors import UserError
 from workflow_lib.files import read_json
@@ -122,10 +122,13 @@ def no_input_but_records_compared(wildcards):
     return []
 
 
-# Without this, a machine with a GPU and eight cores would start several trainings on that GPU. A cluster has a number of jobs
-# (--jobs), a local run has none; which executor it will be is not known yet when this is read.
+# Without this, a machine with a GPU and eight cores would start several trainings on that GPU; each job takes GPUs of its own
+# (workflow_lib/gpus.py), as many at a time as there are. A cluster has a number of jobs (--jobs), a local run has none; which
+# executor it will be is not known yet when this is read.
 if workflow.nodes is None and "gpu" not in workflow.global_resources:
-    workflow.register_resource("gpu", max([1, *(PLAN.dataset(name).training.gpus for name in PLAN.datasets)]))
+    workflow.register_resource(
+        "gpu", max([1, len(gpus.visible()), *(PLAN.dataset(name).training.gpus for name in PLAN.datasets)])
+    )
 
 
 def diverged_trainings():

@@ -8,6 +8,7 @@ import pytest
 from workflow_lib import changes, plan
 from workflow_lib.files import write_json
 from workflow_lib.plan import Place
+from workflow_lib.provenance.fingerprints import code_table, combined, table_digest
 
 RAW = {
     "study": {"name": "toy", "title": "Toy", "datasets": ["a"]},
@@ -68,16 +69,13 @@ def test_changed_settings_and_code_are_told_apart(tmp_path, monkeypatch):
     longer = planned(tmp_path, epochs=5)
     assert changes.reasons(longer, PLACE) == ["training.epochs 2 -> 5"]
     assert list(changes.disagreeing(longer)) == [path]
-    real = plan.code_table
 
     def edited(code):
-        return {name: "new" if name == "workflow_lib.losses.focal" else digest for name, digest in real(code).items()}
+        return {name: "new" if name == "workflow_lib.losses.focal" else digest for name, digest in code_table(code).items()}
 
     changes.remember_code(study)
     monkeypatch.setattr(plan, "code_table", edited)
-    monkeypatch.setattr(
-        plan, "fingerprint", lambda settings, code: changes.combined(settings, changes.table_digest(edited(code)))
-    )
+    monkeypatch.setattr(plan, "fingerprint", lambda settings, code: combined(settings, table_digest(edited(code))))
     later = planned(tmp_path, epochs=5)
     changes._tables.cache_clear()
     assert changes.reasons(later, PLACE) == ["training.epochs 2 -> 5", "code changed: workflow_lib/losses/focal.py"]

@@ -140,7 +140,8 @@ def test_clear_removes_all(tmp_path):
     checkpoints.clear(folder)
 
 
-def test_attempts_add_up_and_a_killed_one_counts(tmp_path):
+def test_attempts_add_up_and_a_killed_one_counts(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     first = AttemptLog(tmp_path, 1, 0)
     assert read_json(tmp_path / "attempts.json")[0]["ended"] == "running"
     first.advance(1, 1, 0.5)
@@ -157,6 +158,7 @@ def test_attempts_add_up_and_a_killed_one_counts(tmp_path):
     assert attempts[1] | {"seconds": 0, "started": "", "host": ""} == {
         "host": "",
         "device": "cpu",
+        "visible_gpus": "0",
         "started": "",
         "seconds": 0,
         "waiting_seconds": 0.5,

@@ -23,6 +23,7 @@ NEUTRAL = frozenset(
         "workflow_lib.version",
         "workflow_lib.durations",
         "workflow_lib.memory",
+        "workflow_lib.gpus",
         "workflow_lib.provenance.fingerprints",
         "workflow_lib.provenance.records",
         "workflow_lib.training.budget",
@@ -30,8 +31,8 @@ NEUTRAL = frozenset(
         "workflow_lib.steps._command",
     }
 )
-"""Modules that tell about a result and cannot change it. Edits of version, digests, records, memory, progress, arguments rerun
-nothing."""
+"""Modules that tell about a result and cannot change it. Edits of version, digests, records, memory, GPUs, progress, arguments
+rerun nothing."""
 
 
 TOLD = frozenset({"LABEL", "CITATION", "EQUATION", "FAMILY", "BUILT_FROM", "PRESETS", "NOTES", "CURVES"})

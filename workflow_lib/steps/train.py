@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from workflow_lib import gpus
 from workflow_lib.errors import UserError
 from workflow_lib.files import canonical_json, sha256_text
 from workflow_lib.folds import read_folds, split_cases
@@ -27,6 +28,7 @@ def work(context: Context) -> Callable[[], None]:
 
     Returns what removes that state, or keeps its last part, to be called when the outputs cannot be lost any more.
     """
+    gpus.take(max(context.numbers["gpus"], context.settings["training"].get("gpus", 0)))
     settings = context.settings
     _read_loss_files(context)
     study = read_cases(context.path("cases"))

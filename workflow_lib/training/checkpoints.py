@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import importlib.metadata
 import json
+import os
 import re
 import shutil
 import socket
@@ -236,7 +237,7 @@ def _versions() -> dict[str, str]:
 class Attempt:
     """One run of the training on one machine, from its start to its end or death. Times in seconds.
 
-    `device` is "starting" until the runtime is up.
+    `device` is "starting" until the runtime is up. `visible_gpus` is CUDA_VISIBLE_DEVICES, null where it is not set.
     """
 
     host: str
@@ -250,6 +251,7 @@ class Attempt:
     waiting_seconds: float = 0.0
     steps: int = 0
     ended: str = "running"
+    visible_gpus: str | None = field(default_factory=lambda: os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
 class AttemptLog:
