@@ -181,15 +181,15 @@ def _said(reasons: Sequence[str]) -> str:
 
 
 def _other_lines(plan: Plan, jobs: Iterable[Planned]) -> Iterator[str]:
-    """Yield a line for each step of each dataset, with its reasons; jobs of a step that differ in number only share one."""
-    found: dict[tuple[str, str, tuple[str, ...]], list[Planned]] = {}
+    """Yield a line for each step and reason, with its datasets; an evaluation or prediction names its losses, too."""
+    found: dict[tuple[str, tuple[str, ...]], list[Planned]] = {}
     for job in jobs:
         reasons = job.reasons or _missing(job) or _templates(plan, job.place) or ("follows from the above",)
-        loss = f", {job.place.loss}" if job.place.loss else ""
-        found.setdefault((job.place.step, job.place.dataset + loss, reasons), []).append(job)
-    for (step, dataset, reasons), several in found.items():
-        jobs_of = f", {count(len(several), 'job')}" if len(several) > 1 else ""
-        yield f"{NAMES[step].format(dataset)}{jobs_of} ({_said(reasons)})"
+        found.setdefault((job.place.step, reasons), []).append(job)
+    for (step, reasons), several in found.items():
+        subjects = dict.fromkeys(" ".join(filter(None, (job.place.dataset, job.place.loss))) for job in several)
+        jobs_of = f", {count(len(several), 'job')}" if len(several) > len(subjects) else ""
+        yield f"{NAMES[step].format(', '.join(subjects))}{jobs_of} ({_said(reasons)})"
 
 
 def _templates(plan: Plan, place: Place) -> tuple[str, ...]:

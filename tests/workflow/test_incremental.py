@@ -83,8 +83,8 @@ def test_how_many_cores_and_where_plan_nothing(finished_copy):
 
 
 AFTER = {
-    "evaluation/metrics.py": {"evaluate"},
-    "statistics/holm.py": {"statistics"},
+    "evaluation/_kernels.py": {"evaluate", "collect", "statistics", "figures_dataset"},
+    "statistics/friedman.py": {"statistics"},
     "tables/latex.py": {"tables"},
     "inference/predict.py": {"predict"},
     "figures/recall_precision.py": {"figures_dataset"},
