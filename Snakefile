@@ -27,4 +27,5 @@ include: "rules/report.smk"
 rule all:
     default_target: True
     input:
-        f"{RESULTS}/report.html",
+        no_input_but_records_compared,
+        report=f"{RESULTS}/report.html",

@@ -1,10 +1,14 @@
 # The study as a plan, and what all rules share.
 
+import functools
 import os
+import re
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import RerunTrigger
 
+from workflow_lib import changes, gpus
 from workflow_lib import plan as planning
 from workflow_lib.errors import UserError
 from workflow_lib.files import read_json
@@ -22,7 +26,6 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = PLAN.results
-TEMPLATES = [os.path.relpath(file) for file in sorted((ROOT / "reports" / "templates").iterdir())]
 DATASET_FIGURES = ("segmentations", "distributions", "recall_precision", "training_curves", "imbalance", "ranking")
 
 
@@ -107,10 +110,41 @@ def published_files(dataset):
     return [os.path.relpath(file) for file in published.files(name)] if name else []
 
 
-# Without this, a machine with a GPU and eight cores would start several trainings on that GPU. A cluster has a number of jobs
-# (--jobs), a local run has none; which executor it will be is not known yet when this is read.
+def templates(page):
+    """Return the files that a page is made from: its template, those that this one names, style and script."""
+    folder, found, waiting = ROOT / "reports" / "templates", {"style.css", "sort.js"}, [page]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += re.findall(r"{%-?\s*(?:include|import|extends|from)\s+[\"']([^\"']+)", (folder / name).read_text("utf-8"))
+    return [os.path.relpath(folder / name) for name in sorted(found)]
+
+
+@functools.cache
+def _force_what_disagrees():
+    if workflow.is_main_process and RerunTrigger.PARAMS in workflow.dag_settings.rerun_triggers:
+        workflow.dag.forcefiles.update(path.as_posix() for path in changes.disagreeing(PLAN))
+
+
+def no_input_but_records_compared(wildcards):
+    """Return no input; have Snakemake run again what was made with other settings or code.
+
+    Snakemake sees that itself, as long as it has its own records in .snakemake/. Where these are lost, or a job ended
+    when Snakemake had been killed, it would compare times alone. An input function is the place, because it is asked
+    while the graph of jobs is built and before it is decided which of them run.
+    """
+    _force_what_disagrees()
+    return []
+
+
+# Without this, a machine with a GPU and eight cores would start several trainings on that GPU; each job takes GPUs of its own
+# (workflow_lib/gpus.py), as many at a time as there are. A cluster has a number of jobs (--jobs), a local run has none; which
+# executor it will be is not known yet when this is read.
 if workflow.nodes is None and "gpu" not in workflow.global_resources:
-    workflow.register_resource("gpu", max([1, *(PLAN.dataset(name).training.gpus for name in PLAN.datasets)]))
+    workflow.register_resource(
+        "gpu", max([1, len(gpus.visible()), *(PLAN.dataset(name).training.gpus for name in PLAN.datasets)])
+    )
 
 
 def diverged_trainings():
@@ -123,6 +157,10 @@ def diverged_trainings():
         for summary in [Path(RESULTS) / f"training/{dataset}/{loss}/fold_{fold}/training.json"]
         if summary.exists() and read_json(summary).get("diverged")
     ]
+
+
+onstart:
+    changes.remember_code(PLAN)
 
 
 onsuccess:

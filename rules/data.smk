@@ -7,6 +7,9 @@ localrules:
 
 
 rule obtain:
+    input:
+        # Here and in `all`: one of them stands in every graph.
+        no_input_but_records_compared,
     output:
         files=f"{RESULTS}/data/{{dataset}}/files.json",
         record=f"{RESULTS}/records/obtain/{{dataset}}.json",
@@ -53,7 +56,7 @@ rule inspect:
 rule cases_page:
     input:
         inspection=f"{RESULTS}/data/{{dataset}}/inspection.json",
-        templates=TEMPLATES,
+        templates=templates("cases_page.html.j2"),
     output:
         page=report(
             f"{RESULTS}/data/{{dataset}}/cases.html",

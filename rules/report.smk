@@ -24,7 +24,7 @@ rule report_page:
             for fold in PLAN.folds(dataset)
             for name in ("training.json", "history.csv")
         ],
-        templates=TEMPLATES,
+        templates=templates("base.html.j2"),
         published=[file for dataset in PLAN.datasets for file in published_files(dataset)],
     output:
         page=report(f"{RESULTS}/report.html", caption="../reports/captions/report.rst", category="Report"),

@@ -19,6 +19,7 @@ rule train:
     resources:
         gpu=of_training("gpus"),
         checkpoint_seconds=lambda wildcards: int(60 * of_training("checkpoint_minutes")(wildcards)),
+        keep_state=lambda wildcards: int(of_training("keep_state")(wildcards)),
         batch_processes=of_training("processes_for_batches"),
         mem_mb=memory_of_training,
         runtime=minutes_of_training,
@@ -28,6 +29,7 @@ rule train:
         fingerprint=fingerprint("train"),
         # Where they lie is no part of the fingerprint, what they say is. A function that takes `resources` is not compared.
         loss_files=lambda wildcards, resources: PLAN.loss_files(wildcards.loss),
+        lineage=lambda wildcards, resources: PLAN.lineage(wildcards.dataset, wildcards.loss, int(wildcards.fold)),
         # Not an output: Snakemake deletes the outputs of a job that dies, and the training shall go on from here.
         checkpoints=f"{RESULTS}/checkpoints/{{dataset}}/{{loss}}/fold_{{fold}}",
         # What TensorBoard shows of it; the same folder for all attempts.
@@ -39,5 +41,6 @@ rule train:
             " --cases {input.cases:q} --folds {input.folds:q} --stores {input.stores:q} --loss-files {params.loss_files:q}"
             " --checkpoint-seconds {resources.checkpoint_seconds} --gpus {resources.gpu}"
             " --batch-processes {resources.batch_processes} --checkpoints {params.checkpoints:q} --events {params.events:q}"
+            " --keep-state {resources.keep_state} --lineage {params.lineage}"
             " --weights {output.weights:q} --history {output.history:q} --summary {output.summary:q}"
         )

@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,12 @@ from workflow_lib.division import folds_in, read_groups, read_table
 from workflow_lib.errors import Faults, UserError
 from workflow_lib.files import canonical_json
 from workflow_lib.losses import registry as losses
-from workflow_lib.provenance.fingerprints import fingerprint, source_digest
+from workflow_lib.provenance.fingerprints import code_table, fingerprint, source_digest
 from workflow_lib.seeds import derive
 from workflow_lib.statistics.sweeps import find_sweeps
 from workflow_lib.tables import published
 
-STEERING = {"shards", "checkpoint_minutes", "batch_processes", "gpus", "memory_mb", "minutes", "longest_minutes"}
+STEERING = {"shards", "checkpoint_minutes", "keep_state", "batch_processes", "gpus", "memory_mb", "minutes", "longest_minutes"}
 """Keys of a study that steer how a step runs and cannot change what comes out; `gpus` above 1 does (`_several_gpus`)."""
 
 HERE_ONLY = {"label", "root", "url", "figure_case", "losses", "groups", "files"}
@@ -47,6 +47,23 @@ class Job:
 
     settings: str
     fingerprint: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which job of the study: its step, dataset, loss and number (fold; shard of `preprocess`), as far as the step has them."""
+
+    step: str
+    dataset: str = ""
+    loss: str = ""
+    number: int = 0
+
+    @property
+    def record(self) -> str:
+        """Where the job's record lies below the folder `records`."""
+        parts = [self.dataset, self.loss, f"{'shard' if self.step == 'preprocess' else 'fold'}_{self.number}"]
+        name = "report" if self.step == "report_page" else self.step
+        return "/".join([name, *(part for part in parts[: 3 if self.number else 2] if part)]) + ".json"
 
 
 class Plan:
@@ -91,8 +108,43 @@ class Plan:
     @functools.cache  # noqa: B019 -- one plan lives as long as the process
     def job(self, step: str, dataset: str = "", loss: str = "", number: int = 0) -> Job:
         """Return the job of a step; `number` is the fold, or the shard of `preprocess`."""
+        settings, code = self._parts(step, dataset, loss, number)
+        return Job(canonical_json(settings), fingerprint(settings, code))
+
+    def code(self, step: str, dataset: str = "", loss: str = "", number: int = 0) -> dict[str, str]:
+        """Return the code that the job depends on: module or file to digest."""
+        return code_table(self._parts(step, dataset, loss, number)[1])
+
+    def lineage(self, dataset: str, loss: str, fold: int) -> str:
+        """Return the digest of all that a training depends on but for the number of its epochs.
+
+        Trainings of one lineage do the same steps, of which one does more; so the state of one serves the other.
+        """
+        settings, code = self._parts("train", dataset, loss, fold)
+        training = {key: value for key, value in settings["training"].items() if key != "epochs"}
+        return fingerprint(settings | {"training": training}, code)
+
+    def jobs(self) -> Iterator[Place]:
+        """Yield all jobs that the study consists of, each before those that use its results."""
+        for dataset in self.datasets:
+            for step in ("obtain", "inspect", "cases_page", "check", "split"):
+                yield Place(step, dataset)
+            for shard in self.shards(dataset):
+                yield Place("preprocess", dataset, number=shard)
+            for step in ("train", "predict", "evaluate"):
+                for loss in self.losses(dataset):
+                    for fold in self.folds(dataset):
+                        yield Place(step, dataset, loss, fold)
+            for step in ("collect", "statistics", "tables", "figures_dataset"):
+                yield Place(step, dataset)
+            if self.has_sweep(dataset):
+                yield Place("figures_sweep", dataset)
+        yield Place("figures_losses")
+        yield Place("report_page")
+
+    def _parts(self, step: str, dataset: str, loss: str, number: int) -> tuple[dict[str, Any], list[Code]]:
         settings, code = getattr(self, f"_{step}")(*[part for part in (dataset, loss, number) if part])
-        return Job(canonical_json(settings), fingerprint(settings, [f"workflow_lib.steps.{step}", *code]))
+        return settings, [f"workflow_lib.steps.{step}", *code]
 
     def loss_entry(self, name: str) -> dict[str, Any]:
         """Return name, label, registry name and all parameters of a loss."""
@@ -297,7 +349,7 @@ def _fold_count(dataset: Dataset) -> int:
     return 1 if division.fixed is not None else division.folds
 
 
-def _options(dataset: Dataset) -> dict[str, Any]:
+def options(dataset: Dataset) -> dict[str, Any]:
     """Return the keys of a dataset that its format reads."""
     return {"channels": dataset.channels, "files": None if dataset.files is None else _plain(dataset.files)}
 
@@ -389,7 +441,7 @@ def _dataset_faults(config: Config) -> list[str]:
     for name, dataset in config.used_datasets().items():
         faults += _same_labels(config, name)
         kind = dataset.phantom.kind if dataset.phantom is not None else None
-        wrong_format = formats.faults(dataset.format, dataset.source, kind, _options(dataset))
+        wrong_format = formats.faults(dataset.format, dataset.source, kind, options(dataset))
         faults += [f"datasets.{name}.{fault}" for fault in wrong_format]
         if not wrong_format:
             faults += _class_faults(config, name)
@@ -420,7 +472,7 @@ def _class_faults(config: Config, dataset: str) -> list[str]:
     """Count the losses' parameters that hold a value per class, so that no training has to fail for them."""
     settings = config.datasets[dataset]
     try:
-        labels = formats.label_map(settings.format, Path(settings.root).expanduser(), _options(settings))
+        labels = formats.label_map(settings.format, Path(settings.root).expanduser(), options(settings))
     except (UserError, OSError, ValueError):
         # A format that reads its classes from a file which is not there yet, or unusable: `obtain` tells.
         return []

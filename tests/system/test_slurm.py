@@ -145,7 +145,9 @@ class Study:
 
 
 def rule_of(job: dict[str, str]) -> str:
-    return job["Comment"].removeprefix("rule_").split("_wildcards_")[0]
+    """Return the rule of a job, or the name of its group."""
+    rule = re.sub("^(rule|group)_", "", job["Comment"]).split("_wildcards_")[0]
+    return "fold" if rule.startswith("fold_") else rule
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +210,7 @@ def test_every_rule_ran_in_jobs_of_its_own_and_the_download_did_not(study):
         ],
         1,
     )
-    assert done == one | {"preprocess": 2, "train": 4, "predict": 4, "evaluate": 4}
+    assert done == one | {"preprocess": 2, "train": 4, "fold": 4}
     assert (study.results / "data/toy/files.json").exists()
 
 
@@ -217,9 +219,9 @@ def test_nothing_failed_but_the_training_that_was_cancelled(study):
     assert undone == {study.cancelled.job: "CANCELLED"}
 
 
-def test_training_and_prediction_ask_for_one_gpu_and_nothing_else_does(study):
+def test_training_and_prediction_with_its_scores_ask_for_one_gpu_and_nothing_else_does(study):
     asked = {number for number, job in study.jobs.items() if re.fullmatch(r"gres[:/]gpu[:=]1", job.get("TresPerJob", ""))}
-    assert asked == {job["JobId"] for job in study.jobs_of("train", "predict")}
+    assert asked == {job["JobId"] for job in study.jobs_of("train", "fold")}
 
 
 def test_each_training_sees_one_gpu_that_no_other_has_at_that_time(study):

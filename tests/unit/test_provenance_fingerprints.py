@@ -108,6 +108,7 @@ def test_files_of_one_s_own_count_with_what_they_import(tmp_path, monkeypatch):
         return imports, "edited" if name.endswith("losses.dice") else digest
 
     monkeypatch.setattr(fingerprints, "_module", edited)
+    fingerprints._table_of_modules.cache_clear()
     assert fingerprint({}, [moved, "workflow_lib.errors"]) != before
     monkeypatch.undo()
     moved.write_text("from workflow_lib.losses import dice\nX = 2\n")

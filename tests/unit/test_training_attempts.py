@@ -9,7 +9,8 @@ from workflow_lib.training import attempts
 from workflow_lib.training.attempts import AttemptLog
 
 
-def test_attempts_add_up_and_a_killed_one_counts(tmp_path):
+def test_attempts_add_up_and_a_killed_one_counts(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     first = AttemptLog(tmp_path, 1, 0)
     assert read_json(tmp_path / "attempts.json")[0]["ended"] == "running"
     first.advance(1, 1, 0.5)
@@ -29,6 +30,7 @@ def test_attempts_add_up_and_a_killed_one_counts(tmp_path):
         "started": "",
         "seconds": 0,
         "gpus": 0,
+        "visible_gpus": "0",
         "waiting_seconds": 0.5,
         "first_epoch": 1,
         "first_step": 1,

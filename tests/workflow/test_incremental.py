@@ -1,8 +1,15 @@
 """Exactly what a change touches runs again, and nothing else."""
 
+import json
 import os
+import shutil
+import subprocess
+import sys
 
+import pytest
 import yaml
+
+from workflow_lib.files import read_json
 
 AGGREGATES = {"collect", "statistics", "tables", "figures_dataset", "figures_losses", "report_page"}
 
@@ -35,6 +42,13 @@ def test_removing_a_loss_runs_aggregates_only(finished_copy):
     assert set(finished_copy.planned()) <= AGGREGATES
 
 
+def test_another_order_of_the_losses_is_a_matter_of_tables_and_figures(finished_copy):
+    change_study(finished_copy, lambda study: study["datasets"]["toy"].update(losses=["focal", "dice"]))
+    planned = finished_copy.planned()
+    assert set(planned) <= AGGREGATES - {"figures_losses"}
+    assert {"tables", "figures_dataset"} <= set(planned)
+
+
 def test_editing_one_loss_plans_that_loss(finished_copy):
     edit(finished_copy.folder / "workflow_lib/losses/dice.py", "def dice(", "_EDITED = 1\n\n\ndef dice(")
     assert finished_copy.planned_trainings() == {("dice", 1), ("dice", 2)}
@@ -63,6 +77,97 @@ def test_what_only_steers_a_run_plans_nothing(finished_copy):
     assert finished_copy.planned() == {} or set(finished_copy.planned()) == {"report_page"}
 
 
+def test_how_many_cores_and_where_plan_nothing(finished_copy):
+    assert finished_copy.planned("--cores", "7") == {}
+    assert finished_copy.planned("--profile", "slurm", "--executor", "local") == {}
+
+
+AFTER = {
+    "evaluation/_kernels.py": {"evaluate", "collect", "statistics", "figures_dataset"},
+    "statistics/friedman.py": {"statistics"},
+    "tables/latex.py": {"tables"},
+    "inference/predict.py": {"predict"},
+    "figures/recall_precision.py": {"figures_dataset"},
+    "training/batches.py": {"train"},
+    "preprocessing/resample_labels.py": {"preprocess", "predict"},
+    "report/details.py": {"report_page"},
+}
+"""Modules, and the steps that import them (not those that only work on their results)."""
+
+
+@pytest.mark.parametrize("module", AFTER)
+def test_editing_a_module_touches_exactly_the_steps_that_import_it(finished, tmp_path, module):
+    before = codes(finished.folder)
+    shutil.copytree(finished.folder / "workflow_lib", tmp_path / "workflow_lib")
+    shutil.copytree(finished.folder / "reports", tmp_path / "reports")
+    shutil.copy2(finished.folder / "config.yaml", tmp_path)
+    shutil.copy2(finished.folder / "tiny.yaml", tmp_path)
+    path = tmp_path / "workflow_lib" / module
+    path.write_text(path.read_text(encoding="utf-8") + "\n_EDITED = 1\n", encoding="utf-8")
+    after = codes(tmp_path)
+    assert {step for step in before if before[step] != after[step]} == AFTER[module]
+
+
+def codes(folder):
+    """Return the fingerprints of a checkout's jobs, as one text for each step."""
+    code = (
+        "import json, pathlib; from workflow_lib.trainings import read_plan; plan = read_plan([pathlib.Path('tiny.yaml')]);"
+        "print(json.dumps([[p.step, plan.job(p.step, p.dataset, p.loss, p.number).fingerprint] for p in plan.jobs()]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True,
+        env=os.environ | {"PYTHONPATH": str(folder)},
+    )  # fmt: skip
+    found: dict[str, str] = {}
+    for step, digest in json.loads(done.stdout):
+        found[step] = found.get(step, "") + digest
+    return found
+
+
+def test_without_snakemakes_own_records_nothing_is_stale_unnoticed(finished_copy):
+    """A comparison of times alone would see none of this."""
+    folder = finished_copy.folder
+    shutil.rmtree(folder / ".snakemake")
+    assert finished_copy.planned() == {}
+    edit(folder / "workflow_lib/losses/dice.py", "def dice(", "_EDITED = 1\n\n\ndef dice(")
+    gamma = {"focal": {"loss": "focal", "parameters": {"gamma": 3}}}
+    change_study(finished_copy, lambda study: study.update(losses=gamma, statistics={"bootstrap": 200}))
+    planned = finished_copy.planned()
+    assert planned == {"train": 4, "predict": 4, "evaluate": 4} | dict.fromkeys(AGGREGATES - {"figures_losses"}, 1)
+    # Also where one result alone is asked for, and nothing but what it needs.
+    page = "results/tiny/training/toy/focal/fold_1/training.json"
+    assert finished_copy.planned("--", page) == {"train": 1}
+    # Who wants times alone to count can say so.
+    assert finished_copy.planned("--rerun-triggers", "mtime") == {}
+    record = folder / "results/tiny/records/check/toy.json"
+    finished_copy.write_study(yaml.safe_load((folder / "studies/tiny.yaml").read_text()))
+    edit(folder / "workflow_lib/losses/dice.py", "_EDITED = 1\n\n\n", "")
+    assert finished_copy.planned() == {}
+    record.write_text("{")
+    os.utime(record, (0, 0))
+    assert finished_copy.planned()["check"] == 1
+
+
+def test_more_epochs_go_on_from_the_state_that_was_kept(finished_copy):
+    shutil.rmtree(finished_copy.folder / ".snakemake")
+    target = "results/tiny/training/toy/dice/fold_1/training.json"
+    first = read_json(finished_copy.folder / target)
+    for epochs in (2, 3):
+        change_study(finished_copy, lambda study, epochs=epochs: study["datasets"]["toy"]["training"].update(epochs=epochs))
+        assert finished_copy.planned()["train"] == 4
+        assert finished_copy.planned("--", target) == {"train": 1}
+        finished_copy.snakemake("--cores", "1", target)
+    attempts = read_json(finished_copy.folder / target)["attempts"]
+    assert attempts[0] == first["attempts"][0]
+    assert [(attempt["first_epoch"], attempt["last_epoch"]) for attempt in attempts] == [(1, 1), (2, 2), (3, 3)]
+    assert finished_copy.planned("--", target) == {}
+    # Fewer than there were: anew.
+    change_study(finished_copy, lambda study: study["datasets"]["toy"]["training"].update(epochs=2))
+    finished_copy.snakemake("--cores", "1", target)
+    (attempt,) = read_json(finished_copy.folder / target)["attempts"]
+    assert (attempt["first_epoch"], attempt["last_epoch"]) == (1, 2)
+
+
 def test_a_changed_label_is_a_matter_of_tables_and_figures(finished_copy):
     change_study(finished_copy, lambda study: study.update(losses={"dice": {"loss": "dice", "label": "Soft Dice"}}))
     assert set(finished_copy.planned()) <= {"tables", "figures_dataset", "report_page"}
@@ -83,8 +188,11 @@ def test_editing_the_training_loop_plans_all_trainings_but_no_preprocessing(fini
     assert not {"obtain", "inspect", "cases_page", "check", "split", "preprocess"} & set(planned)
 
 
-def test_a_new_look_of_the_pages_decides_nothing_again(finished_copy):
-    edit(finished_copy.folder / "reports/templates/cases_page.html.j2", "<h1>", "<h1 >")
+def test_a_new_look_of_a_page_is_a_matter_of_that_page(finished_copy):
+    templates = finished_copy.folder / "reports/templates"
+    edit(templates / "losses.html.j2", "<h2", "<h2 ")
+    assert finished_copy.planned() == {"report_page": 1}
+    edit(templates / "cases_page.html.j2", "<h1>", "<h1 >")
     assert finished_copy.planned() == {"cases_page": 1, "report_page": 1}
 
 

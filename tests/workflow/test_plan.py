@@ -1,5 +1,6 @@
 """What is planned, without running it."""
 
+import re
 import subprocess
 import sys
 
@@ -98,3 +99,60 @@ def test_the_profile_is_found_by_its_name(checkout):
     output = checkout.snakemake("--profile", "slurm", "-n", "--executor", "local", check=False).stdout
     assert "Profile slurm" in output or "Using profile slurm" in output
     assert "Error" not in output.split("Job stats")[0]
+
+
+def large_study(study):
+    """Return a study of 5 datasets, 20 losses and 5 folds, 12 preprocessing jobs for each dataset."""
+    toy = study["datasets"].pop("toy")
+    losses = {f"tversky_{number}": tversky(number) for number in range(20)}
+    names = [f"d{number}" for number in range(5)]
+    dataset = toy | {"losses": list(losses), "preprocessing": toy["preprocessing"] | {"shards": 12}}
+    dataset["phantom"] = toy["phantom"] | {"cases": 10}
+    return study | {
+        "study": study["study"] | {"datasets": names},
+        "cross_validation": {"folds": 5},
+        "losses": losses,
+        "datasets": {name: dataset | {"root": f"data/{name}", "label": name} for name in names},
+    }
+
+
+def tversky(number):
+    return {"loss": "tversky", "label": f"Tversky {number}", "parameters": {"delta": 0.1 + 0.04 * number}}
+
+
+def test_a_large_study_stays_under_a_number_of_jobs(checkout):
+    """Numbers that docs/hpc.md states."""
+    checkout.write_study(large_study(yaml.safe_load((checkout.folder / "tiny.yaml").read_text())))
+    planned = checkout.planned()
+    assert planned["train"] == planned["predict"] == planned["evaluate"] == 5 * 20 * 5
+    profile = yaml.safe_load((checkout.folder / "slurm/config.yaml").read_text())
+    groups = dict(entry.split("=") for entry in profile["groups"])
+    assert groups == {"predict": "fold", "evaluate": "fold"}
+    jobs = sum(planned.values())
+    submitted = jobs - planned["evaluate"] - planned["obtain"]
+    assert (jobs, submitted) == (1612, 1107)
+    text = (checkout.folder / "docs/hpc.md").read_text(encoding="utf-8")
+    assert f"{jobs} jobs" in text
+    assert f"{submitted} submissions" in text
+
+
+PORTABLE = {"mem_mb", "runtime", "gpu"}
+OURS = {"checkpoint_seconds", "keep_state", "batch_processes"}
+"""Resources that every executor knows, and those that carry what only steers a run to the command."""
+
+
+def test_rules_ask_for_nothing_that_one_scheduler_alone_has(root):
+    found = set()
+    for path in [root / "Snakefile", *(root / "rules").glob("*.smk")]:
+        text = path.read_text(encoding="utf-8")
+        assert "slurm" not in text.replace("--profile slurm", "").lower()
+        for block in re.findall(r"^    resources:\n((?:        .*\n)+)", text, flags=re.MULTILINE):
+            found |= set(re.findall(r"^        (\w+)=", block, flags=re.MULTILINE))
+    assert found == PORTABLE | OURS
+
+
+def test_another_executor_plans_the_same(checkout):
+    pytest.importorskip("snakemake_executor_plugin_cluster_generic", reason="the plugin is no part of the lock")
+    here = checkout.planned()
+    there = ("--executor", "cluster-generic", "--cluster-generic-submit-cmd", "sh", "--jobs", "4")
+    assert checkout.planned(*there) == here

@@ -7,6 +7,7 @@ Adding a loss adds a file; nothing else changes.
 """
 
 import difflib
+import functools
 import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping
@@ -74,7 +75,13 @@ _FILES: dict[str, LossFile] = {}
 
 def names() -> tuple[str, ...]:
     """Return the names of the losses of this folder, sorted. No loss is imported."""
-    files = (file.name for file in pkgutil.iter_modules(workflow_lib.losses.__path__))
+    return _names_in(tuple(workflow_lib.losses.__path__))
+
+
+@functools.cache
+def _names_in(folders: tuple[str, ...]) -> tuple[str, ...]:
+    # Asked for thousands of times when a large study is planned.
+    files = (file.name for file in pkgutil.iter_modules(folders))
     return tuple(sorted(name for name in files if not name.startswith("_") and name not in NOT_LOSSES))
 
 

@@ -10,7 +10,7 @@ import ast
 import functools
 import io
 import tokenize
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from workflow_lib.files import canonical_json, sha256_text
@@ -23,6 +23,7 @@ NEUTRAL = frozenset(
         "workflow_lib.version",
         "workflow_lib.durations",
         "workflow_lib.memory",
+        "workflow_lib.gpus",
         "workflow_lib.provenance.fingerprints",
         "workflow_lib.provenance.records",
         "workflow_lib.training.attempts",
@@ -32,7 +33,7 @@ NEUTRAL = frozenset(
         "workflow_lib.steps._command",
     }
 )
-"""Modules that tell about a result and cannot change it. Edits of version, digests, records, memory, progress, logs,
+"""Modules that tell about a result and cannot change it. Edits of version, digests, records, memory, GPUs, progress, logs,
 arguments rerun nothing."""
 
 
@@ -45,24 +46,38 @@ def fingerprint(settings: object, code: Iterable[str | Path]) -> str:
 
     `code` names modules of the package, and files that are no part of it (a loss of the user's own).
     """
+    return combined(settings, code_digest(code))
+
+
+def combined(settings: object, code: str) -> str:
+    """Return the fingerprint of settings and of code whose digest is known."""
+    return sha256_text(canonical_json({"settings": settings, "code": code}))
+
+
+def code_digest(code: Iterable[str | Path]) -> str:
+    """Return the digest of the import closure of modules and files, named as for `fingerprint`."""
+    return table_digest(code_table(code))
+
+
+def table_digest(table: Mapping[str, str]) -> str:
+    """Return the digest of a table of code."""
+    return sha256_text(canonical_json(dict(table)))
+
+
+def code_table(code: Iterable[str | Path]) -> dict[str, str]:
+    """Return the digest of every module and file that the code reaches: module or file name to digest of its source."""
     code = list(code)
-    modules = tuple(sorted(item for item in code if isinstance(item, str)))
+    modules = sorted({item for item in code if isinstance(item, str)})
     files = sorted({item for item in code if isinstance(item, Path)}, key=lambda file: file.name)
-    return sha256_text(canonical_json({"settings": settings, "code": _code_digest(modules, files)}))
-
-
-def code_digest(modules: tuple[str, ...]) -> str:
-    """Return the digest of the import closure of `modules`."""
-    return _code_digest(modules, [])
-
-
-def _code_digest(modules: Iterable[str], files: Iterable[Path]) -> str:
     sources = {file.name: file.read_text(encoding="utf-8-sig") for file in files}
     imported = {name for source in sources.values() for name in _imports_of(source, "")}
-    digests = {name: _module(name)[1] for name in sorted(import_closure({*modules, *imported}))}
-    return sha256_text(
-        canonical_json(digests | {name: sha256_text(effective_source(source)) for name, source in sources.items()})
-    )
+    reached = _table_of_modules(tuple(sorted({*modules, *imported})))
+    return reached | {name: sha256_text(effective_source(source)) for name, source in sources.items()}
+
+
+@functools.cache
+def _table_of_modules(modules: tuple[str, ...]) -> dict[str, str]:
+    return {name: _module(name)[1] for name in sorted(import_closure(modules))}
 
 
 def source_digest(file: Path) -> str:

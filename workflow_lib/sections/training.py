@@ -54,6 +54,11 @@ class Training(Section):
         description="On GPUs too, only operations that always give the same bits (slower); CPUs have no others, but with xla.",
     )
     checkpoint_minutes: float = Field(10, gt=0, description="At most so many minutes of training are lost when a job dies.")
+    keep_state: bool = Field(
+        True,
+        description="Keep the last state of a finished training (four times its weights), so that one of more epochs goes on "
+        "from there.",
+    )
     threads: int = Field(2, ge=1, le=256, description="CPU threads of a training. Part of the result on a CPU.")
     batch_processes: int | None = Field(
         None,

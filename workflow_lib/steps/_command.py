@@ -8,13 +8,14 @@ and reads nothing but what these arguments name, so that it runs by hand, in a t
 """
 
 import argparse
+import copy
 import datetime
 import json
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ USER_FAULT = 2
 class Context:
     """What a step was called with.
 
-    `settings` is its own part of the study. `workers` (parallel work) and `numbers` steer the run and change no result.
+    `settings` is its own part of the study. `workers` (parallel work), `numbers` and `texts` steer the run and change no result.
     """
 
     settings: dict[str, Any]
@@ -38,6 +39,7 @@ class Context:
     workers: int
     paths: dict[str, list[Path]]
     numbers: dict[str, int]
+    texts: dict[str, str] = field(default_factory=dict)
 
     def path(self, name: str) -> Path:
         """Return the one path of an argument."""
@@ -52,6 +54,7 @@ def run(
     inputs: Sequence[str],
     outputs: Sequence[str],
     numbers: Sequence[str] = (),
+    texts: Sequence[str] = (),
 ) -> None:
     """Parse the arguments, do the work, write the record; end the process with code 2 after a user's fault.
 
@@ -71,13 +74,18 @@ def run(
         )
     for name in numbers:
         parser.add_argument(f"--{name}", type=int, required=True)
+    for name in texts:
+        parser.add_argument(f"--{name}", required=True)
     arguments = parser.parse_args()
     paths = {name.rstrip("+?"): list(getattr(arguments, name.rstrip("+?").replace("-", "_"))) for name in [*inputs, *outputs]}
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     clock = time.monotonic()
     try:
         steering = {name: int(getattr(arguments, name.replace("-", "_"))) for name in numbers}
-        afterwards = work(Context(arguments.settings, arguments.fingerprint, max(1, arguments.workers), paths, steering))
+        said = {name: str(getattr(arguments, name.replace("-", "_"))) for name in texts}
+        # The record says what was asked for, whatever the step makes of it.
+        settings = copy.deepcopy(arguments.settings)
+        afterwards = work(Context(settings, arguments.fingerprint, max(1, arguments.workers), paths, steering, said))
         if arguments.record is not None:
             write_record(
                 arguments.record,

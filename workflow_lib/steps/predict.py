@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from workflow_lib import memory, networks
+from workflow_lib import gpus, memory, networks
 from workflow_lib.casefiles import DIVERGED, prediction_name, write_prediction
 from workflow_lib.files import atomic_folder, read_json, write_json
 from workflow_lib.folds import read_folds, split_cases
@@ -33,6 +33,7 @@ def work(context: Context) -> None:
     store = Store(context.paths["stores"])
     prediction = Prediction.model_validate(settings["prediction"])
     preprocessing = Preprocessing.model_validate(settings["preprocessing"])
+    gpus.take(context.numbers["gpus"])
     device = networks.configure_runtime(settings["threads"], settings["deterministic"], gpus=context.numbers["gpus"])
     countdown = Countdown()
     with (

@@ -1,8 +1,9 @@
 """Train the network with one loss on one fold, or go on with a training that was stopped."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from workflow_lib import gpus
 from workflow_lib.errors import UserError
 from workflow_lib.files import canonical_json, sha256_text
 from workflow_lib.folds import read_folds, split_cases
@@ -13,17 +14,21 @@ from workflow_lib.provenance.records import digest
 from workflow_lib.sections.augmentation import Augmentation
 from workflow_lib.sections.network import Network
 from workflow_lib.sections.training import Training
-from workflow_lib.steps._command import Context, run
+from workflow_lib.steps._command import Context, run, say
 from workflow_lib.steps._study import read_cases
 from workflow_lib.training import checkpoints, loop
 from workflow_lib.training.request import TrainingRequest
+
+INPUTS = ("cases", "folds", "stores")
+"""Inputs whose content names the state of a training."""
 
 
 def work(context: Context) -> Callable[[], None]:
     """Write weights, history and summary. The state of an unfinished training stays in the folder `checkpoints`.
 
-    Returns what removes that state, to be called when the outputs cannot be lost any more.
+    Returns what removes that state, or keeps its last part, to be called when the outputs cannot be lost any more.
     """
+    gpus.take(max(context.numbers["gpus"], context.settings["training"].get("gpus", 0)))
     settings = context.settings
     _read_loss_files(context)
     study = read_cases(context.path("cases"))
@@ -31,9 +36,14 @@ def work(context: Context) -> Callable[[], None]:
     store = Store(context.paths["stores"])
     for case in [*split.training, *split.validation]:
         store.verify(case)
-    fingerprint = _fingerprint_with_inputs(context)
-    state = context.path("checkpoints") / fingerprint[:16]
-    loop.train(
+    inputs = {name: [digest(path)["sha256"] for path in context.paths[name]] for name in INPUTS}
+    fingerprint, lineage = with_inputs(context.fingerprint, inputs), with_inputs(context.texts["lineage"], inputs)
+    state = context.path("checkpoints") / folder_name(lineage)
+    keep_state, training = bool(context.numbers["keep-state"]), Training.model_validate(settings["training"])
+    done = checkpoints.prepare(state, training.epochs)
+    if done:
+        say(f"the training of {done} epochs that was finished before goes on to {training.epochs}")
+    result = loop.train(
         TrainingRequest(
             dataset=settings["dataset"],
             loss=settings["loss"]["name"],
@@ -47,7 +57,7 @@ def work(context: Context) -> Callable[[], None]:
             training_cases=split.training,
             validation_cases=split.validation,
             network=Network.model_validate(settings["network"]),
-            training=Training.model_validate(settings["training"]),
+            training=training,
             augmentation=Augmentation.model_validate(settings["augmentation"]),
             output=context.path("weights").parent,
             checkpoints=state,
@@ -57,14 +67,20 @@ def work(context: Context) -> Callable[[], None]:
             workers=context.workers,
             batch_processes=context.numbers["batch-processes"],
             gpus=context.numbers["gpus"],
+            lineage=lineage,
+            keep_state=keep_state,
         )
     )
 
-    def remove_state() -> None:
-        checkpoints.clear(state)
+    def end_state() -> None:
+        checkpoints.forget_kept(state)
+        if keep_state and not result.record["diverged"]:
+            checkpoints.keep(state, training.epochs)
+        else:
+            checkpoints.clear(state)
         _remove_empty(context.path("checkpoints"))
 
-    return remove_state
+    return end_state
 
 
 def _read_loss_files(context: Context) -> None:
@@ -86,10 +102,14 @@ def _remove_empty(folder: Path) -> None:
             return
 
 
-def _fingerprint_with_inputs(context: Context) -> str:
-    """Return the digest that names the checkpoints: settings, code, and the content of the inputs."""
-    inputs = {name: [digest(path)["sha256"] for path in context.paths[name]] for name in ("cases", "folds", "stores")}
-    return sha256_text(canonical_json({"fingerprint": context.fingerprint, "inputs": inputs}))
+def with_inputs(fingerprint: str, inputs: Mapping[str, Sequence[str]]) -> str:
+    """Return the digest of settings, code (the fingerprint, or the lineage) and the content of the inputs."""
+    return sha256_text(canonical_json({"fingerprint": fingerprint, "inputs": inputs}))
+
+
+def folder_name(lineage: str) -> str:
+    """Return the name of the folder with the state of trainings of one lineage (with its inputs)."""
+    return lineage[:16]
 
 
 if __name__ == "__main__":
@@ -99,5 +119,6 @@ if __name__ == "__main__":
         work,
         inputs=["cases", "folds", "stores+", "loss-files+"],
         outputs=["weights", "history", "summary", "checkpoints?", "events?"],
-        numbers=["checkpoint-seconds", "batch-processes", "gpus"],
+        numbers=["checkpoint-seconds", "batch-processes", "gpus", "keep-state"],
+        texts=["lineage"],
     )

@@ -4,10 +4,11 @@ Nothing heavy is imported: the rules read the records, too.
 """
 
 import contextlib
+import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ NEAR_THE_LIMIT = 0.9
 class Attempt:
     """One run of the training on one machine, from its start to its end or death. Times in seconds.
 
-    `device` is "starting" until the runtime is up. `gpus` is their number, so that GPU time is `gpus` times `seconds`.
+    `device` is "starting" until the runtime is up. `gpus` is their number, so that GPU time is `gpus` times
+    `seconds`, and `visible_gpus` CUDA_VISIBLE_DEVICES, null where it is not set.
     """
 
     host: str
@@ -43,6 +45,7 @@ class Attempt:
     waiting_seconds: float = 0.0
     steps: int = 0
     ended: str = RUNNING
+    visible_gpus: str | None = field(default_factory=lambda: os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
 class AttemptLog:

@@ -3,10 +3,14 @@
 A checkpoint is one file, `checkpoint-<epoch>-<step>.npz`: the arrays and, as one more array, the rest of the state as JSON with a
 SHA-256 over all of it. The last two are kept. They lie outside the workflow's declared outputs, which Snakemake deletes when a
 job dies. No random state is among them: every draw is a function of (seed, epoch, step, sample).
+
+The last state of a training that is finished may stay, in a folder `kept`. A training of more epochs, that is the same in all
+else, goes on from there: up to that point it would have done the very same.
 """
 
 import contextlib
 import hashlib
+import importlib.metadata
 import json
 import re
 import shutil
@@ -18,13 +22,17 @@ from typing import Any
 
 import numpy as np
 
-from workflow_lib.files import atomic_path, canonical_json
+from workflow_lib.errors import UserError
+from workflow_lib.files import atomic_path, canonical_json, read_json, write_json
+from workflow_lib.training import attempts
 from workflow_lib.training.schedule import PlateauState
 
 FORMAT = 1
 """Raised when the layout of a checkpoint changes; files of another number are not used."""
 
 NAME = re.compile(r"checkpoint-(\d{6})-(\d{6})\.npz")
+
+KEPT, ABOUT = "kept", "kept.json"
 
 HISTORY_COLUMNS = ("epoch", "training_loss", "validation_loss", "learning_rate", "best")
 
@@ -144,3 +152,79 @@ def _newest_first(folder: Path) -> list[Path]:
 def clear(folder: Path) -> None:
     """Remove the checkpoint folder. To be called when the model is finished."""
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def keep(folder: Path, epochs: int) -> None:
+    """Keep the last state of a finished training of so many epochs, in `kept`. To be called when the model is finished."""
+    if _newest_first(folder):
+        _set_aside(folder, epochs)
+    for left in folder.iterdir():
+        if left.name != KEPT:
+            left.unlink(missing_ok=True)
+
+
+def prepare(folder: Path, epochs: int) -> int:
+    """Make ready for a training of so many epochs; return how many are done in a state that is taken up from `kept`, or 0.
+
+    A kept state is taken up where no checkpoint is, more epochs are asked for than then, and the same packages compute: with
+    others the training would not come to the same as one from the start. A checkpoint beyond the last epoch, of a time when
+    more epochs were asked for, is set aside.
+    """
+    newest = _newest_first(folder)
+    if newest and _position(newest[0]) > (epochs + 1, 0):
+        _set_aside(folder, _position(newest[0])[0] - 1)
+    done = 0 if _newest_first(folder) else kept_epochs(folder, epochs)
+    if not done:
+        return 0
+    # The checkpoint comes last: until it is there, the state still counts as kept.
+    for path in (folder / KEPT / attempts.FILE, *_newest_first(folder / KEPT)):
+        if path.exists():
+            path.replace(folder / path.name)
+    return done
+
+
+def kept_epochs(folder: Path, epochs: int) -> int:
+    """Return the epochs that are done in the kept state; 0 where a training of `epochs` cannot go on from it."""
+    newest = _newest_first(folder / KEPT)
+    if not newest:
+        return 0
+    try:
+        about = read_json(folder / KEPT / ABOUT)
+        usable = about["versions"] == _versions() and about["epochs"] < epochs
+    except (UserError, KeyError, TypeError):
+        return 0
+    return _position(newest[0])[0] - 1 if usable else 0
+
+
+def forget_kept(folder: Path) -> None:
+    """Remove what finished trainings kept in the folders beside this one: their settings or code are no longer the study's."""
+    for other in folder.parent.iterdir() if folder.parent.is_dir() else ():
+        if other != folder and (other / KEPT).is_dir():
+            shutil.rmtree(other / KEPT, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                other.rmdir()
+
+
+def _set_aside(folder: Path, epochs: int) -> None:
+    """Move the newest state and the record of its attempts to `kept`, in place of what is there, for more than `epochs`."""
+    kept = folder / KEPT
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(parents=True)
+    write_json(kept / ABOUT, {"versions": _versions(), "epochs": epochs})
+    newest, *older = _newest_first(folder)
+    for path in (folder / attempts.FILE, newest):
+        if path.exists():
+            path.rename(kept / path.name)
+    for path in older:
+        path.unlink(missing_ok=True)
+
+
+def _position(path: Path) -> tuple[int, int]:
+    """Return epoch and step of a checkpoint."""
+    found = NAME.fullmatch(path.name)
+    assert found is not None
+    return int(found[1]), int(found[2])
+
+
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy")}

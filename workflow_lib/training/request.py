@@ -20,7 +20,9 @@ class TrainingRequest:
 
     `loss` is the name in the study, `loss_type` the registry's, with its `parameters`. `seed` stands for dataset and fold and is
     the same for all losses. `batch_processes` processes prepare batches, or, where it is 0, `workers` threads.
-    `checkpoints` is the folder of this fingerprint alone, `events` that of the files for TensorBoard, None for none.
+    `checkpoints` is the folder of this training alone; its files belong to trainings of the same `lineage`, which is the
+    fingerprint without the number of epochs (empty: the fingerprint). With `keep_state` the last state is saved, too.
+    `events` is the folder of the files for TensorBoard, None for none.
     `checkpoint_minutes`, `workers`, `batch_processes`, `gpus` (0 or 1) steer the run; on a CPU they do not change the result.
     More GPUs do, and are in `training`.
     """
@@ -48,6 +50,8 @@ class TrainingRequest:
     workers: int = 1
     batch_processes: int = 0
     gpus: int = 0
+    lineage: str = ""
+    keep_state: bool = False
 
 
 @dataclass(frozen=True)

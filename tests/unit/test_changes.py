@@ -1,0 +1,116 @@
+"""What differs between a record and the plan, in a user's terms."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from workflow_lib import changes, plan
+from workflow_lib.files import write_json
+from workflow_lib.plan import Place
+from workflow_lib.provenance.fingerprints import code_table, combined, table_digest
+
+RAW = {
+    "study": {"name": "toy", "title": "Toy", "datasets": ["a"]},
+    "losses": {"focal": {"loss": "focal", "parameters": {"gamma": 2}}},
+    "training": {"patch": [16, 16, 16], "epochs": 2, "iterations": 3},
+    "prediction": {"overlap": [8, 8, 8]},
+    "network": {"depth": 2},
+    "datasets": {"a": {"label": "A", "format": "kits19", "root": "nowhere", "losses": ["dice", "focal"]}},
+}
+PLACE = Place("train", "a", "focal", 1)
+
+
+def planned(folder, **training):
+    raw = json.loads(json.dumps(RAW))
+    raw["study"]["results"] = str(folder)
+    raw["training"] |= training
+    return plan.load(raw)
+
+
+def record(study, place=PLACE):
+    """Leave the record of a job as a step would."""
+    job = study.job(place.step, place.dataset, place.loss, place.number)
+    path = changes.records(study) / place.record
+    write_json(path, {"settings": json.loads(job.settings), "fingerprint": job.fingerprint})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ({"a": 1}, {"a": 1}, []),
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 3, "c": 2}}, ["a.b 1 -> 3"]),
+        ({"alpha": 0.3, "beta": 0.7}, {"alpha": 0.7, "beta": 0.3}, ["alpha 0.3 -> 0.7", "beta 0.7 -> 0.3"]),
+        ({"losses": ["dice", "focal"]}, {"losses": ["focal", "dice"]}, ["losses dice, focal -> focal, dice"]),
+        ({"a": 1}, {"b": None}, ["a is gone", "b is new: null"]),
+        ({"loss": {"files": {"own": "1"}}}, {"loss": {"files": {"own": "2"}}}, ["the loss file own.py changed"]),
+        ({"losses": [{"name": "x", "v": 1}]}, {"losses": [{"name": "x", "v": 2}]}, ["losses.x.v 1 -> 2"]),
+        ({"losses": [{"name": "x"}]}, {"losses": [{"name": "x"}, {"name": "y"}]}, ["losses x -> x, y"]),
+        ({"text": "a" * 70}, {"text": "b"}, ["text " + "a" * 57 + "... -> b"]),
+    ],
+)
+def test_settings_are_told_key_by_key(before, after, said):
+    assert changes.setting_changes(before, after) == said
+
+
+def test_a_record_of_the_plan_has_nothing_to_say(tmp_path):
+    study = planned(tmp_path)
+    assert changes.reasons(study, PLACE) == ["never run"]
+    assert list(changes.disagreeing(study)) == []
+    record(study)
+    assert changes.reasons(study, PLACE) == []
+    assert list(changes.disagreeing(study)) == []
+
+
+def test_changed_settings_and_code_are_told_apart(tmp_path, monkeypatch):
+    study = planned(tmp_path)
+    path = record(study)
+    longer = planned(tmp_path, epochs=5)
+    assert changes.reasons(longer, PLACE) == ["training.epochs 2 -> 5"]
+    assert list(changes.disagreeing(longer)) == [path]
+
+    def edited(code):
+        return {name: "new" if name == "workflow_lib.losses.focal" else digest for name, digest in code_table(code).items()}
+
+    changes.remember_code(study)
+    monkeypatch.setattr(plan, "code_table", edited)
+    monkeypatch.setattr(plan, "fingerprint", lambda settings, code: combined(settings, table_digest(edited(code))))
+    later = planned(tmp_path, epochs=5)
+    changes._tables.cache_clear()
+    assert changes.reasons(later, PLACE) == ["training.epochs 2 -> 5", "code changed: workflow_lib/losses/focal.py"]
+    for table in (tmp_path / "toy/records/code").iterdir():
+        table.unlink()
+    changes._tables.cache_clear()
+    assert changes.reasons(later, PLACE)[-1] == "code changed"
+
+
+def test_a_record_that_cannot_be_read_disagrees(tmp_path):
+    study = planned(tmp_path)
+    path = record(study)
+    for content in ("{", "[]", "{}"):
+        path.write_text(content)
+        assert list(changes.disagreeing(study)) == [path]
+        assert changes.reasons(study, PLACE) == ["its record cannot be read"]
+
+
+def test_a_lineage_is_all_but_the_epochs(tmp_path):
+    study = planned(tmp_path)
+    assert study.lineage("a", "focal", 1) == planned(tmp_path, epochs=9).lineage("a", "focal", 1)
+    others = [
+        planned(tmp_path, iterations=4).lineage("a", "focal", 1),
+        study.lineage("a", "focal", 2),
+        study.lineage("a", "dice", 1),
+    ]
+    assert study.lineage("a", "focal", 1) not in others
+
+
+def test_the_places_of_records_are_those_of_the_rules(root, tmp_path):
+    rules = "".join(path.read_text(encoding="utf-8") for path in Path(root / "rules").glob("*.smk"))
+    for place in planned(tmp_path).jobs():
+        pattern = place.record
+        for name, value in (("dataset", place.dataset), ("loss", place.loss)):
+            pattern = pattern.replace(f"/{value}", f"/{{{{{name}}}}}", 1) if value else pattern
+        number = "shard" if place.step == "preprocess" else "fold"
+        pattern = pattern.replace(f"{number}_{place.number}", f"{number}_{{{{{number}}}}}")
+        assert f'record=f"{{RESULTS}}/records/{pattern}"' in rules

@@ -1,0 +1,78 @@
+"""What trainings cost, estimated."""
+
+import json
+
+import pytest
+
+from tests.unit.test_changes import PLACE, planned
+from workflow_lib import estimates, networks
+from workflow_lib.estimates import Pace
+from workflow_lib.files import write_json
+from workflow_lib.sections.network import Network
+from workflow_lib.sections.training import Training
+
+
+@pytest.mark.parametrize(("patch", "depth", "channels"), [((16, 16, 16), 2, 1), ((32, 16), 1, 3)])
+def test_multiplications_are_those_of_the_network_s_convolutions(patch, depth, channels):
+    """Counted on the built network, layer by layer: output voxels x kernel x input channels x output channels."""
+    model = networks.build_unet(3, channels, patch, filters=4, depth=depth, batch_normalisation=True, seed=1)
+    forward = 0
+    for layer in model.layers:
+        kind = type(layer).__name__
+        if not kind.startswith("Conv"):
+            continue
+        kernel = layer.kernel.shape
+        # A transposed convolution of stride 2 and kernel 2 takes each output voxel from one input voxel.
+        taps = 1 if "Transpose" in kind else int(kernel[0] ** len(patch))
+        voxels = 1
+        for side in layer.output.shape[1:-1]:
+            voxels *= side
+        forward += voxels * taps * int(kernel[-1]) * int(kernel[-2])
+    training = Training(patch=patch, epochs=1, iterations=1, batch_size=2)
+    assert estimates.multiplications(3, channels, Network(filters=4, depth=depth), training) == 3 * 2 * forward
+
+
+def test_the_most_similar_trainings_tell_the_pace(tmp_path):
+    study = planned(tmp_path, gpus=1)
+    work = estimates.multiplications(3, 1, study.dataset("a").network, study.dataset("a").training)
+    steps = 2 * 3
+
+    def hours(*paces):
+        found = estimates.cost(study, [PLACE], paces, {})
+        assert found.on_gpu
+        return found.device_hours, found.basis
+
+    own, other = Pace("a", "focal", True, 100.0), Pace("a", "dice", True, 10.0)
+    far, cpu = Pace("b", "dice", True, 1.0), Pace("a", "focal", False, 1e-3)
+    assert hours(own, other, far, cpu) == (pytest.approx(steps * work / 100 / 3600), "by earlier trainings of the same loss")
+    assert hours(other, far, cpu) == (pytest.approx(steps * work / 10 / 3600), "by earlier trainings on a")
+    assert hours(far, cpu) == (pytest.approx(steps * work / 3600), "by earlier trainings on other data")
+    value, basis = hours(cpu)
+    assert value == pytest.approx(steps * work / estimates.ASSUMED_GPU_RATE / 3600)
+    assert basis.startswith("by the network's size, if ")
+    # Half of the epochs are done.
+    assert estimates.cost(study, [PLACE], [own], {PLACE: 1}).device_hours == pytest.approx(steps / 2 * work / 100 / 3600)
+
+
+def test_a_recorded_training_gives_its_pace(tmp_path):
+    study = planned(tmp_path)
+    job = study.job("train", "a", "focal", 1)
+    folder = tmp_path / "toy"
+    attempts = [{"seconds": 4.0, "steps": 10, "device": "cpu"}, {"seconds": 6.0, "steps": 20, "device": "NVIDIA H100"}]
+    write_json(folder / "training/a/focal/fold_1/training.json", {"attempts": attempts})
+    assert list(estimates.paces(study)) == []
+
+    write_json(folder / "records" / PLACE.record, {"settings": json.loads(job.settings), "fingerprint": job.fingerprint})
+    (found,) = estimates.paces(study)
+    work = estimates.multiplications(3, 1, study.dataset("a").network, study.dataset("a").training)
+    assert (found.dataset, found.loss, found.on_gpu, found.rate) == ("a", "focal", True, work * 3)
+
+
+def test_the_disk_holds_the_weights_and_the_kept_state(tmp_path):
+    bare = estimates.training_bytes(planned(tmp_path, keep_state=False), "a")
+    assert bare == 4 * networks.count_parameters(3, 1, (16, 16, 16), 32, 2, True)
+    assert estimates.training_bytes(planned(tmp_path), "a") == 5 * bare
+    assert estimates.training_bytes(planned(tmp_path, optimiser="sgd"), "a") == 4 * bare
+    text = estimates.cost(planned(tmp_path), [PLACE] * 5, [], {}).text
+    assert "GPU-h" in text
+    assert text.endswith("MB of disk")
