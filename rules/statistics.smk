@@ -46,6 +46,8 @@ rule tables:
                 "pvalues.csv",
                 "comparison.csv",
                 "comparison_p.csv",
+                "agreement.csv",
+                "claims.csv",
                 "scores.tex",
                 "pvalues.tex",
             ),

@@ -270,7 +270,9 @@ def _write_tables(
 
 
 def write_comparison(folder: Path, name: str, classes: Sequence[str], published: Mapping[str, tuple[float, float]]) -> None:
-    """Hold the scores table against one published value per column, with made-up but varied verdicts."""
+    """Hold the scores table against the paper's value, or one per column, with made-up but varied verdicts."""
+    paper = load(name)
+    printed = paper.scores if paper is not None else {}
     with (folder / f"tables/{name}_scores.csv").open(encoding="utf-8", newline="") as stream:
         scores = list(csv.DictReader(stream))
     verdicts = ("consistent", "inconsistent", "inconclusive", "not comparable", "not run")
@@ -279,6 +281,9 @@ def write_comparison(folder: Path, name: str, classes: Sequence[str], published:
         for label in classes:
             for metric in METRICS:
                 value, half = published.get(f"{metric}_{label}", (0.7, 0.05))
+                if (line["loss"], label, metric) in printed:
+                    cell = printed[line["loss"], label, metric]
+                    value, half = cell.mean, cell.half
                 ours, ours_ci = float(line[f"{metric}_{label}"]), float(line[f"{metric}_{label}_ci95"] or "nan")
                 row = {"loss": line["loss"], "class": label, "metric": metric, "published": value, "published_ci95": half}
                 row |= {"ours": ours, "ours_ci95": ours_ci, "difference": ours - value, "verdict": verdicts[number % 5]}
@@ -294,6 +299,20 @@ def write_comparison(folder: Path, name: str, classes: Sequence[str], published:
         for p in pairs
     ]
     write(folder / f"tables/{name}_comparison_p.csv", columns, lines)
+    write_claims(folder, name)
+
+
+def write_claims(folder: Path, name: str) -> None:
+    """Write the checks of the paper's claims, and how well the rankings agree, from the published numbers and the comparison."""
+    from workflow_lib.evaluation.frames import read_frame, write_frame
+    from workflow_lib.tables.claims import check_claims
+    from workflow_lib.tables.comparison import rank_agreement
+
+    comparison, tests = (read_frame(folder / f"tables/{name}_{stem}.csv") for stem in ("comparison", "comparison_p"))
+    published = load(name)
+    if published is not None and set(comparison["class"]) == set(published.classes):
+        write_frame(folder / f"tables/{name}_claims.csv", check_claims(published, comparison, tests))
+    write_frame(folder / f"tables/{name}_agreement.csv", rank_agreement(comparison, tests))
 
 
 def _write_training(folder: Path, dataset: str, loss: str, label: str, fold: int, epochs: int) -> None:

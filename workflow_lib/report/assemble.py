@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from workflow_lib.report import captions, details, division, score_tables, words
+from workflow_lib.report import captions, details, division, paper, score_tables, words
 from workflow_lib.report.page import TEMPLATES, render
 from workflow_lib.report.sources import Sources
 from workflow_lib.report.text import grouped, listed
@@ -33,6 +33,7 @@ def context(study: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     general = [_figure(sources, name, i + 1, *texts) for i, (name, texts) in enumerate(captions.GENERAL.items())]
     datasets = [_dataset(sources, study, dataset, i) for i, dataset in enumerate(study["datasets"])]
     departures = _departures(sources, study)
+    papers = _papers(sources, study, departures)
     page = {
         "title": study["title"],
         "name": study["name"],
@@ -47,6 +48,8 @@ def context(study: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         "compared": listed([entry["label"] for entry in departures]),
         "uncompared": listed([d["label"] for d in study["datasets"] if score_tables.published_of(d) is None]),
         "verdicts": score_tables.verdict_counts(sources, study["datasets"]),
+        "papers": papers,
+        "claims": paper.totals(papers),
         "datasets": datasets,
         "general_figures": general,
         "losses": _losses(study),
@@ -146,8 +149,16 @@ def _departures(sources: Sources, study: Mapping[str, Any]) -> list[dict[str, An
         cases = sources.rows(f"data/{dataset['name']}/cases.csv") or []
         included = sum(row["status"] == "included" for row in cases)
         items = protocol.departures(settings, included, bool(dataset["synthetic"]), published)
-        found.append({"label": dataset["label"], "paper": published.dataset, "citation": published.citation, "items": items})
+        entry = {"name": dataset["name"], "label": dataset["label"], "citation": published.citation, "items": items}
+        found.append(entry)
     return found
+
+
+def _papers(sources: Sources, study: Mapping[str, Any], departures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what each dataset's publication claims, for the datasets that have one."""
+    departing = {entry["name"] for entry in departures if entry["items"]}
+    parts = [paper.describe(sources, dataset, dataset["name"] in departing) for dataset in study["datasets"]]
+    return [part for part in parts if part is not None]
 
 
 def _merged(departures: list[dict[str, Any]]) -> list[dict[str, Any]]:
