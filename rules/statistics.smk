@@ -14,6 +14,8 @@ rule statistics:
             "friedman.csv",
             "ranking.csv",
             "surface.csv",
+            "sensitivity.csv",
+            "sensitivity_means.csv",
         ),
         record=f"{RESULTS}/records/statistics/{{dataset}}.json",
     log:

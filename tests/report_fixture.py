@@ -183,6 +183,7 @@ def _write_statistics(
         "hodges_lehmann_high,rank_biserial,cliffs_delta,a12,wins,ties,losses"
     )
     write(target / "signed_rank.csv", columns.split(","), signed)
+    _write_sensitivity(target, scores, present, classes)
     friedman = [
         {"class": c, "n": 20, "k": len(present), "chi2": 14.2, "p": 0.027, "f": 2.6, "p_f": 0.021, "kendalls_w": 0.12}
         for c in classes
@@ -192,6 +193,18 @@ def _write_statistics(
     shares = [f"share_rank_{i + 1}" for i in range(len(present))]
     write(target / "ranking.csv", ["class", "loss", "rank", "mean_rank", *shares], ranks)
     _write_tables(folder / "tables", name, classes, {k: losses[k] for k in present}, means, ranksum)
+
+
+def _write_sensitivity(target: Path, scores: pd.DataFrame, losses: Sequence[str], classes: Sequence[str]) -> None:
+    """Write the panel's two tables as the step does; its own tests hold it against other ways to compute it."""
+    from workflow_lib.evaluation.frames import write_frame
+    from workflow_lib.statistics.paired import signed_rank_tests
+    from workflow_lib.statistics.ranksum import ranksum_tests
+    from workflow_lib.statistics.sensitivity import sensitivity_means, sensitivity_tests
+
+    tests = ranksum_tests(scores, losses, classes), signed_rank_tests(scores, losses, classes, 0.95)
+    write_frame(target / "sensitivity.csv", sensitivity_tests(scores, *tests, losses, classes))
+    write_frame(target / "sensitivity_means.csv", sensitivity_means(scores, losses, classes))
 
 
 def _values(scores: pd.DataFrame, label: str, loss: str) -> pd.Series:

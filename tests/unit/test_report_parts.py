@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.report_fixture import PAPER_LOSSES, make_study, write
-from workflow_lib.report import details, paper, score_tables, text, words
+from workflow_lib.report import details, paper, score_tables, sensitivity, text, words
 from workflow_lib.report.sources import Sources, png_size, svg_size
 
 LOSSES = dict(list(PAPER_LOSSES.items())[-3:])
@@ -223,3 +223,51 @@ def test_the_paper_s_claims_and_contradictions(made):
     assert totals["ours"] <= totals["run"] < totals["all"]
     assert paper.describe(sources, {**study["datasets"][0], "published": None}, departs=False) is None
     assert paper.totals([]) is None
+
+
+def panel(tmp_path, outcomes, means, **dataset):
+    """Return the panel's lines; by (variant, class), `outcomes` has {(row, column): (sign, p)} and `means` {loss: mean}."""
+    rows = [
+        {"variant": v, "class": c, "row": r, "column": k, "sign": sign, "p_holm": p}
+        for (v, c), pairs in outcomes.items()
+        for (r, k), (sign, p) in pairs.items()
+    ]
+    write(tmp_path / "statistics/d/sensitivity.csv", ["variant", "class", "row", "column", "sign", "p_holm"], rows)
+    rows = [{"variant": v, "class": c, "loss": n, "mean": m} for (v, c), of in means.items() for n, m in of.items()]
+    write(tmp_path / "statistics/d/sensitivity_means.csv", ["variant", "class", "loss", "mean"], rows)
+    losses = [{"name": n, "label": n.upper()} for n in "abc"]
+    shown = sensitivity.panel(Sources(tmp_path), {"name": "d", "losses": losses, **dataset})
+    assert shown is not None
+    return {(line["choice"], line["class"]): line for line in shown["rows"]}
+
+
+def test_the_sensitivity_panel_tells_what_changes(tmp_path):
+    published = {("b", "a"): ("+", 0.01), ("c", "a"): ("-", 0.2), ("c", "b"): ("-", 0.04)}
+    outcomes = {
+        ("published", "t"): published,
+        ("uncorrected", "t"): published | {("c", "a"): ("-", 0.04)},
+        ("folds", "t"): {pair: (sign, 0.5) for pair, (sign, _) in published.items()},
+        ("paired", "t"): published | {("b", "a"): ("-", 0.01), ("c", "a"): ("", "")},
+    }
+    means = {("published", "t"): {"a": 0.5, "b": 0.7, "c": 0.6}, ("paired", "t"): {"a": 0.7, "b": 0.6, "c": 0.7}}
+    lines = {choice: line for (choice, _), line in panel(tmp_path, outcomes, means, classes=["background", "t"]).items()}
+    plain, corrected, folds, paired = (lines[sensitivity.CHOICES[v][1]] for v in ("published", "uncorrected", "folds", "paired"))
+    assert (plain["best"], plain["mean"], plain["significant"], plain["changes"]) == ("B", "0.700", "2 of 3", "none")
+    assert plain["tau"]["text"] == "1.00"
+    assert (corrected["significant"], corrected["changes"]) == ("3 of 3", "now significant: A above C")
+    assert folds["changes"] == "no longer significant: B above A, B above C"
+    assert (paired["best"], paired["significant"], paired["changes"]) == ("A, C", "2 of 2", "reversed: A above B")
+
+
+def test_a_region_stands_for_its_first_class(tmp_path):
+    outcomes = {("published", name): {("b", "a"): ("+", p)} for name, p in (("kidney", 0.2), ("tumour", 0.2), ("both", 0.01))}
+    means = {("published", name): {"a": 0.5, "b": 0.7} for name in ("kidney", "tumour", "both")}
+    classes = ["background", "kidney", "tumour"]
+    lines = panel(tmp_path, outcomes, means, classes=classes, regions={"both": [1, 2]})
+    assert set(lines) == {
+        (sensitivity.CHOICES["published"][1], "kidney"),
+        (sensitivity.CHOICES["published"][1], "tumour"),
+        ("both together, in the place of kidney", "kidney"),
+    }
+    assert lines["both together, in the place of kidney", "kidney"]["changes"] == "now significant: B above A"
+    assert sensitivity.panel(Sources(tmp_path / "empty"), {"name": "d", "losses": [], "classes": classes}) is None

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from workflow_lib.report import captions, details, division, paper, score_tables, words
+from workflow_lib.report import captions, details, division, paper, score_tables, sensitivity, words
 from workflow_lib.report.page import TEMPLATES, render
 from workflow_lib.report.sources import Sources
 from workflow_lib.report.text import grouped, listed
@@ -21,8 +21,9 @@ def build(study: Mapping[str, Any], folder: Path, templates: Path = TEMPLATES) -
     `study` is plain data: `title`, `name`, `config` (the whole validated configuration as JSON), `version`, `commit`, and
     `datasets`, a list of {`name`, `label`, `synthetic`, `format`, `classes` (background first), `losses` (list of {`name`,
     `label`, `loss`, `parameters`}), `published` (or None), `folds` (1 for a fixed split), `group` (what cases belong to),
-    `sweep` (whether the losses sweep a parameter)}. A file that is missing shows as a gap on the page. The same inputs give the
-    same text, except within <section id="run-facts">, which holds times and machines.
+    `sweep` (whether the losses sweep a parameter), `regions` (name -> indices of the classes in it; may be absent)}. A file that
+    is missing shows as a gap on the page. The same inputs give the same text, except within <section id="run-facts">, which
+    holds times and machines.
     """
     return render(context(study, folder), templates)
 
@@ -91,6 +92,7 @@ def _dataset(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
         "means": score_tables.means_table(sources, dataset),
         "surface": details.surface_table(sources, dataset),
         "tolerance": f"{float(settings['evaluation']['tolerance']):g}",
+        "sensitivity": sensitivity.panel(sources, dataset),
         "pairs": details.pairs_table(sources, dataset),
         "data": data,
         "division": division.describe(sources, study, dataset),

@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from workflow_lib.tables.comparison import SIGNIFICANT
+from workflow_lib.statistics.holm import SIGNIFICANT
 from workflow_lib.tables.display import METRIC_NAMES, number
 from workflow_lib.tables.published import Published
 

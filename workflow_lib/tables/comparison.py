@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from workflow_lib.evaluation.metrics import METRICS
-from workflow_lib.statistics.holm import adjust, mark
+from workflow_lib.statistics.holm import SIGNIFICANT, adjust, mark
 from workflow_lib.tables.protocol import match_losses
 from workflow_lib.tables.published import Interval, Published
 
@@ -17,8 +17,6 @@ VERDICTS = ("consistent", "inconsistent", "inconclusive", "not comparable", "not
 COLUMNS = ("loss", "class", "metric", "published", "published_ci95", "ours", "ours_ci95", "difference", "verdict", "reason")
 P_COLUMNS = ("class", "row", "column", "published_p", "ours_p", "published_mark", "ours_mark", "agree")
 AGREEMENT_COLUMNS = ("class", "metric", "losses", "tau", "p", "pairs", "same_sign", "tested", "same_significance")
-
-SIGNIFICANT = 0.05
 
 
 def score_comparison(
