@@ -22,7 +22,16 @@ except UserError as error:
 
 RESULTS = PLAN.results
 TEMPLATES = [os.path.relpath(file) for file in sorted((ROOT / "reports" / "templates").iterdir())]
-DATASET_FIGURES = ("segmentations", "distributions", "recall_precision", "training_curves", "imbalance", "ranking")
+DATASET_FIGURES = (
+    "segmentations",
+    "distributions",
+    "recall_precision",
+    "training_curves",
+    "imbalance",
+    "ranking",
+    "share_effect",
+)
+GALLERIES = ("gallery_worst", "gallery_median", "gallery_best")
 
 
 wildcard_constraints:

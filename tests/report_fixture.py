@@ -358,7 +358,17 @@ def draw_figures(
 ) -> None:
     """Draw the dataset's figures from the files, as the step does."""
     from workflow_lib.evaluation.frames import read_frame
-    from workflow_lib.figures import distributions, imbalance, ranking, recall_precision, segmentations, style, training_curves
+    from workflow_lib.figures import (
+        distributions,
+        gallery,
+        imbalance,
+        ranking,
+        recall_precision,
+        segmentations,
+        share_effect,
+        style,
+        training_curves,
+    )
 
     colours = {k: v for k, v in style.loss_colours(every).items() if k in losses}
     target = folder / "figures"
@@ -384,6 +394,13 @@ def draw_figures(
     )
     text = segmentations.caption(view, classes, len(classes) - 1, label, "case_00003")
     write_json(target / f"segmentations_{name}.json", {"caption": text})
+    rarest = len(classes) - 1
+    for case, rank in enumerate(gallery.RANKS):
+        values = dict(zip(losses.values(), 0.4 + 0.02 * np.arange(len(losses)) + 0.2 * case, strict=True))
+        figure = gallery.draw(view, len(classes), rarest, values, segmentations.CT_WINDOW)
+        style.save(figure, target / f"gallery_{rank}_{name}")
+        write_json(target / f"gallery_{rank}_{name}.json", {"caption": gallery.caption(view, classes, rarest, "case_3", rank)})
+    style.save(share_effect.draw(scores, cases, classes[rarest], losses, colours), target / f"share_effect_{name}")
 
 
 def phantom(n_classes: int) -> tuple[np.ndarray, np.ndarray]:

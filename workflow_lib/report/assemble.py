@@ -33,6 +33,7 @@ def context(study: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     sources = Sources(Path(folder))
     general = [_figure(sources, name, i + 1, *texts) for i, (name, texts) in enumerate(captions.GENERAL.items())]
     datasets = [_dataset(sources, study, dataset, i) for i, dataset in enumerate(study["datasets"])]
+    _add_galleries(sources, datasets)
     departures = _departures(sources, study)
     papers = _papers(sources, study, departures)
     page = {
@@ -83,7 +84,7 @@ def _dataset(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
         "labels": {loss["name"]: loss["label"] for loss in dataset["losses"]},
         "gaps": [{"label": loss["label"], "text": gaps[loss["name"]]} for loss in dataset["losses"] if loss["name"] in gaps],
         "trainings_expected": len(dataset["losses"]) * details.expected_folds(dataset),
-        "findings": words.findings(sources, dataset),
+        "findings": words.findings(sources, dataset, details.all_diverged(made)),
         "scores": {**score_tables.score_table(sources, dataset, gaps), "number": 2 * index + 1},
         "p_values": {**score_tables.p_table(sources, dataset), "number": 2 * index + 2},
         "comparison": score_tables.comparison_rows(sources, dataset),
@@ -110,13 +111,15 @@ def _dataset(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
 def _figure(sources: Sources, name: str, number: int | str, caption: str, alt: str, wide: bool = True) -> dict[str, Any]:
     """Return a figure; a JSON file beside it may hold `caption` and `alt` of its own."""
     own = sources.json(f"figures/{name}.json") or {}
+    gallery = name.startswith("gallery_")
     return {
         "id": f"figure-{number}".lower(),
         "file": f"figures/{name}",
         "number": number,
         "caption": own.get("caption") or caption,
         "alt": own.get("alt") or alt,
-        "image": sources.figure(name),
+        "image": None if gallery else sources.figure(name),
+        "gallery": gallery,
         "wide": wide,
     }
 
@@ -130,9 +133,17 @@ def _figures(sources: Sources, dataset: Mapping[str, Any], index: int, before: i
     ]
 
 
+def _add_galleries(sources: Sources, datasets: list[dict[str, Any]]) -> None:
+    """Put the pictures of the galleries in place: last, so that a page that would grow too large has all other figures."""
+    for dataset in datasets:
+        for item in dataset["figures"]:
+            if item["gallery"]:
+                item["image"] = sources.figure(Path(item["file"]).name)
+
+
 def _supplementary(datasets: Sequence[Mapping[str, Any]]) -> int:
     """Return how many figures S1, S2, ... these datasets have."""
-    return sum(5 + bool(dataset.get("sweep")) for dataset in datasets)
+    return sum(6 + len(captions.GALLERY) + bool(dataset.get("sweep")) for dataset in datasets)
 
 
 def _imbalance(sources: Sources, dataset: Mapping[str, Any], number: int, unit: str) -> dict[str, Any]:

@@ -54,6 +54,11 @@ def is_diverged(runs: Mapping[int, Mapping[str, Any]], fold: int) -> bool:
     return bool(runs.get(fold, {}).get("diverged"))
 
 
+def all_diverged(made: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> bool:
+    """Say whether every loss has a training that diverged, so that none is compared."""
+    return bool(made) and all(any(is_diverged(runs, fold) for fold in runs) for runs in made.values())
+
+
 def surface_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return HD95 and NSD per loss and class, or None where they were not measured."""
     path = f"statistics/{dataset['name']}/surface.csv"
