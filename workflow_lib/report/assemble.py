@@ -10,7 +10,8 @@ import yaml
 
 from workflow_lib.report import captions, details, division, paper, score_tables, sensitivity, words
 from workflow_lib.report.page import TEMPLATES, render
-from workflow_lib.report.sources import Sources
+from workflow_lib.report.room import PAGE_LIMIT, SPARE, Room, cells
+from workflow_lib.report.sources import PICTURES_LIMIT, Sources
 from workflow_lib.report.text import grouped, listed
 from workflow_lib.tables import protocol
 
@@ -25,12 +26,17 @@ def build(study: Mapping[str, Any], folder: Path, templates: Path = TEMPLATES) -
     is missing shows as a gap on the page. The same inputs give the same text, except within <section id="run-facts">, which
     holds times and machines.
     """
-    return render(context(study, folder), templates)
+    page = render(context(study, folder), templates)
+    excess = len(page.encode("utf-8")) - PAGE_LIMIT
+    if excess <= 0:
+        return page
+    # Once more, with as many pictures fewer as it takes.
+    return render(context(study, folder, max(0, PICTURES_LIMIT - excess - SPARE)), templates)
 
 
-def context(study: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return everything the templates show, as plain data."""
-    sources = Sources(Path(folder))
+def context(study: Mapping[str, Any], folder: Path, pictures: int = PICTURES_LIMIT) -> dict[str, Any]:
+    """Return everything the templates show, as plain data, with `pictures` bytes of figures at most."""
+    sources = Sources(Path(folder), pictures=pictures)
     general = [_figure(sources, name, i + 1, *texts) for i, (name, texts) in enumerate(captions.GENERAL.items())]
     datasets = [_dataset(sources, study, dataset, i) for i, dataset in enumerate(study["datasets"])]
     _add_galleries(sources, datasets)
@@ -70,6 +76,20 @@ def _dataset(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
     name, prefix = dataset["name"], f"d{index + 1}"
     before = _supplementary(study["datasets"][:index])
     data = details.data_part(sources, dataset)
+    room = Room(len(study["datasets"]))
+    p_values = score_tables.p_table(sources, dataset)
+    tests = sum(len(line["cells"]) for group in p_values["groups"] for line in group["lines"])
+    p_values = room.fit(p_values, tests) or {}
+    means, sensitive = score_tables.means_table(sources, dataset), sensitivity.panel(sources, dataset)
+    surface, pairs = details.surface_table(sources, dataset), details.pairs_table(sources, dataset)
+    long_tables = {
+        "sensitivity": room.fit(sensitive, cells(sensitive, 7)),
+        "means": room.fit(means, cells(means, 7)),
+        "surface": room.fit(surface, cells(surface, 6)),
+        "pairs": room.fit(pairs, cells(pairs, 12)),
+    }
+    if "cases" in data:
+        data["cases"] = room.fit(data["cases"], cells(data["cases"], len(data["cases"]["heads"])))
     settings = study["config"]["datasets"][name]
     return {
         "id": prefix,
@@ -86,15 +106,12 @@ def _dataset(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
         "trainings_expected": len(dataset["losses"]) * details.expected_folds(dataset),
         "findings": words.findings(sources, dataset, details.all_diverged(made)),
         "scores": {**score_tables.score_table(sources, dataset, gaps), "number": 2 * index + 1},
-        "p_values": {**score_tables.p_table(sources, dataset), "number": 2 * index + 2},
+        **long_tables,
+        "p_values": {**p_values, "number": 2 * index + 2},
         "comparison": score_tables.comparison_rows(sources, dataset),
         "figures": _figures(sources, dataset, index, before),
         "friedman": details.friedman(sources, dataset),
-        "means": score_tables.means_table(sources, dataset),
-        "surface": details.surface_table(sources, dataset),
         "tolerance": f"{float(settings['evaluation']['tolerance']):g}",
-        "sensitivity": sensitivity.panel(sources, dataset),
-        "pairs": details.pairs_table(sources, dataset),
         "data": data,
         "division": division.describe(sources, study, dataset),
         "field_of_view": bool(settings["field_of_view"]),

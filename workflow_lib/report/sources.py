@@ -37,6 +37,8 @@ class Sources:
 
     folder: Path
     digests: dict[str, str] = field(default_factory=dict)
+    pictures: int = PICTURES_LIMIT
+    """Bytes of figures that may be embedded."""
     embedded: int = 0
     """Bytes of the figures embedded so far."""
 
@@ -70,7 +72,7 @@ class Sources:
     def figure(self, name: str) -> dict[str, Any] | None:
         """Return `uri`, `width` and `height` (CSS pixels) of figures/<name>, as SVG below 400 kB, else PNG; None without file.
 
-        Once the page holds `PICTURES_LIMIT` bytes of figures, `uri` is empty and `link` leads to the file beside the page.
+        Once the page holds `pictures` bytes of figures, `uri` is empty and `link` leads to the file beside the page.
         """
         for suffix, media in ((".svg", "image/svg+xml"), (".png", "image/png")):
             path = self._note(f"figures/{name}{suffix}")
@@ -79,7 +81,7 @@ class Sources:
             content = path.read_bytes()
             width, height = svg_size(content) if suffix == ".svg" else png_size(content)
             size = 4 * math.ceil(len(content) / 3)
-            if self.embedded + size > PICTURES_LIMIT:
+            if self.embedded + size > self.pictures:
                 return {"uri": "", "link": quote(f"figures/{name}{suffix}"), "width": width, "height": height}
             self.embedded += size
             uri = f"data:{media};base64," + base64.b64encode(content).decode("ascii")
