@@ -69,6 +69,11 @@ class Sources:
             return quote(relative)
         return "data:text/csv;charset=utf-8;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
 
+    def latex_link(self, relative: str) -> str | None:
+        """Return a LaTeX file as `csv_link` does a CSV."""
+        link = self.csv_link(relative)
+        return link.replace("data:text/csv", "data:application/x-tex", 1) if link else None
+
     def figure(self, name: str) -> dict[str, Any] | None:
         """Return `uri`, `width` and `height` (CSS pixels) of figures/<name>, as SVG below 400 kB, else PNG; None without file.
 

@@ -63,8 +63,7 @@ def write(folder: str | Path, dataset: str, tables: Mapping[str, pd.DataFrame]) 
 def write_latex(
     folder: str | Path, dataset: str, tables: Mapping[str, pd.DataFrame], labels: Mapping[str, str], classes: Sequence[str]
 ) -> None:
-    """Write `<folder>/<dataset>_scores.tex` and `<dataset>_pvalues.tex`, the latter a tabular per class, one below the other."""
+    """Write `<folder>/<dataset>_scores.tex` and `<dataset>_pvalues.tex`, each one tabular in the paper's form."""
     folder = Path(folder)
     write_text(folder / f"{dataset}_scores.tex", scores_latex(tables["scores"], classes))
-    triangles = [pvalues_latex(tables["pvalues"], labels, name) for name in classes]
-    write_text(folder / f"{dataset}_pvalues.tex", "\n".join(triangles))
+    write_text(folder / f"{dataset}_pvalues.tex", pvalues_latex(tables["pvalues"], labels, classes))
