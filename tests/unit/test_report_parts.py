@@ -159,6 +159,21 @@ def test_cost_counts_every_attempt(made):
     assert (row["trainings"], row["restarts"], row["hosts"], row["memory"]) == (2, 1, "a, b", "10 MiB")
     assert (row["total"]["sort"], row["median"]["sort"]) == ("400.0", "200.0")
     assert row["waited"] == {"text": "2.5%", "sort": "0.025"}
+    assert row["gpu"]["text"] == "0.0"
+
+
+def test_gpu_hours_are_those_of_all_attempts_on_gpus(made):
+    dataset = {**made[0]["datasets"][0], "losses": [{"name": n, "label": n} for n in ("combo", "dice", "absent")]}
+    attempts = [
+        {"device": "NVIDIA H100", "seconds": 1800.0},
+        {"device": "cpu", "seconds": 900.0},
+        {"device": "starting", "seconds": 5},
+    ]
+    run = {"seconds": 2700.0, "waiting_seconds": 0.0, "attempts": attempts}
+    rows = details.cost_rows(dataset, {"combo": {1: run, 2: run}, "dice": {1: run}, "absent": {}}, gpus=2)
+    assert [row["gpu"]["text"] for row in rows] == ["2.0", "1.0", "0.0"]
+    assert details.cost_total(rows) == {"trainings": 3, "total": "2 h 15 min", "gpu": "3.0", "restarts": 6}
+    assert details.cost_total(rows[2:])["total"] == "–"
 
 
 @pytest.mark.parametrize(

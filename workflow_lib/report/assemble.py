@@ -82,6 +82,8 @@ def _dataset(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
     p_values = room.fit(p_values, tests) or {}
     means, sensitive = score_tables.means_table(sources, dataset), sensitivity.panel(sources, dataset)
     surface, pairs = details.surface_table(sources, dataset), details.pairs_table(sources, dataset)
+    settings = study["config"]["datasets"][name]
+    cost = details.cost_rows(dataset, made, max(1, int(settings["training"]["gpus"])))
     long_tables = {
         "sensitivity": room.fit(sensitive, cells(sensitive, 7)),
         "means": room.fit(means, cells(means, 7)),
@@ -90,7 +92,6 @@ def _dataset(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
     }
     if "cases" in data:
         data["cases"] = room.fit(data["cases"], cells(data["cases"], len(data["cases"]["heads"])))
-    settings = study["config"]["datasets"][name]
     return {
         "id": prefix,
         "name": name,
@@ -118,7 +119,8 @@ def _dataset(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
         "imbalance": _imbalance(
             sources, dataset, before + _supplementary([dataset]), data["cases"]["unit"] if "cases" in data else "voxels"
         ),
-        "cost": details.cost_rows(dataset, made),
+        "cost": cost,
+        "cost_total": details.cost_total(cost),
         "models": details.model_rows(dataset, made),
         "versions": [run["versions"] for runs in made.values() for run in runs.values() if run.get("versions")],
         "case_scores": sources.source(f"scores/{name}.csv"),
