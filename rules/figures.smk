@@ -37,12 +37,17 @@ rule figures_dataset:
         predictions=over_losses_and_folds(f"{RESULTS}/predictions/{{dataset}}/{{loss}}/fold_{{fold}}"),
     output:
         figures=report(
-            [f"{RESULTS}/figures/{name}_{{dataset}}.{suffix}" for name in DATASET_FIGURES for suffix in ("svg", "png")],
+            [
+                f"{RESULTS}/figures/{name}_{{dataset}}.{suffix}"
+                for name in DATASET_FIGURES + GALLERIES
+                for suffix in ("svg", "png")
+            ],
             caption="../reports/captions/figures.rst",
             category="Figures",
             labels={"dataset": "{dataset}"},
         ),
         choice=f"{RESULTS}/figures/segmentations_{{dataset}}.json",
+        texts=[f"{RESULTS}/figures/{name}_{{dataset}}.json" for name in ("share_effect", *GALLERIES)],
         record=f"{RESULTS}/records/figures_dataset/{{dataset}}.json",
     log:
         f"{RESULTS}/logs/figures_dataset/{{dataset}}.log",
@@ -61,7 +66,7 @@ rule figures_dataset:
         step_command(
             " --cases {input.cases:q} --table {input.table:q} --scores {input.scores:q} --results {input.results:q}"
             " --histories {input.histories:q} --predictions {input.predictions:q}"
-            " --figures {output.figures:q} --choice {output.choice:q}"
+            " --figures {output.figures:q} --choice {output.choice:q} --texts {output.texts:q}"
         )
 
 

@@ -17,6 +17,7 @@ rule report_page:
             suffix=["svg", "png", "json"],
         ),
         choices=expand(rules.figures_dataset.output.choice, dataset=PLAN.datasets),
+        texts=expand(rules.figures_dataset.output.texts, dataset=PLAN.datasets),
         trainings=[
             f"{RESULTS}/training/{dataset}/{loss}/fold_{fold}/{name}"
             for dataset in PLAN.datasets

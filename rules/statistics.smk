@@ -14,6 +14,8 @@ rule statistics:
             "friedman.csv",
             "ranking.csv",
             "surface.csv",
+            "sensitivity.csv",
+            "sensitivity_means.csv",
         ),
         record=f"{RESULTS}/records/statistics/{{dataset}}.json",
     log:
@@ -46,6 +48,8 @@ rule tables:
                 "pvalues.csv",
                 "comparison.csv",
                 "comparison_p.csv",
+                "agreement.csv",
+                "claims.csv",
                 "scores.tex",
                 "pvalues.tex",
             ),

@@ -4,6 +4,7 @@ The numbers are computed here with NumPy and SciPy alone, so that the tests do n
 """
 
 import csv
+import math
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
@@ -58,7 +59,10 @@ def make_dataset(
     write(
         folder / f"data/{name}/folds.csv",
         ["case", "fold", "part", "group"],
-        [{"case": c, "fold": f} for c, f in sorted(fold_of.items())],
+        [
+            {"case": c, "fold": f, "part": "" if folds > 1 else ("training", "validation", "test")[number % 3]}
+            for number, (c, f) in enumerate(sorted(fold_of.items()))
+        ],
     )
     rows = []
     foreground = list(classes)[1:]
@@ -183,6 +187,7 @@ def _write_statistics(
         "hodges_lehmann_high,rank_biserial,cliffs_delta,a12,wins,ties,losses"
     )
     write(target / "signed_rank.csv", columns.split(","), signed)
+    _write_sensitivity(target, scores, present, classes, ranksum)
     friedman = [
         {"class": c, "n": 20, "k": len(present), "chi2": 14.2, "p": 0.027, "f": 2.6, "p_f": 0.021, "kendalls_w": 0.12}
         for c in classes
@@ -192,6 +197,25 @@ def _write_statistics(
     shares = [f"share_rank_{i + 1}" for i in range(len(present))]
     write(target / "ranking.csv", ["class", "loss", "rank", "mean_rank", *shares], ranks)
     _write_tables(folder / "tables", name, classes, {k: losses[k] for k in present}, means, ranksum)
+
+
+def _write_sensitivity(
+    target: Path, scores: pd.DataFrame, losses: Sequence[str], classes: Sequence[str], ranksum: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write the panel's two tables as the step does; of very many tests, the same ones under every variant."""
+    from workflow_lib.evaluation.frames import write_frame
+    from workflow_lib.statistics.paired import signed_rank_tests
+    from workflow_lib.statistics.ranksum import ranksum_tests
+    from workflow_lib.statistics.sensitivity import COLUMNS, VARIANTS, sensitivity_means, sensitivity_tests
+
+    write_frame(target / "sensitivity_means.csv", sensitivity_means(scores, losses, classes))
+    if len(ranksum) > 500:
+        signs = [("+" if test["statistic"] > 0 else "-") for test in ranksum]
+        rows = [{**test, "variant": v, "sign": s} for v in VARIANTS for test, s in zip(ranksum, signs, strict=True)]
+        write(target / "sensitivity.csv", COLUMNS, [{column: row[column] for column in COLUMNS} for row in rows])
+        return
+    tests = ranksum_tests(scores, losses, classes), signed_rank_tests(scores, losses, classes, 0.95)
+    write_frame(target / "sensitivity.csv", sensitivity_tests(scores, *tests, losses, classes))
 
 
 def _values(scores: pd.DataFrame, label: str, loss: str) -> pd.Series:
@@ -210,22 +234,30 @@ def _holm(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _pairs(scores: pd.DataFrame, label: str, losses: Sequence[str]) -> list[dict[str, Any]]:
     rows = []
+    values = {loss: _values(scores, label, loss) for loss in losses}
     for column, row in combinations(losses, 2):
-        a, b = _values(scores, label, row), _values(scores, label, column)
-        test = stats.ranksums(a, b)
-        pair = {"class": label, "row": row, "column": column, "statistic": float(test.statistic), "p": float(test.pvalue)}
+        a, b = values[row], values[column]
+        test = _z_test(a - b) if len(losses) > 12 else tuple(map(float, stats.ranksums(a, b)))
+        pair = {"class": label, "row": row, "column": column, "statistic": test[0], "p": test[1]}
         rows.append({**pair, "n_row": len(a), "n_column": len(b)})
     return _holm(rows)
 
 
+def _z_test(d: pd.Series) -> tuple[float, float]:
+    """Return z and p of a z-test on differences: of very many pairs, for it takes a fraction of the time."""
+    z = float(d.mean() / d.std() * len(d) ** 0.5)
+    return z, math.erfc(abs(z) / 2**0.5)
+
+
 def _paired(scores: pd.DataFrame, label: str, losses: Sequence[str]) -> list[dict[str, Any]]:
     rows = []
+    values = {loss: _values(scores, label, loss) for loss in losses}
     for column, row in combinations(losses, 2):
-        d = (_values(scores, label, row) - _values(scores, label, column)).dropna()
-        test = stats.wilcoxon(d)
+        d = (values[row] - values[column]).dropna()
+        test = _z_test(d) if len(losses) > 12 else tuple(map(float, stats.wilcoxon(d)))
         middle = float(d.median())
-        pair = {"class": label, "row": row, "column": column, "n": len(d), "statistic": float(test.statistic)}
-        pair |= {"p": float(test.pvalue), "median_difference": middle, "hodges_lehmann": middle, "rank_biserial": 0.3}
+        pair = {"class": label, "row": row, "column": column, "n": len(d), "statistic": test[0]}
+        pair |= {"p": test[1], "median_difference": middle, "hodges_lehmann": middle, "rank_biserial": 0.3}
         pair |= {"hodges_lehmann_low": middle - 0.01, "hodges_lehmann_high": middle + 0.01, "cliffs_delta": 0.1, "a12": 0.55}
         rows.append({**pair, "wins": int((d > 0).sum()), "ties": int((d == 0).sum()), "losses": int((d < 0).sum())})
     return _holm(rows)
@@ -270,7 +302,9 @@ def _write_tables(
 
 
 def write_comparison(folder: Path, name: str, classes: Sequence[str], published: Mapping[str, tuple[float, float]]) -> None:
-    """Hold the scores table against one published value per column, with made-up but varied verdicts."""
+    """Hold the scores table against the paper's value, or one per column, with made-up but varied verdicts."""
+    paper = load(name)
+    printed = paper.scores if paper is not None else {}
     with (folder / f"tables/{name}_scores.csv").open(encoding="utf-8", newline="") as stream:
         scores = list(csv.DictReader(stream))
     verdicts = ("consistent", "inconsistent", "inconclusive", "not comparable", "not run")
@@ -279,6 +313,9 @@ def write_comparison(folder: Path, name: str, classes: Sequence[str], published:
         for label in classes:
             for metric in METRICS:
                 value, half = published.get(f"{metric}_{label}", (0.7, 0.05))
+                if (line["loss"], label, metric) in printed:
+                    cell = printed[line["loss"], label, metric]
+                    value, half = cell.mean, cell.half
                 ours, ours_ci = float(line[f"{metric}_{label}"]), float(line[f"{metric}_{label}_ci95"] or "nan")
                 row = {"loss": line["loss"], "class": label, "metric": metric, "published": value, "published_ci95": half}
                 row |= {"ours": ours, "ours_ci95": ours_ci, "difference": ours - value, "verdict": verdicts[number % 5]}
@@ -294,6 +331,20 @@ def write_comparison(folder: Path, name: str, classes: Sequence[str], published:
         for p in pairs
     ]
     write(folder / f"tables/{name}_comparison_p.csv", columns, lines)
+    write_claims(folder, name)
+
+
+def write_claims(folder: Path, name: str) -> None:
+    """Write the checks of the paper's claims, and how well the rankings agree, from the published numbers and the comparison."""
+    from workflow_lib.evaluation.frames import read_frame, write_frame
+    from workflow_lib.tables.claims import check_claims
+    from workflow_lib.tables.comparison import rank_agreement
+
+    comparison, tests = (read_frame(folder / f"tables/{name}_{stem}.csv") for stem in ("comparison", "comparison_p"))
+    published = load(name)
+    if published is not None and set(comparison["class"]) == set(published.classes):
+        write_frame(folder / f"tables/{name}_claims.csv", check_claims(published, comparison, tests))
+    write_frame(folder / f"tables/{name}_agreement.csv", rank_agreement(comparison, tests))
 
 
 def _write_training(folder: Path, dataset: str, loss: str, label: str, fold: int, epochs: int) -> None:
@@ -326,7 +377,17 @@ def draw_figures(
 ) -> None:
     """Draw the dataset's figures from the files, as the step does."""
     from workflow_lib.evaluation.frames import read_frame
-    from workflow_lib.figures import distributions, imbalance, ranking, recall_precision, segmentations, style, training_curves
+    from workflow_lib.figures import (
+        distributions,
+        gallery,
+        imbalance,
+        ranking,
+        recall_precision,
+        segmentations,
+        share_effect,
+        style,
+        training_curves,
+    )
 
     colours = {k: v for k, v in style.loss_colours(every).items() if k in losses}
     target = folder / "figures"
@@ -352,6 +413,13 @@ def draw_figures(
     )
     text = segmentations.caption(view, classes, len(classes) - 1, label, "case_00003")
     write_json(target / f"segmentations_{name}.json", {"caption": text})
+    rarest = len(classes) - 1
+    for case, rank in enumerate(gallery.RANKS):
+        values = dict(zip(losses.values(), 0.4 + 0.02 * np.arange(len(losses)) + 0.2 * case, strict=True))
+        figure = gallery.draw(view, len(classes), rarest, values, segmentations.CT_WINDOW)
+        style.save(figure, target / f"gallery_{rank}_{name}")
+        write_json(target / f"gallery_{rank}_{name}.json", {"caption": gallery.caption(view, classes, rarest, "case_3", rank)})
+    style.save(share_effect.draw(scores, cases, classes[rarest], losses, colours), target / f"share_effect_{name}")
 
 
 def phantom(n_classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -426,6 +494,21 @@ def make_study(
     }
 
 
+def clone_dataset(folder: Path, study: dict[str, Any], copies: int) -> None:
+    """Give the study's one dataset `copies` more of its like, under other names."""
+    (first,) = study["datasets"]
+    name = first["name"]
+    for number in range(copies):
+        other = f"{name}copy{number}"
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and name in str(path.relative_to(folder)):
+                target = folder / str(path.relative_to(folder)).replace(name, other)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+        study["datasets"].append({**first, "name": other, "label": f"{first['label']} {number}"})
+        study["config"]["datasets"][other] = study["config"]["datasets"][name]
+
+
 def parameters(dataset: str, loss: str) -> dict[str, Any]:
     """Return the loss's parameters as published, as the study's settings hold them."""
     published = load(dataset)
@@ -443,7 +526,7 @@ def dataset_settings(name: str, losses: Sequence[str], folds: int, phantoms: int
         "root": "data/" + name,
         "losses": list(losses),
         "published": name if published else None,
-        "cross_validation": {"folds": folds},
+        "cross_validation": {"folds": folds} if folds > 1 else {"fixed": {"test": 0.25, "validation": 0.25}},
         "training": {"patch": [32, 64, 64], "epochs": 30, "iterations": 20, "gpus": 0},
         "prediction": {"overlap": [16, 32, 32]},
         "network": {"filters": 8, "depth": 3},

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.report_fixture import PAPER_LOSSES, make_study, write
-from workflow_lib.report import details, score_tables, text, words
+from workflow_lib.report import details, paper, score_tables, sensitivity, text, words
 from workflow_lib.report.sources import Sources, png_size, svg_size
 
 LOSSES = dict(list(PAPER_LOSSES.items())[-3:])
@@ -29,8 +29,8 @@ def test_scores_in_the_paper_s_form(made):
     first, cell = rows[0], table["rows"][0]["cells"][0]
     assert cell["text"] == f"{float(first['dsc_kidney']):.3f} ± {float(first['dsc_kidney_ci95']):.3f}"
     assert cell["sort"] == first["dsc_kidney"]
-    assert cell["published"] == "0.700 ± 0.050"
-    assert cell["difference"] == f"{float(first['dsc_kidney']) - 0.7:+.3f}"
+    assert cell["published"] == "0.943 ± 0.015"
+    assert cell["difference"] == f"{float(first['dsc_kidney']) - 0.943:+.3f}"
     for column in range(6):
         best = [row["cells"][column]["text"] for row in table["rows"] if row["cells"][column]["best"]]
         assert len({value[:5] for value in best}) == 1
@@ -159,6 +159,21 @@ def test_cost_counts_every_attempt(made):
     assert (row["trainings"], row["restarts"], row["hosts"], row["memory"]) == (2, 1, "a, b", "10 MiB")
     assert (row["total"]["sort"], row["median"]["sort"]) == ("400.0", "200.0")
     assert row["waited"] == {"text": "2.5%", "sort": "0.025"}
+    assert row["gpu"]["text"] == "0.0"
+
+
+def test_gpu_hours_are_those_of_all_attempts_on_gpus(made):
+    dataset = {**made[0]["datasets"][0], "losses": [{"name": n, "label": n} for n in ("combo", "dice", "absent")]}
+    attempts = [
+        {"device": "NVIDIA H100", "seconds": 1800.0},
+        {"device": "cpu", "seconds": 900.0},
+        {"device": "starting", "seconds": 5},
+    ]
+    run = {"seconds": 2700.0, "waiting_seconds": 0.0, "attempts": attempts}
+    rows = details.cost_rows(dataset, {"combo": {1: run, 2: run}, "dice": {1: run}, "absent": {}}, gpus=2)
+    assert [row["gpu"]["text"] for row in rows] == ["2.0", "1.0", "0.0"]
+    assert details.cost_total(rows) == {"trainings": 3, "total": "2 h 15 min", "gpu": "3.0", "restarts": 6}
+    assert details.cost_total(rows[2:])["total"] == "–"
 
 
 @pytest.mark.parametrize(
@@ -200,3 +215,74 @@ def test_models_show_how_many_cases_they_were_trained_and_chosen_on(made):
     rows = details.model_rows(dataset, details.trainings(sources, dataset))
     assert rows
     assert {row["cases"] for row in rows} == {"16 / 4"}
+
+
+def test_the_paper_s_claims_and_contradictions(made):
+    study, sources = made
+    part = paper.describe(sources, study["datasets"][0], departs=True)
+    assert part is not None
+    assert [row["repeated"] for row in part["claims"]][:3] == [False, True, False]
+    # Three of the paper's seven losses are here, so that what is said of all of them cannot be told.
+    best, again = part["claims"][:2]
+    assert (best["class"], best["published"]["state"], best["ours"]["state"]) == ("kidney", "holds", "not run")
+    assert best["claim"] == again["claim"]
+    assert [item["used"] for item in part["contradictions"]] == ["± 0.057"]
+    assert {item["claim"] for item in part["unsupported"]} == {
+        "The Mixed Focal loss is best on all metrics.",
+        "The Mixed Focal loss significantly outperforms the other losses.",
+        "The Mixed Focal loss has the best balance of recall and precision.",
+    }
+    totals = paper.totals([part])
+    assert totals is not None
+    assert (totals["all"], totals["published"]) == (14, 8)
+    assert totals["ours"] <= totals["run"] < totals["all"]
+    assert paper.describe(sources, {**study["datasets"][0], "published": None}, departs=False) is None
+    assert paper.totals([]) is None
+
+
+def panel(tmp_path, outcomes, means, **dataset):
+    """Return the panel's lines; by (variant, class), `outcomes` has {(row, column): (sign, p)} and `means` {loss: mean}."""
+    rows = [
+        {"variant": v, "class": c, "row": r, "column": k, "sign": sign, "p_holm": p}
+        for (v, c), pairs in outcomes.items()
+        for (r, k), (sign, p) in pairs.items()
+    ]
+    write(tmp_path / "statistics/d/sensitivity.csv", ["variant", "class", "row", "column", "sign", "p_holm"], rows)
+    rows = [{"variant": v, "class": c, "loss": n, "mean": m} for (v, c), of in means.items() for n, m in of.items()]
+    write(tmp_path / "statistics/d/sensitivity_means.csv", ["variant", "class", "loss", "mean"], rows)
+    losses = [{"name": n, "label": n.upper()} for n in "abc"]
+    shown = sensitivity.panel(Sources(tmp_path), {"name": "d", "losses": losses, **dataset})
+    assert shown is not None
+    return {(line["choice"], line["class"]): line for line in shown["rows"]}
+
+
+def test_the_sensitivity_panel_tells_what_changes(tmp_path):
+    published = {("b", "a"): ("+", 0.01), ("c", "a"): ("-", 0.2), ("c", "b"): ("-", 0.04)}
+    outcomes = {
+        ("published", "t"): published,
+        ("uncorrected", "t"): published | {("c", "a"): ("-", 0.04)},
+        ("folds", "t"): {pair: (sign, 0.5) for pair, (sign, _) in published.items()},
+        ("paired", "t"): published | {("b", "a"): ("-", 0.01), ("c", "a"): ("", "")},
+    }
+    means = {("published", "t"): {"a": 0.5, "b": 0.7, "c": 0.6}, ("paired", "t"): {"a": 0.7, "b": 0.6, "c": 0.7}}
+    lines = {choice: line for (choice, _), line in panel(tmp_path, outcomes, means, classes=["background", "t"]).items()}
+    plain, corrected, folds, paired = (lines[sensitivity.CHOICES[v][1]] for v in ("published", "uncorrected", "folds", "paired"))
+    assert (plain["best"], plain["mean"], plain["significant"], plain["changes"]) == ("B", "0.700", "2 of 3", "none")
+    assert plain["tau"]["text"] == "1.00"
+    assert (corrected["significant"], corrected["changes"]) == ("3 of 3", "now significant: A above C")
+    assert folds["changes"] == "no longer significant: B above A, B above C"
+    assert (paired["best"], paired["significant"], paired["changes"]) == ("A, C", "2 of 2", "reversed: A above B")
+
+
+def test_a_region_stands_for_its_first_class(tmp_path):
+    outcomes = {("published", name): {("b", "a"): ("+", p)} for name, p in (("kidney", 0.2), ("tumour", 0.2), ("both", 0.01))}
+    means = {("published", name): {"a": 0.5, "b": 0.7} for name in ("kidney", "tumour", "both")}
+    classes = ["background", "kidney", "tumour"]
+    lines = panel(tmp_path, outcomes, means, classes=classes, regions={"both": [1, 2]})
+    assert set(lines) == {
+        (sensitivity.CHOICES["published"][1], "kidney"),
+        (sensitivity.CHOICES["published"][1], "tumour"),
+        ("both together, in the place of kidney", "kidney"),
+    }
+    assert lines["both together, in the place of kidney", "kidney"]["changes"] == "now significant: B above A"
+    assert sensitivity.panel(Sources(tmp_path / "empty"), {"name": "d", "losses": [], "classes": classes}) is None

@@ -105,9 +105,13 @@ def test_p_values_as_latex():
         columns=["class", "row", "column", "p_holm", "mark", "sign"],
     )
     labels = {"a": "A loss", "b": "B_loss", "c": "C"}
-    assert body(pvalues_latex(table, labels, "kidney")) == [
+    assert body(pvalues_latex(table, labels, ["kidney"])) == [
         r"A loss & - &  &  \\",
         r"B\_loss & 0.00468$^{**}$ $\downarrow$ & - &  \\",
         r"C & $2.52 \times 10^{-5}$$^{\ddagger}$ $\uparrow$ & 1.00 & - \\",
     ]
-    assert body(pvalues_latex(table, labels, "tumour"))[1] == r"B\_loss & -- & - &  \\"
+    both = pvalues_latex(table, labels, ["kidney", "tumour"])
+    assert both.startswith("\\begin{tabular}{llccc}\n\\toprule\nLoss & Class & A loss & B\\_loss & C \\\\\n")
+    # One class above the other, as in the paper's table.
+    assert body(both)[3:5] == [r"B\_loss & kidney & 0.00468$^{**}$ $\downarrow$ & - &  \\", r" & tumour & -- & - &  \\"]
+    assert body(both)[2] == r"\addlinespace"

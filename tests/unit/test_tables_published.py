@@ -71,7 +71,7 @@ def test_what_is_not_there_is_none():
 
 def test_files_are_those_that_are_read(kits19):
     assert [path.name for path in published.files("kits19")] == [
-        *("holm_p_kidney.csv", "holm_p_tumour.csv", "protocol.yaml", "scores.csv"),
+        *("claims.yaml", "holm_p_kidney.csv", "holm_p_tumour.csv", "protocol.yaml", "scores.csv"),
     ]
 
 

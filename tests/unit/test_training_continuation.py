@@ -87,7 +87,7 @@ def test_a_training_under_way_that_is_past_its_new_end_is_set_aside(tmp_path):
         train(request, stop)
     assert checkpoints.prepare(request.checkpoints, 2) == 0
     assert not list(request.checkpoints.glob("*.npz"))
-    assert not (request.checkpoints / checkpoints.ATTEMPTS).exists()
+    assert not (request.checkpoints / "attempts.json").exists()
     assert checkpoints.prepare(request.checkpoints, 3) == 0
     assert checkpoints.prepare(request.checkpoints, 5) == 3
     steps = []

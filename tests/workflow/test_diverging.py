@@ -54,6 +54,17 @@ def test_the_rest_of_the_study_goes_on_and_the_report_shows_the_gap(finished_cop
     assert "(no scores, fold 2 diverged in epoch 1)" in page
     assert "(no scores, fold 1 diverged in epoch 1, fold 2 diverged in epoch 1)" in page
     assert finished_copy.planned() == {}
+    # Where no loss is left there is still a report, and it says so.
+    study["datasets"]["toy"]["losses"] = ["broken"]
+    finished_copy.write_study(study)
+    finished_copy.snakemake("--cores", "2")
+    page = (results / "report.html").read_text(encoding="utf-8")
+    assert "every loss diverged" in page
+    assert "no scores yet" not in page
+    assert read_frame(results / "scores/toy.csv").empty
+    study["datasets"]["toy"]["losses"] = ["dice", "focal"]
+    finished_copy.write_study(study)
+    finished_copy.snakemake("--cores", "2")
     # A table without rows is a gap only where the training says that it diverged.
     scores_of = results / "scores/toy/dice/fold_1.csv"
     scores_of.write_text(scores_of.read_text().splitlines()[0] + "\n")

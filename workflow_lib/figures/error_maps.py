@@ -63,22 +63,24 @@ def draw(
     predictions: Mapping[str, np.ndarray | None],
     target: int,
     view: np.ndarray | None = None,
+    scores: Mapping[str, float] | None = None,
 ) -> Figure:
     """Return the figure: image, ground truth, then a panel per loss with its errors in class `target`; pixels are square.
 
     `image` (rows, columns, channels); `truth` and the predictions are class indices (rows, columns), a prediction that does not
     exist is None; `predictions` maps the label of each loss to its prediction, in the order of the tables. `view` (bool) is the
-    field of view if only that was scored.
+    field of view if only that was scored. `scores` maps labels to the DSC that stands below the panel.
     """
     mask = truth == target
     maps = [None if p is None else error_map(mask, p == target, view) for p in predictions.values()]
     pictures = [shown_picture(image), error_map(mask, mask, view), *maps]
-    names = [wrapped(label, 19, 2) for label in ("Image", "Ground truth", *predictions)]
+    under = {label: f"\nDSC {score:.3f}" for label, score in (scores or {}).items() if math.isfinite(score)}
+    names = [wrapped(label, 19, 2) + under.get(label, "") for label in ("Image", "Ground truth", *predictions)]
     rows = math.ceil(len(names) / COLUMNS)
     columns = math.ceil(len(names) / rows)
     side = WIDTH / max(columns, 3)
     tall = (side - 2 * GAP) * truth.shape[0] / truth.shape[1] + 2 * GAP
-    band = 0.36 if any("\n" in name for name in names) else 0.24
+    band = 0.24 + 0.12 * max(name.count("\n") for name in names)
     width, height = side * columns, rows * (tall + band)
     figure = new_figure(width * MM_PER_INCH, height * MM_PER_INCH, layout=None)
     for number, (name, picture) in enumerate(zip(names, pictures, strict=True)):

@@ -8,9 +8,10 @@ from typing import Any
 
 import yaml
 
-from workflow_lib.report import captions, details, division, score_tables, words
+from workflow_lib.report import captions, details, division, paper, score_tables, sensitivity, words
 from workflow_lib.report.page import TEMPLATES, render
-from workflow_lib.report.sources import Sources
+from workflow_lib.report.room import PAGE_LIMIT, SPARE, Room, cells
+from workflow_lib.report.sources import PICTURES_LIMIT, Sources
 from workflow_lib.report.text import grouped, listed
 from workflow_lib.tables import protocol
 
@@ -21,18 +22,26 @@ def build(study: Mapping[str, Any], folder: Path, templates: Path = TEMPLATES) -
     `study` is plain data: `title`, `name`, `config` (the whole validated configuration as JSON), `version`, `commit`, and
     `datasets`, a list of {`name`, `label`, `synthetic`, `format`, `classes` (background first), `losses` (list of {`name`,
     `label`, `loss`, `parameters`}), `published` (or None), `folds` (1 for a fixed split), `group` (what cases belong to),
-    `sweep` (whether the losses sweep a parameter)}. A file that is missing shows as a gap on the page. The same inputs give the
-    same text, except within <section id="run-facts">, which holds times and machines.
+    `sweep` (whether the losses sweep a parameter), `regions` (name -> indices of the classes in it; may be absent)}. A file that
+    is missing shows as a gap on the page. The same inputs give the same text, except within <section id="run-facts">, which
+    holds times and machines.
     """
-    return render(context(study, folder), templates)
+    page = render(context(study, folder), templates)
+    excess = len(page.encode("utf-8")) - PAGE_LIMIT
+    if excess <= 0:
+        return page
+    # Once more, with as many pictures fewer as it takes.
+    return render(context(study, folder, max(0, PICTURES_LIMIT - excess - SPARE)), templates)
 
 
-def context(study: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return everything the templates show, as plain data."""
-    sources = Sources(Path(folder))
+def context(study: Mapping[str, Any], folder: Path, pictures: int = PICTURES_LIMIT) -> dict[str, Any]:
+    """Return everything the templates show, as plain data, with `pictures` bytes of figures at most."""
+    sources = Sources(Path(folder), pictures=pictures)
     general = [_figure(sources, name, i + 1, *texts) for i, (name, texts) in enumerate(captions.GENERAL.items())]
     datasets = [_dataset(sources, study, dataset, i) for i, dataset in enumerate(study["datasets"])]
+    _add_galleries(sources, datasets)
     departures = _departures(sources, study)
+    papers = _papers(sources, study, departures)
     page = {
         "title": study["title"],
         "name": study["name"],
@@ -47,6 +56,8 @@ def context(study: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         "compared": listed([entry["label"] for entry in departures]),
         "uncompared": listed([d["label"] for d in study["datasets"] if score_tables.published_of(d) is None]),
         "verdicts": score_tables.verdict_counts(sources, study["datasets"]),
+        "papers": papers,
+        "claims": paper.totals(papers),
         "datasets": datasets,
         "general_figures": general,
         "losses": _losses(study),
@@ -65,7 +76,22 @@ def _dataset(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
     name, prefix = dataset["name"], f"d{index + 1}"
     before = _supplementary(study["datasets"][:index])
     data = details.data_part(sources, dataset)
+    room = Room(len(study["datasets"]))
+    p_values = score_tables.p_table(sources, dataset)
+    tests = sum(len(line["cells"]) for group in p_values["groups"] for line in group["lines"])
+    p_values = room.fit(p_values, tests) or {}
+    means, sensitive = score_tables.means_table(sources, dataset), sensitivity.panel(sources, dataset)
+    surface, pairs = details.surface_table(sources, dataset), details.pairs_table(sources, dataset)
     settings = study["config"]["datasets"][name]
+    cost = details.cost_rows(dataset, made, max(1, int(settings["training"]["gpus"])))
+    long_tables = {
+        "sensitivity": room.fit(sensitive, cells(sensitive, 7)),
+        "means": room.fit(means, cells(means, 7)),
+        "surface": room.fit(surface, cells(surface, 6)),
+        "pairs": room.fit(pairs, cells(pairs, 12)),
+    }
+    if "cases" in data:
+        data["cases"] = room.fit(data["cases"], cells(data["cases"], len(data["cases"]["heads"])))
     return {
         "id": prefix,
         "name": name,
@@ -79,23 +105,22 @@ def _dataset(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
         "labels": {loss["name"]: loss["label"] for loss in dataset["losses"]},
         "gaps": [{"label": loss["label"], "text": gaps[loss["name"]]} for loss in dataset["losses"] if loss["name"] in gaps],
         "trainings_expected": len(dataset["losses"]) * details.expected_folds(dataset),
-        "findings": words.findings(sources, dataset),
+        "findings": words.findings(sources, dataset, details.all_diverged(made)),
         "scores": {**score_tables.score_table(sources, dataset, gaps), "number": 2 * index + 1},
-        "p_values": {**score_tables.p_table(sources, dataset), "number": 2 * index + 2},
+        **long_tables,
+        "p_values": {**p_values, "number": 2 * index + 2},
         "comparison": score_tables.comparison_rows(sources, dataset),
         "figures": _figures(sources, dataset, index, before),
         "friedman": details.friedman(sources, dataset),
-        "means": score_tables.means_table(sources, dataset),
-        "surface": details.surface_table(sources, dataset),
         "tolerance": f"{float(settings['evaluation']['tolerance']):g}",
-        "pairs": details.pairs_table(sources, dataset),
         "data": data,
         "division": division.describe(sources, study, dataset),
         "field_of_view": bool(settings["field_of_view"]),
         "imbalance": _imbalance(
             sources, dataset, before + _supplementary([dataset]), data["cases"]["unit"] if "cases" in data else "voxels"
         ),
-        "cost": details.cost_rows(dataset, made),
+        "cost": cost,
+        "cost_total": details.cost_total(cost),
         "models": details.model_rows(dataset, made),
         "versions": [run["versions"] for runs in made.values() for run in runs.values() if run.get("versions")],
         "case_scores": sources.source(f"scores/{name}.csv"),
@@ -105,13 +130,15 @@ def _dataset(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
 def _figure(sources: Sources, name: str, number: int | str, caption: str, alt: str, wide: bool = True) -> dict[str, Any]:
     """Return a figure; a JSON file beside it may hold `caption` and `alt` of its own."""
     own = sources.json(f"figures/{name}.json") or {}
+    gallery = name.startswith("gallery_")
     return {
         "id": f"figure-{number}".lower(),
         "file": f"figures/{name}",
         "number": number,
         "caption": own.get("caption") or caption,
         "alt": own.get("alt") or alt,
-        "image": sources.figure(name),
+        "image": None if gallery else sources.figure(name),
+        "gallery": gallery,
         "wide": wide,
     }
 
@@ -125,9 +152,17 @@ def _figures(sources: Sources, dataset: Mapping[str, Any], index: int, before: i
     ]
 
 
+def _add_galleries(sources: Sources, datasets: list[dict[str, Any]]) -> None:
+    """Put the pictures of the galleries in place: last, so that a page that would grow too large has all other figures."""
+    for dataset in datasets:
+        for item in dataset["figures"]:
+            if item["gallery"]:
+                item["image"] = sources.figure(Path(item["file"]).name)
+
+
 def _supplementary(datasets: Sequence[Mapping[str, Any]]) -> int:
     """Return how many figures S1, S2, ... these datasets have."""
-    return sum(5 + bool(dataset.get("sweep")) for dataset in datasets)
+    return sum(6 + len(captions.GALLERY) + bool(dataset.get("sweep")) for dataset in datasets)
 
 
 def _imbalance(sources: Sources, dataset: Mapping[str, Any], number: int, unit: str) -> dict[str, Any]:
@@ -146,8 +181,16 @@ def _departures(sources: Sources, study: Mapping[str, Any]) -> list[dict[str, An
         cases = sources.rows(f"data/{dataset['name']}/cases.csv") or []
         included = sum(row["status"] == "included" for row in cases)
         items = protocol.departures(settings, included, bool(dataset["synthetic"]), published)
-        found.append({"label": dataset["label"], "paper": published.dataset, "citation": published.citation, "items": items})
+        entry = {"name": dataset["name"], "label": dataset["label"], "citation": published.citation, "items": items}
+        found.append(entry)
     return found
+
+
+def _papers(sources: Sources, study: Mapping[str, Any], departures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what each dataset's publication claims, for the datasets that have one."""
+    departing = {entry["name"] for entry in departures if entry["items"]}
+    parts = [paper.describe(sources, dataset, dataset["name"] in departing) for dataset in study["datasets"]]
+    return [part for part in parts if part is not None]
 
 
 def _merged(departures: list[dict[str, Any]]) -> list[dict[str, Any]]:

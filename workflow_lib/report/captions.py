@@ -3,6 +3,9 @@
 Texts = tuple[str, str]
 """Caption and alternative text."""
 
+GALLERY = ("worst", "median", "best")
+"""Which cases the gallery of a dataset shows."""
+
 GENERAL: dict[str, Texts] = {
     "loss_families": (
         "The losses by family: distribution-based, region-based, and compound losses that join both. Arrows lead from a loss "
@@ -25,6 +28,14 @@ def of_dataset(label: str, classes: str, sweep: bool = False) -> dict[str, Texts
             "averaged over the losses, and in it the slice with the largest reference area of that class.",
             f"Slice of one case of {label} with the segmentation by the ground truth and by each loss.",
         ),
+        **{
+            f"gallery_{rank}": (
+                f"{label}: the {rank} case, ground truth and every loss. Rule of choice: the case of {rank} DSC of the rarest "
+                "class, averaged over the losses.",
+                f"One case of {label}: the segmentation by the ground truth and by each loss, with errors in colour.",
+            )
+            for rank in GALLERY
+        },
         "distributions": (
             f"{label}: DSC, precision and recall of every case (points) per loss. The box holds the middle half of the cases, "
             "the line in it is the median, the whiskers reach to the outermost case within 1.5 box lengths.",
@@ -39,6 +50,10 @@ def of_dataset(label: str, classes: str, sweep: bool = False) -> dict[str, Texts
             f"{label}: training and validation loss of every fold. The ring marks the epoch whose weights became the model. "
             "Heights cannot be compared between losses; an axis is logarithmic where its values span more than a factor of ten.",
             "Curves of training and validation loss over the epochs: a panel for each loss, a pair of lines for each fold.",
+        ),
+        "share_effect": (
+            f"{label}: the DSC of every case against the share of its voxels in the rarest class, per loss.",
+            "Scatter plots, a panel for each loss: DSC against the share of the rarest class on a logarithmic axis, with trends.",
         ),
         "ranking": (
             f"{label}: how often each loss takes each rank by mean DSC when the cases are drawn again with replacement. "

@@ -46,7 +46,12 @@ def _image(svg: bytes) -> dict[str, Any] | None:
     if not svg:
         return None
     width, height = svg_size(svg)
-    return {"uri": "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii"), "width": width, "height": height}
+    return {
+        "link": "",
+        "uri": "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii"),
+        "width": width,
+        "height": height,
+    }
 
 
 def _csv_link(table: pd.DataFrame) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,9 @@ from workflow_lib.report.score_tables import foreground
 from workflow_lib.report.sources import Sources
 from workflow_lib.report.text import count, duration, full
 from workflow_lib.tables import display
+
+NO_GPU = ("cpu", "starting", "", "jax", "torch")
+"""Devices of an attempt that are no GPU, or not known to be one; "starting" ended before it had any."""
 
 MOST_PAIRS = 500
 """Lines of the table of pairs on the page; a larger study shows the pairs with the best loss, and all in the CSV."""
@@ -52,6 +55,11 @@ def gaps(sources: Sources, dataset: Mapping[str, Any], made: Mapping[str, Mappin
 def is_diverged(runs: Mapping[int, Mapping[str, Any]], fold: int) -> bool:
     """Say whether the training of a fold ended because its loss was no number any more."""
     return bool(runs.get(fold, {}).get("diverged"))
+
+
+def all_diverged(made: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> bool:
+    """Say whether every loss has a training that diverged, so that none is compared."""
+    return bool(made) and all(any(is_diverged(runs, fold) for fold in runs) for runs in made.values())
 
 
 def surface_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -217,8 +225,13 @@ def trainings(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, dict[in
     return found
 
 
-def cost_rows(dataset: Mapping[str, Any], made: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """Return wall time, waiting for data, attempts, memory and machines of the trainings, a line per loss, over all attempts."""
+def cost_rows(
+    dataset: Mapping[str, Any], made: Mapping[str, Mapping[int, Mapping[str, Any]]], gpus: int = 1
+) -> list[dict[str, Any]]:
+    """Return wall time, GPU hours, waiting for data, attempts, memory and machines of the trainings, a line per loss.
+
+    All attempts count. An attempt on a GPU took `gpus` of them.
+    """
     lines = []
     for loss in dataset["losses"]:
         runs = list(made[loss["name"]].values())
@@ -227,6 +240,8 @@ def cost_rows(dataset: Mapping[str, Any], made: Mapping[str, Mapping[int, Mappin
         memory = [float(run["peak_memory_mib"]) for run in runs if run.get("peak_memory_mib") is not None]
         total = sum(seconds) if seconds else math.nan
         median = float(np.median(seconds)) if seconds else math.nan
+        used = [attempt for attempt in attempts if str(attempt.get("device", "")).lower() not in NO_GPU]
+        on_gpu = gpus * sum(float(attempt["seconds"]) for attempt in used) / 3600
         share = sum(float(run["waiting_seconds"]) for run in runs) / total if total > 0 else math.nan
         lines.append(
             {
@@ -235,6 +250,7 @@ def cost_rows(dataset: Mapping[str, Any], made: Mapping[str, Mapping[int, Mappin
                 "total": {"text": duration(total), "sort": full(total)},
                 "median": {"text": duration(median), "sort": full(median)},
                 "waited": {"text": f"{share:.1%}" if math.isfinite(share) else "–", "sort": full(share)},
+                "gpu": {"text": f"{on_gpu:.1f}", "sort": full(on_gpu)},
                 "restarts": max(0, len(attempts) - len(runs)),
                 "memory": f"{max(memory):.0f} MiB" if memory else "–",
                 "devices": ", ".join(sorted({str(a.get("device", "")) for a in attempts})) or "–",
@@ -242,6 +258,17 @@ def cost_rows(dataset: Mapping[str, Any], made: Mapping[str, Mapping[int, Mappin
             }
         )
     return lines
+
+
+def cost_total(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the sums over the losses: trainings, wall time, GPU hours, restarts."""
+    seconds = [float(row["total"]["sort"]) for row in rows if row["total"]["sort"]]
+    return {
+        "trainings": sum(row["trainings"] for row in rows),
+        "total": duration(sum(seconds)) if seconds else "–",
+        "gpu": f"{sum(float(row['gpu']['sort']) for row in rows):.1f}",
+        "restarts": sum(row["restarts"] for row in rows),
+    }
 
 
 def model_rows(dataset: Mapping[str, Any], made: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> list[dict[str, Any]]:

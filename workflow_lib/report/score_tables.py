@@ -73,6 +73,8 @@ def score_table(sources: Sources, dataset: Mapping[str, Any], gaps: Mapping[str,
         "published": bool(compared),
         "csv": sources.csv_link(path),
         "csv_name": f"{name}_scores.csv",
+        "latex": sources.latex_link(f"tables/{name}_scores.tex"),
+        "latex_name": f"{name}_scores.tex",
         "source": sources.source(path),
     }
 
@@ -133,6 +135,8 @@ def p_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any]:
         "published": bool(compared),
         "csv": sources.csv_link(path),
         "csv_name": f"{name}_pvalues.csv",
+        "latex": sources.latex_link(f"tables/{name}_pvalues.tex"),
+        "latex_name": f"{name}_pvalues.tex",
         "source": sources.source(path),
     }
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -19,6 +20,12 @@ from workflow_lib.report.data import read_optional_json, read_rows
 
 SVG_LIMIT = 400_000
 """Bytes from which on a figure is embedded as PNG instead of SVG."""
+
+PICTURES_LIMIT = 3_300_000
+"""Bytes of all figures on the page, as they stand in it; those that come later are linked instead, as files beside the page."""
+
+CSV_LIMIT = 60_000
+"""Bytes up to which a CSV comes with the page; a larger one is linked, as a file beside it."""
 
 RUN_FACTS = "training.json"
 """Holds times and host names beside results; its digest stays out of the body of the page."""
@@ -30,6 +37,10 @@ class Sources:
 
     folder: Path
     digests: dict[str, str] = field(default_factory=dict)
+    pictures: int = PICTURES_LIMIT
+    """Bytes of figures that may be embedded."""
+    embedded: int = 0
+    """Bytes of the figures embedded so far."""
 
     def table(self, relative: str) -> pd.DataFrame | None:
         """Return a CSV as a table with numbers in it, or None when it does not exist."""
@@ -50,22 +61,36 @@ class Sources:
         return {"path": relative, "sha256": self.digests[relative]} if path.is_file() else None
 
     def csv_link(self, relative: str) -> str | None:
-        """Return a CSV as a `data:` URI, or None when it does not exist."""
+        """Return a CSV as a `data:` URI, above `CSV_LIMIT` as a link to the file beside the page; None when it does not exist."""
         path = self._note(relative)
         if not path.is_file():
             return None
+        if path.stat().st_size > CSV_LIMIT:
+            return quote(relative)
         return "data:text/csv;charset=utf-8;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
 
+    def latex_link(self, relative: str) -> str | None:
+        """Return a LaTeX file as `csv_link` does a CSV."""
+        link = self.csv_link(relative)
+        return link.replace("data:text/csv", "data:application/x-tex", 1) if link else None
+
     def figure(self, name: str) -> dict[str, Any] | None:
-        """Return `uri`, `width` and `height` (CSS pixels) of figures/<name>, as SVG below 400 kB, else PNG; None without file."""
+        """Return `uri`, `width` and `height` (CSS pixels) of figures/<name>, as SVG below 400 kB, else PNG; None without file.
+
+        Once the page holds `pictures` bytes of figures, `uri` is empty and `link` leads to the file beside the page.
+        """
         for suffix, media in ((".svg", "image/svg+xml"), (".png", "image/png")):
             path = self._note(f"figures/{name}{suffix}")
             if not path.is_file() or (suffix == ".svg" and path.stat().st_size > SVG_LIMIT):
                 continue
             content = path.read_bytes()
             width, height = svg_size(content) if suffix == ".svg" else png_size(content)
+            size = 4 * math.ceil(len(content) / 3)
+            if self.embedded + size > self.pictures:
+                return {"uri": "", "link": quote(f"figures/{name}{suffix}"), "width": width, "height": height}
+            self.embedded += size
             uri = f"data:{media};base64," + base64.b64encode(content).decode("ascii")
-            return {"uri": uri, "width": width, "height": height}
+            return {"uri": uri, "link": "", "width": width, "height": height}
         return None
 
     def digest(self) -> str:

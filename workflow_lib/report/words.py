@@ -46,10 +46,11 @@ def spelled(number: int) -> str:
     return NUMBERS[number] if 0 <= number < len(NUMBERS) else str(number)
 
 
-def findings(sources: Sources, dataset: Mapping[str, Any]) -> list[dict[str, Any]]:
+def findings(sources: Sources, dataset: Mapping[str, Any], diverged: bool = False) -> list[dict[str, Any]]:
     """Return per class the best loss by mean DSC with its interval, and what the published test says about it.
 
-    Each is {"class", "loss", "score", "others", "text"}; without means the list says so.
+    Each is {"class", "loss", "score", "others", "text"}; without means the list says so, and why where every loss has
+    `diverged` in some fold.
     """
     labels = {loss["name"]: loss["label"] for loss in dataset["losses"]}
     means = {
@@ -59,7 +60,13 @@ def findings(sources: Sources, dataset: Mapping[str, Any]) -> list[dict[str, Any
     found = []
     for label in foreground(dataset):
         if label not in best:
-            found.append({"class": label, "loss": None, "text": "no scores yet."})
+            found.append(
+                {
+                    "class": label,
+                    "loss": None,
+                    "text": "every loss diverged in some fold, so there is nothing to compare." if diverged else "no scores yet.",
+                }
+            )
             continue
         row = means[best[label], label]
         found.append(

@@ -13,9 +13,10 @@ from workflow_lib.statistics.intervals import bootstrap_means, fold_means, means
 from workflow_lib.statistics.paired import signed_rank_tests
 from workflow_lib.statistics.ranking import ranking_table
 from workflow_lib.statistics.ranksum import ranksum_tests
+from workflow_lib.statistics.sensitivity import sensitivity_means, sensitivity_tests
 from workflow_lib.statistics.surface import surface_table
 
-STEMS = ("means", "fold_means", "ranksum", "signed_rank", "friedman", "ranking", "surface")
+STEMS = ("means", "fold_means", "ranksum", "signed_rank", "friedman", "ranking", "surface", "sensitivity", "sensitivity_means")
 """Names of the tables, and of their files without '.csv'."""
 
 
@@ -34,14 +35,18 @@ def compute(frame: pd.DataFrame, losses: Sequence[str], settings: Mapping[str, A
     samples = int(settings["bootstrap"])
     bootstrap = bootstrap_means(frame, losses, classes, samples, seed)
     means = means_table(frame, per_fold, bootstrap, losses, classes, confidence, settings.get("interval_over") == "cases")
+    ranksum = ranksum_tests(frame, losses, classes)
+    signed_rank = signed_rank_tests(frame, losses, classes, confidence)
     return {
         "means": means,
         "fold_means": per_fold,
-        "ranksum": ranksum_tests(frame, losses, classes),
-        "signed_rank": signed_rank_tests(frame, losses, classes, confidence),
+        "ranksum": ranksum,
+        "signed_rank": signed_rank,
         "friedman": friedman_tests(frame, losses, classes),
         "ranking": ranking_table(means, bootstrap, losses, classes),
         "surface": surface_table(frame, losses, classes, samples, confidence, seed),
+        "sensitivity": sensitivity_tests(frame, ranksum, signed_rank, losses, classes),
+        "sensitivity_means": sensitivity_means(frame, losses, classes),
     }
 
 

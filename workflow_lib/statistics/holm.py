@@ -5,6 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+SIGNIFICANT = 0.05
+"""An adjusted p below it is called significant."""
+
 LEVELS = ((0.001, "‡"), (0.01, "**"), (0.05, "*"))
 """The marks of the paper: the first level that p is below."""
 

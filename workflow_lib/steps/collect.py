@@ -2,8 +2,7 @@
 
 import pandas as pd
 
-from workflow_lib.errors import UserError
-from workflow_lib.evaluation.scores import check_complete, read_scores, write_scores
+from workflow_lib.evaluation.scores import COLUMNS, check_complete, read_scores, write_scores
 from workflow_lib.files import read_json
 from workflow_lib.folds import read_folds, scored_in
 from workflow_lib.steps._command import Context, run, say
@@ -11,7 +10,7 @@ from workflow_lib.steps._study import read_cases
 
 
 def work(context: Context) -> None:
-    """Write `scores`. Raises UserError that names what is missing or double.
+    """Write `scores`, without rows where every loss diverged. Raises UserError that names what is missing or double.
 
     The parts are named <loss>/fold_<k>.csv, the summaries <loss>/fold_<k>/training.json. Of a loss whose training on some fold
     diverged no fold is compared: the mean over those that are left would be one over other cases, the hard ones perhaps missing.
@@ -21,11 +20,8 @@ def work(context: Context) -> None:
     diverged = [training for training, summary in summaries.items() if summary["diverged"]]
     incomplete = {loss for loss, _ in diverged}
     whole = [part for (loss, _), part in parts.items() if loss not in incomplete]
-    if not whole:
-        raise UserError(
-            "Every loss of the dataset diverged in some fold, so there is nothing to compare; see their training.json."
-        )
-    frame = pd.concat(whole, ignore_index=True)
+    # Where every loss diverged in some fold, the table has no rows, and the report says so.
+    frame = pd.concat(whole, ignore_index=True) if whole else pd.DataFrame(columns=list(COLUMNS))
     labels = read_cases(context.path("cases")).labels
     folds = scored_in(read_folds(context.path("folds")))
     absent = [training for training in parts if training[0] in incomplete]

@@ -16,6 +16,7 @@ def work(context: Context) -> None:
         cases = read_json(folder / "data" / dataset["name"] / "cases.json")
         dataset["classes"] = cases["label_map"]["names"]
         dataset["n_classes"] = len(dataset["classes"])
+        dataset["regions"] = cases["label_map"]["regions"]
         dataset["group"] = cases["group"]
     page = build(study, folder)
     write_text(context.path("page"), page)

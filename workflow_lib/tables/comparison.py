@@ -4,20 +4,19 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from scipy import stats
 
 from workflow_lib.evaluation.metrics import METRICS
-from workflow_lib.statistics.holm import adjust, mark
+from workflow_lib.statistics.holm import SIGNIFICANT, adjust, mark
 from workflow_lib.tables.protocol import match_losses
 from workflow_lib.tables.published import Interval, Published
 
 VERDICTS = ("consistent", "inconsistent", "inconclusive", "not comparable", "not run")
 COLUMNS = ("loss", "class", "metric", "published", "published_ci95", "ours", "ours_ci95", "difference", "verdict", "reason")
 P_COLUMNS = ("class", "row", "column", "published_p", "ours_p", "published_mark", "ours_mark", "agree")
-AGREEMENT_COLUMNS = ("class", "metric", "losses", "tau", "p")
-
-_SIGNIFICANT = 0.05
+AGREEMENT_COLUMNS = ("class", "metric", "losses", "tau", "p", "pairs", "same_sign", "tested", "same_significance")
 
 
 def score_comparison(
@@ -97,16 +96,17 @@ def p_comparison(published: Published, ranksum: pd.DataFrame, entries: Sequence[
         for (row, column), ours in zip(pairs, map(float, adjust(found)), strict=True):
             printed = published.p_values[name, row, column]
             theirs = float(printed)
-            agree = "" if math.isnan(ours) else "yes" if (ours < _SIGNIFICANT) == (theirs < _SIGNIFICANT) else "no"
+            agree = "" if math.isnan(ours) else "yes" if (ours < SIGNIFICANT) == (theirs < SIGNIFICANT) else "no"
             rows.append((name, row, column, printed, ours, mark(theirs), mark(ours), agree))
     return pd.DataFrame(rows, columns=list(P_COLUMNS))
 
 
-def rank_agreement(comparison: pd.DataFrame) -> pd.DataFrame:
+def rank_agreement(comparison: pd.DataFrame, comparison_p: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return Kendall's tau-b between the published order of the losses and ours, per class and metric of a score comparison.
 
     `losses` is the number of losses with both values; tau and its exact p (the normal approximation where losses tie) are NaN
-    with fewer than two, or where all losses tie.
+    with fewer than two, or where all losses tie. Of the `pairs` of these losses `same_sign` have a difference of the same sign in
+    both. The tests are on DSC, so only there, of the pairs `tested` in both (`comparison_p`), do `same_significance` agree.
     """
     rows = []
     for (name, metric), part in comparison.groupby(["class", "metric"], sort=False):
@@ -116,7 +116,13 @@ def rank_agreement(comparison: pd.DataFrame) -> pd.DataFrame:
             tied = both["published"].nunique() < len(both) or both["ours"].nunique() < len(both)
             result = stats.kendalltau(both["published"], both["ours"], method="asymptotic" if tied else "exact")
             tau, p = float(result.statistic), float(result.pvalue)
-        rows.append((name, metric, len(both), tau, p))
+        signs = [np.sign(np.subtract.outer(both[side].to_numpy(), both[side].to_numpy())) for side in ("published", "ours")]
+        pairs = np.triu_indices(len(both), 1)
+        tested: list[str] = []
+        if comparison_p is not None and metric == "dsc":
+            tested = [word for word in comparison_p[comparison_p["class"] == name]["agree"] if word]
+        same = (int((signs[0] == signs[1])[pairs].sum()), len(tested), tested.count("yes"))
+        rows.append((name, metric, len(both), tau, p, len(pairs[0]), *same))
     return pd.DataFrame(rows, columns=list(AGREEMENT_COLUMNS))
 
 

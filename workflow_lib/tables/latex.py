@@ -47,25 +47,29 @@ def scores_latex(table: pd.DataFrame, classes: Sequence[str]) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
-def pvalues_latex(table: pd.DataFrame, labels: Mapping[str, str], name: str) -> str:
-    r"""Return the lower triangle of class `name` of `pvalue_table` as a tabular.
+def pvalues_latex(table: pd.DataFrame, labels: Mapping[str, str], classes: Sequence[str]) -> str:
+    r"""Return the lower triangle of `pvalue_table` as one tabular: per loss a line for each class, one above the other.
 
-    Marks are raised; an arrow up says that the row's loss scored higher, an arrow down that it scored lower.
+    Marks are raised; an arrow up says that the row's loss scored higher, an arrow down that it scored lower. With one class there
+    is no column of classes.
     """
-    part = table[table["class"] == name]
-    cells = {(row["row"], row["column"]): row for row in part.to_dict("records")}
+    cells = {(row["class"], row["row"], row["column"]): row for row in table.to_dict("records")}
+    several = len(classes) > 1
     lines = [
-        rf"\begin{{tabular}}{{l{'c' * len(labels)}}}",
+        rf"\begin{{tabular}}{{l{'l' if several else ''}{'c' * len(labels)}}}",
         r"\toprule",
-        " & ".join([escape(name), *map(escape, labels.values())]) + r" \\",
+        " & ".join(["Loss", *(["Class"] if several else []), *map(escape, labels.values())]) + r" \\",
         r"\midrule",
     ]
     for position, (row, label) in enumerate(labels.items()):
-        texts = []
-        for place, column in enumerate(labels):
-            cell = cells.get((row, column))
-            texts.append("-" if place == position else _p(cell) if place < position and cell is not None else "")
-        lines.append(" & ".join([escape(label), *texts]) + r" \\")
+        if several and position:
+            lines.append(r"\addlinespace")
+        for line, name in enumerate(classes):
+            texts = [escape(label) if line == 0 else "", *([escape(name)] if several else [])]
+            for place, column in enumerate(labels):
+                cell = cells.get((name, row, column))
+                texts.append("-" if place == position else _p(cell) if place < position and cell is not None else "")
+            lines.append(" & ".join(texts) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 

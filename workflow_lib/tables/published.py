@@ -1,7 +1,7 @@
 """The published numbers that a study is held against, from reports/published."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,10 @@ class Published:
     """(class, row, column) -> Holm-adjusted p as printed."""
     settings: Mapping[str, Any]
     """Setting by its path in the configuration of a dataset ("training.epochs") -> value."""
+    claims: Sequence[Mapping[str, Any]] = ()
+    """What it claims, each {`claim`, `where`, `check`}, see `workflow_lib.tables.claims`."""
+    contradictions: Sequence[Mapping[str, str]] = ()
+    """Where it contradicts itself, each {`about`, `says`, `used`}."""
 
     @property
     def losses(self) -> list[str]:
@@ -61,7 +65,7 @@ def names() -> list[str]:
 
 def files(name: str) -> list[Path]:
     """Return the files that `load` reads, for the inputs of a rule."""
-    return sorted([*(FOLDER / name).glob("*.csv"), FOLDER / name / "protocol.yaml"])
+    return sorted([*(FOLDER / name).glob("*.csv"), *(FOLDER / name).glob("*.yaml")])
 
 
 def load(name: str | None) -> Published | None:
@@ -78,6 +82,7 @@ def load(name: str | None) -> Published | None:
     rows = _rows(folder / "scores.csv")
     if not rows or [row["loss"] for row in rows] != list(protocol["losses"]):
         raise UserError(f"{folder}: scores.csv and protocol.yaml do not name the same losses in the same order.")
+    claimed = _claims(folder / "claims.yaml")
     classes = tuple(c.removeprefix("dsc_") for c in rows[0] if c.startswith("dsc_") and not c.endswith("_ci95"))
     return Published(
         name=name,
@@ -99,6 +104,8 @@ def load(name: str | None) -> Published | None:
             (name, row["row"], row["column"]): row["p_holm"] for name in classes for row in _rows(folder / f"holm_p_{name}.csv")
         },
         settings=flatten(protocol["settings"]),
+        claims=claimed["claims"],
+        contradictions=claimed["contradictions"],
     )
 
 
@@ -111,6 +118,14 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def _claims(path: Path) -> dict[str, list[Any]]:
+    """Return `claims` and `contradictions`; both empty where the publication's folder has no file of them."""
+    import yaml
+
+    content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {key: list(content.get(key) or []) for key in ("claims", "contradictions")}
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

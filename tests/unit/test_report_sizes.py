@@ -1,0 +1,79 @@
+"""From one loss, case and fold to 30 losses, 15 classes, six datasets and a thousand cases: a page, below 5 MB."""
+
+import re
+
+import pytest
+
+from tests.report_fixture import clone_dataset, make_study, write
+from tests.unit.test_report_page import Page
+from workflow_lib.report import assemble
+from workflow_lib.report.assemble import build
+from workflow_lib.report.sources import Sources
+
+
+def losses(number):
+    return {f"loss_{n}": f"Loss number {n}" for n in range(number)}
+
+
+def links(page):
+    """Return the files beside the page that it leads to."""
+    return {a["href"] for a in page.all("a") if not a["href"].startswith(("#", "data:"))}
+
+
+@pytest.mark.parametrize(("number", "cases", "folds", "classes"), [(1, 5, 1, 1), (2, 5, 5, 1), (3, 6, 2, 3)])
+def test_small_studies(number, cases, folds, classes, tmp_path):
+    names = ["background", *(f"organ {n}" for n in range(classes))]
+    study = make_study(tmp_path, {"tiny": names}, losses(number), cases, folds, published=False)
+    text = build(study, tmp_path)
+    page = Page(text)
+    assert page.balanced
+    assert "too many for this page" not in page.visible()
+    assert links(page) == set()
+    if number == 1:
+        assert "It is the only loss." in page.visible()
+
+
+def test_the_largest_study_stays_below_five_megabytes_and_leads_to_the_rest(tmp_path):
+    names = ["background", *(f"organ {n}" for n in range(14))]
+    study = make_study(tmp_path, {"large": names}, losses(30), 10, 5, published=False)
+    # As many cases in the list as a study may have.
+    path = tmp_path / "data/large/cases.csv"
+    head, first, *_ = path.read_text().splitlines()
+    path.write_text("\n".join([head, *(first.replace("case_00000", f"case_{n:05d}") for n in range(1000)), ""]))
+    # Pictures of the largest size that comes with a page.
+    (tmp_path / "figures").mkdir()
+    for stem in ("segmentations", "distributions", "training_curves", "share_effect", "gallery_worst", "gallery_best"):
+        (tmp_path / f"figures/{stem}_large.svg").write_text(f'<svg width="10pt" height="10pt">{" " * 390_000}</svg>')
+    clone_dataset(tmp_path, study, 5)
+    text = build(study, tmp_path)
+    assert len(text.encode()) < 5_000_000
+    page = Page(text)
+    assert page.balanced
+    assert {"tables/large_pvalues.csv", "data/large/cases.html", "figures/gallery_best_large.svg"} <= links(page)
+    missing = {link for link in links(page) if not (tmp_path / link).is_file()}
+    assert {link for link in missing if not link.endswith("cases.html")} == set()
+    assert "too many for this page" in page.visible()
+    # What is never left out.
+    assert len(re.findall(r'<table class="scores', text)) == 6
+    assert page.visible().count("has the highest mean DSC") == 6 * 14
+
+
+def test_pictures_that_do_not_fit_are_linked_galleries_first(tmp_path):
+    (tmp_path / "figures").mkdir()
+    for stem in ("gallery_worst", "ranking"):
+        (tmp_path / f"figures/{stem}_a.svg").write_text('<svg width="30pt" height="15pt">' + " " * 3000 + "</svg>")
+    sources = Sources(tmp_path, pictures=6000)
+    datasets = [{"figures": [assemble._figure(sources, f"{stem}_a", 1, "c", "a") for stem in ("gallery_worst", "ranking")]}]
+    assemble._add_galleries(sources, datasets)
+    gallery, ranking = (item["image"] for item in datasets[0]["figures"])
+    assert ranking["uri"].startswith("data:image/svg+xml")
+    assert (gallery["uri"], gallery["link"]) == ("", "figures/gallery_worst_a.svg")
+    assert (gallery["width"], gallery["height"]) == (40, 20)
+
+
+def test_a_long_csv_is_linked(tmp_path):
+    write(tmp_path / "tables/a b.csv", ["x"], [{"x": "y" * 70_000}])
+    write(tmp_path / "tables/short.csv", ["x"], [{"x": "y"}])
+    sources = Sources(tmp_path)
+    assert sources.csv_link("tables/a b.csv") == "tables/a%20b.csv"
+    assert str(sources.csv_link("tables/short.csv")).startswith("data:text/csv")

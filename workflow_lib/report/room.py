@@ -1,0 +1,35 @@
+"""How much fits on the page: tables that would make it unusable are left to their files beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+PAGE_LIMIT = 5_000_000
+"""Bytes of the whole page."""
+
+SPARE = 150_000
+"""Bytes that stay free of pictures, for what the second rendering says in their place."""
+
+TABLE_CELLS = 15_000
+"""Cells of the long tables of all datasets together; some 100 bytes each."""
+
+
+class Room:
+    """The cells that the long tables of one dataset may still take."""
+
+    def __init__(self, datasets: int) -> None:
+        self.left = TABLE_CELLS // max(1, datasets)
+
+    def fit(self, table: dict[str, Any] | None, cells: int) -> dict[str, Any] | None:
+        """Return the table with `left_out`: whether it has more than the cells that are left, so that its file stands for it."""
+        if table is None:
+            return None
+        fits = cells <= self.left
+        self.left -= cells if fits else 0
+        return {**table, "left_out": not fits, "cells": cells}
+
+
+def cells(table: Mapping[str, Any] | None, columns: int) -> int:
+    """Return the number of cells of a table with `rows`."""
+    return columns * len(table["rows"]) if table else 0

@@ -1,0 +1,136 @@
+"""The sensitivity panel: what comes out under each choice, and which pairs of losses have another verdict than as published."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from workflow_lib.report.data import number
+from workflow_lib.report.score_tables import foreground
+from workflow_lib.report.sources import Sources
+from workflow_lib.report.text import full
+from workflow_lib.statistics.holm import SIGNIFICANT
+from workflow_lib.tables import display
+
+CHOICES: dict[str, tuple[str, str]] = {
+    "published": ("As published", "pooled cases, rank-sum test, Holm per class, both masks empty left out"),
+    "folds": ("Unit of the test", "the fold means instead of the cases"),
+    "paired": ("Unit of the test", "differences per case (signed-rank); means over all cases"),
+    "all_classes": ("Family of Holm's correction", "all classes of the dataset together"),
+    "uncorrected": ("Family of Holm's correction", "no correction"),
+    "both_empty_one": ("Empty masks", "both empty counts as DSC 1"),
+    "without_missed": ("Empty masks", "empty predictions left out instead of DSC 0"),
+}
+"""Variant of statistics/<dataset>/sensitivity.csv -> what is chosen, and how."""
+
+NAMED = 3
+"""Pairs that a cell names before it counts the rest."""
+
+Tests = Mapping[tuple[str, str], str]
+"""(row, column) -> '+' or '-' where the test is significant, '0' where not, '' without a test."""
+
+
+def panel(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the lines of the panel, one per choice and class, or None without the statistics."""
+    path = f"statistics/{dataset['name']}/sensitivity.csv"
+    rows = sources.rows(path)
+    if not rows:
+        return None
+    labels = {loss["name"]: loss["label"] for loss in dataset["losses"]}
+    tests: dict[tuple[str, str], dict[tuple[str, str], str]] = {}
+    for row in rows:
+        if {row["row"], row["column"]} <= set(labels):
+            tests.setdefault((row["variant"], row["class"]), {})[row["row"], row["column"]] = _outcome(row)
+    means: dict[tuple[str, str], dict[str, float]] = {}
+    for row in sources.rows(f"statistics/{dataset['name']}/sensitivity_means.csv") or []:
+        if row["loss"] in labels:
+            means.setdefault((row["variant"], row["class"]), {})[row["loss"]] = number(row["mean"])
+    lines = []
+    for variant, (question, choice) in CHOICES.items():
+        for name in foreground(dataset):
+            if (variant, name) in tests:
+                own = means.get((variant, name), means.get(("published", name), {}))
+                base = means.get(("published", name), {}), tests["published", name]
+                lines.append(_line(question, choice, name, own, tests[variant, name], base, labels))
+    for region, name in replaced(dataset).items():
+        if ("published", region) in tests and ("published", name) in tests:
+            own = means.get(("published", region), {})
+            base = means.get(("published", name), {}), tests["published", name]
+            choice = f"{region} together, in the place of {name}"
+            lines.append(_line("Labels that count", choice, name, own, tests["published", region], base, labels))
+    return {
+        "rows": lines,
+        "csv": sources.csv_link(path),
+        "csv_name": f"{dataset['name']}_sensitivity.csv",
+        "source": sources.source(path),
+    }
+
+
+def replaced(dataset: Mapping[str, Any]) -> dict[str, str]:
+    """Return region -> the class it is an alternative reading of, its first member: kidney as label > 0 for kidney as label 1."""
+    classes = list(dataset["classes"])
+    return {str(region): str(classes[min(members)]) for region, members in (dataset.get("regions") or {}).items() if members}
+
+
+def _outcome(row: Mapping[str, str]) -> str:
+    p = number(row["p_holm"])
+    return "" if math.isnan(p) else row["sign"] if p < SIGNIFICANT else "0"
+
+
+def _line(
+    question: str,
+    choice: str,
+    name: str,
+    means: Mapping[str, float],
+    tests: Tests,
+    base: tuple[Mapping[str, float], Tests],
+    labels: Mapping[str, str],
+) -> dict[str, Any]:
+    tested = [outcome for outcome in tests.values() if outcome]
+    significant = sum(outcome != "0" for outcome in tested)
+    # Rounded as the table shows them, so that the last digits of a sum make no winner.
+    rounded = {loss: round(mean, 12) for loss, mean in means.items()}
+    best = [labels[loss] for loss in labels if loss in rounded and rounded[loss] == max(rounded.values())]
+    tau = _tau(means, base[0])
+    return {
+        "question": question,
+        "choice": choice,
+        "class": name,
+        "best": ", ".join(best[:NAMED]) + (f" and {len(best) - NAMED} more" if len(best) > NAMED else "") if best else "–",
+        "mean": display.number(max(means.values())) if means else "",
+        "tau": {"text": display.number(tau, 2), "sort": full(tau)},
+        "significant": f"{significant} of {len(tested)}" if tested else "–",
+        "changes": _changes(tests, base[1], labels),
+    }
+
+
+def _tau(means: Mapping[str, float], base: Mapping[str, float]) -> float:
+    """Return Kendall's tau-b between two rankings, NaN where it is not defined."""
+    # Imported here: it takes a second, which a look at --help need not wait for.
+    from scipy import stats
+
+    both = [loss for loss in base if loss in means]
+    one, other = [round(means[loss], 12) for loss in both], [round(base[loss], 12) for loss in both]
+    if len(set(one)) < 2 or len(set(other)) < 2:
+        return math.nan
+    return float(stats.kendalltau(one, other, variant="b").statistic)
+
+
+def _changes(tests: Tests, base: Tests, labels: Mapping[str, str]) -> str:
+    """Return which pairs are significant now and were not, are no longer, or point the other way."""
+    found: dict[str, list[str]] = {"now significant": [], "no longer significant": [], "reversed": []}
+    for pair, outcome in tests.items():
+        before = base.get(pair, "")
+        if not outcome or not before or outcome == before:
+            continue
+        kind = "now significant" if before == "0" else "no longer significant" if outcome == "0" else "reversed"
+        sign = before if outcome == "0" else outcome
+        above, below = (pair[0], pair[1]) if sign == "+" else (pair[1], pair[0])
+        found[kind].append(f"{labels[above]} above {labels[below]}")
+    return "; ".join(f"{kind}: {_some(pairs)}" for kind, pairs in found.items() if pairs) or "none"
+
+
+def _some(pairs: Sequence[str]) -> str:
+    more = len(pairs) - NAMED
+    return ", ".join(pairs[:NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,151 @@
+"""The claims of a publication, one by one, each checked on its own printed numbers and on ours by the same rule.
+
+A claim is data (reports/published/<name>/claims.yaml); its `check` names one of the kinds below, and losses of the publication:
+
+- `highest`: the mean of `loss` lies above that of every other loss, on every one of `metrics`;
+- `significantly_higher`: the rank-sum test, after Holm's correction, finds `loss` above every other loss (p < 0.05);
+- `balance`: no other loss has a smaller distance between mean precision and mean recall;
+- `smallest_drop`, `largest_drop`: the DSC of `loss` falls least, or most, from the class `from` to the class `to`.
+
+`others` are the losses it is held against; without it, all of the publication's. All but the drops are made for each class.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from workflow_lib.statistics.holm import SIGNIFICANT
+from workflow_lib.tables.display import METRIC_NAMES, number
+from workflow_lib.tables.published import Published
+
+COLUMNS = ("claim", "where", "class", "published", "published_detail", "ours", "ours_detail")
+STATES = ("holds", "does not hold", "not run")
+
+Result = tuple[str, str]
+"""One of `STATES`, and the numbers that decide."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What a claim is checked on: means by (loss, class, metric), and adjusted p by (class, pair of losses). NaN: not at hand."""
+
+    labels: Mapping[str, str]
+    means: Mapping[tuple[str, str, str], float]
+    p_values: Mapping[tuple[str, frozenset[str]], float]
+
+    def mean(self, loss: str, name: str, metric: str = "dsc") -> float:
+        """Return a mean, NaN where there is none."""
+        return self.means.get((loss, name, metric), math.nan)
+
+    def label(self, loss: str) -> str:
+        """Return a loss's name as printed, without the word loss."""
+        return self.labels[loss].removesuffix(" loss")
+
+
+def check_claims(published: Published, comparison: pd.DataFrame, comparison_p: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per claim and class: what the printed numbers say about it, and what ours do.
+
+    `comparison` and `comparison_p` are the tables of these names (`workflow_lib.tables.comparison`), which hold ours. `published`
+    and `ours` are one of `STATES`: `not run` where a number that the claim is about is missing.
+    """
+    printed = {key: interval.mean for key, interval in published.scores.items()}
+    printed_p = {(name, frozenset((row, column))): float(p) for (name, row, column), p in published.p_values.items()}
+    theirs, ours = Numbers(published.labels, printed, printed_p), _ours(published, comparison, comparison_p)
+    rows = []
+    for claim in published.claims:
+        check = claim["check"]
+        classes = [f"{check['from']} to {check['to']}"] if "from" in check else published.classes
+        for name in classes:
+            results = [_KINDS[check["kind"]](numbers, check, _others(published, check), name) for numbers in (theirs, ours)]
+            rows.append((claim["claim"], claim["where"], name, *results[0], *results[1]))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _ours(published: Published, comparison: pd.DataFrame, comparison_p: pd.DataFrame) -> Numbers:
+    means = {(row["loss"], row["class"], row["metric"]): float(row["ours"]) for row in comparison.to_dict("records")}
+    p_values = {
+        (row["class"], frozenset((row["row"], row["column"]))): float(row["ours_p"]) for row in comparison_p.to_dict("records")
+    }
+    return Numbers(published.labels, means, p_values)
+
+
+def _others(published: Published, check: Mapping[str, Any]) -> list[str]:
+    return [loss for loss in check.get("others") or published.losses if loss != check["loss"]]
+
+
+def _highest(numbers: Numbers, check: Mapping[str, Any], others: Sequence[str], name: str) -> Result:
+    """Hold the mean of the loss against the highest of the others, on every metric."""
+    parts, holds = [], True
+    for metric in check["metrics"]:
+        values = {loss: numbers.mean(loss, name, metric) for loss in [check["loss"], *others]}
+        absent = _absent(numbers, values)
+        if absent:
+            return absent
+        own, best = values[check["loss"]], max(others, key=lambda loss: values[loss])
+        holds &= own > values[best]
+        parts.append(f"{METRIC_NAMES[metric]} {number(own)} against {number(values[best])} ({numbers.label(best)})")
+    return _state(holds), "; ".join(parts)
+
+
+def _significantly_higher(numbers: Numbers, check: Mapping[str, Any], others: Sequence[str], name: str) -> Result:
+    """Count the other losses that the loss lies significantly above; the direction is that of the mean DSC."""
+    loss = check["loss"]
+    p_values = {other: numbers.p_values.get((name, frozenset((loss, other))), math.nan) for other in others}
+    absent = _absent(numbers, p_values)
+    if absent:
+        return absent
+    own = numbers.mean(loss, name)
+    above = [other for other, p in p_values.items() if p < SIGNIFICANT and own > numbers.mean(other, name)]
+    names = f": {', '.join(map(numbers.label, above))}" if 0 < len(above) < len(others) else ""
+    return _state(len(above) == len(others)), f"significantly above {len(above)} of {len(others)}{names}"
+
+
+def _balance(numbers: Numbers, check: Mapping[str, Any], others: Sequence[str], name: str) -> Result:
+    """Hold the distance between mean precision and mean recall against the smallest of the others."""
+    losses = [check["loss"], *others]
+    # Rounded, so that means printed to three decimals compare as they are read.
+    gaps = {loss: round(abs(numbers.mean(loss, name, "precision") - numbers.mean(loss, name, "recall")), 12) for loss in losses}
+    return _extreme(numbers, gaps, check["loss"], "distance", smallest=True)
+
+
+def _drop(smallest: bool) -> Callable[[Numbers, Mapping[str, Any], Sequence[str], str], Result]:
+    def drop(numbers: Numbers, check: Mapping[str, Any], others: Sequence[str], name: str) -> Result:
+        """Hold the fall of the mean DSC from one class to the other against that of the other losses."""
+        losses = [check["loss"], *others]
+        drops = {loss: round(numbers.mean(loss, check["from"]) - numbers.mean(loss, check["to"]), 12) for loss in losses}
+        return _extreme(numbers, drops, check["loss"], "DSC falls by", smallest)
+
+    return drop
+
+
+def _extreme(numbers: Numbers, values: Mapping[str, float], loss: str, word: str, smallest: bool) -> Result:
+    absent = _absent(numbers, values)
+    if absent:
+        return absent
+    own = values[loss]
+    others = {other: value for other, value in values.items() if other != loss}
+    rival = (min if smallest else max)(others, key=lambda other: others[other])
+    holds = own <= others[rival] if smallest else own >= others[rival]
+    word_of_rival = "smallest" if smallest else "largest"
+    return _state(holds), f"{word} {number(own)}; {word_of_rival} of the others {number(others[rival])} ({numbers.label(rival)})"
+
+
+def _absent(numbers: Numbers, values: Mapping[str, float]) -> Result | None:
+    missing = [numbers.label(loss) for loss, value in values.items() if math.isnan(value)]
+    return ("not run", f"no numbers of {', '.join(missing)}") if missing else None
+
+
+def _state(holds: bool) -> str:
+    return STATES[0] if holds else STATES[1]
+
+
+_KINDS: dict[str, Callable[[Numbers, Mapping[str, Any], Sequence[str], str], Result]] = {
+    "highest": _highest,
+    "significantly_higher": _significantly_higher,
+    "balance": _balance,
+    "smallest_drop": _drop(smallest=True),
+    "largest_drop": _drop(smallest=False),
+}
