@@ -70,4 +70,6 @@ rule report_page:
     message:
         "Assemble the report"
     shell:
-        step_command(" --results {params.results:q} --record-file {output.record:q} --page {output.page:q} --sums {output.sums:q}")
+        step_command(
+            " --results {params.results:q} --record-file {output.record:q} --page {output.page:q} --sums {output.sums:q}"
+        )

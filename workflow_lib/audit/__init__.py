@@ -1,1 +1,1 @@
-"""Is a folder of results what it says it is? Nothing in the folder is trusted."""
+"""Telling whether a folder of results is what it says it is. Nothing in the folder is trusted."""

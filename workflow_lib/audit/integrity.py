@@ -1,4 +1,4 @@
-"""Do the files, the records and the manifest say the same?"""
+"""Whether the files, the records and the manifest say the same."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

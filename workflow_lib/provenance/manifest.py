@@ -34,7 +34,7 @@ def build(folder: Path, records: Sequence[str], root: Path | None = None) -> dic
         for entry in _entries(record["outputs"])
     }
     faults = [
-        f"{path}: {made[path][0]} says that it was written with SHA-256 {made[path][1][:12]}…, {name} read {entry['sha256'][:12]}…"
+        f"{path}: {made[path][0]} says that it was written as {made[path][1][:12]}…, {name} read {entry['sha256'][:12]}…"
         for name, record in content.items()
         for entry in _entries(record["inputs"])
         for path in [_relative(entry["path"], root)]

@@ -36,6 +36,7 @@ def context(study: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     page = {
         "title": study["title"],
         "name": study["name"],
+        "results": f"{study['config']['study'].get('results', 'results')}/{study['name']}",
         "version": study["version"],
         "commit": study["commit"] or "unknown",
         "seed": study["config"]["study"]["seed"],

@@ -6,7 +6,7 @@ from workflow_lib.steps._command import Context, run
 
 
 def work(context: Context) -> None:
-    """Write `manifest` from the records below `results` that the settings name. Raises Faults where they contradict each other."""
+    """Write `manifest` from the records below `results` that the settings name. Raises Faults where they disagree."""
     write_json(context.path("manifest"), build(context.path("results"), context.settings["records"]))
 
 
