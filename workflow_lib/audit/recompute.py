@@ -3,6 +3,8 @@
 Works on a private copy of the small files, so that nothing read here can change between the look at it and its use.
 """
 
+import contextlib
+import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -48,7 +50,9 @@ def check(study: Path) -> Iterator[Finding]:
 def _guarded(subject: str, look: Callable[[], list[Finding]]) -> list[Finding]:
     """Return what `look` finds; content that no step would have written is a finding and no crash."""
     try:
-        return look()
+        # What a step says of its progress is no part of the audit's table.
+        with contextlib.redirect_stdout(io.StringIO()):
+            return look()
     except UserError as error:
         return [Finding(subject, "fails", f"cannot be computed again: {error}")]
     except Exception as error:  # what is read was made by a stranger
