@@ -1,4 +1,28 @@
-# Everything on one page.
+# All records in one manifest, and everything on one page.
+
+
+rule manifest:
+    input:
+        records=[f"{RESULTS}/{record}" for record in PLAN.records()],
+    output:
+        manifest=f"{RESULTS}/manifest.json",
+        record=f"{RESULTS}/records/manifest.json",
+    log:
+        f"{RESULTS}/logs/manifest.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(1000),
+        runtime=10,
+    params:
+        step="manifest",
+        settings=settings("manifest"),
+        fingerprint=fingerprint("manifest"),
+        results=lambda wildcards, output: os.path.dirname(output.manifest),
+    message:
+        "Chain the records of all steps"
+    shell:
+        step_command(" --results {params.results:q} --manifest {output.manifest:q}")
 
 
 rule report_page:
@@ -25,10 +49,12 @@ rule report_page:
             for fold in PLAN.folds(dataset)
             for name in ("training.json", "history.csv")
         ],
+        manifest=f"{RESULTS}/manifest.json",
         templates=templates("base.html.j2"),
         published=[file for dataset in PLAN.datasets for file in published_files(dataset)],
     output:
         page=report(f"{RESULTS}/report.html", caption="../reports/captions/report.rst", category="Report"),
+        sums=f"{RESULTS}/SHA256SUMS",
         record=f"{RESULTS}/records/report.json",
     log:
         f"{RESULTS}/logs/report.log",
@@ -45,4 +71,6 @@ rule report_page:
     message:
         "Assemble the report"
     shell:
-        step_command(" --results {params.results:q} --page {output.page:q}")
+        step_command(
+            " --results {params.results:q} --record-file {output.record:q} --page {output.page:q} --sums {output.sums:q}"
+        )

@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_lib.files import read_json, sha256_file
-
-RUN_FACTS = {"attempts", "seconds", "gpu_seconds", "waiting_seconds", "peak_memory_mib"}
-"""What training.json says about the run and not about the result."""
+from workflow_lib.provenance.manifest import SUMS, portable_digest
 
 NO_RESULTS = {"checkpoints", "logs"}
 
@@ -18,16 +16,18 @@ def contents(results: Path) -> dict[str, Any]:
     return {
         name: _content(name, path)
         for name, path in files.items()
-        if name.split("/")[0] not in NO_RESULTS and not path.name.startswith(".")
+        if name.split("/")[0] not in NO_RESULTS and name != SUMS and not path.name.startswith(".")
     }
 
 
 def _content(name: str, path: Path) -> Any:
+    if name.startswith("records/code/"):
+        return read_json(path)
     if name.startswith("records/"):
         # Its digests are those of files that are looked at themselves.
         return {key: read_json(path)[key] for key in ("step", "settings", "fingerprint", "versions")}
     if path.name == "training.json":
-        return {key: value for key, value in read_json(path).items() if key not in RUN_FACTS}
+        return portable_digest(path)
     if path.name == "report.html":
         text = path.read_text(encoding="utf-8")
         body = re.sub(r'<section id="run-facts".*?</section>', "", text, flags=re.DOTALL)

@@ -314,6 +314,25 @@ class Plan:
         }
         return settings, []
 
+    def records(self) -> list[str]:
+        """Return the records of all steps before the manifest, as paths below the study's results."""
+        found = ["records/figures_losses.json"]
+        for name in self.datasets:
+            steps = ["obtain", "inspect", "cases_page", "check", "split", "collect", "statistics", "tables", "figures_dataset"]
+            steps += ["figures_sweep"] if self.has_sweep(name) else []
+            found += [f"records/{step}/{name}.json" for step in steps]
+            found += [f"records/preprocess/{name}/shard_{shard}.json" for shard in self.shards(name)]
+            found += [
+                f"records/{step}/{name}/{loss}/fold_{fold}.json"
+                for step in ("train", "predict", "evaluate")
+                for loss in self.losses(name)
+                for fold in self.folds(name)
+            ]
+        return sorted(found)
+
+    def _manifest(self) -> tuple[dict[str, Any], list[Code]]:
+        return {"records": self.records()}, []
+
     def _report_page(self) -> tuple[dict[str, Any], list[Code]]:
         described = [
             {

@@ -1,15 +1,17 @@
 """The record that every step leaves beside its results: what went in, what came out, how and where it was made."""
 
+import functools
 import os
 import platform
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from workflow_lib.files import canonical_json, sha256_file, sha256_text, write_json
+from workflow_lib.files import canonical_json, read_json, sha256_file, sha256_text, write_json
 from workflow_lib.memory import peak_mib
 from workflow_lib.version import VERSION
 
@@ -41,8 +43,9 @@ def write_record(
 ) -> None:
     """Write the record of one finished step as JSON.
 
-    `facts` holds what differs from run to run (time, host); everything else is the same for the same study.
+    `facts` holds what differs from run to run (time, host, device, attempts); everything else is the same for the same study.
     """
+    head = commit()
     write_json(
         path,
         {
@@ -59,28 +62,60 @@ def write_record(
                 "platform": platform.platform(),
                 "peak_memory_mib": peak_mib(),
                 "slurm_job": os.environ.get("SLURM_JOB_ID"),
-                "commit": commit(),
+                "commit": head,
+                "clean": None if head is None else not head.endswith("+changes"),
+                "device": device(),
+                "attempts": attempts(outputs),
             },
         },
     )
 
 
 def digest(path: Path) -> dict[str, Any]:
-    """Return path and SHA-256 of a file, or of a folder the digest over its files' digests.
+    """Return path and SHA-256 of a file, or of a folder the digest over its files' digests, and these.
 
     A folder of the store has an index that holds the digests of its files, so the index stands for it.
     """
     if not path.is_dir():
-        return {"path": path.as_posix(), "sha256": sha256_file(path)}
+        return {"path": path.as_posix(), "sha256": _sha256_once(path)}
     index = path / "index.json"
     if index.is_file():
-        return {"path": path.as_posix(), "sha256": sha256_file(index), "index": index.name}
+        return {"path": path.as_posix(), "sha256": _sha256_once(index), "index": index.name}
     files = {
-        file.relative_to(path).as_posix(): sha256_file(file)
+        file.relative_to(path).as_posix(): _sha256_once(file)
         for file in sorted(path.rglob("*"))
         if file.is_file() and not file.name.startswith(".snakemake")
     }
-    return {"path": path.as_posix(), "sha256": sha256_text(canonical_json(files)), "files": len(files)}
+    return {"path": path.as_posix(), "sha256": sha256_text(canonical_json(files)), "files": files}
+
+
+def _sha256_once(path: Path) -> str:
+    """Return the SHA-256 of a file, read once by this process as long as the file stays what it is."""
+    state = path.stat()
+    return _sha256_of(path, state.st_ino, state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=4096)
+def _sha256_of(path: Path, *state: int) -> str:
+    return sha256_file(path)
+
+
+def device() -> str:
+    """Return what this process computes on: the names of the GPUs that TensorFlow sees, else "cpu"."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None:
+        return "cpu"
+    # Of those that are there, a step without a GPU has made none visible.
+    gpus = tensorflow.config.get_visible_devices("GPU")
+    names = [tensorflow.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+    return ", ".join(names) or "cpu"
+
+
+def attempts(outputs: Mapping[str, Sequence[Path]]) -> int:
+    """Return how often the step was started until it finished: a training notes it in its summary, the others start anew."""
+    for path in outputs.get("summary", []):
+        return len(read_json(path)["attempts"])
+    return 1
 
 
 def versions() -> dict[str, str]:

@@ -45,6 +45,7 @@ def context(study: Mapping[str, Any], folder: Path, pictures: int = PICTURES_LIM
     page = {
         "title": study["title"],
         "name": study["name"],
+        "results": f"{study['config']['study'].get('results', 'results')}/{study['name']}",
         "version": study["version"],
         "commit": study["commit"] or "unknown",
         "seed": study["config"]["study"]["seed"],
@@ -67,7 +68,7 @@ def context(study: Mapping[str, Any], folder: Path, pictures: int = PICTURES_LIM
         "config_yaml": yaml.safe_dump(dict(study["config"]), sort_keys=False, allow_unicode=True, width=100),
     }
     # Last, when every file has been read.
-    return {**page, "files": sorted(sources.digests.items()), "digest": sources.digest()}
+    return {**page, "files": sorted(sources.digests.items()), "digest": study.get("digest", sources.digest())}
 
 
 def _dataset(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, Any], index: int) -> dict[str, Any]:

@@ -1,16 +1,22 @@
 """Assemble the report: one self-contained HTML page."""
 
-from workflow_lib.files import read_json, write_text
+from collections.abc import Callable
+
+from workflow_lib.files import read_json, sha256_file, write_text
+from workflow_lib.provenance.manifest import MANIFEST, sums, write_sums
 from workflow_lib.provenance.records import commit
 from workflow_lib.report.assemble import build
 from workflow_lib.steps._command import Context, run, say
 from workflow_lib.version import VERSION
 
 
-def work(context: Context) -> None:
-    """Write `page` from the files under `results`."""
+def work(context: Context) -> Callable[[], None]:
+    """Write `page` from the files under `results`.
+
+    Returns what writes `sums`, the checksums of this run, when the record of this step stands: they hold that one too.
+    """
     folder = context.path("results")
-    study = dict(context.settings) | {"version": VERSION, "commit": commit()}
+    study = dict(context.settings) | {"version": VERSION, "commit": commit(), "digest": sha256_file(folder / MANIFEST)}
     for dataset in study["datasets"]:
         # Not through the report's own sources: this file says where the images lie, which is no part of a result.
         cases = read_json(folder / "data" / dataset["name"] / "cases.json")
@@ -22,6 +28,14 @@ def work(context: Context) -> None:
     write_text(context.path("page"), page)
     say(f"{context.path('page')}: {len(page.encode()) / 1e6:.1f} MB")
 
+    def seal() -> None:
+        records = [*read_json(folder / MANIFEST)["steps"], "records/manifest.json"]
+        if context.paths["record-file"]:
+            records.append(context.path("record-file").relative_to(folder).as_posix())
+        write_sums(context.path("sums"), sums(folder, records))
+
+    return seal
+
 
 if __name__ == "__main__":
-    run("report_page", __doc__, work, inputs=["results?"], outputs=["page"])
+    run("report_page", __doc__, work, inputs=["results?"], outputs=["page", "record-file?", "sums?"])

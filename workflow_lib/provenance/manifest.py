@@ -1,0 +1,109 @@
+"""The records of a study chained into one file, and the checksums of everything as they lie.
+
+`manifest.json` holds what is the same in every run: of each step the settings, the fingerprint, and the digests of inputs and
+outputs. Its own SHA-256 is the digest of the study. `SHA256SUMS` holds the bytes of this run, records and report included, in the
+format of `sha256sum --check`; the report cannot stand in the manifest, because it shows the manifest's digest.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from workflow_lib.errors import Faults
+from workflow_lib.files import canonical_json, read_json, sha256_file, sha256_text, write_text
+
+MANIFEST = "manifest.json"
+SUMS = "SHA256SUMS"
+
+RUN_FACTS = frozenset({"attempts", "seconds", "gpu_seconds", "waiting_seconds", "peak_memory_mib", "versions"})
+"""Keys of a training.json that differ from run to run, or tell of the installation; the others are results."""
+
+
+def build(folder: Path, records: Sequence[str], root: Path | None = None) -> dict[str, Any]:
+    """Return the manifest of the records (paths below the results folder) as plain data without any fact of the run.
+
+    `root`: where the folder lay when the records were written, if it was moved since.
+    Raises Faults that names each file which one step wrote and another one read as something else.
+    """
+    root = root or folder
+    content = {name: read_json(folder / name) for name in sorted(records)}
+    made = {
+        _relative(entry["path"], root): (name, entry["sha256"])
+        for name, record in content.items()
+        for entry in _entries(record["outputs"])
+    }
+    faults = [
+        f"{path}: {made[path][0]} says that it was written as {made[path][1][:12]}…, {name} read {entry['sha256'][:12]}…"
+        for name, record in content.items()
+        for entry in _entries(record["inputs"])
+        for path in [_relative(entry["path"], root)]
+        if path in made and made[path][1] != entry["sha256"]
+    ]
+    if faults:
+        raise Faults("These results were changed after a later step used them; run that step again (--forcerun):", faults)
+    return {"steps": {name: _step(record, folder, root) for name, record in content.items()}}
+
+
+def _step(record: Mapping[str, Any], folder: Path, root: Path) -> dict[str, Any]:
+    kept = {key: record[key] for key in ("step", "settings", "fingerprint")}
+    return kept | {side: _portable(record[side], folder, root) for side in ("inputs", "outputs")}
+
+
+def _portable(group: Mapping[str, Any], folder: Path, root: Path) -> dict[str, Any]:
+    """Return paths below the results folder, and of files that lie elsewhere the name only."""
+    found: dict[str, Any] = {}
+    for name, entries in group.items():
+        found[name] = []
+        for entry in entries:
+            path = _relative(entry["path"], root)
+            digest = portable_digest(folder / path) if Path(path).name == "training.json" else entry["sha256"]
+            found[name].append({"path": path, "sha256": digest})
+    return found
+
+
+def portable_digest(summary: Path) -> str:
+    """Return the SHA-256 of a training.json without what differs from run to run."""
+    content = read_json(summary)
+    return sha256_text(canonical_json({key: value for key, value in content.items() if key not in RUN_FACTS}))
+
+
+def _entries(group: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [entry for entries in group.values() for entry in entries]
+
+
+def _relative(path: str, folder: Path) -> str:
+    relative = os.path.relpath(path, folder)
+    return Path(relative).as_posix() if not relative.startswith("..") else Path(path).name
+
+
+def sums(folder: Path, records: Sequence[str], root: Path | None = None) -> dict[str, str]:
+    """Return the SHA-256 of every file of this run, by its path below the results folder.
+
+    The digests of results are those of the records: nothing is read again but the records themselves.
+    """
+    found = {name: sha256_file(folder / name) for name in records}
+    for name in records:
+        for entry in _entries(read_json(folder / name)["outputs"]):
+            found |= _files_of(entry, folder, root or folder)
+    return found
+
+
+def _files_of(entry: Mapping[str, Any], folder: Path, root: Path) -> dict[str, str]:
+    path = _relative(entry["path"], root)
+    if "index" in entry:
+        index = f"{path}/{entry['index']}"
+        arrays = {
+            f"{path}/{case}.{kind}.npy": digest
+            for case, stored in read_json(folder / index).items()
+            for kind, digest in stored["sha256"].items()
+        }
+        return {index: entry["sha256"]} | arrays
+    if "files" in entry:
+        return {f"{path}/{name}": digest for name, digest in entry["files"].items()}
+    return {path: entry["sha256"]}
+
+
+def write_sums(path: Path, digests: Mapping[str, str]) -> None:
+    """Write the digests in the format of `sha256sum`, sorted by path."""
+    write_text(path, "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())))

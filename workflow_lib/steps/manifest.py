@@ -1,0 +1,14 @@
+"""Chain the records of all steps before the report into one manifest, whose SHA-256 is the digest of the study."""
+
+from workflow_lib.files import write_json
+from workflow_lib.provenance.manifest import build
+from workflow_lib.steps._command import Context, run
+
+
+def work(context: Context) -> None:
+    """Write `manifest` from the records below `results` that the settings name. Raises Faults where they disagree."""
+    write_json(context.path("manifest"), build(context.path("results"), context.settings["records"]))
+
+
+if __name__ == "__main__":
+    run("manifest", __doc__, work, inputs=["results?"], outputs=["manifest"])
