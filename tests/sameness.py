@@ -21,8 +21,6 @@ def contents(results: Path) -> dict[str, Any]:
 
 
 def _content(name: str, path: Path) -> Any:
-    if name.startswith("records/code/"):
-        return read_json(path)
     if name.startswith("records/"):
         # Its digests are those of files that are looked at themselves.
         return {key: read_json(path)[key] for key in ("step", "settings", "fingerprint", "versions")}

@@ -2,7 +2,7 @@
 
 Snakemake remembers in `.snakemake/` what it ran. Where that is lost, or a job ended after Snakemake had been killed, only the
 records know with which settings and code a result was made; so the workflow compares them itself before every run.
-Records hold the fingerprint of all code as one number. What it was made of stands in `records/code/`: one table for each such
+Records hold the fingerprint of all code as one number. What it was made of stands in `code/` beside them: one table for each such
 number, written when a run begins.
 """
 
@@ -18,7 +18,7 @@ from workflow_lib.plan import Place, Plan
 from workflow_lib.provenance.fingerprints import combined, table_digest
 
 CODE = "code"
-"""Folder of the tables of code, below `records`."""
+"""Folder of the tables of code."""
 
 SHOWN = 3
 """So many files are named one by one."""
@@ -60,7 +60,7 @@ def remember_code(plan: Plan) -> None:
     """Write the tables of the present code that are not there yet, so that a later change can be told by its files."""
     for place in plan.jobs():
         table = plan.code(place.step, place.dataset, place.loss, place.number)
-        path = records(plan) / CODE / f"{table_digest(table)}.json"
+        path = Path(plan.results) / CODE / f"{table_digest(table)}.json"
         if not path.exists():
             write_json(path, table)
 
@@ -81,7 +81,7 @@ def reasons(plan: Plan, place: Place) -> list[str]:
     said = setting_changes(before, json.loads(job.settings))
     table = plan.code(place.step, place.dataset, place.loss, place.number)
     if combined(before, table_digest(table)) != found:
-        earlier = next((t for t in _tables(records(plan) / CODE) if combined(before, table_digest(t)) == found), None)
+        earlier = next((t for t in _tables(Path(plan.results) / CODE) if combined(before, table_digest(t)) == found), None)
         said += _code_changes(earlier, table)
     return said
 

@@ -79,7 +79,7 @@ def test_changed_settings_and_code_are_told_apart(tmp_path, monkeypatch):
     later = planned(tmp_path, epochs=5)
     changes._tables.cache_clear()
     assert changes.reasons(later, PLACE) == ["training.epochs 2 -> 5", "code changed: workflow_lib/losses/focal.py"]
-    for table in (tmp_path / "toy/records/code").iterdir():
+    for table in (tmp_path / "toy/code").iterdir():
         table.unlink()
     changes._tables.cache_clear()
     assert changes.reasons(later, PLACE)[-1] == "code changed"

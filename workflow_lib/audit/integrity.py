@@ -9,7 +9,7 @@ from workflow_lib.errors import UserError
 from workflow_lib.provenance.manifest import MANIFEST, SUMS, build, sums
 
 REPORT = "report.html"
-LEFT_OUT = ("logs/", "checkpoints/")
+LEFT_OUT = ("logs/", "checkpoints/", "code/")
 """Folders that hold no results."""
 
 
