@@ -1,4 +1,4 @@
-"""The demo while a random process of it is killed every few seconds: it ends with the report of the run that nobody disturbed."""
+"""A study while a random process of it is killed every few seconds: it ends with the report of the run that nobody disturbed."""
 
 import os
 import random
@@ -19,13 +19,13 @@ PAUSE = (3.0, 12.0)
 """Seconds between two kills."""
 
 SECONDS = 3 * 3600
-"""The demo under fire has to end within this."""
+"""A study under fire has to end within this."""
 
 
-def demo(root, folder):
-    """Return a checkout whose study is the demo."""
+def checkout_of(root, folder, study):
+    """Return a checkout with a study that the project ships."""
     checkout = copy_repository(root, folder)
-    checkout.write_study(yaml.safe_load((root / "studies" / "demo.yaml").read_text(encoding="utf-8")))
+    checkout.write_study(yaml.safe_load((root / "studies" / f"{study}.yaml").read_text(encoding="utf-8")))
     return checkout
 
 
@@ -96,16 +96,17 @@ class Fire:
 
 
 @pytest.mark.slow
-def test_the_demo_under_fire_gives_the_report_of_the_quiet_run(root, tmp_path):
-    quiet = demo(root, tmp_path / "quiet")
+@pytest.mark.parametrize("study", ["tiny", "demo"])
+def test_under_fire_a_study_gives_the_report_of_the_quiet_run(root, tmp_path, study):
+    quiet = checkout_of(root, tmp_path / "quiet", study)
     quiet.snakemake("--cores", "2")
-    fire = Fire(demo(root, tmp_path / "fire"), seed=26)
+    fire = Fire(checkout_of(root, tmp_path / "fire", study), seed=26)
     starts = fire.until_done()
-    expected = contents(quiet.folder / "results" / "demo")
-    found = contents(fire.checkout.folder / "results" / "demo")
+    expected = contents(quiet.folder / "results" / study)
+    found = contents(fire.checkout.folder / "results" / study)
     assert found.keys() == expected.keys()
     assert [name for name in expected if found[name] != expected[name]] == []
-    summaries = list((fire.checkout.folder / "results/demo/training").rglob("training.json"))
+    summaries = list((fire.checkout.folder / "results" / study / "training").rglob("training.json"))
     attempts = [len(read_json(summary)["attempts"]) for summary in summaries]
     print(f"{sum(fire.killed.values())} kills, {fire.killed['head']} of them of the head; {starts} starts; attempts {attempts}")
     assert fire.killed["head"] > 0

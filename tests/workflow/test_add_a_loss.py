@@ -10,7 +10,7 @@ import yaml
 
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 NAMED = re.compile(r"[Ss]ave this as `([^`]+)`")
-AGGREGATES = {"collect", "statistics", "tables", "figures_dataset", "report_page"}
+AGGREGATES = {"collect", "statistics", "tables", "figures_dataset", "manifest", "report_page"}
 
 
 def blocks(text):
@@ -128,7 +128,7 @@ def test_files_and_sums_plan_exactly_what_they_touch(finished_copy):
     first["loss"] = "mine/first.py"
     term["loss"] = "mine/second.py"
     finished_copy.write_study(study)
-    assert set(finished_copy.planned()) <= {"tables", "report_page"}
+    assert set(finished_copy.planned()) <= {"tables", "manifest", "report_page"}
 
     dice = folder / "workflow_lib/losses/dice.py"
     dice.write_text(dice.read_text(encoding="utf-8").replace("def dice(", "_EDITED = 1\n\n\ndef dice("), encoding="utf-8")

@@ -11,7 +11,7 @@ import yaml
 
 from workflow_lib.files import read_json
 
-AGGREGATES = {"collect", "statistics", "tables", "figures_dataset", "figures_losses", "report_page"}
+AGGREGATES = {"collect", "statistics", "tables", "figures_dataset", "figures_losses", "manifest", "report_page"}
 
 
 def change_study(checkout, change):
@@ -170,7 +170,7 @@ def test_more_epochs_go_on_from_the_state_that_was_kept(finished_copy):
 
 def test_a_changed_label_is_a_matter_of_tables_and_figures(finished_copy):
     change_study(finished_copy, lambda study: study.update(losses={"dice": {"loss": "dice", "label": "Soft Dice"}}))
-    assert set(finished_copy.planned()) <= {"tables", "figures_dataset", "report_page"}
+    assert set(finished_copy.planned()) <= {"tables", "figures_dataset", "manifest", "report_page"}
 
 
 def test_swapped_parameters_are_seen(finished_copy):
@@ -193,7 +193,7 @@ def test_a_new_look_of_a_page_is_a_matter_of_that_page(finished_copy):
     edit(templates / "losses.html.j2", "<h2", "<h2 ")
     assert finished_copy.planned() == {"report_page": 1}
     edit(templates / "cases_page.html.j2", "<h1>", "<h1 >")
-    assert finished_copy.planned() == {"cases_page": 1, "report_page": 1}
+    assert finished_copy.planned() == {"cases_page": 1, "manifest": 1, "report_page": 1}
 
 
 def test_leaving_a_case_out_reads_no_image_again(finished_copy):

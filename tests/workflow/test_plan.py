@@ -39,6 +39,7 @@ def test_a_fresh_study_plans_everything_once(checkout):
         "tables": 1,
         "figures_losses": 1,
         "figures_dataset": 1,
+        "manifest": 1,
         "report_page": 1,
     }
 

@@ -9,8 +9,8 @@ from workflow_lib.errors import UserError
 from workflow_lib.provenance.manifest import MANIFEST, SUMS, build, sums
 
 REPORT = "report.html"
-LEFT_OUT = ("logs/", "checkpoints/", "code/")
-"""Folders that hold no results."""
+LEFT_OUT = ("logs/", "checkpoints/", "code/", "report.pdf")
+"""What holds no results: folders, and the report as it is printed on request."""
 
 
 @dataclass(frozen=True)
