@@ -15,7 +15,7 @@ from workflow_lib.audit.integrity import REPORT, Finding
 from workflow_lib.errors import UserError
 from workflow_lib.files import sha256_file, write_text
 from workflow_lib.provenance.manifest import MANIFEST
-from workflow_lib.report.assemble import build
+from workflow_lib.report.assemble import build, with_cases
 from workflow_lib.steps import collect, statistics, tables
 from workflow_lib.steps._command import Context
 from workflow_lib.version import VERSION
@@ -112,12 +112,9 @@ def _report(study: Path) -> list[Finding]:
     for dataset in content["datasets"]:
         if not NAME.fullmatch(dataset["name"]) or not all(NAME.fullmatch(loss["name"]) for loss in dataset["losses"]):
             return [Finding("records/report.json", "fails", "names a dataset or a loss that cannot be one")]
-        cases = safe.read_json(study, f"data/{dataset['name']}/cases.json")
-        dataset |= {
-            "classes": cases["label_map"]["names"],
-            "n_classes": len(cases["label_map"]["names"]),
-            "group": cases["group"],
-        }
+    content["datasets"] = [
+        with_cases(dataset, safe.read_json(study, f"data/{dataset['name']}/cases.json")) for dataset in content["datasets"]
+    ]
     again = study.parent / "again"
     write_text(again / REPORT, build(content, study))
     if sha256_file(again / REPORT) == sha256_file(study / REPORT):

@@ -34,6 +34,13 @@ def build(study: Mapping[str, Any], folder: Path, templates: Path = TEMPLATES) -
     return render(context(study, folder, max(0, PICTURES_LIMIT - excess - SPARE)), templates)
 
 
+def with_cases(dataset: Mapping[str, Any], cases: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a dataset of the study with what its cases.json adds to it: classes, regions, and what the cases belong to."""
+    names = cases["label_map"]["names"]
+    added = {"classes": names, "n_classes": len(names), "regions": cases["label_map"]["regions"], "group": cases["group"]}
+    return {**dataset, **added}
+
+
 def context(study: Mapping[str, Any], folder: Path, pictures: int = PICTURES_LIMIT) -> dict[str, Any]:
     """Return everything the templates show, as plain data, with `pictures` bytes of figures at most."""
     sources = Sources(Path(folder), pictures=pictures)

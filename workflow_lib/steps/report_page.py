@@ -5,7 +5,7 @@ from collections.abc import Callable
 from workflow_lib.files import read_json, sha256_file, write_text
 from workflow_lib.provenance.manifest import MANIFEST, sums, write_sums
 from workflow_lib.provenance.records import commit
-from workflow_lib.report.assemble import build
+from workflow_lib.report.assemble import build, with_cases
 from workflow_lib.steps._command import Context, run, say
 from workflow_lib.version import VERSION
 
@@ -17,13 +17,10 @@ def work(context: Context) -> Callable[[], None]:
     """
     folder = context.path("results")
     study = dict(context.settings) | {"version": VERSION, "commit": commit(), "digest": sha256_file(folder / MANIFEST)}
-    for dataset in study["datasets"]:
-        # Not through the report's own sources: this file says where the images lie, which is no part of a result.
-        cases = read_json(folder / "data" / dataset["name"] / "cases.json")
-        dataset["classes"] = cases["label_map"]["names"]
-        dataset["n_classes"] = len(dataset["classes"])
-        dataset["regions"] = cases["label_map"]["regions"]
-        dataset["group"] = cases["group"]
+    # Not through the report's own sources: this file says where the images lie, which is no part of a result.
+    study["datasets"] = [
+        with_cases(dataset, read_json(folder / "data" / dataset["name"] / "cases.json")) for dataset in study["datasets"]
+    ]
     page = build(study, folder)
     write_text(context.path("page"), page)
     say(f"{context.path('page')}: {len(page.encode()) / 1e6:.1f} MB")
