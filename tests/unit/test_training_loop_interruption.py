@@ -167,10 +167,11 @@ from tests.unit.training_support import tiny_request
 from workflow_lib.training import loop
 
 def compiling(*_):
-    # As a library does that compiles for minutes: nothing of Python runs in between, but other threads may.
+    # As a library does that compiles for minutes.
     Path(sys.argv[1], "compiling").touch()
     import ctypes
-    ctypes.CDLL(None).sleep(100)
+    while True:
+        ctypes.CDLL(None).sleep(100)
 
 if sys.argv[2] == "first step":
     loop.Steps.train = compiling
