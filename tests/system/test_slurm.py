@@ -206,6 +206,7 @@ def test_every_rule_ran_in_jobs_of_its_own_and_the_download_did_not(study):
             "tables",
             "figures_losses",
             "figures_dataset",
+            "manifest",
             "report_page",
         ],
         1,
