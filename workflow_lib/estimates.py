@@ -16,9 +16,10 @@ from workflow_lib import networks
 from workflow_lib.datasets import registry as formats
 from workflow_lib.errors import UserError
 from workflow_lib.files import read_json
-from workflow_lib.plan import Place, Plan, options
+from workflow_lib.plan import Place, Plan
 from workflow_lib.sections.network import Network
 from workflow_lib.sections.training import Training
+from workflow_lib.study_faults import options
 
 ASSUMED_GPU_RATE = 2e12
 """Multiplications per second of a GPU where no training has been recorded yet: an assumption, and told as one."""

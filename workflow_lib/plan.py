@@ -13,16 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow_lib.config import Config, Dataset, LossChoice, validate
-from workflow_lib.datasets import registry as formats
-from workflow_lib.division import folds_in, read_groups, read_table
-from workflow_lib.errors import Faults, UserError
+from workflow_lib.config import Config, Dataset, validate
+from workflow_lib.division import folds_in, read_table
+from workflow_lib.errors import Faults
 from workflow_lib.files import canonical_json
 from workflow_lib.losses import registry as losses
 from workflow_lib.provenance.fingerprints import code_table, fingerprint, source_digest
 from workflow_lib.seeds import derive
 from workflow_lib.statistics.sweeps import find_sweeps
-from workflow_lib.tables import published
+from workflow_lib.study_faults import chosen, faults_of
 
 STEERING = {"shards", "checkpoint_minutes", "keep_state", "batch_processes", "gpus", "memory_mb", "minutes", "longest_minutes"}
 """Keys of a study that steer how a step runs and cannot change what comes out; `gpus` above 1 does (`_several_gpus`)."""
@@ -32,10 +31,6 @@ HERE_ONLY = {"label", "root", "url", "figure_case", "losses", "groups", "files"}
 
 CURVES = ("focal", "focal_tversky", "cosine_tversky")
 """Losses whose curves the paper's Figure 2 shows."""
-
-SMALLEST_PHANTOM = 16
-"""Voxels of the shortest side of a phantom; its bodies do not fit into less."""
-
 
 Code = str | Path
 """A module of the package, or a loss file of the user's own, that a step's result depends on."""
@@ -140,6 +135,7 @@ class Plan:
             if self.has_sweep(dataset):
                 yield Place("figures_sweep", dataset)
         yield Place("figures_losses")
+        yield Place("manifest")
         yield Place("report_page")
 
     def _parts(self, step: str, dataset: str, loss: str, number: int) -> tuple[dict[str, Any], list[Code]]:
@@ -316,19 +312,7 @@ class Plan:
 
     def records(self) -> list[str]:
         """Return the records of all steps before the manifest, as paths below the study's results."""
-        found = ["records/figures_losses.json"]
-        for name in self.datasets:
-            steps = ["obtain", "inspect", "cases_page", "check", "split", "collect", "statistics", "tables", "figures_dataset"]
-            steps += ["figures_sweep"] if self.has_sweep(name) else []
-            found += [f"records/{step}/{name}.json" for step in steps]
-            found += [f"records/preprocess/{name}/shard_{shard}.json" for shard in self.shards(name)]
-            found += [
-                f"records/{step}/{name}/{loss}/fold_{fold}.json"
-                for step in ("train", "predict", "evaluate")
-                for loss in self.losses(name)
-                for fold in self.folds(name)
-            ]
-        return sorted(found)
+        return sorted(f"records/{place.record}" for place in self.jobs() if place.step not in ("manifest", "report_page"))
 
     def _manifest(self) -> tuple[dict[str, Any], list[Code]]:
         return {"records": self.records()}, []
@@ -368,11 +352,6 @@ def _fold_count(dataset: Dataset) -> int:
     return 1 if division.fixed is not None else division.folds
 
 
-def options(dataset: Dataset) -> dict[str, Any]:
-    """Return the keys of a dataset that its format reads."""
-    return {"channels": dataset.channels, "files": None if dataset.files is None else _plain(dataset.files)}
-
-
 def _own_files(entry: Mapping[str, Any]) -> list[Path]:
     """Return the files of the user's own that a loss of the study needs."""
     files = map(losses.file_of, losses.needed(entry["loss"], entry["parameters"]))
@@ -406,116 +385,11 @@ def load(raw: Mapping[str, Any], origin: str = "the configuration") -> Plan:
         config = validate(raw, origin)
     except Faults as found:
         faults += found.faults
-    faults += _loss_faults(raw, config)
-    if config is not None:
-        faults += _dataset_faults(config)
+    faults += faults_of(raw, config)
     if faults or config is None:
         unique = list(dict.fromkeys(faults))
         raise Faults(f"{len(unique)} fault(s) in {origin}:", unique)
     return Plan(config)
-
-
-def chosen(choice: LossChoice) -> tuple[str, dict[str, Any]]:
-    """Return the registry's name of a loss that the study chooses, and its parameters, the preset's under the study's own.
-
-    Raises UserError when its file cannot be read, or the preset is none of the loss's.
-    """
-    loss = losses.resolve(choice.loss)
-    preset = losses.preset(loss, choice.preset) if choice.preset is not None else {}
-    return loss, {**preset, **choice.parameters}
-
-
-def _loss_faults(raw: Mapping[str, Any], config: Config | None) -> list[str]:
-    """Look at the losses even when other parts of the study are at fault, so that all is told in one run."""
-    catalogue = raw.get("losses")
-    catalogue = catalogue if isinstance(catalogue, Mapping) else {}
-    faults = []
-    for name, entry in catalogue.items():
-        if isinstance(entry, Mapping) and isinstance(entry.get("loss"), str):
-            parameters = entry.get("parameters") or {}
-            if isinstance(parameters, Mapping):
-                faults += [f"losses.{name}: {fault}" for fault in _choice_faults(entry["loss"], entry.get("preset"), parameters)]
-    datasets = config.used_datasets() if config is not None else {}
-    for dataset_name, dataset in datasets.items():
-        for name in dataset.losses:
-            if name not in catalogue:
-                faults += [f"datasets.{dataset_name}.losses: {fault}" for fault in losses.faults(name, {})]
-    return faults
-
-
-def _choice_faults(loss: str, preset: object, parameters: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with a loss, its file, its preset and its parameters; other keys are the configuration's matter."""
-    try:
-        name = losses.resolve(loss)
-        found = losses.faults(name, dict(parameters))
-        if preset in losses.PRESETS and (name in losses.names() or losses.file_of(name) is not None):
-            losses.preset(name, str(preset))
-    except UserError as error:
-        return [str(error)]
-    return found
-
-
-def _dataset_faults(config: Config) -> list[str]:
-    faults = []
-    for name, dataset in config.used_datasets().items():
-        faults += _same_labels(config, name)
-        kind = dataset.phantom.kind if dataset.phantom is not None else None
-        wrong_format = formats.faults(dataset.format, dataset.source, kind, options(dataset))
-        faults += [f"datasets.{name}.{fault}" for fault in wrong_format]
-        if not wrong_format:
-            faults += _class_faults(config, name)
-        faults += [f"datasets.{name}.{fault}" for fault in _division_faults(dataset)]
-        if dataset.phantom is not None and min(dataset.phantom.shape) < SMALLEST_PHANTOM:
-            shape = list(dataset.phantom.shape)
-            faults.append(f"datasets.{name}.phantom.shape: every side must be at least {SMALLEST_PHANTOM} voxels; it is {shape}")
-        if dataset.published is not None and dataset.published not in published.names():
-            known = ", ".join(published.names())
-            faults.append(f"datasets.{name}.published: no published numbers named {dataset.published!r}; there are: {known}")
-    return faults
-
-
-def _division_faults(dataset: Dataset) -> list[str]:
-    """Read the CSV files that a division follows: the number of folds decides which jobs there are."""
-    faults = []
-    readers = {"cross_validation.table": (read_table, dataset.cross_validation.table), "groups": (read_groups, dataset.groups)}
-    for key, (read, file) in readers.items():
-        if file is not None:
-            try:
-                read(Path(file).expanduser())
-            except UserError as error:
-                faults.append(f"{key}: {error}")
-    return faults
-
-
-def _class_faults(config: Config, dataset: str) -> list[str]:
-    """Count the losses' parameters that hold a value per class, so that no training has to fail for them."""
-    settings = config.datasets[dataset]
-    try:
-        labels = formats.label_map(settings.format, Path(settings.root).expanduser(), options(settings))
-    except (UserError, OSError, ValueError):
-        # A format that reads its classes from a file which is not there yet, or unusable: `obtain` tells.
-        return []
-    choices = {name: config.loss(name) for name in settings.losses}
-    return [
-        f"datasets.{dataset}.losses: {name!r}: {fault}"
-        for name, choice in choices.items()
-        if not _choice_faults(choice.loss, choice.preset, choice.parameters)
-        for fault in losses.faults(*chosen(choice), labels.n_classes)
-    ]
-
-
-def _same_labels(config: Config, dataset: str) -> list[str]:
-    """Two losses of one label could not be told apart in a table."""
-    labels: dict[str, list[str]] = {}
-    for name in config.datasets[dataset].losses:
-        choice = config.loss(name)
-        if not _choice_faults(choice.loss, choice.preset, choice.parameters):
-            labels.setdefault(choice.label or losses.get(losses.resolve(choice.loss)).LABEL, []).append(name)
-    return [
-        f"datasets.{dataset}.losses: {' and '.join(names)} have the same label {label!r}; give one of them a `label` in `losses`"
-        for label, names in labels.items()
-        if len(names) > 1
-    ]
 
 
 def _plain(section: Any, steering: bool = False) -> dict[str, Any]:

@@ -42,6 +42,7 @@ NAMES = {
     "figures_dataset": "figures of {}",
     "figures_sweep": "figure of the sweep of {}",
     "figures_losses": "figures of the losses",
+    "manifest": "manifest",
     "report_page": "report",
 }
 """What a step does to a dataset, in words."""
@@ -55,6 +56,7 @@ AFTER = (
     "figures_dataset",
     "figures_sweep",
     "figures_losses",
+    "manifest",
     "report_page",
 )
 """Steps that follow from trainings."""

@@ -54,7 +54,11 @@ def test_a_changed_byte_in_any_file_is_found_and_named(finished_copy):
             listed = {name: safe.read_sums(folder, SUMS)[name]}
             assert [f.subject for f in integrity._changed(folder, listed, set())] == [name]
         path.write_bytes(whole)
+    # Nothing of the results: what is printed on request, and what a training left.
+    (folder / "report.pdf").write_text("%PDF")
     assert failing(integrity.check(folder)) == {}
+    (folder / "tables" / "stranger.csv").write_text("1")
+    assert list(failing(integrity.check(folder))) == ["tables/stranger.csv"]
 
 
 def test_a_swapped_prediction_is_found(finished_copy):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from workflow_lib.errors import Faults
+from workflow_lib.errors import Faults, UserError
 from workflow_lib.files import canonical_json, read_json, sha256_file, sha256_text, write_text
 
 MANIFEST = "manifest.json"
@@ -85,11 +85,12 @@ def sums(folder: Path, records: Sequence[str], root: Path | None = None) -> dict
     found = {name: sha256_file(folder / name) for name in records}
     for name in records:
         for entry in _entries(read_json(folder / name)["outputs"]):
-            found |= _files_of(entry, folder, root or folder)
+            found |= _files_of(name, entry, folder, root or folder)
     return found
 
 
-def _files_of(entry: Mapping[str, Any], folder: Path, root: Path) -> dict[str, str]:
+def _files_of(record: str, entry: Mapping[str, Any], folder: Path, root: Path) -> dict[str, str]:
+    """Return the files of an output of a step. Raises UserError where its record does not name them."""
     path = _relative(entry["path"], root)
     if "index" in entry:
         index = f"{path}/{entry['index']}"
@@ -99,8 +100,14 @@ def _files_of(entry: Mapping[str, Any], folder: Path, root: Path) -> dict[str, s
             for kind, digest in stored["sha256"].items()
         }
         return {index: entry["sha256"]} | arrays
-    if "files" in entry:
+    if isinstance(entry.get("files"), dict):
         return {f"{path}/{name}": digest for name, digest in entry["files"].items()}
+    if (folder / path).is_dir():
+        step = record.split("/")[1]
+        raise UserError(
+            f"{record} was written by an earlier version, which did not name the files in {path}. Make that step's results anew: "
+            f"run again with --forcerun {step}"
+        )
     return {path: entry["sha256"]}
 
 

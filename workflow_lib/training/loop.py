@@ -66,7 +66,7 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
     )
     # Processes for batches start while the runtime is loaded, which takes some seconds.
     with StopRequest() as stop, _workers(request) as makers:
-        state = checkpoints.load(request.checkpoints, request.lineage or request.fingerprint, progress.note)
+        state = checkpoints.load(request.checkpoints, request.state_of, progress.note)
         log = attempts.AttemptLog(request.checkpoints, state.epoch if state else 1, state.step if state else 0)
         stop.nothing_to_save(lambda: _leave_at_once(log, progress, stop))
         try:
@@ -353,7 +353,7 @@ class _Run:
         self._look_at_loss()
         self.saved = time.monotonic()
         try:
-            checkpoints.save(self.request.checkpoints, self._snapshot(), self.request.lineage or self.request.fingerprint)
+            checkpoints.save(self.request.checkpoints, self._snapshot(), self.request.state_of)
         except UserError as error:
             self.progress.note(f"no checkpoint at epoch {self.state.epoch}, step {self.state.step}: {error}")
             self.saved += RETRY_SECONDS - self.request.checkpoint_minutes * 60
@@ -363,7 +363,7 @@ class _Run:
             return
         self._look_at_loss()
         try:
-            path = checkpoints.save(self.request.checkpoints, self._snapshot(), self.request.lineage or self.request.fingerprint)
+            path = checkpoints.save(self.request.checkpoints, self._snapshot(), self.request.state_of)
             self.progress.note(f"stopped by signal {self.stop.signal_number}; state saved in {path}. Run again to go on.")
         except UserError as error:
             self.progress.note(f"stopped by signal {self.stop.signal_number}; the state could not be saved: {error}")

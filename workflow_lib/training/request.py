@@ -53,6 +53,11 @@ class TrainingRequest:
     lineage: str = ""
     keep_state: bool = False
 
+    @property
+    def state_of(self) -> str:
+        """The digest that names the trainings whose checkpoints this one may go on from."""
+        return self.lineage or self.fingerprint
+
 
 @dataclass(frozen=True)
 class TrainingResult:

@@ -8,6 +8,7 @@ all of them map, so that no batch is copied from one to the other. They go when 
 cause, and at the SIGTERM that a scheduler sends to all processes of a job.
 """
 
+import abc
 import contextlib
 import ctypes
 import math
@@ -80,11 +81,11 @@ class Workers(Protocol):
         """Close, whatever happened."""
 
 
-class _Closing:
+class _Closing(abc.ABC):
     """What is left with `close` can stand in a `with` block."""
 
-    def close(self) -> None:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def close(self) -> None: ...
 
     def __enter__(self) -> Self:
         return self
