@@ -8,7 +8,7 @@ import sys
 
 import yaml
 
-AFTER = "then {0} predictions, {0} scores, collect the scores of toy, statistics of toy, tables of toy, figures of toy,{1} report"
+AFTER = "then {0} predictions, {0} scores, collect the scores of toy, statistics of toy, tables of toy, figures of toy,{1} manifest, report"
 COST = r"about 0\.0\d+ CPU-h \(by earlier trainings (of the same loss|on toy)\), \d+ kB of disk"
 
 
@@ -46,7 +46,7 @@ def test_reasons_and_costs_in_a_user_s_terms(finished_copy):
     assert head == "results/tiny:"
     assert re.fullmatch(f"add tversky: 2 trainings on toy, {COST}", training)
     assert after == AFTER.format(2, " figures of the losses,")
-    assert last == "12 jobs; nothing else."
+    assert last == "13 jobs; nothing else."
     gamma = {"focal": {"loss": "focal", "parameters": {"gamma": 3}}}
     _, training, after, last = changed(finished_copy, losses=gamma)
     assert re.fullmatch(rf"repeat focal \(parameter gamma 2\.0 -> 3\.0\): 2 trainings on toy, {COST}", training)
@@ -85,7 +85,7 @@ def test_a_changed_template_is_named(finished_copy):
 
 def test_a_fresh_study_is_the_whole_and_snakemake_s_options_and_faults_pass_through(checkout):
     text = said(checkout)
-    assert "25 jobs: the whole study." in text
+    assert "26 jobs: the whole study." in text
     assert re.search(r"train dice, focal: 4 trainings on toy, about 0\.01 CPU-h \(by the network's size, if its device ", text)
     assert "find or download toy (never run)" in text
     assert "find or download toy" in said(checkout, "--", "--until", "obtain")
