@@ -173,7 +173,7 @@ def _fixed(cases: Sequence[Case], of: Mapping[str, str], fixed: FixedSplit, by_g
         parts = dict.fromkeys(sorted(official), "test")
     rest = {case: group for case, group in of.items() if case not in parts}
     if isinstance(fixed.test, float):
-        parts |= dict.fromkeys(_drawn(rest, fixed.test, by_group, seed, "test"), "test")
+        parts |= dict.fromkeys(_drawn(rest, fixed.test, by_group, seed, "test", others=2), "test")
         rest = {case: group for case, group in rest.items() if case not in parts}
     elif by_group:
         straddling = sorted({of[case] for case in parts} & set(rest.values()) - {""})
@@ -181,12 +181,15 @@ def _fixed(cases: Sequence[Case], of: Mapping[str, str], fixed: FixedSplit, by_g
             raise UserError(
                 f"by_group: the official test set shares groups with the other cases: {', '.join(straddling[:_SHOWN])}."
             )
-    parts |= dict.fromkeys(_drawn(rest, fixed.validation, by_group, seed, "validation"), "validation")
+    parts |= dict.fromkeys(_drawn(rest, fixed.validation, by_group, seed, "validation", others=1), "validation")
     return {case: Place(1, parts.get(case, "training")) for case in of}
 
 
-def _drawn(of: Mapping[str, str], share: float, by_group: bool, seed: int, part: Part) -> list[str]:
-    """Return a random share of the cases; of whole groups, the ones that come nearest to it by going through them at random."""
+def _drawn(of: Mapping[str, str], share: float, by_group: bool, seed: int, part: Part, others: int) -> list[str]:
+    """Return a random share of the cases; of whole groups, the ones that come nearest to it by going through them at random.
+
+    So many `others` are made of the rest: by group, each of them needs one.
+    """
     wanted = max(1, round(share * len(of)))
     if len(of) < 2 or wanted >= len(of):
         raise UserError(f"Of {len(of)} cases no part of {share:g} can be taken for {part} that leaves some for the rest.")
@@ -194,9 +197,9 @@ def _drawn(of: Mapping[str, str], share: float, by_group: bool, seed: int, part:
         ordered = sorted(of)
         return [ordered[position] for position in generator(seed, "split", part).permutation(len(ordered))[:wanted]]
     members = _members(of)
-    if len(members) < 2:
-        raise UserError(f"A {part} set by group needs at least two groups; there is {len(members)}.")
-    places = _fill(members, {1: float(wanted), 2: float(len(of) - wanted)}, seed, part)
+    if len(members) < 1 + others:
+        raise UserError(f"A {part} set by group needs at least {1 + others} groups in all; here are {len(members)}.")
+    places = _fill(members, {1: float(wanted), 2: float(len(of) - wanted)}, seed, part, {2: others})
     return sorted(case for case, place in places.items() if place == 1)
 
 
@@ -214,18 +217,27 @@ def _members(of: Mapping[str, str]) -> dict[str, list[str]]:
     return dict(sorted(members.items()))
 
 
-def _fill(members: Mapping[str, Sequence[str]], wanted: Mapping[int, float], seed: int, name: str = "folds") -> dict[str, int]:
-    """Put whole groups into the places, the largest first, each where most cases are still wanted; equal ones in random order."""
+def _fill(
+    members: Mapping[str, Sequence[str]],
+    wanted: Mapping[int, float],
+    seed: int,
+    name: str = "folds",
+    least: Mapping[int, int] | None = None,
+) -> dict[str, int]:
+    """Put whole groups into the places, the largest first, each where most cases are still wanted; equal ones in random order.
+
+    Every place gets as many groups as `least` says, or one.
+    """
     names = list(members)
     shuffled = [names[position] for position in generator(seed, "groups", name).permutation(len(names))]
     open_places = dict(wanted)
+    lacking = dict.fromkeys(wanted, 1) | dict(least or {})
     result: dict[str, int] = {}
     for left, group in zip(range(len(names), 0, -1), sorted(shuffled, key=lambda group: -len(members[group])), strict=True):
-        taken = set(result.values())
-        empty = [place for place in open_places if place not in taken]
-        # The last groups go to places that have none yet.
-        choice = empty if len(empty) >= left else list(open_places)
+        # The last groups go to places that lack them.
+        choice = [place for place in open_places if lacking[place] > 0 or sum(lacking.values()) < left]
         place = max(choice, key=lambda place: (open_places[place], -place))
         open_places[place] -= len(members[group])
+        lacking[place] = max(0, lacking[place] - 1)
         result |= dict.fromkeys(members[group], place)
     return result

@@ -147,15 +147,21 @@ def peak_mib() -> int:
     return int(peak // (1024 * 1024 if sys.platform == "darwin" else 1024))
 
 
+RESERVE = 32 * 2**20
+"""Bytes of address space kept for telling of it when there is no more; never touched, they take no memory."""
+
+
 @contextlib.contextmanager
 def explained(message: Callable[[], str], of_the_host: Callable[[], str] | None = None) -> Iterator[None]:
     """Within the block, memory that is used up raises UserError with a message for people.
 
     `of_the_host` is the message where it is Python's own memory; without it `message` stands for both.
     """
+    reserve = [bytearray(RESERVE)]
     try:
         yield
     except Exception as error:
+        reserve.clear()
         if ran_out(error):
             told = of_the_host if of_the_host and isinstance(error, MemoryError) else message
             raise UserError(told()) from error

@@ -52,7 +52,7 @@ def wait_for(condition, seconds=180):
 def checkpoint_of(checkout):
     """Return the newest checkpoint file once there is one."""
     folder = checkout.folder / "results/tiny/checkpoints/toy/dice/fold_1"
-    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix == ".npz"] if folder.exists() else []
+    files = [path for path in folder.rglob("*") if path.is_file() and path.match("checkpoint-*.npz")] if folder.exists() else []
     return max(files, key=lambda path: path.stat().st_mtime, default=None)
 
 

@@ -8,7 +8,10 @@ import sys
 
 import yaml
 
-AFTER = "then {0} predictions, {0} scores, collect the scores of toy, statistics of toy, tables of toy, figures of toy,{1} manifest, report"
+AFTER = (
+    "then {0} predictions, {0} scores, collect the scores of toy, statistics of toy, tables of toy, figures of toy,{1} manifest, "
+    "report"
+)
 COST = r"about 0\.0\d+ CPU-h \(by earlier trainings (of the same loss|on toy)\), \d+ kB of disk"
 
 
