@@ -461,10 +461,12 @@ def make_study(
             write_comparison(folder, name, list(classes)[1:], {})
         if figures:
             draw_figures(folder, name, name.upper(), classes, chosen, list(losses))
+        settings[name] = dataset_settings(name, list(chosen), folds, cases if synthetic else None, published)
         described.append(
             {
                 "name": name,
                 "label": name.upper(),
+                "protocol": settings[name],
                 "synthetic": synthetic,
                 "format": name,
                 "classes": list(classes),
@@ -474,7 +476,6 @@ def make_study(
                 "folds": folds,
             }
         )
-        settings[name] = dataset_settings(name, list(chosen), folds, cases if synthetic else None, published)
     study = {
         "name": "fixture",
         "title": "Mixed Focal loss, rebuilt",

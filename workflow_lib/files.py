@@ -13,6 +13,9 @@ from typing import Any
 
 from workflow_lib.errors import UserError
 
+WRITING = ".writing-"
+"""How the names of files and folders begin that are being written, or whose writer was killed."""
+
 
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
@@ -25,7 +28,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix="-" + path.name)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=WRITING, suffix="-" + path.name)
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -45,12 +48,17 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; it replaces `path` when the block succeeds, and is removed when it fails."""
+    """Yield a temporary folder beside `path`; it replaces `path` when the block succeeds, and is removed when it fails.
+
+    What a killed process left half-written of the same folder is removed first.
+    """
     path = Path(path)
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=".writing-" + path.name + "-"))
+        for left in path.parent.glob(f"{WRITING}{path.name}-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{WRITING}{path.name}-"))
         yield temporary
         umask = os.umask(0)
         os.umask(umask)

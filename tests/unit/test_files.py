@@ -60,6 +60,15 @@ def test_a_folder_replaces_the_old_one_only_when_whole(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
 
+def test_what_a_killed_process_left_of_a_folder_is_removed(tmp_path):
+    for name in (".writing-fold_1-abc", ".writing-fold_10-abc"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "cut").write_text("")
+    with atomic_folder(tmp_path / "fold_1") as folder:
+        (folder / "whole").write_text("")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".writing-fold_10-abc", "fold_1"]
+
+
 def test_json_is_canonical_and_refuses_nan(tmp_path):
     assert canonical_json({"b": 1, "a": [1.5, None]}) == '{"a":[1.5,null],"b":1}'
     with pytest.raises(ValueError, match="JSON"):

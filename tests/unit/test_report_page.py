@@ -197,7 +197,7 @@ def test_the_paper_s_own_protocol_has_no_departures(made, tmp_path):
     ]
     settings = merge(study["config"]["datasets"]["kits19"], unflattened(published.settings))
     settings["exclude"] = dict.fromkeys(published.settings["exclude"], "as published")
-    study["config"]["datasets"]["kits19"] = settings
+    study["datasets"][0]["protocol"] = settings
     (tmp_path / "data/kits19").mkdir(parents=True)
     header = (made[1] / "data/kits19/cases.csv").read_text().splitlines()[:2]
     lines = [header[1].replace("case_00000", f"case_{i}") for i in range(204)]

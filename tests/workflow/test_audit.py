@@ -56,6 +56,8 @@ def test_a_changed_byte_in_any_file_is_found_and_named(finished_copy):
         path.write_bytes(whole)
     # Nothing of the results: what is printed on request, and what a training left.
     (folder / "report.pdf").write_text("%PDF")
+    (folder / "predictions" / ".writing-fold_1-abc").mkdir()
+    (folder / "predictions" / ".writing-fold_1-abc" / "a.nii.gz").write_text("cut")
     assert failing(integrity.check(folder)) == {}
     (folder / "tables" / "stranger.csv").write_text("1")
     assert list(failing(integrity.check(folder))) == ["tables/stranger.csv"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from workflow_lib.audit import folder as safe
 from workflow_lib.errors import UserError
+from workflow_lib.files import WRITING
 from workflow_lib.provenance.manifest import MANIFEST, SUMS, build, sums
 
 REPORT = "report.html"
@@ -29,6 +30,8 @@ def check(folder: Path) -> Iterator[Finding]:
     """Yield what holds and what does not of the files as such; nothing is computed again."""
     listed = safe.read_sums(folder, SUMS)
     there = [name for name in safe.listing(folder) if not name.startswith(LEFT_OUT) and "/.snakemake" not in f"/{name}"]
+    half = [name for name in there if f"/{WRITING}" in f"/{name}"]
+    there = [name for name in there if name not in half]
     optional = {name for name in listed if name.startswith("preprocessed/") and name not in there}
     faults = list(_changed(folder, listed, optional))
     yield from faults
@@ -36,6 +39,8 @@ def check(folder: Path) -> Iterator[Finding]:
     yield from (Finding(name, "fails", f"is not in {SUMS}: no step of the study wrote it") for name in strangers)
     if not faults:
         yield Finding("every file", "holds", f"{len(listed) - len(optional)} files are as {SUMS} says")
+    if half:
+        yield Finding("half-written files", "not checked", f"{len(half)} left by a killed job, such as {half[0]}")
     if optional:
         yield Finding("preprocessed images", "not checked", f"{len(optional)} files are not in the folder")
     yield from _chain(folder, listed)

@@ -21,10 +21,10 @@ def build(study: Mapping[str, Any], folder: Path, templates: Path = TEMPLATES) -
 
     `study` is plain data: `title`, `name`, `config` (the whole validated configuration as JSON), `version`, `commit`, and
     `datasets`, a list of {`name`, `label`, `synthetic`, `format`, `classes` (background first), `losses` (list of {`name`,
-    `label`, `loss`, `parameters`}), `published` (or None), `folds` (1 for a fixed split), `group` (what cases belong to),
-    `sweep` (whether the losses sweep a parameter), `regions` (name -> indices of the classes in it; may be absent)}. A file that
-    is missing shows as a gap on the page. The same inputs give the same text, except within <section id="run-facts">, which
-    holds times and machines.
+    `label`, `loss`, `parameters`}), `protocol` (its settings that the published ones are held against), `published` (or
+    None), `folds` (1 for a fixed split), `group` (what cases belong to), `sweep` (whether the losses sweep a parameter),
+    `regions` (name -> indices of the classes in it; may be absent)}. A file that is missing shows as a gap on the page. The
+    same inputs give the same text, except within <section id="run-facts">, which holds times and machines.
     """
     page = render(context(study, folder), templates)
     excess = len(page.encode("utf-8")) - PAGE_LIMIT
@@ -185,7 +185,8 @@ def _departures(sources: Sources, study: Mapping[str, Any]) -> list[dict[str, An
         published = score_tables.published_of(dataset)
         if published is None:
             continue
-        settings = {**study["config"]["datasets"][dataset["name"]], "losses": dataset["losses"]}
+        # Not the configuration: there `gpus: 0` says where a study runs, and is no departure.
+        settings = {**dataset["protocol"], "losses": dataset["losses"]}
         cases = sources.rows(f"data/{dataset['name']}/cases.csv") or []
         included = sum(row["status"] == "included" for row in cases)
         items = protocol.departures(settings, included, bool(dataset["synthetic"]), published)
