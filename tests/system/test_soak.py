@@ -15,8 +15,11 @@ from tests.sameness import contents
 from tests.workflow.conftest import copy_repository
 from workflow_lib.files import read_json
 
-PAUSE = (3.0, 12.0)
+PAUSE = {"tiny": (1.0, 8.0), "demo": (3.0, 12.0)}
 """Seconds between two kills."""
+
+HEAD = 0.25
+"""Share of the shots that are at the head: one process of many, and the one whose death leaves most behind."""
 
 SECONDS = 3 * 3600
 """A study under fire has to end within this."""
@@ -32,8 +35,8 @@ def checkout_of(root, folder, study):
 class Fire:
     """Runs Snakemake again and again, and kills what runs for it, children that outlived an earlier head included."""
 
-    def __init__(self, checkout, seed):
-        self.checkout, self.draws = checkout, random.Random(seed)
+    def __init__(self, checkout, pause, seed):
+        self.checkout, self.pause, self.draws = checkout, pause, random.Random(seed)
         self.sessions, self.killed = set(), {"head": 0, "other": 0}
 
     def start(self):
@@ -62,7 +65,8 @@ class Fire:
         targets = self.processes()
         if not targets:
             return
-        target = self.draws.choice(targets)
+        heads = [process for process in targets if process.pid == head.pid]
+        target = heads[0] if heads and self.draws.random() < HEAD else self.draws.choice(targets)
         number = self.draws.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
         try:
             target.send_signal(number)
@@ -76,7 +80,7 @@ class Fire:
         while time.monotonic() < end:
             head, starts = self.start(), starts + 1
             while head.poll() is None and time.monotonic() < end:
-                pause = time.monotonic() + self.draws.uniform(*PAUSE)
+                pause = time.monotonic() + self.draws.uniform(*self.pause)
                 while head.poll() is None and time.monotonic() < pause:
                     time.sleep(0.1)
                 if head.poll() is None:
@@ -100,7 +104,7 @@ class Fire:
 def test_under_fire_a_study_gives_the_report_of_the_quiet_run(root, tmp_path, study):
     quiet = checkout_of(root, tmp_path / "quiet", study)
     quiet.snakemake("--cores", "2")
-    fire = Fire(checkout_of(root, tmp_path / "fire", study), seed=26)
+    fire = Fire(checkout_of(root, tmp_path / "fire", study), PAUSE[study], seed=26)
     starts = fire.until_done()
     expected = contents(quiet.folder / "results" / study)
     found = contents(fire.checkout.folder / "results" / study)
