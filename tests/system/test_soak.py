@@ -103,7 +103,7 @@ class Fire:
 @pytest.mark.parametrize("study", ["tiny", "demo"])
 def test_under_fire_a_study_gives_the_report_of_the_quiet_run(root, tmp_path, study):
     quiet = checkout_of(root, tmp_path / "quiet", study)
-    quiet.snakemake("--cores", "2")
+    quiet.snakemake("--cores", "2", timeout=SECONDS)
     fire = Fire(checkout_of(root, tmp_path / "fire", study), PAUSE[study], seed=26)
     starts = fire.until_done()
     expected = contents(quiet.folder / "results" / study)

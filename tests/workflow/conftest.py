@@ -18,11 +18,17 @@ class Checkout:
 
     folder: Path
 
-    def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def snakemake(self, *arguments: str, check: bool = True, timeout: float = 900) -> subprocess.CompletedProcess[str]:
         """Run Snakemake on the tiny study; return what it printed, stdout and stderr together."""
         command = [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml", *arguments]
         done = subprocess.run(
-            command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment(), timeout=900
+            command,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=_environment(),
+            timeout=timeout,
         )
         assert not check or done.returncode == 0, done.stdout[-6000:]
         return done
