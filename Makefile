@@ -36,11 +36,17 @@ demo: venv
 	@$(BIN)/snakemake --cores $(CORES) --configfile studies/demo.yaml --rerun-incomplete --quiet host reason
 	@echo "Report: $(CURDIR)/results/demo/report.html"
 
+# Each tier in one go: what needs a cluster, a browser or exact times runs alone, the rest side by side, file by file.
 test: venv
-	@$(BIN)/python -m pytest
+	@failed=; for tier in unit workflow system; do \
+		echo "--- tests: $$tier"; $(MAKE) --no-print-directory test-$$tier || failed="$$failed $$tier"; \
+	done; test -z "$$failed" || { echo "Tests failed:$$failed"; exit 1; }
 
-test-unit test-workflow test-system: test-%: venv
-	@$(BIN)/python -m pytest -m $*
+test-unit test-workflow: test-%: venv
+	@$(BIN)/python -m pytest -m $* --numprocesses auto --maxprocesses 4 --dist loadfile
+
+test-system: venv
+	@$(BIN)/python -m pytest -m system
 
 test-slow: venv
 	@$(BIN)/python -m pytest -m slow --slow -s

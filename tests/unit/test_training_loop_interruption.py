@@ -195,3 +195,69 @@ def test_before_the_first_step_a_signal_ends_the_training_at_once(root, tmp_path
     assert process.returncode == 128 + signal.SIGTERM
     assert "stopped by signal 15 before its first step" in output
     assert [attempt["ended"] for attempt in read_json(tmp_path / "checkpoints/abc/attempts.json")] == ["interrupted"]
+
+
+SLOW = """
+import ctypes, sys, time
+from pathlib import Path
+from tests.unit.training_support import tiny_request
+from workflow_lib.training import interruption, loop
+
+folder, which, count, interruption.PATIENCE = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
+loop.SLOW_STEP = 0.0
+whole = getattr(loop.Steps, which)
+
+def endless(self, *batch):
+    # As a step of a large network on a CPU.
+    global count
+    count -= 1
+    if count >= 0:
+        return whole(self, *batch)
+    loss = whole(self, *batch)
+    (folder / "slow").touch()
+    end = time.monotonic() + float(sys.argv[5])
+    while time.monotonic() < end:
+        ctypes.CDLL(None).usleep(10000)
+    return loss
+
+setattr(loop.Steps, which, endless)
+loop.train(tiny_request(folder, batch_processes=int(sys.argv[6])))
+"""
+
+
+def stopped_in_a_slow_step(root, folder, which, count, patience, seconds, processes=0):
+    """Return what the training said that got SIGTERM within its step number `count`, from 0."""
+    arguments = [str(folder), which, str(count), str(patience), str(seconds), str(processes)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, *arguments], cwd=root, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not (folder / "slow").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    # Until the pipe is closed, which those that make batches hold too: they must end with it.
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM, output
+    assert [attempt["ended"] for attempt in read_json(folder / "checkpoints/abc/attempts.json")] == ["interrupted"]
+    return output
+
+
+@pytest.mark.parametrize(
+    ("which", "count", "checkpoint", "processes"),
+    [("train", 1, "000001-000001", 0), ("train", 3, "000002-000001", 2), ("validate", 0, "000001-000002", 0)],
+)
+def test_a_step_that_takes_too_long_is_left_and_done_again(undisturbed, root, tmp_path, which, count, checkpoint, processes):
+    output = stopped_in_a_slow_step(root, tmp_path, which, count, patience=0.1, seconds=1000, processes=processes)
+    assert f"checkpoint-{checkpoint}.npz" in output
+    seen = []
+    result = train(tiny_request(tmp_path), lambda *position: seen.append(position))
+    epoch, step = (int(part) for part in checkpoint.split("-"))
+    assert seen == STEPS[STEPS.index((epoch, step)) + 1 :]
+    assert outcome(result) == undisturbed
+
+
+def test_a_slow_step_that_ends_in_time_counts(undisturbed, root, tmp_path):
+    output = stopped_in_a_slow_step(root, tmp_path, "train", 2, patience=60, seconds=2)
+    assert "checkpoint-000002-000001.npz" in output
+    assert outcome(train(tiny_request(tmp_path))) == undisturbed

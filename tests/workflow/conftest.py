@@ -1,5 +1,6 @@
 """A checkout of its own to run Snakemake in, and a study so small that it really runs."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -79,11 +80,20 @@ def checkout(root, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def finished(root, tmp_path_factory):
-    """A copy in which the tiny study has run to its report. Read only: take `finished_copy` to change something."""
-    checkout = copy_repository(root, tmp_path_factory.mktemp("finished") / "checkout")
-    checkout.snakemake("--cores", "2")
-    return checkout
+def finished(root, tmp_path_factory, worker_id):
+    """A copy in which the tiny study has run to its report. Read only: take `finished_copy` to change something.
+
+    Tests that run in several processes share it: the first makes it, the others wait.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "finished"
+    with open(folder.with_name("finished.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            copy_repository(root, folder / "checkout").snakemake("--cores", "2")
+            (folder / "done").touch()
+    return Checkout(folder / "checkout")
 
 
 @pytest.fixture

@@ -1,13 +1,21 @@
-"""Signals that ask a training to stop: obeyed between two steps, or at once while there is nothing to save."""
+"""Signals that ask a training to stop: obeyed between two steps, or at once while there is nothing to save.
 
+Where a step takes longer than a scheduler waits, the state before it lies ready in memory and is saved from there.
+"""
+
+import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 """What SLURM sends before a time limit or pre-emption, what Ctrl-C sends, and the usual choice for `sbatch --signal`."""
+
+PATIENCE = 5.0
+"""Seconds for which a signal waits for the step under way to end. SLURM kills 30 s after its signal, unless told otherwise."""
 
 
 class StopRequest:
@@ -17,6 +25,7 @@ class StopRequest:
         self.signal_number = 0
         self._before: dict[int, object] = {}
         self._leave: Callable[[], None] | None = None
+        self._patience = 0.0
         self._lock = threading.Lock()
         self._wakeup = -1
         self._wakeup_before = -1
@@ -36,9 +45,19 @@ class StopRequest:
         Python runs handlers between two of its instructions only, and a first step can be compiled for minutes.
         """
         with self._lock:
-            self._leave = leave
+            self._leave, self._patience = leave, 0.0
         if self:
             leave()
+
+    @contextlib.contextmanager
+    def saved_aside(self, leave: Callable[[], None]) -> Iterator[None]:
+        """Within the block a signal calls `leave` in a thread of its own, unless the block ends within PATIENCE."""
+        with self._lock:
+            self._leave, self._patience = leave, PATIENCE
+        try:
+            yield
+        finally:
+            self.something_to_save()
 
     def something_to_save(self) -> None:
         """From now on a signal is only noted."""
@@ -74,8 +93,13 @@ class StopRequest:
     def _watch(self, read: int) -> None:
         """Call `leave` when a signal comes: the interpreter writes its number into the pipe the moment it comes."""
         while numbers := os.read(read, 1):
+            if numbers[0] not in SIGNALS:
+                continue
+            self.signal_number = numbers[0]
+            deadline = time.monotonic() + self._patience
+            while self._leave is not None and time.monotonic() < deadline:
+                time.sleep(0.05)
             with self._lock:
-                if numbers[0] in SIGNALS and self._leave is not None:
-                    self.signal_number = numbers[0]
+                if self._leave is not None:
                     self._leave()
         os.close(read)

@@ -7,6 +7,7 @@ A step is looked at once the next one is queued (`step.py`), so that the device 
 The loop speaks to Keras only, so that it runs on every backend Keras has.
 """
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import importlib.metadata
@@ -15,7 +16,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -38,6 +39,9 @@ RETRY_SECONDS = 60.0
 
 WAITING_WORTH_TELLING = 0.1
 """Share of the time for which the network waits for batches from which on something should be done about it."""
+
+SLOW_STEP = 4.0
+"""Seconds of a step from which on the state before it is kept ready, to be saved when a signal cannot wait for the step."""
 
 SIGNAL_SECONDS = 2.0
 """A scheduler's signal reaches the processes of a job one after the other; that long they wait for each other."""
@@ -177,6 +181,8 @@ class _Run:
         self.latest: Loss | None = None
         self.idle_since = 0.0
         """When the last step ended."""
+        self.step_seconds = 0.0
+        """How long the last training step took."""
 
     def to_the_end(self) -> None:
         """Do the epochs that are left."""
@@ -246,13 +252,48 @@ class _Run:
 
     def _step(self, images: np.ndarray, classes: np.ndarray) -> None:
         """Begin a step, then look at the one before it."""
-        loss = self._watch(self.steps.train(images, classes))
+        begin, slow = time.perf_counter(), self._slow()
+
+        def ended(_: Loss) -> None:
+            self.step_seconds = time.perf_counter() - begin
+
+        with self._state_aside():
+            loss = self._watch(self.steps.train(images, classes))
+            loss.add_done_callback(ended)
+            if slow:
+                concurrent.futures.wait([loss])
         self.stop.something_to_save()
         self._look_at_loss()
         self.begun = loss
         self.log.advance(self.state.epoch, self._steps_begun(), self.waited)
         if self.on_step is not None:
             self.on_step(self.state.epoch, self._steps_begun())
+
+    def _slow(self) -> bool:
+        return self.step_seconds >= SLOW_STEP
+
+    @contextlib.contextmanager
+    def _state_aside(self) -> Iterator[None]:
+        """Where steps are slow, as the full network's on a CPU, a signal within the block saves the state before the block.
+
+        Python runs a handler only after the step. A fast step is waited for, and spared the copy.
+        """
+        if not self._slow():
+            yield
+            return
+        self._look_at_loss()
+        state = self._snapshot()
+        with self.stop.saved_aside(lambda: self._leave_with(state)):
+            yield
+
+    def _leave_with(self, state: checkpoints.TrainingState) -> NoReturn:
+        """Save a state and end the process, whatever it does."""
+        try:
+            self._save_to_leave(state)
+            self.log.write("interrupted")
+            sys.stdout.flush()
+        finally:
+            os._exit(self.stop.exit_code)
 
     def _look_at_loss(self) -> None:
         """Take the step that was begun into the state. Raises UserError when its loss is no finite number."""
@@ -274,12 +315,14 @@ class _Run:
         count = batches.validation_steps(cases, self.settings.batch_size)
         source = Prefetcher(lambda step: self.workers.begin("validation", epoch, step), range(count), self.workers.depth)
         losses: list[Loss] = []
-        for _ in range(count):
-            losses.append(self._watch(self.steps.validate(*self._next(source))))
+        with self._state_aside():
+            for _ in range(count):
+                self._leave_if_asked()
+                losses.append(self._watch(self.steps.validate(*self._next(source))))
+                # The queue must not grow: every batch on it holds memory.
+                if len(losses) > 1:
+                    losses[-2].result()
             self._leave_if_asked()
-            # The queue must not grow: every batch on it holds memory.
-            if len(losses) > 1:
-                losses[-2].result()
         total = 0.0
         for number, loss in enumerate((loss.result() for loss in losses), start=1):
             if not math.isfinite(loss):
@@ -338,10 +381,11 @@ class _Run:
         self.progress.note(f"going on from a checkpoint: {done}; attempt {len(self.log.all())}")
 
     def _snapshot(self) -> checkpoints.TrainingState:
-        """Return the state with the network's and the optimiser's arrays. No step may be under way."""
+        """Return a copy of the state, the network's and the optimiser's arrays included. No step may be under way."""
         assert self.begun is None
-        optimiser = [np.asarray(_to_numpy(variable)) for variable in self.model.optimizer.variables]
-        return dataclasses.replace(self.state, weights=self.model.get_weights(), optimiser=optimiser)
+        weights = [np.array(weight) for weight in self.model.get_weights()]
+        optimiser = [np.array(_to_numpy(variable)) for variable in self.model.optimizer.variables]
+        return dataclasses.replace(self.state, weights=weights, optimiser=optimiser, history=list(self.state.history))
 
     def _save_if_due(self) -> None:
         """Save when it is time. A full disk is told and tried again later: losing time is better than losing the training."""
@@ -361,13 +405,17 @@ class _Run:
     def _leave_if_asked(self) -> None:
         if not self.stop:
             return
+        self.stop.something_to_save()
         self._look_at_loss()
+        self._save_to_leave(self._snapshot())
+        sys.exit(self.stop.exit_code)
+
+    def _save_to_leave(self, state: checkpoints.TrainingState) -> None:
         try:
-            path = checkpoints.save(self.request.checkpoints, self._snapshot(), self.request.state_of)
+            path = checkpoints.save(self.request.checkpoints, state, self.request.state_of)
             self.progress.note(f"stopped by signal {self.stop.signal_number}; state saved in {path}. Run again to go on.")
         except UserError as error:
             self.progress.note(f"stopped by signal {self.stop.signal_number}; the state could not be saved: {error}")
-        sys.exit(self.stop.exit_code)
 
     def _tell_waiting(self, attempt: Mapping[str, Any]) -> None:
         share = self.waited / max(attempt["seconds"], 1e-9)
