@@ -1,58 +1,95 @@
 """Tell whether a folder of results is what it says it is.
 
-    python -m workflow_lib.audit results/<study>                     files, records, scores, statistics, tables and page
+    python -m workflow_lib.audit results/<study>                     files, records, and all that can be computed again
     python -m workflow_lib.audit results/<study> --digest 12ab...    and that it is the study of this digest
+    python -m workflow_lib.audit results/<study> --rescore           and scores from the predictions and the raw masks
+    python -m workflow_lib.audit results/<study> --retrain dice:1    and the weights of one training, made again
 
-Reads nothing outside the folder, runs nothing that lies in it, and needs neither images, network nor Snakemake's own records.
+Runs nothing that lies in the folder, and needs neither images (but for --rescore and --retrain), network
+nor Snakemake's own records.
 Exit code 0: everything that was looked at holds; 1: something does not; 2: the audit could not be made.
 """
 
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from workflow_lib.audit import agreement, bounded, integrity, recompute, retrain
 from workflow_lib.audit import folder as safe
-from workflow_lib.audit import integrity, recompute
-from workflow_lib.audit.integrity import Finding
+from workflow_lib.audit.findings import Finding, table
 from workflow_lib.errors import UserError
 from workflow_lib.provenance.manifest import MANIFEST
 
 
-def audit(folder: Path, digest: str | None = None) -> Iterator[Finding]:
+@dataclass(frozen=True)
+class Options:
+    """What is looked at beside the files, the records and what needs no image.
+
+    `images`: where images and masks are looked for. `retrain`: a training as `LOSS:FOLD` or `DATASET/LOSS:FOLD`, or None.
+    `seconds`: how long a computation may say nothing.
+    """
+
+    digest: str | None = None
+    rescore: bool = False
+    retrain: str | None = None
+    images: Sequence[Path] = (Path(),)
+    loss_files: Sequence[Path] = ()
+    gpus: int = 0
+    seconds: float = bounded.SECONDS
+
+
+def audit(
+    folder: Path, digest: str | None = None, options: Options | None = None, say: Callable[[str], None] = lambda line: None
+) -> Iterator[Finding]:
     """Yield every finding of the audit, as it comes. Raises UserError where `folder` is no folder of results."""
+    options = options or Options(digest)
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder. Name the folder of a study's results.")
-    names = safe.listing(folder)
-    links = [name for name in names if (folder / name).is_symlink()]
-    if links:
-        # Nothing more is read: a link may lead anywhere.
-        yield from (Finding(name, "fails", "is a link; results hold none") for name in links)
-        return
     try:
+        names = safe.listing(folder)
+        links = [name for name in names if (folder / name).is_symlink()]
+        if links:
+            # Nothing more is read: a link may lead anywhere.
+            yield from (Finding(name, "fails", "is a link; results hold none") for name in links)
+            return
+        say(f"{len(names)} files")
         yield from integrity.check(folder)
         own = safe.sha256(folder, MANIFEST)
-        if digest is not None and own != digest.lower():
+        if options.digest is not None and own != options.digest.lower():
             yield Finding(MANIFEST, "fails", f"is of another study: its digest is {own}")
-        with tempfile.TemporaryDirectory() as private:
+        with tempfile.TemporaryDirectory(prefix="audit-") as private:
             study = Path(private) / "study"
-            recompute.copy(folder, names, study)
-            yield from recompute.check(study)
+            faults = safe.copy(folder, [name for name in names if recompute.is_copied(name)], study)
+            yield from (Finding("what is computed again", "fails", fault) for fault in faults)
+            yield from _computed(folder, study, options, say)
     except UserError as error:
         yield Finding("audit", "fails", f"ended early: {error}")
+
+
+def _computed(folder: Path, study: Path, options: Options, say: Callable[[str], None]) -> Iterator[Finding]:
+    def told(parts: Iterator[Finding | str]) -> Iterator[Finding]:
+        for part in parts:
+            if isinstance(part, str):
+                say(part)
+            elif not (options.rescore and part.text.endswith(recompute.NEED_IMAGES)):
+                yield part
+
+    yield from told(bounded.findings("workflow_lib.audit.recompute", [study], options.seconds))
+    yield from told(bounded.guarded("predictions", agreement.check_predictions, folder, study, before="cannot be compared"))
+    yield from told(bounded.findings("workflow_lib.audit.weights", [folder, study], options.seconds))
+    if options.rescore:
+        roots = [path.absolute() for path in options.images]
+        yield from told(bounded.findings("workflow_lib.audit.rescore", [folder, study, roots], options.seconds))
+    else:
+        yield Finding("scores", "not checked", "against the predictions and the raw masks: neither is read (--rescore)")
+    if options.retrain is None:
+        yield Finding("trainings", "not checked", "not made again; their files are as written (--retrain LOSS:FOLD)")
         return
-    yield Finding("scores", "not checked", "against the predictions and masks: neither is read")
-    yield Finding("figures, trainings", "not checked", "not computed again; their files are as written")
-
-
-def table(found: Sequence[Finding]) -> str:
-    """Return the findings as text, what fails first, and a line that counts them."""
-    order = ("fails", "not checked", "holds")
-    width = max(map(len, order))
-    lines = [f"{f.state.ljust(width)}  {f.subject}: {f.text}" for state in order for f in found if f.state == state]
-    counts = ", ".join(f"{sum(f.state == state for f in found)} {state}" for state in order)
-    return "\n".join([*lines, "", counts])
+    request = retrain.Request(options.retrain, options.images, options.loss_files, options.gpus)
+    yield from told(bounded.guarded("retraining", retrain.check, folder, study, request, say, before="cannot be made again"))
 
 
 def main() -> None:
@@ -62,14 +99,42 @@ def main() -> None:
     )
     parser.add_argument("results", type=Path, help="folder of a study's results")
     parser.add_argument("--digest", help="the digest that the study must have, as its report shows it")
+    parser.add_argument("--rescore", action="store_true", help="compute the scores again from predictions and raw masks")
+    parser.add_argument("--retrain", metavar="[DATASET/]LOSS:FOLD", help="make one training again and compare the weights")
+    parser.add_argument(
+        "--images",
+        type=Path,
+        action="append",
+        metavar="FOLDER",
+        help="where images and masks are looked for, by the end of their path and their SHA-256; may be given several times "
+        "(default: the working directory)",
+    )
+    parser.add_argument("--loss-files", type=Path, nargs="*", default=[], help="for --retrain: loss files of your own")
+    parser.add_argument("--gpus", type=int, default=0, help="for --retrain: GPUs that it may use (default: none)")
+    parser.add_argument(
+        "--minutes", type=float, default=60, help="stop a computation that says nothing for so long (default: 60)"
+    )
     arguments = parser.parse_args()
+    options = Options(
+        arguments.digest,
+        arguments.rescore,
+        arguments.retrain,
+        arguments.images or [Path()],
+        arguments.loss_files,
+        arguments.gpus,
+        60 * arguments.minutes,
+    )
     try:
-        found = list(audit(arguments.results, arguments.digest))
+        found = list(audit(arguments.results, options=options, say=_say))
     except UserError as error:
         print(f"\n{error}\n", file=sys.stderr)
         sys.exit(2)
     print(table(found))
     sys.exit(1 if any(f.state == "fails" for f in found) else 0)
+
+
+def _say(line: str) -> None:
+    print(safe.printable(line), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,100 +1,142 @@
-"""What can be computed again without images: the collected scores, the statistics, the tables, and the page.
+"""What can be computed again without images: decisions about cases, folds, scores, statistics, tables, figures, and the page.
 
-Works on a private copy of the small files, so that nothing read here can change between the look at it and its use.
+Works on a private copy of the small files, so that nothing read here can change between the look at it and its use. It runs the
+code of the steps themselves; where a difference is due to other code or other versions, the finding says that there are some.
 """
 
-import contextlib
-import io
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from workflow_lib.audit import agreement, code, integrity, records
 from workflow_lib.audit import folder as safe
-from workflow_lib.audit.integrity import REPORT, Finding
+from workflow_lib.audit.bounded import guarded
+from workflow_lib.audit.findings import Finding
+from workflow_lib.audit.integrity import REPORT
+from workflow_lib.audit.records import NAME, Record
 from workflow_lib.errors import UserError
 from workflow_lib.files import sha256_file, write_text
-from workflow_lib.provenance.manifest import MANIFEST
+from workflow_lib.provenance.manifest import MANIFEST, SUMS
+from workflow_lib.provenance.records import versions
 from workflow_lib.report.assemble import build, with_cases
-from workflow_lib.steps import collect, statistics, tables
+from workflow_lib.report.text import count
+from workflow_lib.steps import cases_page, collect, figures_dataset, figures_losses, figures_sweep, split, statistics, tables
+from workflow_lib.steps import check as check_step
 from workflow_lib.steps._command import Context
+from workflow_lib.tables import published
 from workflow_lib.version import VERSION
 
-NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 COPIED = (".json", ".csv", ".tex", ".svg", ".png", ".html")
-NOT_COPIED = ("preprocessed/", "predictions/")
+NOT_COPIED = ("predictions/", "logs/", "checkpoints/")
+
+WORKS: Mapping[str, Callable[[Context], None]] = {
+    "check": check_step.work,
+    "cases_page": cases_page.work,
+    "split": split.work,
+    "collect": collect.work,
+    "statistics": statistics.work,
+    "tables": tables.work,
+    "figures_losses": figures_losses.work,
+    "figures_dataset": figures_dataset.draw_numbers,
+    "figures_sweep": figures_sweep.work,
+}
+"""Steps that need no image, in the order in which they run."""
+
+NEED_IMAGES = "files need the images (--rescore)"
+
+VERSIONED = ("jinja2", "matplotlib", "numpy", "pandas", "scipy", "statsmodels")
+"""Packages of which another version may give other bytes."""
 
 
-def copy(folder: Path, names: Sequence[str], target: Path) -> None:
-    """Copy the small files of a study into a folder of our own."""
-    for name in names:
-        if name.endswith(COPIED) and not name.startswith(NOT_COPIED):
-            path = target / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(safe.read_bytes(folder, name))
+def is_copied(name: str) -> bool:
+    """Return whether a file is small and needed to compute again."""
+    if name.startswith("preprocessed/"):
+        return name.endswith("/index.json")
+    return name == SUMS or (name.endswith(COPIED) and not name.startswith(NOT_COPIED))
 
 
-def check(study: Path) -> Iterator[Finding]:
-    """Yield what holds of the results computed again; `study` is the private copy."""
-    works: Mapping[str, Callable[[Context], None]] = {
-        "collect": collect.work,
-        "statistics": statistics.work,
-        "tables": tables.work,
-    }
-    for step, work in works.items():
-        for record in sorted((study / "records" / step).glob("*.json")):
-            yield from _guarded(f"{step} of {record.stem}", lambda s=step, w=work, r=record: _step(study, s, w, r))  # type: ignore[misc]
-    yield from _guarded(REPORT, lambda: _report(study))
-
-
-def _guarded(subject: str, look: Callable[[], list[Finding]]) -> list[Finding]:
-    """Return what `look` finds; content that no step would have written is a finding and no crash."""
+def check(study: Path, steps: Collection[str] = (*WORKS, "report")) -> Iterator[Finding | str]:
+    """Yield what holds of the records and of the results of `steps` computed again; `study` is the private copy."""
+    yield from guarded("chain of records", integrity.chain, study, before="is broken")
+    yield from guarded("records", agreement.check, study, before="cannot be compared")
+    yield from guarded("code", code.check, study, before="cannot be compared")
     try:
-        # What a step says of its progress is no part of the audit's table.
-        with contextlib.redirect_stdout(io.StringIO()):
-            return look()
+        every = list(records.every(study))
     except UserError as error:
-        return [Finding(subject, "fails", f"cannot be computed again: {error}")]
-    except Exception as error:  # what is read was made by a stranger
-        return [Finding(subject, "fails", f"cannot be computed again ({error!r})")]
+        yield Finding("results", "fails", f"cannot be computed again: {error}")
+        return
+    for step, work in WORKS.items():
+        for record in (record for record in every if record.step == step and step in steps):
+            yield f"{record} again"
+            yield from guarded(str(record), _step, study, work, record)
+    if "report" in steps:
+        yield "the report again"
+        yield from guarded(REPORT, _report, study)
 
 
-def _step(study: Path, step: str, work: Callable[[Context], None], record: Path) -> list[Finding]:
-    dataset = record.stem
-    content = safe.read_json(study, f"records/{step}/{dataset}.json")
-    settings = content["settings"]
-    if not NAME.fullmatch(dataset) or settings["dataset"] != dataset:
-        return [Finding(record.name, "fails", "the settings name another dataset")]
-    paths = {
-        side: {name: [_inside(study, entry["path"]) for entry in entries] for name, entries in content[side].items()}
-        for side in ("inputs", "outputs")
-    }
-    if step == "tables":
-        paths["inputs"].pop("published", None)
+def _step(study: Path, work: Callable[[Context], None], record: Record) -> Iterator[Finding]:
+    dataset, root = record.about[0], records.root_of(study)
+    if dataset and not (NAME.fullmatch(dataset) and dataset == Path(record.name).stem):
+        raise UserError("the settings name another dataset")
+    known_publication(record.settings.get("published"))
+    if any(record.inputs.get(name) for name in ("groups", "table") if record.step == "split"):
+        yield Finding(str(record), "not checked", "it follows a table of the user's own, which is not part of the results")
+        return
     again = study.parent / "again"
-    outputs = {name: [again / path for path in group] for name, group in paths["outputs"].items()}
-    inputs = {name: [study / path for path in group] for name, group in paths["inputs"].items()}
-    work(Context(settings, content["fingerprint"], 1, inputs | outputs, {}))
+    outside = {"published", "predictions"}
+    inputs = {
+        name: [study / records.inside(entry["path"], root) for entry in entries]
+        for name, entries in record.inputs.items()
+        if name not in outside
+    }
+    names = {name: [records.inside(entry["path"], root) for entry in entries] for name, entries in record.outputs.items()}
+    for path in [path for group in names.values() for path in group]:
+        (again / path).parent.mkdir(parents=True, exist_ok=True)
+    outputs = {name: [again / path for path in group] for name, group in names.items()}
+    work(Context(record.settings, record.fingerprint, 1, inputs | outputs, {}))
+    every = [path for group in names.values() for path in group]
+    yield from compared(study, again, every, record)
+
+
+def compared(study: Path, again: Path, paths: list[str], record: Record) -> Iterator[Finding]:
+    """Yield what differs between files and what was computed in their place; what was not computed is told apart."""
+    made = [path for path in paths if (again / path).is_file()]
     found = [
-        Finding(path, "fails", f"is not what {step} computes from its inputs: {_difference(study, again, path)}")
-        for group in paths["outputs"].values()
-        for path in group
-        if sha256_file(again / path) != sha256_file(study / path)
+        Finding(
+            path, "fails", f"is not what {record.step} computes from its inputs: {_difference(study, again, path)}" + why(record)
+        )
+        for path in made
+        if not (study / path).is_file() or sha256_file(again / path) != sha256_file(study / path)
     ]
-    return found or [Finding(f"{step} of {dataset}", "holds", "computed again, the same byte for byte")]
+    yield from found
+    if made and not found:
+        yield Finding(str(record), "holds", f"computed again, the same byte for byte: {count(len(made), 'file')}")
+    left = [path for path in paths if path not in made]
+    if left:
+        yield Finding(f"{record}, figures of images", "not checked", f"{len(left)} {NEED_IMAGES}")
 
 
-def _inside(study: Path, recorded: str) -> str:
-    """Return the path below the results folder that a record names, wherever the folder lay then."""
-    (entry,) = safe.read_json(study, "records/report.json")["outputs"]["page"]
-    root = Path(entry["path"]).parent
-    relative = Path(recorded).relative_to(root).as_posix()
-    safe.safe_path(study, relative)
-    return relative
+def why(record: Record) -> str:
+    """Return the other versions that may have made the difference, in words, or nothing."""
+    here = versions()
+    other = [
+        f"{name} {record.versions.get(name)}, here {here[name]}" for name in VERSIONED if record.versions.get(name) != here[name]
+    ]
+    return f" (made with {'; '.join(other)}: that alone may be why)" if other else ""
+
+
+def known_publication(name: object) -> None:
+    """Raise UserError unless a publication is one of this checkout's, or none: its name becomes a path."""
+    if name is not None and name not in published.names():
+        raise UserError(f"the published numbers {str(name)[:80]!r} are none of this checkout's")
 
 
 def _difference(study: Path, again: Path, path: str) -> str:
     """Return the first line in which two texts differ."""
+    if not (study / path).is_file():
+        return "it is missing"
+    if path.endswith(".png"):
+        return "other pixels or other compression"
     ours, theirs = ((place / path).read_text(encoding="utf-8", errors="replace").split("\n") for place in (again, study))
     for number, (mine, given) in enumerate(zip(ours, theirs, strict=False), start=1):
         if mine != given:
@@ -104,19 +146,23 @@ def _difference(study: Path, again: Path, path: str) -> str:
     return f"{len(theirs)} lines, computed {len(ours)}"
 
 
-def _report(study: Path) -> list[Finding]:
-    record = safe.read_json(study, "records/report.json")
-    settings: dict[str, Any] = record["settings"]
-    digest = sha256_file(study / MANIFEST)
-    content = settings | {"version": VERSION, "commit": record["facts"]["commit"], "digest": digest}
+def _report(study: Path) -> Iterator[Finding]:
+    record = records.read(study, records.REPORT_RECORD)
+    content: dict[str, Any] = record.settings | {
+        "version": VERSION,
+        "commit": safe.read_json(study, record.name)["facts"]["commit"],
+        "digest": sha256_file(study / MANIFEST),
+    }
     for dataset in content["datasets"]:
         if not NAME.fullmatch(dataset["name"]) or not all(NAME.fullmatch(loss["name"]) for loss in dataset["losses"]):
-            return [Finding("records/report.json", "fails", "names a dataset or a loss that cannot be one")]
+            raise UserError(f"{record.name} names a dataset or a loss that cannot be one")
+        known_publication(dataset["published"])
     content["datasets"] = [
         with_cases(dataset, safe.read_json(study, f"data/{dataset['name']}/cases.json")) for dataset in content["datasets"]
     ]
     again = study.parent / "again"
     write_text(again / REPORT, build(content, study))
     if sha256_file(again / REPORT) == sha256_file(study / REPORT):
-        return [Finding(REPORT, "holds", "assembled again, the same byte for byte")]
-    return [Finding(REPORT, "fails", f"is not what its files give: {_difference(study, again, REPORT)}")]
+        yield Finding(REPORT, "holds", "assembled again, the same byte for byte")
+    else:
+        yield Finding(REPORT, "fails", f"is not what its files give: {_difference(study, again, REPORT)}{why(record)}")

@@ -1,7 +1,7 @@
 """Draw the figures of a dataset: segmentations, galleries, distributions, balance, training curves, imbalance, ranking."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from workflow_lib.figures import (
     imbalance,
     ranking,
     recall_precision,
+    segmentations,
     share_effect,
     style,
     training_curves,
@@ -31,39 +32,64 @@ if TYPE_CHECKING:
 
 def work(context: Context) -> None:
     """Write every figure as SVG and PNG, and `choice` and `texts`: which case and slice a figure shows, and its caption."""
+    draw_numbers(context)
+    draw_images(context)
+
+
+def draw_numbers(context: Context) -> None:
+    """Draw the figures of scores, statistics and histories, which need no image."""
     settings = context.settings
-    study = read_cases(context.path("cases"))
-    labels = {entry["name"]: entry["label"] for entry in settings["losses"]}
+    labels = _labels(settings)
     all_colours = style.loss_colours(settings["colours"])
     colours = {name: all_colours[name] for name in labels}
     statistics = {path.stem: read_frame(path) for path in context.paths["results"]}
-    scores = read_scores(context.path("scores"))
-    table = read_frame(context.path("table"))
-    names, seed = study.labels.names, settings["seed"]
-    voxels = {name: float(table[f"voxels_{name}"].sum()) for name in names[1:]}
-    pictures = Segmentations(settings, study, scores, voxels, context.paths["predictions"])
+    scores, table = read_scores(context.path("scores")), read_frame(context.path("table"))
+    names, seed = read_cases(context.path("cases")).labels.names, settings["seed"]
+    target = segmentations.rarest_class(_voxels(table, names))
     figures: dict[str, Callable[[], Figure]] = {
         "distributions": lambda: distributions.draw(scores, names[1:], labels, colours, seed),
         "recall_precision": lambda: recall_precision.draw(statistics["means"], names[1:], labels, colours),
         "training_curves": lambda: training_curves.draw(_histories(context.paths["histories"]), labels, colours),
         "imbalance": lambda: imbalance.draw(table, names, seed, unit_of(table)),
         "ranking": lambda: ranking.draw(statistics["ranking"], names[1:], labels),
-        "share_effect": lambda: share_effect.draw(scores, table, pictures.target, labels, colours, unit_of(table)),
+        "share_effect": lambda: share_effect.draw(scores, table, target, labels, colours, unit_of(table)),
     }
     folder, dataset = context.path("choice").parent, settings["dataset"]
     for name, draw in figures.items():
         style.save(draw(), folder / f"{name}_{dataset}")
         say(name)
+    text = share_effect.caption(settings["label"], target, unit_of(table))
+    write_json(_texts(context)[f"share_effect_{dataset}"], {"class": target, "caption": text})
+
+
+def draw_images(context: Context) -> None:
+    """Draw the figures of segmentations, from the images, masks and predictions of the cases they show."""
+    settings = context.settings
+    study = read_cases(context.path("cases"))
+    voxels = _voxels(read_frame(context.path("table")), study.labels.names)
+    scores = read_scores(context.path("scores"))
+    pictures = Segmentations(settings, study, scores, voxels, context.paths["predictions"])
+    folder, dataset = context.path("choice").parent, settings["dataset"]
     shown: dict[str, Callable[[], tuple[Figure, dict[str, Any]]]] = {"segmentations": pictures.main}
     shown |= {f"gallery_{rank}": functools.partial(pictures.ranked, rank) for rank in gallery.RANKS}
-    texts = {context.path("choice").stem: context.path("choice")} | {path.stem: path for path in context.paths["texts"]}
     for name, choose in shown.items():
         figure, choice = choose()
         style.save(figure, folder / f"{name}_{dataset}")
-        write_json(texts[f"{name}_{dataset}"], choice)
+        write_json(_texts(context)[f"{name}_{dataset}"], choice)
         say(name)
-    text = share_effect.caption(settings["label"], pictures.target, unit_of(table))
-    write_json(texts[f"share_effect_{dataset}"], {"class": pictures.target, "caption": text})
+
+
+def _labels(settings: Mapping[str, Any]) -> dict[str, str]:
+    return {entry["name"]: entry["label"] for entry in settings["losses"]}
+
+
+def _voxels(table: pd.DataFrame, names: Sequence[str]) -> dict[str, float]:
+    """Return the voxels of each class but the background."""
+    return {name: float(table[f"voxels_{name}"].sum()) for name in names[1:]}
+
+
+def _texts(context: Context) -> dict[str, Path]:
+    return {context.path("choice").stem: context.path("choice")} | {path.stem: path for path in context.paths["texts"]}
 
 
 def _histories(paths: list[Path]) -> dict[str, dict[int, pd.DataFrame]]:

@@ -1,0 +1,187 @@
+"""Whether the records agree with each other beyond their digests: settings, seeds, fingerprints, predictions.
+
+Who edits one file and makes all digests new has to edit the same thing in every place where it stands.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from workflow_lib.audit import folder as safe
+from workflow_lib.audit import records
+from workflow_lib.audit.findings import Finding
+from workflow_lib.audit.records import Record
+from workflow_lib.casefiles import DIVERGED
+from workflow_lib.errors import UserError
+from workflow_lib.files import canonical_json, sha256_text
+from workflow_lib.folds import read_folds, split_cases
+from workflow_lib.provenance.fingerprints import combined, table_digest
+from workflow_lib.seeds import derive
+
+CODE = "code"
+SECTIONS = ("network", "training", "augmentation", "preprocessing", "prediction", "evaluation", "statistics", "cross_validation")
+SEEDED = {
+    "train": "training",
+    "split": "folds",
+    "statistics": "statistics",
+    "figures_dataset": "figures",
+    "cases_page": "figures",
+}
+"""Steps with a seed, and the part of the study's seed that it is derived from."""
+
+BY_HAND = "by-hand"
+"""Fingerprint of a step that no rule called."""
+
+
+def tables_of_code(study: Path) -> dict[str, dict[str, str]]:
+    """Return the tables of code, by the digest that is their name."""
+    found = {}
+    for path in sorted((study / CODE).glob("*.json")):
+        content = safe.read_json(study, f"{CODE}/{path.name}")
+        if all(isinstance(value, str) for value in content.values()):
+            found[path.stem] = content
+    return found
+
+
+def check(study: Path) -> Iterator[Finding]:
+    """Yield what the records contradict each other in; `study` is the private copy."""
+    every = list(records.every(study))
+    faults = [
+        *_settings(study, every),
+        *_fingerprints(study, every),
+        *(finding for record in every if record.step == "train" for finding in _summary(study, record)),
+    ]
+    yield from faults
+    if not faults:
+        yield Finding("settings and seeds", "holds", f"{len(every)} records say the same as the report's configuration")
+
+
+def _settings(study: Path, every: list[Record]) -> Iterator[Finding]:
+    report = records.read(study, records.REPORT_RECORD).settings
+    seed = report["config"]["study"]["seed"]
+    for dataset in report["datasets"]:
+        name, protocol = dataset["name"], dataset["protocol"]
+        for key in _different(report["config"]["datasets"][name], protocol):
+            yield Finding(records.REPORT_RECORD, "fails", f"{name}: its configuration and its protocol disagree about {key}")
+        for record in every:
+            if record.settings.get("dataset") != name:
+                continue
+            for key in _different(record.settings, protocol):
+                yield Finding(record.name, "fails", f"its settings say something else about {key} than the report does")
+            yield from _of_step(record, dataset, seed)
+
+
+def _different(settings: Mapping[str, Any], protocol: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the settings that differ, as far as both sides have them; where a file of the user's own lies is none."""
+    for section in SECTIONS:
+        one, other = settings.get(section), protocol.get(section)
+        if isinstance(one, dict) and isinstance(other, dict):
+            for key in sorted({*one} & {*other} - {"table", "gpus"}):
+                if one[key] != other[key]:
+                    yield f"{section}.{key}"
+    if "protocol" in settings and settings["protocol"] != protocol:
+        yield "its protocol"
+
+
+def _of_step(record: Record, dataset: Mapping[str, Any], seed: int) -> Iterator[Finding]:
+    name, loss, fold = record.about
+    if record.step in SEEDED:
+        parts: list[str | int] = [SEEDED[record.step], name, *([fold] if record.step == "train" else [])]
+        if record.settings.get("seed") != derive(seed, *parts):
+            yield Finding(record.name, "fails", f"its seed is not the one that follows from the study's seed {seed}")
+    if record.step == "train":
+        own = {entry["name"]: entry for entry in dataset["losses"]}.get(loss, {})
+        given = record.settings["loss"]
+        if any(given.get(key) != own.get(key) for key in ("loss", "parameters", "files")):
+            yield Finding(record.name, "fails", "it trained another loss, or other parameters, than the report says")
+    if record.step == "predict" and record.settings.get("patch") != dataset["protocol"]["training"]["patch"]:
+        yield Finding(record.name, "fails", "its settings say something else about training.patch than the report does")
+
+
+def _fingerprints(study: Path, every: list[Record]) -> Iterator[Finding]:
+    tables = tables_of_code(study)
+    for name, content in tables.items():
+        if table_digest(content) != name:
+            yield Finding(f"{CODE}/{name}.json", "fails", "is not the table of code that its name says")
+    if not tables:
+        yield Finding("fingerprints", "not checked", f"there is no table of code in {CODE}/")
+        return
+    for record in every:
+        if record.fingerprint != BY_HAND and made_with(record, tables) is None:
+            yield Finding(record.name, "fails", f"its fingerprint is not that of its settings and any table in {CODE}/")
+
+
+def made_with(record: Record, tables: Mapping[str, dict[str, str]]) -> dict[str, str] | None:
+    """Return the table of the code that a record's fingerprint holds, None where no table fits."""
+    return next((table for digest, table in tables.items() if combined(record.settings, digest) == record.fingerprint), None)
+
+
+def _summary(study: Path, record: Record) -> Iterator[Finding]:
+    """Compare training.json with the record of the training and the fold table."""
+    name = records.inside(record.outputs["summary"][0]["path"], records.root_of(study))
+    content = safe.read_json(study, name)
+    inputs = {key: [entry["sha256"] for entry in record.inputs[key]] for key in ("cases", "folds", "stores")}
+    expected = sha256_text(canonical_json({"fingerprint": record.fingerprint, "inputs": inputs}))
+    if content.get("fingerprint") != expected:
+        yield Finding(name, "fails", "is not of the settings, code and inputs that the record of its training names")
+    dataset, loss, fold = record.about
+    split = split_cases(read_folds(study / f"data/{dataset}/folds.csv"), fold)
+    if (content.get("training_cases"), content.get("validation_cases")) != (split.training, split.validation):
+        yield Finding(name, "fails", "its cases are not those that the fold table gives this fold")
+    if (content.get("dataset"), content.get("loss"), content.get("fold")) != (dataset, loss, fold):
+        yield Finding(name, "fails", "is of another training")
+
+
+def check_predictions(folder: Path, study: Path) -> Iterator[Finding]:
+    """Yield what is wrong with the predictions, by the digests that the scores' records hold; no image is needed.
+
+    A prediction of another case in its place, one that is missing, one too many, and one that was changed is each named.
+    """
+    root, count, faults = records.root_of(study), 0, 0
+    scored = [record for record in records.every(study) if record.step == "evaluate"]
+    for record in scored:
+        if any("files" not in entry for entry in record.inputs["predictions"]):
+            raise UserError(
+                f"{record.name}: was written by an earlier version, which did not name the predictions; score them again"
+            )
+    owners = {
+        digest: f"{file} of {record.about[1]}, fold {record.about[2]}"
+        for record in scored
+        for entry in record.inputs["predictions"]
+        for file, digest in entry["files"].items()
+    }
+    for record in scored:
+        (entry,) = record.inputs["predictions"]
+        place, files = records.inside(entry["path"], root), entry.get("files", {})
+        for finding in [*_by_digest(folder, place, files, owners), *_complete(study, record, place, files)]:
+            faults += 1
+            yield finding
+        count += len(files)
+    if not faults:
+        yield Finding("predictions", "holds", f"{count} files are those that were scored, one per case of its fold")
+
+
+def _by_digest(folder: Path, place: str, files: Mapping[str, str], owners: Mapping[str, str]) -> Iterator[Finding]:
+    for file, digest in files.items():
+        name = f"{place}/{file}"
+        try:
+            found = safe.sha256(folder, name)
+        except UserError as error:
+            yield Finding(name, "fails", f"cannot be the prediction that was scored: {error}")
+            continue
+        if found != digest:
+            whose = f"it is {owners[found]}" if found in owners else "it is none of this study"
+            yield Finding(name, "fails", f"is not the prediction that was scored; {whose}")
+
+
+def _complete(study: Path, record: Record, place: str, files: Mapping[str, str]) -> Iterator[Finding]:
+    dataset, _, fold = record.about
+    if set(files) == {DIVERGED}:
+        return
+    cases = split_cases(read_folds(study / f"data/{dataset}/folds.csv"), fold).test
+    have = [file.removesuffix(".nii.gz").removesuffix(".png") for file in files]
+    for case in cases:
+        if have.count(case) != 1:
+            yield Finding(place, "fails", f"{case} has {'no prediction' if case not in have else 'two predictions'}")
+    for case in sorted({*have} - {*cases}):
+        yield Finding(place, "fails", f"there is a prediction of {case}, which this fold does not score")

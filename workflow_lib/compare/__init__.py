@@ -1,0 +1,1 @@
+"""Two folders of results side by side. Neither is trusted, and nothing that lies in them is run."""
