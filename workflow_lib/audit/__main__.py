@@ -75,7 +75,8 @@ def _computed(folder: Path, study: Path, options: Options, say: Callable[[str], 
             if isinstance(part, str):
                 say(part)
             elif not (options.rescore and part.text.endswith(recompute.NEED_IMAGES)):
-                yield part
+                # Where the private copy lies tells nobody anything.
+                yield Finding(part.subject, part.state, part.text.replace(f"{study}/", ""))
 
     yield from told(bounded.findings("workflow_lib.audit.recompute", [study], options.seconds))
     yield from told(bounded.guarded("predictions", agreement.check_predictions, folder, study, before="cannot be compared"))

@@ -85,6 +85,8 @@ def guarded(
             yield finding
     except UserError as error:
         yield Finding(subject, "fails", f"{before}: {_cut(str(error))}")
+    except OSError as error:
+        yield Finding(subject, "fails", f"{before}: {error.filename} is missing or cannot be read")
     except Exception as error:  # what is read was made by a stranger
         yield Finding(subject, "fails", f"{before} ({_cut(repr(error))})")
 

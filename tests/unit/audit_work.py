@@ -1,0 +1,25 @@
+"""What `bounded.findings` is given to run in tests: work that holds, hangs, crashes, or takes all memory."""
+
+import os
+import time
+
+import numpy as np
+
+from workflow_lib.audit.findings import Finding
+from workflow_lib.errors import UserError
+
+
+def check(what):
+    yield "begun"
+    yield Finding("first", "holds", "before it goes wrong")
+    if what == "hang":
+        time.sleep(600)
+    if what == "crash":
+        os.abort()
+    if what == "memory":
+        np.ones(1 << 42, dtype=np.uint8)
+    if what == "fault":
+        raise UserError("a fault in words")
+    if what == "stranger":
+        raise KeyError("settings" * 10000)
+    yield Finding("last", "holds")
