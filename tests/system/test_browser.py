@@ -5,7 +5,10 @@ import shutil
 import pytest
 
 from tests.report_fixture import HOSTILE, PAPER_LOSSES, make_study
+from workflow_lib.compare.describe import describe
+from workflow_lib.compare.sides import Data, Row, Side
 from workflow_lib.report.assemble import build
+from workflow_lib.report.page import render
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
@@ -66,6 +69,27 @@ def hostile(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory):
+    """Two studies side by side, one with names that were made to harm."""
+    rows: list[Row] = [
+        {"loss": loss, "class": "tumour", "metric": metric, "mean": "0.5", "hd95_median": "3.25", "nsd_mean": ""}
+        for loss in (*HOSTILE.values(), "dice")
+        for metric in ("dsc", "precision", "recall")
+    ]
+    p_values: list[Row] = [{"class": "tumour", "row": "dice", "column": HOSTILE["evil"], "p_holm": "0.0004", "mark": "***"}]
+    sides = []
+    for number, title in enumerate(("Plain", "T" * 300 + HOSTILE["evil"])):
+        means: list[Row] = [{**row, "mean": repr(0.5 + 0.1 * number)} for row in rows]
+        data = Data("toy", {"a": str(number)}, {"a": 1}, {}, means, p_values, rows)
+        config = {"study": {"title": title, HOSTILE["evil"]: "L" * 400}}
+        code, versions = {"train": {"workflow_lib.x": str(number)}}, {"numpy": f"{number}.0"}
+        sides.append(Side("f" * 150, title, str(number) * 64, "c" * 40, config, code, versions, HOSTILE["rtl"], {"toy": data}))
+    path = tmp_path_factory.mktemp("comparison") / "compare.html"
+    path.write_text(render(describe(*sides), template="compare.html.j2"), encoding="utf-8")
+    return path
+
+
 @pytest.fixture
 def visit(browser):
     """Open a page; afterwards nothing may have been complained of or asked for."""
@@ -100,6 +124,17 @@ def test_renders_without_complaint_overflow_or_faint_text(report, visit, width, 
     page.evaluate("document.querySelectorAll('details').forEach((element) => { element.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(CONTRAST) == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
+def test_the_comparison_runs_nothing_and_fits(comparison, visit, width, scheme):
+    page = visit(comparison, width=width, scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(CONTRAST) == []
+    assert page.evaluate("document.scripts.length") == 1
+    assert HOSTILE["evil"] in page.locator("main").inner_text()
+    assert "not said: not the same images" in page.locator("main").inner_text()
+    page.locator("table.sortable thead button").first.click()
 
 
 def test_the_dark_page_is_dark(report, visit):

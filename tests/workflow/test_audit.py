@@ -46,7 +46,7 @@ def private(folder):
     """Return the private copy that the audit works on."""
     study = folder.parent / "private" / "study"
     shutil.rmtree(study.parent, ignore_errors=True)
-    assert safe.copy(folder, [name for name in safe.listing(folder) if recompute.is_copied(name)], study) == []
+    assert safe.copy(folder, [name for name in safe.listing(folder) if safe.is_copied(name)], study) == []
     return study
 
 
@@ -101,10 +101,12 @@ def test_a_finished_study_holds_without_images_network_and_snakemakes_records(fo
 def test_another_digest_and_no_folder(folder, tmp_path):
     found = failing([next(finding for finding in audit(folder, "0" * 64) if finding.subject == MANIFEST)])
     assert "is of another study" in found[MANIFEST]
-    done = command(tmp_path / "nothing", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "is no folder" in done.stderr
-    assert "Traceback" not in done.stderr
+    (tmp_path / "empty").mkdir()
+    for name, said in (("nothing", "is no folder"), ("empty", "holds no SHA256SUMS")):
+        done = command(tmp_path / name, cwd=tmp_path)
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_scores_hold_against_predictions_and_masks(finished, folder):
@@ -421,3 +423,21 @@ def test_other_weights_than_the_training_gives_are_found_also_without_the_prepro
     assert any("made again" in line for line in said)
     found, _ = retrained(folder, "toy/dice:1", folder)
     assert "these images are needed and cannot be had" in found[0].text
+
+
+def test_what_a_gpu_trained_is_compared_by_its_losses_and_is_no_fault(folder, tmp_path):
+    """Two weights that differ, as on two kinds of device; nothing is computed here."""
+    work = tmp_path / "work"
+    shutil.copytree(folder / "training/toy/dice/fold_2", work)
+    edit_record(
+        folder, "training/toy/dice/fold_1/training.json", lambda content: content["attempts"][0].update(device="NVIDIA H100")
+    )
+    study, request = private(folder), retrain.Request("dice:1", [tmp_path / "nothing"])
+    found = list(retrain._compare(folder, study, retrain.chosen(study, "dice:1"), request, [], work, print))
+    assert [finding.state for finding in found] == ["not checked"]
+    for said in ("a GPU computed one of the two", "lowest validation loss", "weights differ by", "4 of its cases cannot be had"):
+        assert said in found[0].text
+    edit_record(study, "training/toy/dice/fold_1/training.json", lambda content: content["attempts"][0].update(device="cpu"))
+    found = list(retrain._compare(folder, study, retrain.chosen(study, "dice:1"), request, [], work, print))
+    assert {finding.state for finding in found} == {"fails"}
+    assert {finding.subject.rpartition("/")[2] for finding in found} == {"model.weights.h5", "history.csv"}

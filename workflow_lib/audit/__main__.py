@@ -11,17 +11,18 @@ Exit code 0: everything that was looked at holds; 1: something does not; 2: the 
 """
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from workflow_lib.audit import agreement, bounded, integrity, recompute, retrain
+from workflow_lib.audit import agreement, bounded, integrity, retrain
 from workflow_lib.audit import folder as safe
-from workflow_lib.audit.findings import Finding, table
+from workflow_lib.audit.findings import NEED_IMAGES, Finding, table
 from workflow_lib.errors import UserError
-from workflow_lib.provenance.manifest import MANIFEST
+from workflow_lib.provenance.manifest import MANIFEST, SUMS
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ def audit(
     options = options or Options(digest)
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder. Name the folder of a study's results.")
+    if not os.path.lexists(folder / SUMS):
+        raise UserError(
+            f"{folder} holds no {SUMS}, so there is nothing to hold its files against: the study has not run to its end there, "
+            "or that file was taken away."
+        )
     try:
         names = safe.listing(folder)
         links = [name for name in names if (folder / name).is_symlink()]
@@ -62,7 +68,7 @@ def audit(
             yield Finding(MANIFEST, "fails", f"is of another study: its digest is {own}")
         with tempfile.TemporaryDirectory(prefix="audit-") as private:
             study = Path(private) / "study"
-            faults = safe.copy(folder, [name for name in names if recompute.is_copied(name)], study)
+            faults = safe.copy(folder, [name for name in names if safe.is_copied(name)], study)
             yield from (Finding("what is computed again", "fails", fault) for fault in faults)
             yield from _computed(folder, study, options, say)
     except UserError as error:
@@ -74,7 +80,7 @@ def _computed(folder: Path, study: Path, options: Options, say: Callable[[str], 
         for part in parts:
             if isinstance(part, str):
                 say(part)
-            elif not (options.rescore and part.text.endswith(recompute.NEED_IMAGES)):
+            elif not (options.rescore and part.text.endswith(NEED_IMAGES)):
                 # Where the private copy lies tells nobody anything.
                 yield Finding(part.subject, part.state, part.text.replace(f"{study}/", ""))
 

@@ -7,6 +7,9 @@ from typing import Literal
 from workflow_lib.audit.folder import printable
 
 State = Literal["fails", "not checked", "told", "holds"]
+NEED_IMAGES = "files need the images (--rescore)"
+"""How the line ends that tells of figures which are looked at only with --rescore."""
+
 STATES: tuple[State, ...] = ("fails", "not checked", "told", "holds")
 """In the order in which they are shown. What is "told" is no fault: other code, another machine."""
 

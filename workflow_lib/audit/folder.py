@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from workflow_lib.errors import UserError
+from workflow_lib.provenance.manifest import SUMS
 
 JSON_BYTES = 64 << 20
 """A JSON file above this many bytes is not read: as objects it takes twenty times as much. An index of histograms, the largest
@@ -28,6 +29,8 @@ COPIED_BYTES = 8 << 30
 
 FILES = 2_000_000
 FOLDERS_DEEP = 40
+COPIED = (".json", ".csv", ".tex", ".svg", ".png", ".html")
+NOT_COPIED = ("predictions/", "logs/", "checkpoints/")
 _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 
 
@@ -163,6 +166,13 @@ def listing(folder: Path) -> list[str]:
         if len(found) + len(waiting) > FILES:
             raise UserError(f"{folder} holds more than {FILES} files, which no study does")
     return sorted(found)
+
+
+def is_copied(name: str) -> bool:
+    """Return whether a file of the results is small and needed to compute again."""
+    if name.startswith("preprocessed/"):
+        return name.endswith("/index.json")
+    return name == SUMS or (name.endswith(COPIED) and not name.startswith(NOT_COPIED))
 
 
 def copy(folder: Path, names: Sequence[str], target: Path) -> list[str]:

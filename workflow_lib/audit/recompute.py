@@ -11,12 +11,12 @@ from typing import Any
 from workflow_lib.audit import agreement, code, integrity, records
 from workflow_lib.audit import folder as safe
 from workflow_lib.audit.bounded import guarded
-from workflow_lib.audit.findings import Finding
+from workflow_lib.audit.findings import NEED_IMAGES, Finding
 from workflow_lib.audit.integrity import REPORT
 from workflow_lib.audit.records import NAME, Record
 from workflow_lib.errors import UserError
 from workflow_lib.files import sha256_file, write_text
-from workflow_lib.provenance.manifest import MANIFEST, SUMS
+from workflow_lib.provenance.manifest import MANIFEST
 from workflow_lib.provenance.records import versions
 from workflow_lib.report.assemble import build, with_cases
 from workflow_lib.report.text import count
@@ -25,9 +25,6 @@ from workflow_lib.steps import check as check_step
 from workflow_lib.steps._command import Context
 from workflow_lib.tables import published
 from workflow_lib.version import VERSION
-
-COPIED = (".json", ".csv", ".tex", ".svg", ".png", ".html")
-NOT_COPIED = ("predictions/", "logs/", "checkpoints/")
 
 WORKS: Mapping[str, Callable[[Context], None]] = {
     "check": check_step.work,
@@ -42,17 +39,8 @@ WORKS: Mapping[str, Callable[[Context], None]] = {
 }
 """Steps that need no image, in the order in which they run."""
 
-NEED_IMAGES = "files need the images (--rescore)"
-
 VERSIONED = ("jinja2", "matplotlib", "numpy", "pandas", "scipy", "statsmodels")
 """Packages of which another version may give other bytes."""
-
-
-def is_copied(name: str) -> bool:
-    """Return whether a file is small and needed to compute again."""
-    if name.startswith("preprocessed/"):
-        return name.endswith("/index.json")
-    return name == SUMS or (name.endswith(COPIED) and not name.startswith(NOT_COPIED))
 
 
 def check(study: Path, steps: Collection[str] = (*WORKS, "report")) -> Iterator[Finding | str]:

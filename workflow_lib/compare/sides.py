@@ -10,7 +10,6 @@ from typing import Any
 from workflow_lib.audit import folder as safe
 from workflow_lib.audit import records
 from workflow_lib.audit.agreement import made_with, tables_of_code
-from workflow_lib.audit.recompute import is_copied
 from workflow_lib.audit.records import NAME, Record
 from workflow_lib.errors import Faults, UserError
 from workflow_lib.evaluation.metrics import METRICS
@@ -73,7 +72,7 @@ def read(folder: Path) -> Side:
 
 
 def _is_read(name: str) -> bool:
-    return is_copied(name) and name.endswith((".json", ".csv")) and not name.startswith("preprocessed/")
+    return safe.is_copied(name) and name.endswith((".json", ".csv")) and not name.startswith("preprocessed/")
 
 
 def _read(folder: Path, study: Path) -> Side:
