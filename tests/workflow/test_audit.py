@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.workflow.forger import again, edit, edit_record, seal
-from workflow_lib.audit import agreement, code, integrity, recompute, records, rescore, retrain
+from workflow_lib.audit import agreement, code, integrity, recompute, records, rescore, retrain, weights
 from workflow_lib.audit import folder as safe
 from workflow_lib.audit.__main__ import audit
 from workflow_lib.errors import UserError
@@ -298,8 +298,12 @@ def test_what_only_a_digest_kept_elsewhere_or_the_images_can_tell(finished, fold
     ):
         again(folder, step, work)
     seal(folder)
-    settings = read_json(folder / "records/report.json")["settings"]
-    study = settings | {"version": VERSION, "commit": None, "digest": sha256_file(folder / MANIFEST)}
+    report = read_json(folder / "records/report.json")
+    study = report["settings"] | {
+        "version": VERSION,
+        "commit": report["facts"]["commit"],
+        "digest": sha256_file(folder / MANIFEST),
+    }
     cases = read_json(folder / "data/toy/cases.json")
     study["datasets"] = [with_cases(dataset, cases) for dataset in study["datasets"]]
     (folder / "report.html").write_text(build(study, folder), encoding="utf-8")
@@ -336,6 +340,28 @@ def test_the_audit_works_without_the_preprocessed_images(folder):
     shutil.rmtree(folder / "preprocessed")
     assert failing(integrity.check(folder)) == {}
     assert computed(folder) == {}
+
+
+def test_what_a_bundle_leaves_out_is_not_checked_and_what_is_missing_beside_it_fails(finished, folder):
+    gone = [
+        f"predictions/toy/dice/fold_{fold}/{case}.nii.gz"
+        for fold, case in ((1, "case_00001"), (1, "case_00003"), (2, "case_00000"))
+    ]
+    gone += ["training/toy/dice/fold_1/model.weights.h5", "training/toy/dice/fold_2/model.weights.h5"]
+    for name in gone:
+        (folder / name).unlink()
+    write_json(folder / "bundle.json", {"left_out": dict.fromkeys(gone[:4], "may not be shared")})
+    assert failing(integrity.check(folder)) == {gone[4]: f"{gone[4]}: is missing"}
+    study = private(folder)
+    assert failing(agreement.check_predictions(folder, study)) == {}
+    assert list(failing(weights.check(folder, study))) == [gone[4]]
+    found = rescored(folder, finished.folder)
+    assert failing(found) == {}
+    assert sum("the bundle leaves predictions out" in finding.text for finding in found if not isinstance(finding, str)) == 3
+    # Scores are nothing that a bundle may leave out.
+    (folder / SCORES).unlink()
+    write_json(folder / "bundle.json", {"left_out": {SCORES: "may not be shared"}})
+    assert SCORES in failing(integrity.check(folder))
 
 
 def test_nothing_outside_the_folder_is_read(folder):

@@ -30,7 +30,7 @@ COPIED_BYTES = 8 << 30
 FILES = 2_000_000
 FOLDERS_DEEP = 40
 COPIED = (".json", ".csv", ".tex", ".svg", ".png", ".html")
-NOT_COPIED = ("predictions/", "logs/", "checkpoints/")
+NOT_COPIED = ("predictions/", "logs/", "checkpoints/", "workflow/")
 _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 
 

@@ -10,6 +10,7 @@ from workflow_lib.audit import records
 from workflow_lib.audit.bounded import guarded
 from workflow_lib.audit.findings import Finding
 from workflow_lib.audit.images import Images, check_grid
+from workflow_lib.audit.integrity import left_out, may_be_absent
 from workflow_lib.audit.recompute import compared
 from workflow_lib.audit.records import NAME, Record
 from workflow_lib.casefiles import DIVERGED, prediction_name
@@ -64,17 +65,25 @@ def _fold(folder: Path, study: Path, record: Record, cases: Mapping[str, Any]) -
     if set(entry.get("files", {})) == {DIVERGED}:
         expected = []
     faults = list(_not_of_the_fold(name, stored, expected))
-    there = {case["id"]: case for case in cases["cases"]}
+    place, declared = records.inside(entry["path"], root), left_out(study)
+    there = {case["id"]: case for case in cases["cases"] if not _left_out(folder, place, case, declared)}
+    if len(there) < len(cases["cases"]):
+        yield Finding(f"{record} from its predictions", "not checked", "the bundle leaves predictions out")
     scored = [case for case in expected if case in there]
     for case in scored:
         try:
-            again = _score(folder, study, record, records.inside(entry["path"], root), there[case], places[case])
+            again = _score(folder, study, record, place, there[case], places[case])
             faults += _differences(name, case, stored, again)
         except UserError as error:
             faults.append(Finding(name, "fails", f"{case} cannot be scored again: {error}"))
     yield from faults
     if not faults and (scored or not expected):
         yield Finding(f"{record} from its predictions", "holds", f"{len(scored)} cases scored again, every number the same")
+
+
+def _left_out(folder: Path, place: str, entry: Mapping[str, Any], declared: Mapping[str, str]) -> bool:
+    name = f"{place}/{prediction_name(Case.from_json(entry))}"
+    return may_be_absent(name, declared) and not (folder / name).exists()
 
 
 def _not_of_the_fold(name: str, stored: Sequence[Row], expected: Sequence[str]) -> Iterator[Finding]:
@@ -150,12 +159,15 @@ def _figures(folder: Path, study: Path, record: Record, cases: Mapping[str, Any]
     choices = [path for group in ("choice", "texts") for path in outputs[group]]
     shown = {str(content["case"]) for path in choices for content in [safe.read_json(study, path)] if content.get("case")}
     there = {entry["id"]: entry for entry in cases["cases"]}
+    places, declared = [records.inside(entry["path"], root) for entry in record.inputs["predictions"]], left_out(study)
+    if any(_left_out(folder, place, there[case], declared) for place in places for case in shown & set(there)):
+        yield Finding(f"{record}, figures of images", "not checked", "the bundle leaves predictions out")
+        return
     if shown - set(there):
         yield Finding(f"{record}, figures of images", "not checked", f"{', '.join(sorted(shown - set(there)))} cannot be had")
         return
     folders = []
-    for entry in record.inputs["predictions"]:
-        place = records.inside(entry["path"], root)
+    for place, entry in zip(places, record.inputs["predictions"], strict=True):
         folders.append(study.parent / "shown" / place)
         for case in sorted(shown):
             file = prediction_name(Case.from_json(there[case]))
