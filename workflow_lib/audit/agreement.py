@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from workflow_lib.audit import folder as safe
-from workflow_lib.audit import records
+from workflow_lib.audit import left_out, records
 from workflow_lib.audit.findings import Finding
-from workflow_lib.audit.integrity import left_out, may_be_absent
 from workflow_lib.audit.records import Record
 from workflow_lib.casefiles import DIVERGED
 from workflow_lib.errors import UserError
@@ -151,14 +150,14 @@ def check_predictions(folder: Path, study: Path) -> Iterator[Finding]:
         for entry in record.inputs["predictions"]
         for file, digest in entry["files"].items()
     }
-    declared = left_out(study)
+    declared = left_out.declared(study)
     for record in scored:
         (entry,) = record.inputs["predictions"]
         place, files = records.inside(entry["path"], root), entry.get("files", {})
         there = {
             file: digest
             for file, digest in files.items()
-            if (folder / place / file).exists() or not may_be_absent(f"{place}/{file}", declared)
+            if (folder / place / file).exists() or f"{place}/{file}" not in declared
         }
         for finding in [*_by_digest(folder, place, there, owners), *_complete(study, record, place, files)]:
             faults += 1

@@ -1,23 +1,17 @@
 """Whether the files, the records and the manifest say the same."""
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from workflow_lib.audit import folder as safe
-from workflow_lib.audit import records
+from workflow_lib.audit import left_out, records
 from workflow_lib.audit.findings import Finding
 from workflow_lib.errors import UserError
 from workflow_lib.files import WRITING
 from workflow_lib.provenance.manifest import MANIFEST, SUMS, build, sums
 
 REPORT = "report.html"
-BUNDLE = "bundle.json"
-"""In the folder of a bundle: what was left out of it, path to reason."""
-
-LEAVABLE = re.compile(r"preprocessed/.*|predictions/.*|training/.*/model\.weights\.h5")
-"""What a bundle may leave out: the tables can be computed again without it."""
-LEFT_OUT = ("logs/", "checkpoints/", "code/", "workflow/", "report.pdf", "ro-crate-metadata.json", BUNDLE)
+LEFT_OUT = ("logs/", "checkpoints/", "code/", "workflow/", "report.pdf", "ro-crate-metadata.json", left_out.BUNDLE)
 """What holds no results: folders, and what is written on request beside them (report in print, crate, bundle)."""
 
 PREPROCESSED = "preprocessed/"
@@ -30,9 +24,8 @@ def check(folder: Path) -> Iterator[Finding]:
     there = [name for name in safe.listing(folder) if not name.startswith(LEFT_OUT) and "/.snakemake" not in f"/{name}"]
     half = [name for name in there if f"/{WRITING}" in f"/{name}"]
     there = [name for name in there if name not in half]
-    declared = left_out(folder)
-    absent = set(listed) - set(there)
-    optional = {name for name in absent if name.startswith(PREPROCESSED) or may_be_absent(name, declared)}
+    declared = left_out.declared(folder)
+    optional = {name for name in set(listed) - set(there) if name.startswith(PREPROCESSED) or name in declared}
     faults = list(_changed(folder, listed, optional))
     yield from faults
     strangers = [name for name in there if name not in listed and name != SUMS]
@@ -41,33 +34,7 @@ def check(folder: Path) -> Iterator[Finding]:
         yield Finding("every file", "holds", f"{len(listed) - len(optional)} files are as {SUMS} says")
     if half:
         yield Finding("half-written files", "not checked", f"{len(half)} left by a killed job, such as {half[0]}")
-    yield from _absent(optional, declared)
-
-
-def left_out(folder: Path) -> dict[str, str]:
-    """Return what the bundle says that it leaves out: path to reason; nothing where the folder is no bundle."""
-    if not (folder / BUNDLE).exists():
-        return {}
-    said = safe.read_json(folder, BUNDLE).get("left_out")
-    if not isinstance(said, dict):
-        raise UserError(f"{BUNDLE}: does not say what is left out")
-    return {str(name): str(reason) for name, reason in said.items()}
-
-
-def may_be_absent(name: str, declared: Mapping[str, str]) -> bool:
-    """Return whether a bundle says that it leaves a file out, and may."""
-    return name in declared and LEAVABLE.fullmatch(name) is not None
-
-
-def _absent(optional: set[str], declared: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield what is not in the folder, and need not be, kind by kind."""
-    kinds = {PREPROCESSED: "preprocessed images", "predictions/": "predictions", "training/": "weights"}
-    for start, kind in kinds.items():
-        names = sorted(name for name in optional if name.startswith(start))
-        reasons = sorted({declared[name] for name in names if name in declared})
-        if names:
-            why = f": {'; '.join(reasons)}" if reasons else ""
-            yield Finding(kind, "not checked", f"{len(names)} files are not in the folder{why}")
+    yield from (Finding(kind, "not checked", text) for kind, text in left_out.told(optional, declared))
 
 
 def _changed(folder: Path, listed: Mapping[str, str], optional: set[str]) -> Iterator[Finding]:

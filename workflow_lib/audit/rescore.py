@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from workflow_lib.audit import folder as safe
-from workflow_lib.audit import records
+from workflow_lib.audit import left_out, records
 from workflow_lib.audit.bounded import guarded
 from workflow_lib.audit.findings import Finding
 from workflow_lib.audit.images import Images, check_grid
-from workflow_lib.audit.integrity import left_out, may_be_absent
 from workflow_lib.audit.recompute import compared
 from workflow_lib.audit.records import NAME, Record
 from workflow_lib.casefiles import DIVERGED, prediction_name
@@ -65,7 +64,7 @@ def _fold(folder: Path, study: Path, record: Record, cases: Mapping[str, Any]) -
     if set(entry.get("files", {})) == {DIVERGED}:
         expected = []
     faults = list(_not_of_the_fold(name, stored, expected))
-    place, declared = records.inside(entry["path"], root), left_out(study)
+    place, declared = records.inside(entry["path"], root), left_out.declared(study)
     there = {case["id"]: case for case in cases["cases"] if not _left_out(folder, place, case, declared)}
     if len(there) < len(cases["cases"]):
         yield Finding(f"{record} from its predictions", "not checked", "the bundle leaves predictions out")
@@ -83,7 +82,7 @@ def _fold(folder: Path, study: Path, record: Record, cases: Mapping[str, Any]) -
 
 def _left_out(folder: Path, place: str, entry: Mapping[str, Any], declared: Mapping[str, str]) -> bool:
     name = f"{place}/{prediction_name(Case.from_json(entry))}"
-    return may_be_absent(name, declared) and not (folder / name).exists()
+    return name in declared and not (folder / name).exists()
 
 
 def _not_of_the_fold(name: str, stored: Sequence[Row], expected: Sequence[str]) -> Iterator[Finding]:
@@ -159,7 +158,7 @@ def _figures(folder: Path, study: Path, record: Record, cases: Mapping[str, Any]
     choices = [path for group in ("choice", "texts") for path in outputs[group]]
     shown = {str(content["case"]) for path in choices for content in [safe.read_json(study, path)] if content.get("case")}
     there = {entry["id"]: entry for entry in cases["cases"]}
-    places, declared = [records.inside(entry["path"], root) for entry in record.inputs["predictions"]], left_out(study)
+    places, declared = [records.inside(entry["path"], root) for entry in record.inputs["predictions"]], left_out.declared(study)
     if any(_left_out(folder, place, there[case], declared) for place in places for case in shown & set(there)):
         yield Finding(f"{record}, figures of images", "not checked", "the bundle leaves predictions out")
         return

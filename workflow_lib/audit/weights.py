@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from workflow_lib.audit import folder as safe
-from workflow_lib.audit import records
+from workflow_lib.audit import left_out, records
 from workflow_lib.audit.findings import Finding
-from workflow_lib.audit.integrity import left_out, may_be_absent
 from workflow_lib.errors import UserError
 
 OBJECTS = 100_000
@@ -23,12 +22,12 @@ BYTES = 4 << 30
 
 def check(folder: Path, study: Path) -> Iterator[Finding | str]:
     """Yield whether the weights in a folder are arrays and nothing else; `study` is the private copy of the small files."""
-    root, count, faults, declared = records.root_of(study), 0, 0, left_out(study)
+    root, count, faults, declared = records.root_of(study), 0, 0, left_out.declared(study)
     for record in records.every(study):
         if record.step != "train":
             continue
         name = records.inside(record.outputs["weights"][0]["path"], root)
-        if may_be_absent(name, declared) and not (folder / name).exists():
+        if name in declared and not (folder / name).exists():
             continue
         count += 1
         try:
