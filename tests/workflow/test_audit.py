@@ -378,6 +378,7 @@ def test_results_made_to_harm_end_in_findings(folder):
     (folder / "\x1b[31mred").write_text("")
     edit_record(folder, "records/tables/toy.json", lambda content: content["settings"].update(published="../../../../etc"))
     edit_record(folder, "records/collect/toy.json", lambda content: content["settings"].update(losses=[["dice"]] * 3))
+    edit_record(folder, "records/statistics/toy.json", lambda content: content["settings"]["statistics"].update(bootstrap=10**9))
     edit_record(folder, "records/figures_losses.json", lambda content: content["settings"].update(losses=[{"name": 1}]))
     edit_record(
         folder, "records/report.json", lambda content: content["settings"]["datasets"][0]["losses"][0].update(name="../dice")
@@ -385,7 +386,7 @@ def test_results_made_to_harm_end_in_findings(folder):
     seal(folder)
     (folder / "data/toy/folds.csv").unlink()
     os.mkfifo(folder / "data/toy/folds.csv")
-    (folder / "statistics/toy/ranking.csv").write_text("loss\n" + "x" * 300_000)
+    (folder / "scores/toy/focal/fold_1.csv").write_text("loss\n" + "x" * 300_000)
     (folder / "data/toy/inspection.json").write_text('{"a":' * 100_000)
     done = command(folder)
     assert done.returncode == 1
@@ -394,10 +395,11 @@ def test_results_made_to_harm_end_in_findings(folder):
     for said in (
         "fails        \\u001b[31mred: is not in SHA256SUMS",
         "data/toy/folds.csv: is no regular file",
-        "statistics/toy/ranking.csv: has a line of more than",
+        "scores/toy/focal/fold_1.csv: has a line of more than",
         "data/toy/inspection.json: is no JSON",
         "tables of toy: cannot be computed again: the published numbers '../../../../etc' are none of this checkout's",
         "fails        collect of toy: cannot be computed again",
+        "fails        statistics of toy: cannot be computed again",
         "fails        figures_losses: cannot be computed again",
         "report.html: cannot be computed again: records/report.json names a dataset or a loss that cannot be one",
     ):

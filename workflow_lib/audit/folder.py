@@ -20,6 +20,9 @@ there is, has about 20 kB per case of its shard."""
 JSON_DEPTH = 40
 """Levels of objects and lists in each other; a step writes no more than ten."""
 
+FILE_BYTES = 64 << 30
+"""A larger file is not hashed: a hole in it takes no disk and hours to read. A preprocessed volume has some hundred megabytes."""
+
 TEXT_BYTES = 256 << 20
 FIELD_CHARACTERS = 100_000
 """A CSV file with a longer line is not read; a row of results has a hundred characters, of a large study 10,000."""
@@ -67,8 +70,10 @@ def _opened(folder: Path, relative: str) -> io.BufferedReader:
 
 
 def sha256(folder: Path, relative: str) -> str:
-    """Return the SHA-256 of a file below `folder`."""
+    """Return the SHA-256 of a file below `folder`. Raises UserError when it is larger than any result."""
     with _opened(folder, relative) as stream:
+        if os.fstat(stream.fileno()).st_size > FILE_BYTES:
+            raise UserError(f"{relative}: has more than {FILE_BYTES} bytes, so it is not read")
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -14,6 +14,7 @@ from workflow_lib.audit.bounded import guarded
 from workflow_lib.audit.findings import NEED_IMAGES, Finding
 from workflow_lib.audit.integrity import REPORT
 from workflow_lib.audit.records import NAME, Record
+from workflow_lib.config import Statistics
 from workflow_lib.errors import UserError
 from workflow_lib.files import sha256_file, write_text
 from workflow_lib.provenance.manifest import MANIFEST
@@ -67,6 +68,10 @@ def _step(study: Path, work: Callable[[Context], None], record: Record) -> Itera
     if dataset and not (NAME.fullmatch(dataset) and dataset == Path(record.name).stem):
         raise UserError("the settings name another dataset")
     known_publication(record.settings.get("published"))
+    if record.step == "statistics":
+        # A number of samples beyond all bounds would take all memory.
+        asked = record.settings["statistics"]
+        Statistics.model_validate({key: asked[key] for key in Statistics.model_fields if key in asked})
     if any(record.inputs.get(name) for name in ("groups", "table") if record.step == "split"):
         yield Finding(str(record), "not checked", "it follows a table of the user's own, which is not part of the results")
         return
