@@ -471,3 +471,12 @@ def test_what_a_gpu_trained_is_compared_by_its_losses_and_is_no_fault(folder, tm
     found = list(retrain._compare(folder, study, retrain.chosen(study, "dice:1"), request, [], work, print))
     assert {finding.state for finding in found} == {"fails"}
     assert {finding.subject.rpartition("/")[2] for finding in found} == {"model.weights.h5", "history.csv"}
+
+
+def test_a_training_of_settings_that_no_step_wrote_fails_in_words(folder, tmp_path):
+    edit_record(folder, TRAINED, lambda content: content["settings"].pop("network"))
+    seal(folder)
+    (found,), said = retrained(folder, "dice:1", tmp_path)
+    assert found.state == "fails"
+    assert "the step train failed: KeyError: 'network'" in found.text
+    assert not any("Traceback" in line for line in said)

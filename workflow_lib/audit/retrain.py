@@ -187,9 +187,13 @@ def run(
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment) as process:
         assert process.stdout is not None
         last: list[str] = []
+        broken = False
         for line in process.stdout:
-            last = [*last[-7:], line.rstrip()]
-            say(f"  {line.rstrip()}")
+            # Settings that no step wrote may break it anywhere; where in its code that was helps nobody here.
+            broken = broken or line.startswith("Traceback (most recent call last)")
+            last = [line.rstrip()] if broken else [*last[-7:], line.rstrip()]
+            if not broken:
+                say(f"  {line.rstrip()}")
     if process.returncode != 0:
         raise UserError(f"the step {step} failed: {' '.join(filter(None, last))[-1500:]}")
 
