@@ -1,6 +1,7 @@
 """What can be wrong with a study beside its keys and values: losses, their parameters and files, formats, divisions, labels."""
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,10 @@ def _choice_faults(loss: str, preset: object, parameters: Mapping[str, Any]) -> 
 
 
 def _dataset_faults(config: Config) -> list[str]:
-    faults = []
-    for name, dataset in config.used_datasets().items():
+    used = config.used_datasets()
+    alike = _alike({name: dataset.label for name, dataset in used.items()})
+    faults = [f"datasets: {' and '.join(names)} have the same `label`: {label!r}; change one of them" for label, names in alike]
+    for name, dataset in used.items():
         faults += _same_labels(config, name)
         kind = dataset.phantom.kind if dataset.phantom is not None else None
         wrong_format = formats.faults(dataset.format, dataset.source, kind, options(dataset))
@@ -119,13 +122,21 @@ def _class_faults(config: Config, dataset: str) -> list[str]:
 
 def _same_labels(config: Config, dataset: str) -> list[str]:
     """Two losses of one label could not be told apart in a table."""
-    labels: dict[str, list[str]] = {}
+    labels: dict[str, str] = {}
     for name in config.datasets[dataset].losses:
         choice = config.loss(name)
         if not _choice_faults(choice.loss, choice.preset, choice.parameters):
-            labels.setdefault(choice.label or losses.get(losses.resolve(choice.loss)).LABEL, []).append(name)
+            labels[name] = choice.label or losses.get(losses.resolve(choice.loss)).LABEL
     return [
         f"datasets.{dataset}.losses: {' and '.join(names)} have the same label {label!r}; give one of them a `label` in `losses`"
-        for label, names in labels.items()
-        if len(names) > 1
+        for label, names in _alike(labels)
     ]
+
+
+def _alike(labels: Mapping[str, str]) -> list[tuple[str, Sequence[str]]]:
+    """Return the labels that more than one name has, as they read: case, spaces and invisible characters make no difference."""
+    names: dict[str, list[str]] = {}
+    for name, label in labels.items():
+        shown = "".join(c for c in unicodedata.normalize("NFKC", label) if c.isprintable() or c.isspace())
+        names.setdefault(" ".join(shown.split()).casefold(), []).append(name)
+    return [(labels[found[0]], found) for found in names.values() if len(found) > 1]

@@ -142,9 +142,9 @@ def test_the_dark_page_is_dark(report, visit):
     assert shades == ["rgb(255, 255, 255)", "rgb(20, 24, 29)"]
 
 
-def test_banner_and_verdicts_are_on_the_first_screen(report, visit):
+def test_banner_verdicts_and_digest_are_on_the_first_screen(report, visit):
     page = visit(report)
-    for selector in ("h1", ".lede", ".banner", ".verdicts"):
+    for selector in ("h1", ".lede", ".banner", ".verdicts", ".digest"):
         box = page.locator(selector).first.bounding_box()
         assert box["y"] + box["height"] <= 900, selector
     assert "not a reproduction" in page.locator(".banner").inner_text()

@@ -1,5 +1,7 @@
 """Galleries of volumes and the effect of class imbalance: every loss, the right colours, any size, nothing to show."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -101,6 +103,26 @@ def test_any_number_of_losses_and_cases(cases, losses, tmp_path):
     table, scores = imbalanced(cases, labels)
     svg, _ = style.save(share_effect.draw(scores, table, "tumour", labels), tmp_path / "a")
     assert svg.stat().st_size < 1_500_000
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0013, 0.009), (0.02, 0.03), (1e-5, 0.5), (0.0011, 0.002), (0.004, 0.004)])
+def test_the_numbers_of_the_axis_do_not_run_into_each_other(low, high):
+    labels = {f"l{n}": f"Loss {n}" for n in range(7)}
+    table, scores = imbalanced(12, labels)
+    table["share_tumour"] = np.geomspace(low, high, 12)
+    figure = share_effect.draw(scores, table, "tumour", labels)
+    figure.draw_without_rendering()
+    for axes in figure.axes[3:7]:
+        left, right = axes.get_xlim()
+        marks = [
+            mark.label1.get_window_extent()
+            for ticks in (axes.xaxis.get_major_ticks(), axes.xaxis.get_minor_ticks())
+            for mark in ticks
+            if mark.label1.get_text() and left <= mark.get_loc() <= right
+        ]
+        marks.sort(key=lambda box: box.x0)
+        assert len(marks) >= 2
+        assert all(a.x1 < b.x0 for a, b in itertools.pairwise(marks))
 
 
 def test_the_caption_names_class_and_unit():

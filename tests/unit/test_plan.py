@@ -56,6 +56,17 @@ def test_classes_that_a_file_names_are_counted_once_the_file_is_there(raw, tmp_p
     assert "2 values for 3 classes" in faults_of(raw)[0]
 
 
+@pytest.mark.parametrize("label", ["Dice loss", " dice\u200b  loss "])
+def test_losses_and_datasets_that_read_the_same_are_refused(raw, label):
+    raw = merge(raw, {"losses": {"mine": {"loss": "dice", "label": label}}, "datasets": {"a": {"losses": ["dice", "mine"]}}})
+    raw["datasets"]["b"] = raw["datasets"]["a"] | {"label": "a", "losses": ["dice"]}
+    raw["study"]["datasets"] = ["a", "b"]
+    assert faults_of(raw) == [
+        "datasets: a and b have the same `label`: 'A'; change one of them",
+        "datasets.a.losses: dice and mine have the same label 'Dice loss'; give one of them a `label` in `losses`",
+    ]
+
+
 @pytest.mark.parametrize("shape", [[-1, 64, 64], [32, 96, 8]])
 def test_a_phantom_too_small_for_its_bodies(raw, shape):
     raw["datasets"]["a"] |= {"source": "phantom", "phantom": {"kind": "ct", "cases": 4, "shape": shape}}

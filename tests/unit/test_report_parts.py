@@ -240,7 +240,7 @@ def test_the_paper_s_claims_and_contradictions(made):
     assert paper.totals([]) is None
 
 
-def panel(tmp_path, outcomes, means, **dataset):
+def panel(tmp_path, outcomes, means, family=None, **dataset):
     """Return the panel's lines; by (variant, class), `outcomes` has {(row, column): (sign, p)} and `means` {loss: mean}."""
     rows = [
         {"variant": v, "class": c, "row": r, "column": k, "sign": sign, "p_holm": p}
@@ -251,7 +251,7 @@ def panel(tmp_path, outcomes, means, **dataset):
     rows = [{"variant": v, "class": c, "loss": n, "mean": m} for (v, c), of in means.items() for n, m in of.items()]
     write(tmp_path / "statistics/d/sensitivity_means.csv", ["variant", "class", "loss", "mean"], rows)
     losses = [{"name": n, "label": n.upper()} for n in "abc"]
-    shown = sensitivity.panel(Sources(tmp_path), {"name": "d", "losses": losses, **dataset})
+    shown = sensitivity.panel(Sources(tmp_path), {"name": "d", "losses": losses, **dataset}, family)
     assert shown is not None
     return {(line["choice"], line["class"]): line for line in shown["rows"]}
 
@@ -286,3 +286,23 @@ def test_a_region_stands_for_its_first_class(tmp_path):
     }
     assert lines["both together, in the place of kidney", "kidney"]["changes"] == "now significant: B above A"
     assert sensitivity.panel(Sources(tmp_path / "empty"), {"name": "d", "losses": [], "classes": classes}) is None
+
+
+def test_holm_over_the_whole_study_by_hand(tmp_path):
+    columns = ["class", "row", "column", "statistic", "p"]
+    tests = {
+        "d": [("t", "b", "a", 2.0, 0.02), ("both", "b", "a", 3.0, 1e-9), ("t", "x", "a", 3.0, 1e-9)],
+        "e": [("u", "b", "a", -1.0, 0.03)],
+    }
+    for name, rows in tests.items():
+        write(tmp_path / f"statistics/{name}/ranksum.csv", columns, [dict(zip(columns, row, strict=True)) for row in rows])
+    losses = [{"name": n, "label": n.upper()} for n in "ab"]
+    datasets = [{"name": n, "classes": ["background", c], "losses": losses} for n, c in (("d", "t"), ("e", "u"), ("absent", "t"))]
+    # Of two tests the smaller p counts twice; regions and losses that are not listed count for nothing.
+    family = sensitivity.study_family(Sources(tmp_path), datasets)
+    assert family == {("d", "t", "b", "a"): 0.04, ("e", "u", "b", "a"): 0.04}
+    assert sensitivity.study_family(Sources(tmp_path), datasets[:1]) == {}
+    outcomes = {("published", "t"): {("b", "a"): ("+", 0.02)}}
+    shown = panel(tmp_path, outcomes, {}, classes=["background", "t"], family={("d", "t", "b", "a"): 0.06})
+    assert shown[sensitivity.CHOICES["study"][1], "t"]["changes"] == "no longer significant: B above A"
+    assert (sensitivity.CHOICES["study"][1], "t") not in panel(tmp_path, outcomes, {}, classes=["background", "t"])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from workflow_lib.figures.style import GREY, loss_colours, new_figure
 from workflow_lib.figures.text import plain, wrapped
@@ -101,7 +103,12 @@ def _scales(axes: Axes, shares: np.ndarray) -> None:
         low, high = float(shares.min()), float(shares.max())
         axes.set_xlim(low / 1.3, min(high * 1.3, 130.0))
     axes.set_ylim(-0.02, 1.02)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    # A panel has place for three or four numbers; by default matplotlib also writes 2, 3, 4, 6 where no power of ten is in sight.
+    low, high = axes.get_xlim()
+    decades = math.log10(high / low)
+    axes.xaxis.set_major_locator(MaxNLocator(3) if decades < 0.75 else LogLocator(subs=(1.0,) if decades > 1.5 else (1.0, 3.0)))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def caption(label: str, name: str, unit: str = "voxels") -> str:

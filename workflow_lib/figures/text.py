@@ -1,11 +1,16 @@
 """Names that users choose, as text in a figure: never read as mathematics, never wider than their place."""
 
 import textwrap
+from collections import Counter
+from collections.abc import Mapping
+
+PLACE = 30
+"""Characters that every figure shows of a label, at the least."""
 
 
 def plain(text: str, limit: int = 40) -> str:
     """Return `text` on one line of at most `limit` characters, with what matplotlib would read as mathematics escaped."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split()) or " "
+    line = _line(text)
     if len(line) > limit:
         line = line[: limit - 1].rstrip() + "…"
     return line.replace("$", r"\$")
@@ -13,6 +18,29 @@ def plain(text: str, limit: int = 40) -> str:
 
 def wrapped(text: str, width: int = 16, lines: int = 3) -> str:
     """Return `text` broken into at most `lines` lines of at most `width` characters, escaped as in `plain`."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split()) or " "
-    broken = textwrap.wrap(line, width, max_lines=lines, placeholder="…")
+    broken = textwrap.wrap(_line(text), width, max_lines=lines, placeholder="…")
     return "\n".join(broken).replace("$", r"\$")
+
+
+def told_apart(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return name -> label, with the name after the start of those labels that would look the same once they are cut.
+
+    `labels` maps the losses' names, which differ, to what they are called. Labels that differ early are left as they are.
+    """
+    starts = {name: _line(label)[:PLACE] for name, label in labels.items()}
+    count = Counter(starts.values())
+    alike = {name for name, start in starts.items() if count[start] > 1}
+    return {name: f"{_start(label, 14)} ({_end(name, 16)})" if name in alike else label for name, label in labels.items()}
+
+
+def _line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split()) or " "
+
+
+def _start(text: str, limit: int) -> str:
+    line = _line(text)
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def _end(text: str, limit: int) -> str:
+    return text if len(text) <= limit else "…" + text[1 - limit :]

@@ -45,7 +45,8 @@ def context(study: Mapping[str, Any], folder: Path, pictures: int = PICTURES_LIM
     """Return everything the templates show, as plain data, with `pictures` bytes of figures at most."""
     sources = Sources(Path(folder), pictures=pictures)
     general = [_figure(sources, name, i + 1, *texts) for i, (name, texts) in enumerate(captions.GENERAL.items())]
-    datasets = [_dataset(sources, study, dataset, i) for i, dataset in enumerate(study["datasets"])]
+    family = sensitivity.study_family(sources, study["datasets"])
+    datasets = [_dataset(sources, study, dataset, i, family) for i, dataset in enumerate(study["datasets"])]
     _add_galleries(sources, datasets)
     departures = _departures(sources, study)
     papers = _papers(sources, study, departures)
@@ -78,7 +79,9 @@ def context(study: Mapping[str, Any], folder: Path, pictures: int = PICTURES_LIM
     return {**page, "files": sorted(sources.digests.items()), "digest": study.get("digest", sources.digest())}
 
 
-def _dataset(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, Any], index: int) -> dict[str, Any]:
+def _dataset(
+    sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, Any], index: int, family: sensitivity.Family
+) -> dict[str, Any]:
     made = details.trainings(sources, dataset)
     gaps = details.gaps(sources, dataset, made)
     name, prefix = dataset["name"], f"d{index + 1}"
@@ -88,7 +91,7 @@ def _dataset(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
     p_values = score_tables.p_table(sources, dataset)
     tests = sum(len(line["cells"]) for group in p_values["groups"] for line in group["lines"])
     p_values = room.fit(p_values, tests) or {}
-    means, sensitive = score_tables.means_table(sources, dataset), sensitivity.panel(sources, dataset)
+    means, sensitive = score_tables.means_table(sources, dataset), sensitivity.panel(sources, dataset, family)
     surface, pairs = details.surface_table(sources, dataset), details.pairs_table(sources, dataset)
     settings = study["config"]["datasets"][name]
     cost = details.cost_rows(dataset, made, max(1, int(settings["training"]["gpus"])))

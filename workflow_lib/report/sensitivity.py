@@ -10,7 +10,7 @@ from workflow_lib.report.data import number
 from workflow_lib.report.score_tables import foreground
 from workflow_lib.report.sources import Sources
 from workflow_lib.report.text import full
-from workflow_lib.statistics.holm import SIGNIFICANT
+from workflow_lib.statistics.holm import SIGNIFICANT, adjust
 from workflow_lib.tables import display
 
 CHOICES: dict[str, tuple[str, str]] = {
@@ -18,11 +18,12 @@ CHOICES: dict[str, tuple[str, str]] = {
     "folds": ("Unit of the test", "the fold means instead of the cases"),
     "paired": ("Unit of the test", "differences per case (signed-rank); means over all cases"),
     "all_classes": ("Family of Holm's correction", "all classes of the dataset together"),
+    "study": ("Family of Holm's correction", "all datasets and classes of the study together"),
     "uncorrected": ("Family of Holm's correction", "no correction"),
     "both_empty_one": ("Empty masks", "both empty counts as DSC 1"),
     "without_missed": ("Empty masks", "empty predictions left out instead of DSC 0"),
 }
-"""Variant of statistics/<dataset>/sensitivity.csv -> what is chosen, and how."""
+"""Variant of statistics/<dataset>/sensitivity.csv, or `study` -> what is chosen, and how."""
 
 NAMED = 3
 """Pairs that a cell names before it counts the rest."""
@@ -31,8 +32,30 @@ Tests = Mapping[tuple[str, str], str]
 """(row, column) -> '+' or '-' where the test is significant, '0' where not, '' without a test."""
 
 
-def panel(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the lines of the panel, one per choice and class, or None without the statistics."""
+Family = Mapping[tuple[str, str, str, str], float]
+"""(dataset, class, row, column) -> p-value adjusted over all of these."""
+
+
+def study_family(sources: Sources, datasets: Sequence[Mapping[str, Any]]) -> Family:
+    """Return the published tests of all datasets and classes, adjusted by Holm's method as one family.
+
+    Regions overlap the classes and are no part of it, neither are losses that a dataset does not list. Empty with fewer than two
+    datasets: then it is the family of all classes. It is made here and not by a step, as no step before the page sees the
+    statistics of more than one dataset.
+    """
+    if len(datasets) < 2:
+        return {}
+    found: dict[tuple[str, str, str, str], float] = {}
+    for dataset in datasets:
+        losses, classes = {loss["name"] for loss in dataset["losses"]}, set(foreground(dataset))
+        for row in sources.rows(f"statistics/{dataset['name']}/ranksum.csv") or []:
+            if row["class"] in classes and {row["row"], row["column"]} <= losses:
+                found[dataset["name"], row["class"], row["row"], row["column"]] = number(row["p"])
+    return dict(zip(found, map(float, adjust(list(found.values()))), strict=True))
+
+
+def panel(sources: Sources, dataset: Mapping[str, Any], family: Family | None = None) -> dict[str, Any] | None:
+    """Return the lines of the panel, one per choice and class, or None without the statistics; `family`: see `study_family`."""
     path = f"statistics/{dataset['name']}/sensitivity.csv"
     rows = sources.rows(path)
     if not rows:
@@ -41,7 +64,11 @@ def panel(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any] | None
     tests: dict[tuple[str, str], dict[tuple[str, str], str]] = {}
     for row in rows:
         if {row["row"], row["column"]} <= set(labels):
-            tests.setdefault((row["variant"], row["class"]), {})[row["row"], row["column"]] = _outcome(row)
+            pair = row["row"], row["column"]
+            tests.setdefault((row["variant"], row["class"]), {})[pair] = _outcome(row["sign"], number(row["p_holm"]))
+            p = (family or {}).get((dataset["name"], row["class"], *pair))
+            if p is not None and row["variant"] == "published":
+                tests.setdefault(("study", row["class"]), {})[pair] = _outcome(row["sign"], p)
     means: dict[tuple[str, str], dict[str, float]] = {}
     for row in sources.rows(f"statistics/{dataset['name']}/sensitivity_means.csv") or []:
         if row["loss"] in labels:
@@ -73,9 +100,8 @@ def replaced(dataset: Mapping[str, Any]) -> dict[str, str]:
     return {str(region): str(classes[min(members)]) for region, members in (dataset.get("regions") or {}).items() if members}
 
 
-def _outcome(row: Mapping[str, str]) -> str:
-    p = number(row["p_holm"])
-    return "" if math.isnan(p) else row["sign"] if p < SIGNIFICANT else "0"
+def _outcome(sign: str, p: float) -> str:
+    return "" if math.isnan(p) else sign if p < SIGNIFICANT else "0"
 
 
 def _line(

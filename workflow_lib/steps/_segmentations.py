@@ -12,6 +12,7 @@ from workflow_lib.casefiles import DIVERGED, Image, prediction_name, read_field_
 from workflow_lib.cases import Case
 from workflow_lib.errors import UserError
 from workflow_lib.figures import error_maps, gallery, segmentations
+from workflow_lib.figures.text import told_apart
 from workflow_lib.steps._study import Cases
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Segmentations:
     ) -> None:
         """Take the settings of the step, the scores, the voxels per class, and the folders <loss>/fold_<k> of the predictions."""
         self.settings, self.study, self.scores, self.folders = settings, study, scores, folders
-        self.labels = {entry["name"]: entry["label"] for entry in settings["losses"]}
+        self.labels = told_apart({entry["name"]: entry["label"] for entry in settings["losses"]})
         self.target = segmentations.rarest_class(voxels)
         self.index = study.labels.names.index(self.target)
         self.window = segmentations.CT_WINDOW if settings["ct"] else None

@@ -21,6 +21,7 @@ from workflow_lib.figures import (
     style,
     training_curves,
 )
+from workflow_lib.figures.text import told_apart
 from workflow_lib.files import write_json
 from workflow_lib.steps._command import Context, run, say
 from workflow_lib.steps._segmentations import Segmentations
@@ -80,7 +81,7 @@ def draw_images(context: Context) -> None:
 
 
 def _labels(settings: Mapping[str, Any]) -> dict[str, str]:
-    return {entry["name"]: entry["label"] for entry in settings["losses"]}
+    return told_apart({entry["name"]: entry["label"] for entry in settings["losses"]})
 
 
 def _voxels(table: pd.DataFrame, names: Sequence[str]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from workflow_lib.evaluation.frames import read_frame
 from workflow_lib.figures import style, sweep
+from workflow_lib.figures.text import told_apart
 from workflow_lib.files import read_json, write_json
 from workflow_lib.statistics.sweeps import find_sweeps
 from workflow_lib.steps._command import Context, run
@@ -12,7 +13,7 @@ def work(context: Context) -> None:
     settings = context.settings
     classes = read_json(context.path("cases"))["label_map"]["names"][1:]
     sweeps = find_sweeps(settings["losses"])
-    labels = {entry["name"]: entry["label"] for entry in settings["losses"]}
+    labels = told_apart({entry["name"]: entry["label"] for entry in settings["losses"]})
     colours = style.loss_colours(settings["colours"])
     figure = sweep.draw(read_frame(context.path("means")), classes, sweeps, labels, settings["titles"], colours)
     style.save(figure, context.path("choice").with_suffix(""))
