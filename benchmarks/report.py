@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._measure import OURS, Row, alone, cpu_seconds, row, side
-from tests.report_fixture import PAPER_LOSSES, draw_figures, make_study
+from tests.report_fixture import PAPER_LOSSES, make_study
+from tests.report_fixture_figures import draw_figures
 from workflow_lib.evaluation.scores import read_scores
 from workflow_lib.report.assemble import build
 from workflow_lib.statistics import all as statistics

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.report_fixture import phantom
+from tests.report_fixture_figures import phantom
 from workflow_lib.figures import error_maps, gallery, segmentations, share_effect, style
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.report_fixture import PAPER_LOSSES, phantom
+from tests.report_fixture import PAPER_LOSSES
+from tests.report_fixture_figures import phantom
 from workflow_lib.errors import UserError
 from workflow_lib.figures import segmentations as seg
 from workflow_lib.figures import style

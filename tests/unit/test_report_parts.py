@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.report_fixture import PAPER_LOSSES, make_study, write
+from tests.report_fixture import PAPER_LOSSES, make_study
+from tests.report_fixture_scores import write
 from workflow_lib.report import details, paper, score_tables, sensitivity, text, words
 from workflow_lib.report.sources import Sources, png_size, svg_size
 

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tests.report_fixture import clone_dataset, make_study, write
+from tests.report_fixture import clone_dataset, make_study
+from tests.report_fixture_scores import write
 from tests.unit.test_report_page import Page
 from workflow_lib.report import assemble
 from workflow_lib.report.assemble import build
