@@ -1,6 +1,11 @@
-"""The report in a real browser: headless Chromium through Playwright."""
+"""The report in a real browser: headless Chromium through Playwright.
 
+With AXE_CORE naming a file axe.min.js (`npm pack axe-core`) its rules are applied too; without it, the checks written here alone.
+"""
+
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +17,8 @@ from workflow_lib.report.page import render
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+
+AXE_CASES = [("report", 1280, "light"), ("report", 360, "dark"), ("hostile", 1280, "light")]
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
 
@@ -135,6 +142,17 @@ def test_the_comparison_runs_nothing_and_fits(comparison, visit, width, scheme):
     assert HOSTILE["evil"] in page.locator("main").inner_text()
     assert "not said: not the same images" in page.locator("main").inner_text()
     page.locator("table.sortable thead button").first.click()
+
+
+@pytest.mark.skipif("AXE_CORE" not in os.environ, reason="AXE_CORE names no axe.min.js (npm pack axe-core)")
+@pytest.mark.parametrize(("name", "width", "scheme"), AXE_CASES)
+def test_axe_core_finds_no_violation(request, visit, name, width, scheme):
+    page = visit(request.getfixturevalue(name), width=width, scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach((element) => { element.open = true; })")
+    page.evaluate(Path(os.environ["AXE_CORE"]).read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    assert len(found["passes"]) > 20
+    assert [(rule["id"], rule["help"], rule["nodes"][0]["html"]) for rule in found["violations"]] == []
 
 
 def test_the_dark_page_is_dark(report, visit):

@@ -261,6 +261,7 @@ def test_a_missing_training_is_marked(page):
 def test_csvs_come_with_the_page(made, page):
     links = [a for a in page.all("a") if "download" in a]
     assert {"kits19_scores.csv", "kits19_pvalues.csv", "brats20_means.csv"} <= {a["download"] for a in links}
+    assert {f"brats20_{stem}.csv" for stem in ("comparison", "comparison_p", "agreement")} <= {a["download"] for a in links}
     (scores,) = [a["href"] for a in links if a["download"] == "kits19_scores.csv"]
     content = base64.b64decode(scores.split(",", 1)[1])
     assert content == (made[1] / "tables/kits19_scores.csv").read_bytes()

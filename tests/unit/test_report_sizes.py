@@ -36,7 +36,7 @@ def test_small_studies(number, cases, folds, classes, tmp_path):
 
 def test_the_largest_study_stays_below_five_megabytes_and_leads_to_the_rest(tmp_path):
     names = ["background", *(f"organ {n}" for n in range(14))]
-    study = make_study(tmp_path, {"large": names}, losses(30), 10, 5, published=False)
+    study = make_study(tmp_path, {"large": names}, losses(30), 10, 10, published=False)
     # As many cases in the list as a study may have.
     path = tmp_path / "data/large/cases.csv"
     head, first, *_ = path.read_text().splitlines()
@@ -57,6 +57,7 @@ def test_the_largest_study_stays_below_five_megabytes_and_leads_to_the_rest(tmp_
     # What is never left out.
     assert len(re.findall(r'<table class="scores', text)) == 6
     assert page.visible().count("has the highest mean DSC") == 6 * 14
+    assert "10 folds of 1, 1, 1" in page.visible()
 
 
 def test_pictures_that_do_not_fit_are_linked_galleries_first(tmp_path):

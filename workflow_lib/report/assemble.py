@@ -121,6 +121,7 @@ def _dataset(
         **long_tables,
         "p_values": {**p_values, "number": 2 * index + 2},
         "comparison": score_tables.comparison_rows(sources, dataset),
+        "compared": {stem: sources.download(f"tables/{name}_{stem}.csv") for stem in ("comparison", "comparison_p")},
         "figures": _figures(sources, dataset, index, before),
         "friedman": details.friedman(sources, dataset),
         "tolerance": f"{float(settings['evaluation']['tolerance']):g}",

@@ -106,8 +106,9 @@ def friedman(sources: Sources, dataset: Mapping[str, Any]) -> list[str]:
         cases, losses = int(number(row["n"])), int(number(row["k"]))
         start = f"{row['class'].capitalize()}, {count(cases, 'case')} and {count(losses, 'loss', 'losses')}: "
         if math.isfinite(p):
+            ratio = f"{f:.2f}" if math.isfinite(f) else "∞"
             verdict = "the losses differ" if p < 0.05 else "no difference between the losses is shown"
-            test = f"Friedman test, Iman–Davenport F = {f:.2f}, p = {display.p_value(p)}; Kendall's W = {w:.2f}"
+            test = f"Friedman test, Iman–Davenport F = {ratio}, p = {display.p_value(p)}; Kendall's W = {w:.2f}"
             sentences.append(f"{start}{verdict} ({test}).")
         else:
             sentences.append(f"{start}the Friedman test is not defined.")

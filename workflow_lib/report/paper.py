@@ -32,6 +32,7 @@ def describe(sources: Sources, dataset: Mapping[str, Any], departs: bool) -> dic
         "contradictions": [dict(entry) for entry in published.contradictions],
         "unsupported": _unsupported(claims),
         "agreement": [_agreement(row) for row in sources.rows(f"tables/{name}_agreement.csv") or []],
+        "agreement_file": sources.download(f"tables/{name}_agreement.csv"),
         "csv": sources.csv_link(path),
         "csv_name": f"{name}_claims.csv",
         "source": sources.source(path),

@@ -69,6 +69,11 @@ class Sources:
             return quote(relative)
         return "data:text/csv;charset=utf-8;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
 
+    def download(self, relative: str) -> dict[str, Any] | None:
+        """Return link, name, path and digest of a CSV as the line under its table shows them; None when it does not exist."""
+        csv = self.csv_link(relative)
+        return {"csv": csv, "csv_name": Path(relative).name, "source": self.source(relative)} if csv else None
+
     def latex_link(self, relative: str) -> str | None:
         """Return a LaTeX file as `csv_link` does a CSV."""
         link = self.csv_link(relative)
