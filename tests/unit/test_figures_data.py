@@ -10,6 +10,8 @@ from tests.report_fixture import HOSTILE, PAPER_LOSSES, make_dataset
 from workflow_lib.evaluation.frames import read_frame
 from workflow_lib.evaluation.imbalance import percent, pooled_shares
 from workflow_lib.figures import distributions, imbalance, ranking, recall_precision, style, text, training_curves
+from workflow_lib.report.sources import SVG_LIMIT
+from workflow_lib.seeds import generator
 
 LOSSES = dict(list(PAPER_LOSSES.items())[:3])
 CLASSES = ["background", "kidney", "tumour"]
@@ -69,6 +71,19 @@ def test_every_case_is_a_point(draw):
     assert all(0 <= x <= 1 for line in points for x in line.get_xdata())
     positions = [np.asarray(line.get_ydata()) for line in points]
     assert all(np.all(np.abs(y - i) <= 0.26) for i, y in enumerate(positions))
+
+
+def test_thousands_of_cases_make_no_large_file(tmp_path):
+    rng, cases = generator(1, "many"), 1000
+    names = [f"c{n}" for n in range(cases)]
+    scores = pd.concat(pd.DataFrame({"loss": loss, "class": "organ", "fold": 1, "case": names}) for loss in LOSSES)
+    for metric in distributions.METRICS:
+        scores[metric] = rng.random(len(scores))
+    figure = distributions.draw(scores, ["organ"], LOSSES)
+    svg, _ = style.save(figure, tmp_path / "many")
+    # Small enough to come with the page as it is.
+    assert svg.stat().st_size < SVG_LIMIT
+    assert "<image" in svg.read_text()
 
 
 def test_a_loss_without_scores_says_so(draw):

@@ -251,6 +251,20 @@ def test_friedman_example_of_scipys_manual():
     assert found["p"] == pytest.approx(0.043514520866727614)
 
 
+# Times to round first base in three ways, 22 players (Hollander & Wolfe, table 7.1); R's friedman.test: 11.143 and 0.003805.
+ROUNDING_TIMES = """
+    5.40 5.50 5.55  5.85 5.70 5.75  5.20 5.60 5.50  5.55 5.50 5.40  5.90 5.85 5.70  5.45 5.55 5.60  5.40 5.40 5.35  5.45 5.50 5.35
+    5.25 5.15 5.00  5.85 5.80 5.70  5.25 5.20 5.10  5.65 5.55 5.45  5.60 5.35 5.45  5.05 5.00 4.95  5.50 5.50 5.40  5.45 5.55 5.50
+    5.55 5.55 5.35  5.45 5.50 5.55  5.50 5.45 5.25  5.65 5.60 5.40  5.70 5.65 5.55  6.30 6.30 6.25
+"""
+
+
+def test_friedman_with_ties_as_in_r():
+    found = friedman(np.array(ROUNDING_TIMES.split(), dtype=float).reshape(22, 3))
+    assert found["chi2"] == pytest.approx(11.143, abs=5e-4)
+    assert found["p"] == pytest.approx(0.003805, abs=5e-7)
+
+
 def test_friedman_equals_its_formula_and_the_analysis_of_variance_of_ranks():
     x = np.random.default_rng(12).random((15, 4))
     ranks = np.array([midranks(row) for row in x])

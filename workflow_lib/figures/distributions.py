@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+MOST_VECTOR_POINTS = 6000
+"""Above this number of points the SVG holds those of a panel as one picture."""
+
 METRICS = {"dsc": "DSC", "precision": "Precision", "recall": "Recall"}
 
 
@@ -37,13 +40,15 @@ def draw(
     panel = 12.0 + 6.2 * len(losses)
     figure = new_figure(height_mm=(panel + 4.0) * len(classes) + 6.0)
     grid = figure.subplots(len(classes), len(METRICS), squeeze=False, sharey=True, sharex="row")
+    shown = scores[scores["loss"].isin(list(losses)) & scores["class"].isin(list(classes))]
+    raster = int(shown[list(METRICS)].count().sum()) > MOST_VECTOR_POINTS
     for row, name in enumerate(classes):
         of_class = scores[scores["class"] == name]
         for column, metric in enumerate(METRICS):
             axes = grid[row][column]
             for position, loss in enumerate(losses):
                 values = of_class.loc[of_class["loss"] == loss].sort_values(["fold", "case"])[metric].dropna().to_numpy(float)
-                _one(axes, values, position, colours[loss], generator(seed, "jitter", name, metric, loss))
+                _one(axes, values, position, colours[loss], generator(seed, "jitter", name, metric, loss), raster)
             axes.set_ylim(len(losses) - 0.4, -0.6)
             axes.set_yticks(range(len(losses)), [wrapped(label, 22, 2) for label in losses.values()])
             axes.tick_params(axis="y", length=0)
@@ -58,7 +63,7 @@ def draw(
     return figure
 
 
-def _one(axes: Axes, values: np.ndarray, position: int, colour: str, rng: np.random.Generator) -> None:
+def _one(axes: Axes, values: np.ndarray, position: int, colour: str, rng: np.random.Generator, raster: bool) -> None:
     if not len(values):
         axes.text(0.5, position, "no scores", color=GREY, ha="center", va="center", fontsize=6.5, style="italic")
         return
@@ -67,7 +72,7 @@ def _one(axes: Axes, values: np.ndarray, position: int, colour: str, rng: np.ran
     jitter = rng.uniform(-0.26, 0.26, len(values))
     axes.plot(
         values, position + jitter, ".", color=colour, markersize=2.2 if dense else 3.6, alpha=0.40 if dense else 0.65,
-        markeredgewidth=0, zorder=2,
+        markeredgewidth=0, zorder=2, rasterized=raster,
     )  # fmt: skip
     axes.boxplot(
         [values], positions=[position], widths=0.62, orientation="horizontal", showfliers=False, patch_artist=True,
