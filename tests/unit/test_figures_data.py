@@ -206,6 +206,7 @@ def test_shares_in_words():
 
 def test_text_is_never_mathematics_and_never_longer_than_its_place():
     assert text.plain("$x$ a\nb") == r"\$x\$ a b"
+    assert [text.heading(name) for name in ("kidney", "LV myocardium", "")] == ["Kidney", "LV myocardium", " "]
     assert len(text.plain("L" * 300, 40)) == 40
     assert max(map(len, text.wrapped("L" * 300, 20, 2).splitlines())) <= 20
     assert len(text.wrapped("word " * 80, 20, 2).splitlines()) == 2

@@ -75,10 +75,12 @@ def test_verdicts_are_counted_over_all_datasets(made):
 
 def test_friedman_in_words(tmp_path):
     columns = ["class", "n", "k", "chi2", "p", "f", "p_f", "kendalls_w"]
-    rows = [["a", 4, 3, 8.0, 0.02, float("inf"), 0.0, 1.0], ["b", 1, 3, 2.0, 0.4, "", "", 1.0]]
+    rows = [["LV a", 4, 3, 8.0, 0.02, float("inf"), 0.0, 1.0], ["b", 1, 3, 2.0, 0.4, "", "", 1.0]]
     write(tmp_path / "statistics/d/friedman.csv", columns, [dict(zip(columns, row, strict=True)) for row in rows])
     same, undefined = details.friedman(Sources(tmp_path), {"name": "d"})
-    assert same == "A, 4 cases and 3 losses: the losses differ (Friedman test, Iman–Davenport F = ∞, p = 0; Kendall's W = 1.00)."
+    assert (
+        same == "LV a, 4 cases and 3 losses: the losses differ (Friedman test, Iman–Davenport F = ∞, p = 0; Kendall's W = 1.00)."
+    )
     assert undefined == "B, 1 case and 3 losses: the Friedman test is not defined."
 
 

@@ -69,6 +69,8 @@ def test_text_is_escaped():
     assert escape(r"50 % of a_b & #1 {x} ~ ^ \ $") == (
         r"50 \% of a\_b \& \#1 \{x\} \textasciitilde{} \textasciicircum{} \textbackslash{} \$"
     )
+    # An empty line would end the paragraph within a cell.
+    assert escape("a\n\n\u202eb\t&") == r"a b \&"
     assert escape("Focal loss (γ = 3)") == r"Focal loss ($\gamma$ = 3)"
 
 

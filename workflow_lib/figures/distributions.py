@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workflow_lib.figures.style import GREY, INK, loss_colours, new_figure
-from workflow_lib.figures.text import plain, wrapped
+from workflow_lib.figures.text import heading, wrapped
 from workflow_lib.seeds import generator
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def draw(
         # The row's axis begins at the tenth below its lowest case, so that classes segmented well are not squeezed.
         low = np.floor(10 * lowest) / 10 if np.isfinite(lowest) else 0.0
         grid[row][0].set_xlim(low - 0.02 * (1 - low) - 1e-9, 1.0 + 0.02 * (1 - low) + 1e-9)
-        grid[row][0].set_title(plain(name.capitalize(), 60), loc="left", fontweight="bold")
+        grid[row][0].set_title(heading(name, 60), loc="left", fontweight="bold")
     return figure
 
 

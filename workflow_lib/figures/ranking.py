@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workflow_lib.figures.style import GREY, new_figure
-from workflow_lib.figures.text import plain, wrapped
+from workflow_lib.figures.text import heading, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,7 +51,7 @@ def draw(ranking: pd.DataFrame, classes: Sequence[str], losses: Mapping[str, str
         axes.tick_params(axis="y", length=0)
         axes.tick_params(axis="x", labelbottom=True)
         axes.set_xlim(0, 100)
-        axes.set_title(plain(name.capitalize(), 60), loc="left", fontweight="bold")
+        axes.set_title(heading(name, 60), loc="left", fontweight="bold")
     grid[-1][0].set_xlabel("Share of the bootstrap samples (%)")
     shown = range(ranks) if ranks <= 10 else np.unique(np.linspace(0, ranks - 1, 8).astype(int))
     handles = [Patch(color=palette[rank], label=f"rank {rank + 1}") for rank in shown]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workflow_lib.figures.style import GREY, loss_styles, new_figure
-from workflow_lib.figures.text import plain, wrapped
+from workflow_lib.figures.text import heading, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +47,7 @@ def draw(
             )  # fmt: skip
         if not points:
             axes.text(0.5, 0.5, "no scores", color=GREY, ha="center", va="center", transform=axes.transAxes)
-        axes.set_title(plain(name.capitalize(), 40), loc="left", fontweight="bold")
+        axes.set_title(heading(name, 40), loc="left", fontweight="bold")
         axes.set_xlabel("Mean recall")
         axes.set_ylabel("Mean precision" if number % columns == 0 else "")
         axes.set_aspect("equal", "box")

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from workflow_lib.figures.style import GREY, loss_colours, new_figure
-from workflow_lib.figures.text import plain, wrapped
+from workflow_lib.figures.text import heading, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +69,7 @@ def draw(
         last = number + columns >= len(losses)
         axes.tick_params(axis="x", labelbottom=last)
         if last:
-            axes.set_xlabel(f"{plain(name.capitalize(), 20)}: share of {unit} (%)")
+            axes.set_xlabel(f"{heading(name, 20)}: share of {unit} (%)")
         if number % columns == 0:
             axes.set_ylabel("DSC of the case")
     _scales(grid[0][0], everything)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from workflow_lib.figures.style import GREY, INK, loss_styles, new_figure
-from workflow_lib.figures.text import plain, wrapped
+from workflow_lib.figures.text import heading, wrapped
 from workflow_lib.statistics.sweeps import Sweep
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def draw(
                 line = axes.axhline(dsc[other, name][0], linewidth=1.0, zorder=1, color=colours[other])
                 line.set_linestyle(styles[other].linestyle)
                 handles.setdefault(other, line)
-        axes.set_title(plain(name.capitalize(), 40), loc="left", fontweight="bold")
+        axes.set_title(heading(name, 40), loc="left", fontweight="bold")
         axes.set_xlabel(wrapped(f"{sweep.parameter} of {titles[sweep.loss]}", 48 // columns + 12, 2))
         axes.set_ylabel("Mean DSC")
     if handles:

@@ -22,6 +22,11 @@ def wrapped(text: str, width: int = 16, lines: int = 3) -> str:
     return "\n".join(broken).replace("$", r"\$")
 
 
+def heading(text: str, limit: int = 40) -> str:
+    """Return `text` as `plain` does, its first letter large and the others as they are: "Kidney", "LV myocardium"."""
+    return plain(text[:1].upper() + text[1:], limit)
+
+
 def told_apart(labels: Mapping[str, str]) -> dict[str, str]:
     """Return name -> label, with the name after the start of those labels that would look the same once they are cut.
 

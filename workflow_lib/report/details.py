@@ -104,7 +104,7 @@ def friedman(sources: Sources, dataset: Mapping[str, Any]) -> list[str]:
     for row in sources.rows(f"statistics/{dataset['name']}/friedman.csv") or []:
         p, f, w = number(row["p_f"]), number(row["f"]), number(row["kendalls_w"])
         cases, losses = int(number(row["n"])), int(number(row["k"]))
-        start = f"{row['class'].capitalize()}, {count(cases, 'case')} and {count(losses, 'loss', 'losses')}: "
+        start = f"{row['class'][:1].upper()}{row['class'][1:]}, {count(cases, 'case')} and {count(losses, 'loss', 'losses')}: "
         if math.isfinite(p):
             ratio = f"{f:.2f}" if math.isfinite(f) else "∞"
             verdict = "the losses differ" if p < 0.05 else "no difference between the losses is shown"

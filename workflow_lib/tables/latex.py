@@ -23,8 +23,12 @@ _NOTHING = "--"
 
 
 def escape(text: str) -> str:
-    """Return text that LaTeX prints as it is; Greek letters of loss names become mathematics."""
-    return "".join(_SPECIAL.get(c) or (rf"$\{_GREEK[c]}$" if c in _GREEK else c) for c in text)
+    """Return text that LaTeX prints as it is, on one line; Greek letters of loss names become mathematics.
+
+    Without characters that cannot be seen, such as those that turn the direction of writing.
+    """
+    line = " ".join("".join(c for c in text if c.isprintable() or c.isspace()).split())
+    return "".join(_SPECIAL.get(c) or (rf"$\{_GREEK[c]}$" if c in _GREEK else c) for c in line)
 
 
 def scores_latex(table: pd.DataFrame, classes: Sequence[str]) -> str:
