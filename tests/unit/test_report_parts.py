@@ -73,6 +73,15 @@ def test_verdicts_are_counted_over_all_datasets(made):
     assert score_tables.verdict_counts(sources, []) == []
 
 
+def test_a_long_list_of_departures_is_not_repeated_in_every_line(tmp_path):
+    columns = ["loss", "class", "metric", "published", "published_ci95", "ours", "ours_ci95", "difference", "verdict", "reason"]
+    reasons = ["epochs: 8 instead of 500; cases: 12 instead of 204", "a; b; c; d; e"]
+    rows = [dict(zip(columns, ["x", "t", "dsc", 0.5, 0.1, 0.4, 0.1, -0.1, "not comparable", r], strict=True)) for r in reasons]
+    write(tmp_path / "tables/d_comparison.csv", columns, rows)
+    lines = score_tables.comparison_rows(Sources(tmp_path), {"name": "d", "published": None, "losses": []})
+    assert [line["reason"] for line in lines] == [reasons[0], "the protocol departs in 5 points, listed on the first screen"]
+
+
 def test_friedman_in_words(tmp_path):
     columns = ["class", "n", "k", "chi2", "p", "f", "p_f", "kendalls_w"]
     rows = [["LV a", 4, 3, 8.0, 0.02, float("inf"), 0.0, 1.0], ["b", 1, 3, 2.0, 0.4, "", "", 1.0]]
