@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import RerunTrigger
 
-from workflow_lib import changes, gpus
+from workflow_lib import changes, earlier_jobs, gpus
 from workflow_lib import plan as planning
 from workflow_lib.errors import UserError
 from workflow_lib.files import read_json
@@ -168,7 +168,12 @@ def diverged_trainings():
     ]
 
 
+# When the head of a run begins to run jobs: not in its jobs, which start Snakemake again, nor where nothing or a plan alone is run.
 onstart:
+    try:
+        earlier_jobs.refuse(workflow.executor_plugin.name, workflow.local_exec, RESULTS)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
     changes.remember_code(PLAN)
 
 
