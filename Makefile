@@ -33,7 +33,8 @@ $(VENV)/.installed: $(LOCKS)
 venv: $(VENV)/.installed
 
 demo: venv
-	@$(BIN)/snakemake --cores $(CORES) --configfile studies/demo.yaml --rerun-incomplete --quiet host reason
+	@$(BIN)/snakemake --cores $(CORES) --resources cpu_trainings=100 --configfile studies/demo.yaml \
+		--rerun-incomplete --quiet host reason
 	@echo "Report: $(CURDIR)/results/demo/report.html"
 
 # Each tier in one go: what needs a cluster, a browser or exact times runs alone, the rest side by side, file by file.

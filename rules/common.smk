@@ -148,12 +148,17 @@ def no_input_but_records_compared(wildcards):
 
 
 # Without this, a machine with a GPU and eight cores would start several trainings on that GPU; each job takes GPUs of its own
-# (workflow_lib/gpus.py), as many at a time as there are. A cluster has a number of jobs (--jobs), a local run has none; which
-# executor it will be is not known yet when this is read.
-if workflow.nodes is None and "gpu" not in workflow.global_resources:
-    workflow.register_resource(
-        "gpu", max([1, len(gpus.visible()), *(PLAN.dataset(name).training.gpus for name in PLAN.datasets)])
-    )
+# (workflow_lib/gpus.py), as many at a time as there are. On CPUs trainings run one after the other: nobody counts the memory of
+# a local run. A cluster has a number of jobs (--jobs), a local run has none; which executor it will be is not known yet when
+# this is read.
+if workflow.nodes is None:
+    limits = {
+        "gpu": max([1, len(gpus.visible()), *(PLAN.dataset(name).training.gpus for name in PLAN.datasets)]),
+        "cpu_trainings": 1,
+    }
+    for name, limit in limits.items():
+        if name not in workflow.global_resources:
+            workflow.register_resource(name, limit)
 
 
 def diverged_trainings():

@@ -18,6 +18,7 @@ rule train:
     threads: of_training("threads")
     resources:
         gpu=of_training("gpus"),
+        cpu_trainings=lambda wildcards: int(of_training("gpus")(wildcards) == 0),
         checkpoint_seconds=lambda wildcards: int(60 * of_training("checkpoint_minutes")(wildcards)),
         keep_state=lambda wildcards: int(of_training("keep_state")(wildcards)),
         batch_processes=of_training("processes_for_batches"),

@@ -1,10 +1,12 @@
 """Exactly what a change touches runs again, and nothing else."""
 
+import itertools
 import json
 import os
 import shutil
 import subprocess
 import sys
+from datetime import datetime, timedelta
 
 import pytest
 import yaml
@@ -28,6 +30,15 @@ def edit(path, old, new):
 
 def test_a_finished_study_has_nothing_to_do(finished):
     assert finished.planned() == {}
+
+
+def test_on_cpus_trainings_run_one_after_the_other(finished):
+    attempts = [read_json(path)["attempts"] for path in finished.folder.glob("results/tiny/training/*/*/*/training.json")]
+    begun = sorted((datetime.fromisoformat(only["started"]), timedelta(seconds=only["seconds"])) for (only,) in attempts)
+    assert len(begun) == 4
+    for (start, seconds), (next_start, _) in itertools.pairwise(begun):
+        # Starts are whole seconds.
+        assert next_start > start + seconds - timedelta(seconds=1)
 
 
 def test_adding_a_loss_plans_its_own_trainings_and_the_aggregates(finished_copy):
