@@ -1,143 +1,56 @@
-"""`snakemake --profile slurm` on a real SLURM cluster, which is started for these tests on this machine."""
+"""`snakemake --profile slurm` on a real SLURM cluster that is started on this machine, and all that can befall a job there.
 
-import contextlib
-import datetime
+One study goes through all of it; the tests look at what came out.
+"""
+
 import itertools
-import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
 import pytest
 import yaml
 
-from tests.workflow.conftest import copy_repository
+from tests.sameness import contents
+from tests.system.slurm_cluster import GPUS_PER_NODE, NODES, Cluster, Head, Training, Watch, running_cluster
+from tests.workflow.conftest import Checkout, copy_repository
 from tests.workflow.test_add_a_loss import OWN
 from workflow_lib.files import read_json
 
-SCRIPTS = Path(__file__).parent / "slurm"
-NODES, GPUS_PER_NODE = 2, 2
-CANNOT = 77
-"""Exit code of up.sh where a machine cannot run a cluster."""
+EPOCHS, ITERATIONS, MEMORY_MB = 20, 20, 2000
+PLACES = {f"{loss}/fold_{fold}" for loss in ("dice", "composed") for fold in (1, 2)}
 
-# Speed alone: this cluster answers at once and its nodes share a disk. The checks come 10 s later each time nothing has finished.
-FAST = ["--slurm-init-seconds-before-status-checks", "2", "--max-status-checks-per-second", "1", "--latency-wait", "10"]
+GREEDY = """
+import os, sys, time
 
-
-class Cluster:
-    """The private cluster: its environment, and what its controller says."""
-
-    def __init__(self, folder: Path) -> None:
-        ours = ("SLURM_", "PYTHONPATH", "SNAKEMAKE_PROFILE")
-        self.environment = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
-        self.environment["PATH"] = os.pathsep.join([str(folder / "bin"), self.environment["PATH"]])
-
-    def call(self, *command: str) -> str:
-        """Run a command of SLURM; return what it printed."""
-        return subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True, timeout=60).stdout
-
-    def jobs(self) -> list[dict[str, str]]:
-        """Return the controller's record of every job, of the last hour's finished ones too."""
-        lines = self.call("scontrol", "--oneliner", "show", "jobs").splitlines()
-        return [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in lines if line.startswith("JobId=")]
-
-
-def free_ports(count: int) -> int:
-    """Return the first of `count` free ports in a row, below those that systems give to clients."""
-    for first in range(21000 + os.getpid() % 500 * 10, 32000, 10):
-        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
-            for port in range(first, first + count):
-                stack.enter_context(socket.socket()).bind(("", port))
-            return first
-    raise AssertionError("no free ports")
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("slurm")
-    command = [SCRIPTS / "up.sh", folder, free_ports(NODES + 1), NODES, GPUS_PER_NODE]
+if "SLURMD_NODENAME" in os.environ and sys.argv[0].endswith("steps/train.py"):
     try:
-        # Into a file: the daemons would keep a pipe open.
-        with (folder / "up.log").open("w+") as log:
-            code = subprocess.run(list(map(str, command)), stdout=log, stderr=subprocess.STDOUT, timeout=300).returncode
-            log.seek(0)
-            said = log.read().strip()
-        if code == CANNOT:
-            pytest.skip(said)
-        assert code == 0, said
-        yield Cluster(folder)
-    finally:
-        subprocess.run([str(SCRIPTS / "down.sh"), str(folder)], timeout=120)
+        os.close(os.open("eaten", os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        pass
+    else:
+        held = b"x" * (2600 << 20)
+        time.sleep(120)
+"""
+"""Takes more memory than its job asked for, in the first training that loads it on the cluster."""
 
 
-@dataclass(frozen=True)
-class Training:
-    """A training as its process showed it: which one, where, with which GPUs."""
-
-    job: str
-    node: str
-    gpus: tuple[str, ...]
-    folder: Path
-
-
-class Head:
-    """`snakemake --profile slurm` in a checkout: started, watched, and ended in any case."""
-
-    def __init__(self, cluster: Cluster, folder: Path) -> None:
-        self.cluster, self.folder = cluster, folder
-        self.trainings: dict[str, Training] = {}
-        self.log = folder / "head.log"
-        command = [str(Path(sys.executable).with_name("snakemake")), "--profile", "slurm", "--configfile", "tiny.yaml", *FAST]
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                command, cwd=folder, env=cluster.environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-            )
-
-    def __enter__(self) -> "Head":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(30)
-
-    def watch(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
-        """Note the trainings that run, until something holds or Snakemake has ended."""
-        end = time.monotonic() + seconds
-        while self.process.poll() is None and not until():
-            if time.monotonic() > end:
-                queue = self.cluster.call("squeue", "--format", "%i %k %T %r")
-                pytest.fail(f"not done after {seconds:.0f} s\n{queue}\n{self.log.read_text()[-6000:]}")
-            for process in psutil.process_iter():
-                with contextlib.suppress(psutil.Error):  # it may have ended meanwhile
-                    self._note(process)
-            time.sleep(0.2)
-
-    def _note(self, process: psutil.Process) -> None:
-        arguments = process.cmdline()
-        if "workflow_lib.steps.train" in arguments and "-m" in arguments and process.cwd() == str(self.folder):
-            seen = process.environ()
-            folder = self.folder / Path(arguments[arguments.index("--summary") + 1]).parent
-            gpus = tuple(seen.get("CUDA_VISIBLE_DEVICES", "").split(","))
-            self.trainings[seen["SLURM_JOB_ID"]] = Training(seen["SLURM_JOB_ID"], seen["SLURMD_NODENAME"], gpus, folder)
-
-
-@dataclass(frozen=True)
+@dataclass
 class Study:
-    """The tiny study after its run, in the course of which one training was cancelled."""
+    """The study after its run, and what was done to it."""
 
     results: Path
-    jobs: dict[str, dict[str, str]]
-    trainings: dict[str, Training]
-    cancelled: Training
+    undisturbed: Path
+    jobs: dict[str, dict[str, str]] = field(default_factory=dict)
+    trainings: list[Training] = field(default_factory=list)
+    done_to: dict[str, list[Training]] = field(default_factory=dict)
+    second_heads: list[tuple[int, str]] = field(default_factory=list)
+    """Exit code and words of those that were started while jobs of the first still ran."""
+
+    orphans: dict[str, Training] = field(default_factory=dict)
 
     def jobs_of(self, *rules: str) -> list[dict[str, str]]:
         """Return the SLURM jobs of some rules."""
@@ -145,46 +58,124 @@ class Study:
 
 
 def rule_of(job: dict[str, str]) -> str:
-    """Return the rule of a job, or the name of its group."""
-    rule = re.sub("^(rule|group)_", "", job["Comment"]).split("_wildcards_")[0]
+    """Return the rule of a job, or the name of its group; of a job that is not Snakemake's an empty text."""
+    rule = re.sub("^(rule|group)_", "", job.get("Comment", "").replace("(null)", "")).split("_wildcards_")[0]
     return "fold" if rule.startswith("fold_") else rule
 
 
-@pytest.fixture(scope="module")
-def study(root, cluster, tmp_path_factory):
-    checkout = copy_repository(root, tmp_path_factory.mktemp("cluster") / "checkout")
-    settings = yaml.safe_load((checkout.folder / "tiny.yaml").read_text())
-    settings["datasets"]["toy"]["training"].update(gpus=1, epochs=30, iterations=20, checkpoint_minutes=0.02)
-    # A loss of the user's own, by a path that starts at the working directory, has to be found on the nodes too.
-    (checkout.folder / "my_losses").mkdir()
-    (checkout.folder / "my_losses/own.py").write_text(OWN.format(name="own"), encoding="utf-8")
+def prepare(root: Path, folder: Path) -> Checkout:
+    """Return a checkout with two losses, one of them composed with a file of the user's own, and trainings that take a while."""
+    checkout = copy_repository(root, folder)
+    settings = yaml.safe_load((folder / "tiny.yaml").read_text())
+    settings["datasets"]["toy"]["training"].update(
+        gpus=1, epochs=EPOCHS, iterations=ITERATIONS, checkpoint_minutes=0.005, memory_mb=MEMORY_MB
+    )
+    # By a path that starts at the working directory, which has to be found on the nodes too.
+    (folder / "my_losses").mkdir()
+    (folder / "my_losses/own.py").write_text(OWN.format(name="own") + GREEDY, encoding="utf-8")
     terms = [{"loss": "focal"}, {"loss": "my_losses/own.py"}]
     settings["losses"] = {"composed": {"loss": "weighted_sum", "label": "Focal + own", "parameters": {"terms": terms}}}
     settings["datasets"]["toy"]["losses"] = ["dice", "composed"]
     checkout.write_study(settings)
+    return checkout
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory) -> Iterator[Cluster]:
+    with running_cluster(tmp_path_factory.mktemp("slurm")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def study(root, cluster, tmp_path_factory):
+    checkout = prepare(root, tmp_path_factory.mktemp("cluster") / "checkout")
     results = checkout.folder / "results/tiny"
-
-    with Head(cluster, checkout.folder) as head:
-
-        def saved() -> list[Training]:
-            """Return the trainings under way that have a checkpoint."""
-            return [t for t in head.trainings.values() if list((results / "checkpoints").glob(f"{place(t)}/*/*.npz"))]
-
-        def place(training: Training) -> Path:
-            return training.folder.relative_to(results / "training")
-
-        head.watch(600, until=lambda: bool(saved()))
-        output = head.log.read_text()
-        assert saved(), output[-6000:]
-        cancelled = saved()[0]
-        cluster.call("scancel", cancelled.job)
-        head.watch(900)
-        assert head.process.returncode == 0, head.log.read_text()[-6000:]
-        return Study(results, {job["JobId"]: job for job in cluster.jobs()}, head.trainings, cancelled)
+    undisturbed = prepare(root, tmp_path_factory.mktemp("here") / "checkout")
+    study = Study(results, undisturbed.folder / "results/tiny")
+    watch = Watch(cluster, results)
+    with ThreadPoolExecutor() as beside:
+        # While trainings are held, nobody else needs the CPU.
+        two = ("--resources", "gpu=2", "--cores", "2")
+        reference = beside.submit(undisturbed.snakemake, *two, side_by_side=False, timeout=3600)
+        disturb(study, cluster, watch, checkout)
+        reference.result()
+    study.jobs, study.trainings = cluster.jobs(), list(watch.trainings.values())
+    return study
 
 
-def test_the_study_ends_in_its_report(study):
+def disturb(study: Study, cluster: Cluster, watch: Watch, checkout: Checkout) -> None:
+    """Run the study while all that can happen happens, and its head is killed as well."""
+    folder = checkout.folder
+    with Head(cluster, folder) as head:
+        befall(study, cluster, watch, head)
+        head.kill()
+    study.orphans = watch.held()
+    assert study.orphans
+    # The lock is there, then it is not; the jobs are, both times.
+    for unlock in (False, True):
+        if unlock:
+            checkout.snakemake("--unlock")
+        with Head(cluster, folder) as head:
+            study.second_heads.append(head.outcome())
+    assert set(study.orphans) == set(watch.held())
+    watch.holding = False
+    for training in study.orphans.values():
+        training.go_on()
+    watch.until(lambda: not cluster.queue())
+    with Head(cluster, folder) as head:
+        code, said = head.outcome()
+        assert code == 0, said[-6000:]
+
+
+def befall(study: Study, cluster: Cluster, watch: Watch, head: Head) -> None:
+    """Do to the trainings all that happens on a cluster; in the end all that are not done are held once more."""
+    held, happened = watch.held, study.done_to
+
+    def until(condition: Callable[[], bool]) -> None:
+        def met() -> bool:
+            assert not head.ended(), head.log.read_text()[-6000:]
+            return condition()
+
+        watch.until(met, log=head.log)
+
+    def state(training: Training) -> str:
+        return cluster.jobs()[training.job]["JobState"]
+
+    def again(*places: str) -> bool:
+        return set(places) <= set(held())
+
+    watch.holding = True
+    # All GPUs are in use; one of the four has run out of memory by then and was begun again.
+    until(lambda: set(held()) == PLACES)
+    happened["out of memory"] = [t for t in watch.trainings.values() if not t.held and not t.alive()]
+
+    timed_out, cancelled, requeued = (held()[place] for place in ("dice/fold_2", "dice/fold_1", "composed/fold_2"))
+    cluster.call("scontrol", "update", f"JobId={timed_out.job}", "TimeLimit=1")
+    cluster.call("scancel", cancelled.job)
+    cluster.call("scontrol", "requeue", requeued.job)
+    cancelled.go_on()
+    requeued.go_on()
+    until(lambda: state(timed_out) in ("TIMEOUT", "COMPLETING"))
+    timed_out.go_on()
+    until(lambda: not timed_out.alive() and again(*PLACES))
+    happened |= {"time limit": [timed_out], "cancelled": [cancelled], "requeued": [requeued]}
+
+    # A job of a partition that goes first needs one node, and the other loses its power.
+    wanted, lost = held()["composed/fold_1"].node, ""
+    lost = next(f"node{number}" for number in range(1, NODES + 1) if f"node{number}" != wanted)
+    happened["pre-empted"] = [training for training in held().values() if training.node == wanted]
+    happened["power cut"] = [training for training in held().values() if training.node == lost]
+    urgent = ["--partition=urgent", f"--nodelist={wanted}", f"--gpus={GPUS_PER_NODE}", "--output=/dev/null", "--wrap=true"]
+    cluster.call("sbatch", "--nodes=1", *urgent)
+    cluster.cut_power(lost)
+    until(lambda: cluster.node_is(lost, "down"))
+    cluster.start_node(lost)
+    until(lambda: again(*PLACES))
+
+
+def test_the_report_is_the_same_as_if_nothing_had_happened(study):
     assert "Tiny study on synthetic images" in (study.results / "report.html").read_text(encoding="utf-8")
+    assert contents(study.results) == contents(study.undisturbed)
 
 
 def test_a_loss_file_of_one_s_own_is_trained_with_and_recorded(study):
@@ -194,30 +185,57 @@ def test_a_loss_file_of_one_s_own_is_trained_with_and_recorded(study):
 
 
 def test_every_rule_ran_in_jobs_of_its_own_and_the_download_did_not(study):
-    done = Counter(rule_of(job) for job in study.jobs.values() if job["JobState"] == "COMPLETED")
-    one = dict.fromkeys(
-        [
-            "inspect",
-            "cases_page",
-            "check",
-            "split",
-            "collect",
-            "statistics",
-            "tables",
-            "figures_losses",
-            "figures_dataset",
-            "manifest",
-            "report_page",
-        ],
-        1,
-    )
-    assert done == one | {"preprocess": 2, "train": 4, "fold": 4}
+    """Each to its end once, also those whose head was killed meanwhile."""
+    done = Counter(rule_of(job) for job in study.jobs.values() if job["JobState"] == "COMPLETED" and rule_of(job))
+    once = "inspect cases_page check split collect statistics tables figures_losses figures_dataset manifest report_page"
+    assert done == dict.fromkeys(once.split(), 1) | {"preprocess": 2, "train": 4, "fold": 4}
     assert (study.results / "data/toy/files.json").exists()
 
 
-def test_nothing_failed_but_the_training_that_was_cancelled(study):
+def test_what_ended_badly_is_what_was_made_to(study):
     undone = {number: job["JobState"] for number, job in study.jobs.items() if job["JobState"] != "COMPLETED"}
-    assert undone == {study.cancelled.job: "CANCELLED"}
+    # Without control groups SLURM calls what it killed for its memory a failure.
+    states = {"cancelled": "CANCELLED", "time limit": "TIMEOUT", "out of memory": "FAILED"}
+    assert undone == {study.done_to[event][0].job: state for event, state in states.items()}
+    (hungry,) = study.done_to["out of memory"]
+    (log,) = (study.results.parent.parent / "logs/slurm").rglob(f"{hungry.job}.log")
+    assert "exceeded memory limit" in log.read_text()
+
+
+@pytest.mark.parametrize("event", ["requeued", "pre-empted", "power cut"])
+def test_slurm_itself_began_some_again_under_the_same_number(study, event):
+    assert study.done_to[event]
+    for training in study.done_to[event]:
+        assert int(study.jobs[training.job]["Restarts"]) >= 1
+        later = [other for other in study.trainings if other.place == training.place and other.seen > training.last_seen]
+        assert training.job in {other.job for other in later}
+
+
+@pytest.mark.parametrize(("event", "factor"), [("out of memory", 2), ("cancelled", 1)])
+def test_a_training_that_ran_out_of_memory_got_twice_as_much_and_another_did_not(study, event, factor):
+    (training,) = study.done_to[event]
+    asked = {job["JobId"]: job["MinMemoryNode"] for job in study.jobs_of("train")}
+    assert asked[training.job] == f"{MEMORY_MB}M"
+    after = {other.job for other in study.trainings if other.place == training.place} - {training.job}
+    assert {asked[number] for number in after} == {f"{factor * MEMORY_MB}M"}
+
+
+def test_no_second_head_begins_while_jobs_of_the_first_run(study):
+    (locked, lock_said), (refused, said) = study.second_heads
+    assert locked != 0
+    assert "unlock" in lock_said
+    assert refused != 0
+    numbers = [training.job for training in study.orphans.values()]
+    assert f"{len(numbers)} SLURM job(s) of an earlier run still work on results/tiny" in said
+    assert sorted(re.findall(r"^  scancel ([\d ]+)$", said, re.MULTILINE)[0].split()) == sorted(numbers)
+    assert "Traceback" not in said
+    assert "has been submitted" not in said
+
+
+def test_trainings_that_lost_their_head_are_not_repeated(study):
+    for place, orphan in study.orphans.items():
+        assert [training for training in study.trainings if training.place == place and training.seen > orphan.last_seen] == []
+        assert study.jobs[orphan.job]["JobState"] == "COMPLETED"
 
 
 def test_training_and_prediction_with_its_scores_ask_for_one_gpu_and_nothing_else_does(study):
@@ -226,37 +244,42 @@ def test_training_and_prediction_with_its_scores_ask_for_one_gpu_and_nothing_els
 
 
 def test_each_training_sees_one_gpu_that_no_other_has_at_that_time(study):
-    assert set(study.trainings) == {job["JobId"] for job in study.jobs_of("train")}
-    assert {len(training.gpus) for training in study.trainings.values()} == {1}
-    assert {gpu for training in study.trainings.values() for gpu in training.gpus} <= set(map(str, range(GPUS_PER_NODE)))
-    for one, other in at_the_same_time(study):
-        assert (one.node, one.gpus) != (other.node, other.gpus)
+    assert {training.job for training in study.trainings} == {job["JobId"] for job in study.jobs_of("train")}
+    assert {len(training.gpus) for training in study.trainings} == {1}
+    assert {gpu for training in study.trainings for gpu in training.gpus} <= set(map(str, range(GPUS_PER_NODE)))
+    for one, other in itertools.combinations(study.trainings, 2):
+        if at_the_same_time(one, other):
+            assert (one.node, one.gpus) != (other.node, other.gpus)
 
 
-def test_trainings_run_at_the_same_time_on_all_nodes(study):
-    assert {training.node for training in study.trainings.values()} == {f"node{number + 1}" for number in range(NODES)}
-    assert any(one.node != other.node for one, other in at_the_same_time(study))
+def test_as_many_trainings_run_at_once_as_there_are_gpus(study):
+    most = max(sum(at_the_same_time(one, other) for other in study.trainings if other is not one) + 1 for one in study.trainings)
+    assert most >= NODES * GPUS_PER_NODE
+    alive = [[other for other in study.trainings if other.seen <= one.seen <= other.last_seen] for one in study.trainings]
+    assert max(map(len, alive)) == NODES * GPUS_PER_NODE
+    assert {training.node for training in study.trainings} == {f"node{number + 1}" for number in range(NODES)}
 
 
-def at_the_same_time(study):
-    """Return the pairs of trainings of which one began before the other had ended."""
-
-    def span(training: Training) -> tuple[datetime.datetime, datetime.datetime]:
-        job = study.jobs[training.job]
-        return datetime.datetime.fromisoformat(job["StartTime"]), datetime.datetime.fromisoformat(job["EndTime"])
-
-    pairs = itertools.combinations(study.trainings.values(), 2)
-    return [(one, other) for one, other in pairs if max(span(one)[0], span(other)[0]) < min(span(one)[1], span(other)[1])]
+def at_the_same_time(one: Training, other: Training) -> bool:
+    """Say whether both were seen at some moment."""
+    return max(one.seen, other.seen) < min(one.last_seen, other.last_seen)
 
 
-def test_the_cancelled_training_went_on_where_it_was(study):
-    for training in study.trainings.values():
-        attempts = read_json(training.folder / "training.json")["attempts"]
-        if training.folder != study.cancelled.folder:
-            assert [attempt["ended"] for attempt in attempts] == ["finished"]
-            continue
-        first, second = attempts
-        assert (first["ended"], second["ended"]) == ("interrupted", "finished")
-        # Nothing is lost: SIGTERM, which comes before SIGKILL, lets the training save its state.
-        assert first["steps"] + second["steps"] == 30 * 20
-        assert second["steps"] < 30 * 20
+def test_a_training_that_was_told_to_end_lost_nothing(study):
+    """SIGTERM comes before SIGKILL and lets it save its state."""
+    for event in ("cancelled", "time limit"):
+        (training,) = study.done_to[event]
+        first, second, *_ = read_json(study.results / "training/toy" / training.place / "training.json")["attempts"]
+        assert first["ended"] == "interrupted"
+        done = (first["last_epoch"] - 1) * ITERATIONS + first["last_step"]
+        assert (second["first_epoch"] - 1) * ITERATIONS + second["first_step"] == done + 1
+
+
+def test_a_training_that_was_killed_went_on_from_its_checkpoint(study):
+    for training in study.done_to["power cut"]:
+        attempts = read_json(study.results / "training/toy" / training.place / "training.json")["attempts"]
+        assert attempts[-1]["ended"] == "finished"
+        assert "running" in {attempt["ended"] for attempt in attempts}
+        begun = [(attempt["first_epoch"], attempt["first_step"]) for attempt in attempts]
+        assert begun == sorted(begun)
+        assert begun[-1] > begun[0]

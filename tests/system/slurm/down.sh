@@ -20,7 +20,7 @@ stop() { # stop PID_FILE NAME: ask, wait up to ten seconds, then force
 
 if timeout 10 scontrol ping >/dev/null 2>&1; then
   timeout 10 scancel --user="$(id -un)"
-  for _ in $(seq 100); do # jobs have KillWait seconds (slurm.conf) to end
+  for _ in $(seq 200); do # jobs have KillWait seconds (slurm.conf) to end
     [ -n "$(timeout 10 squeue -h)" ] || break
     sleep 0.2
   done

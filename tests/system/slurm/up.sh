@@ -31,7 +31,8 @@ SlurmUser=root
 SlurmctldHost=$host(127.0.0.1)
 SlurmctldPort=$port
 AuthType=auth/munge
-AuthInfo=socket=$folder/run/munge.sock
+# A requeued job waits until its old credential has expired, two minutes if nothing is said.
+AuthInfo=socket=$folder/run/munge.sock,cred_expire=10
 StateSaveLocation=$folder/state
 SlurmdSpoolDir=$folder/spool/%n
 SlurmctldPidFile=$folder/run/slurmctld.pid
@@ -50,7 +51,10 @@ SelectTypeParameters=CR_Core_Memory
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=2
 JobAcctGatherParams=OverMemoryKill
-KillWait=10
+# Seconds between SIGTERM and SIGKILL; SLURM's default.
+KillWait=30
+# Seconds after which a node that says nothing is down, and its jobs go to another.
+SlurmdTimeout=10
 # Seconds that finished jobs stay in the list: it stands in for accounting.
 MinJobAge=3600
 ReturnToService=2
@@ -58,7 +62,11 @@ ReturnToService=2
 SchedulerParameters=batch_sched_delay=0,sched_min_interval=100000,bf_interval=1
 GresTypes=gpu
 NodeName=node[1-$nodes] NodeHostname=$host NodeAddr=127.0.0.1 Port=[$((port + 1))-$((port + nodes))] CPUs=$cpus CoresPerSocket=$cpus RealMemory=$memory Gres=gpu:$gpus
-PartitionName=all Nodes=ALL Default=YES MaxTime=1-0
+# A job of the second partition takes the place of jobs of the first, which start again when there is room.
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=all Nodes=ALL Default=YES MaxTime=1-0 PriorityTier=1
+PartitionName=urgent Nodes=ALL MaxTime=1-0 PriorityTier=10 PreemptMode=OFF
 CONF
 for number in $(seq "$gpus"); do
   # SLURM only looks whether it is a character device, and hands out numbers.
