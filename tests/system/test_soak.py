@@ -41,6 +41,7 @@ class Fire:
 
     def start(self):
         command = [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml"]
+        command += ["--resources", "cpu_trainings=9"]  # as many side by side as there are cores
         command += ["--cores", str(self.draws.choice([1, 2, 3])), "--rerun-incomplete", "--keep-going", "--quiet", "all"]
         # These two steer a training and are no part of its result: another number of workers, and states to go on from.
         command += ["--set-resources", "train:checkpoint_seconds=1", "train:batch_processes=1"]
