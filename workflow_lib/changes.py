@@ -111,6 +111,9 @@ def setting_changes(before: Any, after: Any, name: str = "") -> list[str]:
     said = []
     for key in sorted({*before, *after}):
         inner = f"{name}.{key}" if name else str(key)
+        if inner == "fingerprints":
+            # Of the report: those of the jobs before it, each of which tells its own reasons.
+            continue
         if key not in before:
             said.append(f"{inner} is new: {_shown(after[key])}")
         elif key not in after:

@@ -32,6 +32,9 @@ HERE_ONLY = {"label", "root", "url", "figure_case", "losses", "groups", "files"}
 CURVES = ("focal", "focal_tversky", "cosine_tversky")
 """Losses whose curves the paper's Figure 2 shows."""
 
+SHORT = 12
+"""Digits of a fingerprint where it is shown, or compared with one that is: 48 bits."""
+
 Code = str | Path
 """A module of the package, or a loss file of the user's own, that a step's result depends on."""
 
@@ -314,6 +317,16 @@ class Plan:
         """Return the records of all steps before the manifest, as paths below the study's results."""
         return sorted(f"records/{place.record}" for place in self.jobs() if place.step not in ("manifest", "report_page"))
 
+    def fingerprints(self, dataset: str) -> dict[str, list[str]]:
+        """Return the short fingerprints that the jobs of a dataset have now: "step" or "step/loss" to one per fold or shard."""
+        found: dict[str, list[str]] = {}
+        for place in self.jobs():
+            if place.dataset == dataset:
+                job = self.job(place.step, place.dataset, place.loss, place.number)
+                key = f"{place.step}/{place.loss}" if place.loss else place.step
+                found.setdefault(key, []).append(job.fingerprint[:SHORT])
+        return found
+
     def _manifest(self) -> tuple[dict[str, Any], list[Code]]:
         return {"records": self.records()}, []
 
@@ -336,7 +349,8 @@ class Plan:
         config = {"study": _plain(study, steering=True), "losses": {}, "datasets": {}}
         config["losses"] = {name: _plain(choice, steering=True) for name, choice in self.config.losses.items()}
         config["datasets"] = {name: _plain(dataset, steering=True) for name, dataset in self.datasets.items()}
-        return {"name": study.name, "title": study.title, "datasets": described, "config": config}, []
+        made = {name: self.fingerprints(name) for name in self.datasets}
+        return {"name": study.name, "title": study.title, "datasets": described, "config": config, "fingerprints": made}, []
 
 
 def _several_gpus(dataset: Dataset) -> dict[str, int]:

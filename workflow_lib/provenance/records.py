@@ -31,6 +31,10 @@ PACKAGES = (
 """Packages whose versions stand in every record."""
 
 
+CODE_PLACES = ("?? workflow_lib/", "?? rules/", "?? reports/")
+"""How lines of `git status` begin that tell of a new file with code."""
+
+
 def write_record(
     path: Path,
     step: str,
@@ -130,12 +134,15 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """Return the commit of the workflow's own checkout, with '+changes' when the tree was not clean; None outside git."""
+    """Return the commit of the workflow's own checkout, with '+changes' when the tree was not clean; None outside git.
+
+    A file that git does not know yet counts where it can be code of the workflow.
+    """
     root = Path(__file__).resolve().parent.parent.parent
     try:
         head = subprocess.run(["git", "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
         status = subprocess.run(
-            ["git", "-C", root, "status", "--porcelain", "--untracked-files=no"],
+            ["git", "-C", root, "status", "--porcelain"],
             capture_output=True,
             text=True,
             check=True,
@@ -143,4 +150,5 @@ def commit() -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return head.stdout.strip() + ("+changes" if status.stdout.strip() else "")
+    changed = any(not line.startswith("?? ") or line.startswith(CODE_PLACES) for line in status.stdout.splitlines())
+    return head.stdout.strip() + ("+changes" if changed else "")

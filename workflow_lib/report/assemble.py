@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from workflow_lib.report import captions, details, division, paper, score_tables, sensitivity, words
+from workflow_lib.report import captions, details, division, origins, paper, recipe, score_tables, sensitivity, words
 from workflow_lib.report.page import TEMPLATES, render
 from workflow_lib.report.room import PAGE_LIMIT, SPARE, Room, cells
 from workflow_lib.report.sources import PICTURES_LIMIT, Sources
@@ -23,8 +23,10 @@ def build(study: Mapping[str, Any], folder: Path, templates: Path = TEMPLATES) -
     `datasets`, a list of {`name`, `label`, `synthetic`, `format`, `classes` (background first), `losses` (list of {`name`,
     `label`, `loss`, `parameters`}), `protocol` (its settings that the published ones are held against), `published` (or
     None), `folds` (1 for a fixed split), `group` (what cases belong to), `sweep` (whether the losses sweep a parameter),
-    `regions` (name -> indices of the classes in it; may be absent)}. A file that is missing shows as a gap on the page. The
-    same inputs give the same text, except within <section id="run-facts">, which holds times and machines.
+    `regions` (name -> indices of the classes in it; may be absent)}. `fingerprints` (may be absent) holds for each dataset the
+    short fingerprints that its jobs have now, so that results made with others are shown as stale. A file that is missing shows
+    as a gap on the page. The same inputs give the same text, except within <section id="run-facts">, which holds times and
+    machines.
     """
     page = render(context(study, folder), templates)
     excess = len(page.encode("utf-8")) - PAGE_LIMIT
@@ -50,6 +52,7 @@ def context(study: Mapping[str, Any], folder: Path, pictures: int = PICTURES_LIM
     _add_galleries(sources, datasets)
     departures = _departures(sources, study)
     papers = _papers(sources, study, departures)
+    stale = [reason for dataset in datasets for reason in dataset["origin"]["reasons"]]
     page = {
         "title": study["title"],
         "name": study["name"],
@@ -73,10 +76,12 @@ def context(study: Mapping[str, Any], folder: Path, pictures: int = PICTURES_LIM
         "by_folds": listed([dataset["label"] for dataset in datasets if not dataset["division"]["fixed"]]),
         "by_split": listed([dataset["label"] for dataset in datasets if dataset["division"]["fixed"]]),
         "versions": _versions(datasets),
+        "stale": {"count": len(stale), "reasons": origins.told(stale)},
         "config_yaml": yaml.safe_dump(dict(study["config"]), sort_keys=False, allow_unicode=True, width=100),
     }
     # Last, when every file has been read.
-    return {**page, "files": sorted(sources.digests.items()), "digest": study.get("digest", sources.digest())}
+    digest = study.get("digest", sources.digest())
+    return {**page, "files": sorted(sources.digests.items()), "digest": digest, "recipe": recipe.describe(study, digest, stale)}
 
 
 def _dataset(
@@ -106,6 +111,7 @@ def _dataset(
     return {
         "id": prefix,
         "name": name,
+        "origin": origins.describe(sources, study, dataset),
         "label": dataset["label"],
         "synthetic": dataset["synthetic"],
         "classes": score_tables.foreground(dataset),

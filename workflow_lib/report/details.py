@@ -75,6 +75,7 @@ def surface_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any
         nsd, nsd_low, nsd_high = (number(row[f"nsd_{part}"]) for part in ("mean", "low", "high"))
         lines.append(
             {
+                "name": row["loss"],
                 "label": labels.get(row["loss"], row["loss"]),
                 "class": row["class"],
                 "hd95": {"text": f"{_distance(far)} [{_distance(low)}, {_distance(high)}]", "sort": full(far)},
@@ -135,6 +136,7 @@ def pairs_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any] 
         middle, p = number(row["hodges_lehmann"]), number(row["p_holm"])
         lines.append(
             {
+                "names": [row["row"], row["column"]],
                 "class": row["class"],
                 "row": labels.get(row["row"], row["row"]),
                 "column": labels.get(row["column"], row["column"]),
@@ -246,6 +248,7 @@ def cost_rows(
         share = sum(float(run["waiting_seconds"]) for run in runs) / total if total > 0 else math.nan
         lines.append(
             {
+                "name": loss["name"],
                 "label": loss["label"],
                 "trainings": len(runs),
                 "total": {"text": duration(total), "sort": full(total)},
@@ -277,6 +280,7 @@ def model_rows(dataset: Mapping[str, Any], made: Mapping[str, Mapping[int, Mappi
     return [
         {
             "dataset": dataset["label"],
+            "name": loss["name"],
             "label": loss["label"],
             "fold": fold,
             "best_epoch": run["best_epoch"] or "–",

@@ -64,7 +64,7 @@ def score_table(sources: Sources, dataset: Mapping[str, Any], gaps: Mapping[str,
             for label in foreground(dataset)
             for metric in METRICS
         ]
-        lines.append({"label": loss["label"], "gap": gaps.get(loss["name"]), "cells": cells})
+        lines.append({"name": loss["name"], "label": loss["label"], "gap": gaps.get(loss["name"]), "cells": cells})
     return {
         "classes": foreground(dataset),
         "metrics": list(METRICS.values()),
@@ -126,9 +126,10 @@ def p_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any]:
             keys = [(label, row_loss["name"], column["name"]) for column in losses[:below]]
             cells = [_p_cell(pairs.get(key), compared.get((key[0], frozenset(key[1:])))) for key in keys]
             lines.append({"class": label, "cells": cells, "empty": len(losses) - below - 1})
-        groups.append({"label": row_loss["label"], "lines": lines})
+        groups.append({"name": row_loss["name"], "label": row_loss["label"], "lines": lines})
     return {
         "columns": [loss["label"] for loss in losses],
+        "names": [loss["name"] for loss in losses],
         "groups": groups,
         "missing": rows is None,
         "several": len(foreground(dataset)) > 1,
@@ -163,12 +164,14 @@ def comparison_rows(sources: Sources, dataset: Mapping[str, Any]) -> list[dict[s
     """Return the lines of the comparison with the published numbers: value, ours, difference, verdict and its reason."""
     published_as = published_of(dataset)
     labels = dict(published_as.labels) if published_as else {}
+    ours_of = our_names(dataset)
     lines = []
     for row in sources.rows(f"tables/{dataset['name']}_comparison.csv") or []:
         published, ours = number(row["published"]), number(row["ours"])
         difference = number(row["difference"])
         lines.append(
             {
+                "name": ours_of.get(row["loss"], ""),
                 "label": labels.get(row["loss"], row["loss"]),
                 "class": row["class"],
                 "metric": METRICS.get(row["metric"], row["metric"]),
@@ -205,6 +208,7 @@ def means_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any] 
         mean, low, high = (number(row[c]) for c in ("case_mean", "case_mean_low", "case_mean_high"))
         lines.append(
             {
+                "name": row["loss"],
                 "label": labels.get(row["loss"], row["loss"]),
                 "class": row["class"],
                 "published": {

@@ -56,9 +56,9 @@ class Sources:
         return read_optional_json(self._note(relative))
 
     def source(self, relative: str) -> dict[str, str] | None:
-        """Return path and digest of a file, for the line under a table, or None when it does not exist."""
+        """Return path, digest and `id` (see `anchor`) of a file, for the line under a table, or None when it does not exist."""
         path = self._note(relative)
-        return {"path": relative, "sha256": self.digests[relative]} if path.is_file() else None
+        return {"path": relative, "sha256": self.digests[relative], "id": anchor(relative)} if path.is_file() else None
 
     def csv_link(self, relative: str) -> str | None:
         """Return a CSV as a `data:` URI, above `CSV_LIMIT` as a link to the file beside the page; None when it does not exist."""
@@ -107,6 +107,11 @@ class Sources:
         if relative not in self.digests and path.is_file() and path.name != RUN_FACTS:
             self.digests[relative] = sha256_file(path)
         return path
+
+
+def anchor(path: str, start: str = "file") -> str:
+    """Return the name under which the page tells where a file, or what else `path` stands for, comes from."""
+    return f"{start}-" + re.sub(r"[^A-Za-z0-9_-]", "-", path)
 
 
 def svg_size(content: bytes) -> tuple[int, int]:

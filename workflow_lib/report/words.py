@@ -49,7 +49,7 @@ def spelled(number: int) -> str:
 def findings(sources: Sources, dataset: Mapping[str, Any], diverged: bool = False) -> list[dict[str, Any]]:
     """Return per class the best loss by mean DSC with its interval, and what the published test says about it.
 
-    Each is {"class", "loss", "score", "others", "text"}; without means the list says so, and why where every loss has
+    Each is {"class", "name", "loss", "score", "text"}; without means the list says so, and why where every loss has
     `diverged` in some fold.
     """
     labels = {loss["name"]: loss["label"] for loss in dataset["losses"]}
@@ -72,6 +72,7 @@ def findings(sources: Sources, dataset: Mapping[str, Any], diverged: bool = Fals
         found.append(
             {
                 "class": label,
+                "name": best[label],
                 "loss": labels[best[label]],
                 "score": display.mean_ci(number(row["mean"]), number(row["ci95"])),
                 "text": _against_others(sources, dataset, label, best[label], labels),

@@ -1,0 +1,151 @@
+"""Where the numbers on the page come from: file, row, job, fingerprint, command, and whether the study would make them so now."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from workflow_lib.report.data import read_optional_json
+from workflow_lib.report.details import expected_folds
+from workflow_lib.report.sources import Sources, anchor
+
+OF_A_TRAINING = ("train", "predict", "evaluate")
+"""Steps that run once for every loss and fold."""
+
+OF_A_DATASET = ("obtain", "inspect", "check", "split", "preprocess", "collect", "statistics", "tables")
+"""Steps that all numbers of a dataset come from."""
+
+SHORT = 12
+"""Digits of a fingerprint that the page shows; those the study has now come in this length."""
+
+FILES = (
+    ("Scores of every loss", "tables/{}_scores.csv", "loss; columns <metric>_<class> and <metric>_<class>_ci95", "tables"),
+    ("Published values beside ours", "tables/{}_comparison.csv", "loss, class, metric", "tables"),
+    ("Adjusted p-values", "tables/{}_pvalues.csv", "class, row, column (names of losses)", "tables"),
+    ("Published p-values beside ours", "tables/{}_comparison_p.csv", "class, row, column", "tables"),
+    ("Agreement with the paper", "tables/{}_agreement.csv", "class, metric", "tables"),
+    ("The paper's claims", "tables/{}_claims.csv", "claim, class", "tables"),
+    ("Means with intervals", "statistics/{}/means.csv", "loss, class, metric", "statistics"),
+    ("Means of the folds", "statistics/{}/fold_means.csv", "loss, class, metric, fold", "statistics"),
+    ("Rank-sum tests", "statistics/{}/ranksum.csv", "class, row, column", "statistics"),
+    ("Signed-rank tests, effect sizes", "statistics/{}/signed_rank.csv", "class, row, column", "statistics"),
+    ("Friedman test", "statistics/{}/friedman.csv", "class", "statistics"),
+    ("Ranking under the bootstrap", "statistics/{}/ranking.csv", "class, loss", "statistics"),
+    ("Surface distances", "statistics/{}/surface.csv", "loss, class", "statistics"),
+    ("Other choices: tests", "statistics/{}/sensitivity.csv", "variant, class, row, column", "statistics"),
+    ("Other choices: means", "statistics/{}/sensitivity_means.csv", "variant, class, loss", "statistics"),
+    ("Scores of every case", "scores/{}.csv", "loss, fold, case, class", "collect"),
+    ("Cases and voxels of each class", "data/{}/cases.csv", "case", "check"),
+    ("Folds", "data/{}/folds.csv", "case", "split"),
+)
+"""What the numbers are, the file they stand in, the columns that find the row, and the step that wrote it."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """One job as its record tells: where the record lies, its fingerprint ("" without a record), and why it is stale, or ""."""
+
+    record: str
+    fingerprint: str
+    stale: str
+
+
+def command(study: Mapping[str, Any], targets: Sequence[str]) -> str:
+    """Return the command that makes files of the results (paths below its folder) in a clone prepared as the recipe says."""
+    files = [f"results/{study['name']}/{target}" for target in targets]
+    return shlex.join(["snakemake", "--cores", "1", "--configfile", f"{study['name']}.yaml", *files])
+
+
+def describe(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the origin of a dataset's numbers.
+
+    `files`: a line per file; `losses`: loss -> its jobs, with `id` (anchor) and `stale` (in words, "" where the study would make
+    the same now); `stale`: what makes all numbers of the dataset stale; `reasons`: all of it, job by job. A study without
+    `fingerprints` has nothing to compare with.
+    """
+    name = dataset["name"]
+    jobs = _jobs(sources, study, dataset)
+    everywhere = [made.stale for step in OF_A_DATASET for made in jobs.get(step, []) if made.stale]
+    files = []
+    for title, pattern, rows, step in FILES:
+        path = pattern.format(name)
+        if (source := sources.source(path)) is not None and jobs[step]:
+            made = jobs[step][0]
+            files.append({"title": title, **source, "rows": rows, "made": made, "command": command(study, [path])})
+    places = _lines_of_losses(sources, name)
+    losses = {}
+    for loss in dataset["losses"]:
+        own = [jobs[f"{step}/{loss['name']}"] for step in OF_A_TRAINING]
+        targets = [f"scores/{name}/{loss['name']}/fold_{fold}.csv" for fold in range(1, expected_folds(dataset) + 1)]
+        reasons = [made.stale for made in [*own[0], *own[1], *own[2]] if made.stale]
+        losses[loss["name"]] = {
+            "id": anchor(f"{name}/{loss['name']}", "made"),
+            "label": loss["label"],
+            "name": loss["name"],
+            "lines": places.get(loss["name"], ""),
+            "folds": [list(made) for made in zip(*own, strict=True)],
+            "stale": "; ".join([*reasons, *everywhere]),
+            "command": command(study, targets),
+        }
+    found = [*everywhere, *(made.stale for loss in losses.values() for fold in loss["folds"] for made in fold if made.stale)]
+    return {"files": files, "losses": losses, "stale": "; ".join(everywhere), "reasons": found}
+
+
+def _lines_of_losses(sources: Sources, name: str) -> dict[str, str]:
+    """Return loss -> the lines of scores/<dataset>.csv that hold its cases, counted as an editor does."""
+    found: dict[str, list[int]] = {}
+    for line, row in enumerate(sources.rows(f"scores/{name}.csv") or [], start=2):
+        found.setdefault(row["loss"], []).append(line)
+    return {loss: f"lines {min(lines)} to {max(lines)}" for loss, lines in found.items()}
+
+
+def _jobs(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, list[Made]]:
+    """Return "step" or "step/loss" -> its jobs, one for every fold or shard."""
+    name = dataset["name"]
+    expected = study.get("fingerprints", {}).get(name, {})
+    folds = ["?"] * expected_folds(dataset)
+    known = {f"{step}/{loss['name']}": folds for loss in dataset["losses"] for step in OF_A_TRAINING}
+    known |= {step: ["?"] for step in OF_A_DATASET if step != "preprocess"} | expected
+    numbered = [
+        (key, _record(name, key, number), now)
+        for key, fingerprints in known.items()
+        for number, now in enumerate(fingerprints, 1)
+    ]
+    # Not through the sources: records tell times and machines.
+    records = {path: read_optional_json(sources.folder / path) or {} for _, path, _ in numbered}
+    written = {entry["path"]: entry["sha256"] for record in records.values() for entry in _entries(record, "outputs")}
+    found: dict[str, list[Made]] = {}
+    for key, path, now in numbered:
+        fingerprint = str(records[path].get("fingerprint", ""))
+        reason = "; ".join(_reasons(records[path], fingerprint, now, written))
+        found.setdefault(key, []).append(Made(path, fingerprint, f"{path}: {reason}" if reason else ""))
+    return found
+
+
+def _reasons(record: Mapping[str, Any], fingerprint: str, now: str, written: Mapping[str, str]) -> Iterator[str]:
+    """Yield why a result is not what the study would make now; `now` is "?" where nothing is known about that."""
+    if now != "?" and fingerprint[:SHORT] != now:
+        yield f"made with fingerprint {fingerprint[:SHORT]}, the study has {now} now" if fingerprint else "has no record"
+    for entry in _entries(record, "inputs"):
+        if written.get(entry["path"], entry["sha256"]) != entry["sha256"]:
+            yield "one of its inputs was made again afterwards"
+            return
+
+
+def _entries(record: Mapping[str, Any], side: str) -> list[Mapping[str, Any]]:
+    return [entry for entries in record.get(side, {}).values() for entry in entries]
+
+
+def _record(dataset: str, key: str, number: int) -> str:
+    """Return where the record of a job lies below the results; of one that runs once per dataset the number says nothing."""
+    step, _, loss = key.partition("/")
+    part = f"/{loss}/fold_{number}" if loss else f"/shard_{number}" if step == "preprocess" else ""
+    return f"records/{step}/{dataset}{part}.json"
+
+
+def told(reasons: Sequence[str], most: int = 3) -> list[str]:
+    """Return the first reasons, and how many more there are."""
+    more = len(reasons) - most
+    return [*reasons[:most], *([f"and {more} more"] if more > 0 else [])]

@@ -1,0 +1,90 @@
+"""The way from nothing to the same report: the study as one YAML file, the commands, and what stands in the way."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from workflow_lib.report.origins import told
+from workflow_lib.report.text import listed
+
+FOLDER = "reproduction"
+"""Where the commands clone the workflow to."""
+
+CHANGES = "+changes"
+"""How a commit ends whose checkout held uncommitted changes."""
+
+
+def study_yaml(config: Mapping[str, Any]) -> str:
+    """Return the whole configuration as YAML that `--configfile` takes, its results under results/ wherever they lay."""
+    study = {**config["study"], "results": "results"}
+    return yaml.safe_dump({**config, "study": study}, sort_keys=False, allow_unicode=True, width=100)
+
+
+def describe(study: Mapping[str, Any], digest: str, stale: Sequence[str]) -> dict[str, Any]:
+    """Return the commands that make the report again, the study's YAML to download, and `obstacles`: why they would not.
+
+    `stale`: why results of this report are not what its study and code would make, in words.
+    """
+    name, commit = str(study["name"]), study["commit"]
+    text = study_yaml(study["config"])
+    return {
+        "yaml": "data:application/yaml;charset=utf-8;base64," + base64.b64encode(text.encode()).decode("ascii"),
+        "yaml_name": f"{name}.yaml",
+        "folder": FOLDER,
+        "before": [
+            f'git clone "$REPOSITORY" {FOLDER}',
+            f"cd {FOLDER}",
+            f"git checkout --detach {commit.removesuffix(CHANGES) if commit else 'COMMIT'}",
+        ],
+        "environment": ["make venv", ". .venv/bin/activate"],
+        "run": [
+            shlex.join(["snakemake", "--cores", "all", "--configfile", f"{name}.yaml"]),
+            shlex.join(["python", "-m", "workflow_lib.audit", f"results/{name}", "--digest", digest]),
+        ],
+        "obstacles": [*_obstacles(commit), *_stale(stale)],
+        "needs": _needs(study),
+    }
+
+
+def _obstacles(commit: str | None) -> list[str]:
+    if commit is None:
+        return ["The page was made outside a git checkout, so no commit names its code."]
+    if commit.endswith(CHANGES):
+        return [
+            "The checkout that made this page held changes that were not committed: commit "
+            f"{commit.removesuffix(CHANGES)} is not the code that was run."
+        ]
+    return []
+
+
+def _stale(reasons: Sequence[str]) -> list[str]:
+    if not reasons:
+        return []
+    return ["Some results were not made with this study's settings and code: " + "; ".join(told(reasons)) + "."]
+
+
+def _needs(study: Mapping[str, Any]) -> list[str]:
+    """Return what the commands need that no repository holds: images, and files of the user's own."""
+    needs = []
+    for dataset in study["datasets"]:
+        settings = study["config"]["datasets"][dataset["name"]]
+        root = settings["root"]
+        if settings["source"] == "folder":
+            needs.append(f"The images of {dataset['label']} in {root} (docs/datasets.md says where they come from).")
+        elif settings["source"] == "download":
+            needs.append(f"The images of {dataset['label']} are downloaded into {root}.")
+        tables = [settings.get("groups"), settings["cross_validation"].get("table")]
+        if files := [str(file) for file in tables if file]:
+            needs.append(f"For {dataset['label']}: {listed(files)}.")
+    own = {
+        f"{file}.py (digest {digest[:12]}…)"
+        for dataset in study["datasets"]
+        for loss in dataset["losses"]
+        for file, digest in loss.get("files", {}).items()
+    }
+    return [*needs, *([f"The loss files {listed(sorted(own))}, where the study names them."] if own else [])]
