@@ -72,11 +72,19 @@ def copy_repository(root: Path, target: Path) -> Checkout:
     for name in ("Snakefile", "config.yaml"):
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy2(root / name, target / name)
+    shutil.copy2(root / ".gitignore", target / ".gitignore")
     for name in ("rules", "workflow_lib", "reports", "studies", "slurm", "envs", "docs"):
         shutil.copytree(root / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
     checkout = Checkout(target)
     checkout.write_study(yaml.safe_load((root / "studies" / "tiny.yaml").read_text(encoding="utf-8")))
     return checkout
+
+
+def commit_all(folder: Path) -> None:
+    """Make the folder a git checkout in which nothing is uncommitted."""
+    author = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    for arguments in (["init", "--quiet"], ["add", "--all"], [*author, "commit", "--quiet", "--message", "As it is"]):
+        subprocess.run(["git", *arguments], cwd=folder, check=True, timeout=60)
 
 
 @pytest.fixture
@@ -97,7 +105,9 @@ def finished(root, tmp_path_factory, worker_id):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "done").exists():
             shutil.rmtree(folder, ignore_errors=True)
-            copy_repository(root, folder / "checkout").snakemake("--cores", "2", side_by_side=False)
+            checkout = copy_repository(root, folder / "checkout")
+            commit_all(checkout.folder)
+            checkout.snakemake("--cores", "2", side_by_side=False)
             (folder / "done").touch()
     return Checkout(folder / "checkout")
 

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import zipfile
 
-from tests.sameness import contents
 from workflow_lib.files import read_json, sha256_file
 
 
@@ -77,12 +76,3 @@ def test_a_step_runs_by_hand_from_its_record_and_gives_the_same(finished_copy):
     command += ["--scores", "results/tiny/scores/toy.csv", "--results", *outputs]
     subprocess.run(command, cwd=finished_copy.folder, check=True)
     assert [sha256_file(finished_copy.folder / path) for path in outputs] == before
-
-
-def test_the_same_study_again_gives_the_same_files(finished, checkout):
-    """With another number of cores, and batches prepared by processes instead of threads."""
-    checkout.snakemake("--cores", "1", "--set-resources", "train:batch_processes=1")
-    first, second = contents(results(finished)), contents(results(checkout))
-    assert len(first) > 80
-    assert second.keys() == first.keys()
-    assert [name for name in first if second[name] != first[name]] == []

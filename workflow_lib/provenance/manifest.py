@@ -29,7 +29,7 @@ def build(folder: Path, records: Sequence[str], root: Path | None = None) -> dic
     root = root or folder
     content = {name: read_json(folder / name) for name in sorted(records)}
     made = {
-        _relative(entry["path"], root): (name, entry["sha256"])
+        relative(entry["path"], root): (name, entry["sha256"])
         for name, record in content.items()
         for entry in _entries(record["outputs"])
     }
@@ -37,7 +37,7 @@ def build(folder: Path, records: Sequence[str], root: Path | None = None) -> dic
         f"{path}: {made[path][0]} says that it was written as {made[path][1][:12]}…, {name} read {entry['sha256'][:12]}…"
         for name, record in content.items()
         for entry in _entries(record["inputs"])
-        for path in [_relative(entry["path"], root)]
+        for path in [relative(entry["path"], root)]
         if path in made and made[path][1] != entry["sha256"]
     ]
     if faults:
@@ -56,7 +56,7 @@ def _portable(group: Mapping[str, Any], folder: Path, root: Path) -> dict[str, A
     for name, entries in group.items():
         found[name] = []
         for entry in entries:
-            path = _relative(entry["path"], root)
+            path = relative(entry["path"], root)
             digest = portable_digest(folder / path) if Path(path).name == "training.json" else entry["sha256"]
             found[name].append({"path": path, "sha256": digest})
     return found
@@ -72,9 +72,10 @@ def _entries(group: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [entry for entries in group.values() for entry in entries]
 
 
-def _relative(path: str, folder: Path) -> str:
-    relative = os.path.relpath(path, folder)
-    return Path(relative).as_posix() if not relative.startswith("..") else Path(path).name
+def relative(path: str, folder: Path) -> str:
+    """Return a path below `folder`, and of a file that lies elsewhere its name."""
+    below = os.path.relpath(path, folder)
+    return Path(below).as_posix() if not below.startswith("..") else Path(path).name
 
 
 def sums(folder: Path, records: Sequence[str], root: Path | None = None) -> dict[str, str]:
@@ -91,7 +92,7 @@ def sums(folder: Path, records: Sequence[str], root: Path | None = None) -> dict
 
 def _files_of(record: str, entry: Mapping[str, Any], folder: Path, root: Path) -> dict[str, str]:
     """Return the files of an output of a step. Raises UserError where its record does not name them."""
-    path = _relative(entry["path"], root)
+    path = relative(entry["path"], root)
     if "index" in entry:
         index = f"{path}/{entry['index']}"
         arrays = {

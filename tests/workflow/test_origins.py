@@ -1,0 +1,127 @@
+"""What the report tells of where its numbers come from: whether they are stale, and how to make them again."""
+
+import base64
+import html
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.sameness import contents
+from workflow_lib.audit.__main__ import audit
+from workflow_lib.files import read_json, sha256_file
+from workflow_lib.provenance.manifest import MANIFEST
+
+
+def results(checkout):
+    return checkout.folder / "results" / "tiny"
+
+
+def report(checkout):
+    return (results(checkout) / "report.html").read_text(encoding="utf-8")
+
+
+def recipe(page):
+    """Return the commands of the recipe, in their blocks, and the study that comes with the page."""
+    section = page[page.index('<section id="recipe"') :].split("</section>")[0]
+    blocks = [
+        html.unescape(block) for block in re.findall(r'<pre[^>]*class="recipe"[^>]*><code>(.*?)</code>', section, re.DOTALL)
+    ]
+    ((uri, name),) = re.findall(r'href="data:[^"]*base64,([^"]*)" download="([^"]*)"', section)
+    return section, blocks, name, base64.b64decode(uri)
+
+
+@pytest.fixture(scope="session")
+def reproduced(finished, tmp_path_factory):
+    """An empty folder in which the commands of the finished study's page were run; only the environment is this one."""
+    section, blocks, name, study = recipe(report(finished))
+    assert "cannot give this result" not in section
+    before, after = blocks
+    folder = tmp_path_factory.mktemp("empty")
+    assert after.startswith("make venv\n. .venv/bin/activate\n")
+    after = after.removeprefix("make venv\n. .venv/bin/activate\n")
+    (folder / "downloaded").write_bytes(study)
+    script = f"set -e\n{before}\nmv ../downloaded {name}\n{after}\n"
+    environment = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "SNAKEMAKE_PROFILE"}}
+    environment |= {"REPOSITORY": str(finished.folder), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stdout[-6000:]
+    return folder / "reproduction"
+
+
+def test_the_recipe_on_the_page_gives_the_same_digest(finished, reproduced):
+    digests = {sha256_file(folder / "results/tiny" / MANIFEST) for folder in (finished.folder, reproduced)}
+    assert len(digests) == 1
+    assert digests.pop() in report(finished)
+
+
+def test_the_same_study_again_gives_the_same_files(finished, reproduced):
+    first, second = contents(results(finished)), contents(reproduced / "results/tiny")
+    assert len(first) > 80
+    assert second.keys() == first.keys()
+    # Where the settings are told, the study comes from another file of the same content.
+    assert [name for name in first if second[name] != first[name]] == []
+
+
+def test_every_number_leads_to_a_file_that_is_there_and_a_command_that_snakemake_knows(finished):
+    page = report(finished)
+    assert 'class="stale" title' not in page
+    ids = set(re.findall(r'\bid="([^"]+)"', page))
+    cells = re.findall(r'<span class="value[^>]*>(.*?)</span>', page, re.DOTALL)
+    links = [re.search(r'href="#([^"]+)"', cell) for cell in cells]
+    assert len(cells) >= 14
+    assert all(link and link[1] in ids for link in links)
+    section = html.unescape(page[page.index('<section id="origins"') :].split("</section>")[0])
+    shown = re.findall(r'<code title="(records/\S+): ([0-9a-f]{64})">([0-9a-f]{12})</code>', section)
+    assert len({record for record, *_ in shown}) == 16
+    for record, fingerprint, short in shown:
+        assert read_json(results(finished) / record)["fingerprint"] == fingerprint
+        assert fingerprint.startswith(short)
+    lines = (results(finished) / "scores/toy.csv").read_text(encoding="utf-8").splitlines()
+    for loss, first, last in re.findall(r"rows with loss <code>(\w+)</code>.*?lines (\d+) to (\d+)", section):
+        assert {line.split(",")[1] for line in lines[int(first) - 1 : int(last)]} == {loss}
+        assert len([line for line in lines if line.split(",")[1] == loss]) == int(last) - int(first) + 1
+    commands = set(re.findall(r"<code>(snakemake [^<]+)</code>", section))
+    assert len(commands) == 20
+    targets = {target for command in commands for target in command.split()[5:]}
+    assert [target for target in targets if not (finished.folder / target).is_file()] == []
+    finished.snakemake("-n", "--quiet", "all", *sorted(targets))
+
+
+def test_a_number_of_other_settings_than_the_page_tells_is_marked(finished_copy):
+    """Snakemake is told to look at times only, as users do who do not want to train again."""
+    study = yaml.safe_load((finished_copy.folder / "tiny.yaml").read_text(encoding="utf-8"))
+    finished_copy.write_study({**study, "losses": {"focal": {"loss": "focal", "parameters": {"gamma": 3}}}})
+    finished_copy.snakemake("--cores", "2", "--rerun-triggers", "mtime", "--forcerun", "report_page")
+    page = report(finished_copy)
+    rows = re.findall(
+        r'<tr>\s*<th scope="row">(.*?)</tr>', page[page.index('<table class="scores') :].split("</table>")[0], re.DOTALL
+    )
+    assert ["Dice" in row for row in rows] == [True, False]
+    assert [row.count('</a></span> <span class="stale"') for row in rows] == [0, 6]
+    reason = read_json(results(finished_copy) / "records/train/toy/focal/fold_1.json")["fingerprint"][:12]
+    assert f"records/train/toy/focal/fold_1.json: made with fingerprint {reason}, the study has " in rows[1]
+    assert "<strong>Stale:</strong> 2 results were not made with" in page
+    assert "cannot give this result" in recipe(page)[0]
+    assert {f.subject: f.state for f in audit(results(finished_copy))}["report.html"] == "holds"
+
+
+def test_uncommitted_code_is_an_obstacle_to_the_recipe(finished_copy):
+    new = finished_copy.folder / "workflow_lib" / "losses" / "_unknown_to_git.py"
+    new.write_text("", encoding="utf-8")
+    finished_copy.snakemake("--cores", "2", "--forcerun", "report_page")
+    section = recipe(report(finished_copy))[0]
+    assert "cannot give this result" in section
+    assert "held changes that were not committed" in section
