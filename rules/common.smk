@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import report as in_report  # at the start of a line, its own name is a keyword
 from snakemake.settings.types import RerunTrigger
 
 from workflow_lib import changes, earlier_jobs, gpus
@@ -61,6 +62,24 @@ def step_command(paths, shown=False):
     )
     logged = " 2>&1 | tee {log:q}" if shown else " > {log:q} 2>&1 || {{ code=$?; tail -n 40 {log:q} >&2; exit $code; }}"
     return f"{command}{paths}{logged}"
+
+
+FORMATS = {"csv": "CSV", "tex": "LaTeX", "svg": "SVG, for print", "png": "PNG"}
+NAMES = {"pvalues": "p-values", "comparison_p": "comparison of p-values"}
+
+
+def shown(pattern, kind, names, suffixes, dataset="{dataset}"):
+    """Return outputs that Snakemake's own report shows, each with labels of its own; {name} and {suffix} stand in the pattern."""
+    return [
+        in_report(
+            pattern.format(name=name, suffix=suffix),
+            caption=f"../reports/captions/{kind}s.rst",
+            category=f"{kind}s".capitalize(),
+            labels={"dataset": dataset, kind: NAMES.get(name, name.replace("_", " ")), "format": FORMATS[suffix]},
+        )
+        for name in names
+        for suffix in suffixes
+    ]
 
 
 def settings(step, **fixed):

@@ -3,11 +3,12 @@
 
 rule figures_losses:
     output:
-        figures=report(
-            multiext(f"{RESULTS}/figures/", "loss_families.svg", "loss_families.png", "gamma_curves.svg", "gamma_curves.png"),
-            caption="../reports/captions/figures.rst",
-            category="Figures",
-            labels={"dataset": "losses"},
+        figures=shown(
+            f"{RESULTS}/figures/{{name}}.{{suffix}}",
+            "figure",
+            ["loss_families", "gamma_curves"],
+            ["svg", "png"],
+            dataset="all losses",
         ),
         record=f"{RESULTS}/records/figures_losses.json",
     log:
@@ -36,15 +37,8 @@ rule figures_dataset:
         histories=over_losses_and_folds(f"{RESULTS}/training/{{dataset}}/{{loss}}/fold_{{fold}}/history.csv"),
         predictions=over_losses_and_folds(f"{RESULTS}/predictions/{{dataset}}/{{loss}}/fold_{{fold}}"),
     output:
-        figures=report(
-            [
-                f"{RESULTS}/figures/{name}_{{dataset}}.{suffix}"
-                for name in DATASET_FIGURES + GALLERIES
-                for suffix in ("svg", "png")
-            ],
-            caption="../reports/captions/figures.rst",
-            category="Figures",
-            labels={"dataset": "{dataset}"},
+        figures=shown(
+            f"{RESULTS}/figures/{{name}}_{{{{dataset}}}}.{{suffix}}", "figure", DATASET_FIGURES + GALLERIES, ["svg", "png"]
         ),
         choice=f"{RESULTS}/figures/segmentations_{{dataset}}.json",
         texts=[f"{RESULTS}/figures/{name}_{{dataset}}.json" for name in ("share_effect", *GALLERIES)],
@@ -76,12 +70,7 @@ rule figures_sweep:
         cases=f"{RESULTS}/data/{{dataset}}/cases.json",
         means=f"{RESULTS}/statistics/{{dataset}}/means.csv",
     output:
-        figures=report(
-            multiext(f"{RESULTS}/figures/sweep_{{dataset}}", ".svg", ".png"),
-            caption="../reports/captions/figures.rst",
-            category="Figures",
-            labels={"dataset": "{dataset}"},
-        ),
+        figures=shown(f"{RESULTS}/figures/{{name}}_{{{{dataset}}}}.{{suffix}}", "figure", ["sweep"], ["svg", "png"]),
         choice=f"{RESULTS}/figures/sweep_{{dataset}}.json",
         record=f"{RESULTS}/records/figures_sweep/{{dataset}}.json",
     log:

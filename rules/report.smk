@@ -53,7 +53,9 @@ rule report_page:
         templates=templates("base.html.j2"),
         published=[file for dataset in PLAN.datasets for file in published_files(dataset)],
     output:
-        page=report(f"{RESULTS}/report.html", caption="../reports/captions/report.rst", category="Report"),
+        page=report(
+            f"{RESULTS}/report.html", caption="../reports/captions/report.rst", category="Report", labels={"file": "the report"}
+        ),
         sums=f"{RESULTS}/SHA256SUMS",
         record=f"{RESULTS}/records/report.json",
     log:

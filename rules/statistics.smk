@@ -35,28 +35,19 @@ rule statistics:
         step_command(" --scores {input.scores:q} --results {output.results:q}")
 
 
+TABLES_PATTERN = f"{RESULTS}/tables/{{{{dataset}}}}_{{name}}.{{suffix}}"
+
+
 rule tables:
     input:
         results=rules.statistics.output.results,
         cases=f"{RESULTS}/data/{{dataset}}/cases.json",
         published=lambda wildcards: published_files(wildcards.dataset),
     output:
-        tables=report(
-            multiext(
-                f"{RESULTS}/tables/{{dataset}}_",
-                "scores.csv",
-                "pvalues.csv",
-                "comparison.csv",
-                "comparison_p.csv",
-                "agreement.csv",
-                "claims.csv",
-                "scores.tex",
-                "pvalues.tex",
-            ),
-            caption="../reports/captions/tables.rst",
-            category="Tables",
-            labels={"dataset": "{dataset}"},
-        ),
+        tables=[
+            *shown(TABLES_PATTERN, "table", ["scores", "pvalues", "comparison", "comparison_p", "agreement", "claims"], ["csv"]),
+            *shown(TABLES_PATTERN, "table", ["scores", "pvalues"], ["tex"]),
+        ],
         record=f"{RESULTS}/records/tables/{{dataset}}.json",
     log:
         f"{RESULTS}/logs/tables/{{dataset}}.log",

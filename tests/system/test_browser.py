@@ -59,6 +59,8 @@ def report(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     losses = dict(list(PAPER_LOSSES.items())[-4:])
     study = make_study(folder, losses=losses, cases=10, folds=3, missing=[("combo", 2)], figures=True)
+    # No step left a record here, so what the plan expects is stale.
+    study["fingerprints"] = {"brats20": {"train/combo": ["0" * 12] * 3}}
     path = folder / "report.html"
     path.write_text(build(study, folder), encoding="utf-8")
     return path
@@ -208,6 +210,32 @@ def test_the_first_tab_stop_leads_past_the_contents(report, visit):
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     assert page.evaluate("document.activeElement.getBoundingClientRect().left") >= 0
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_number_leads_to_its_origin_by_keyboard_and_without_script(report, visit, script):
+    page = visit(report, script=script)
+    row = page.locator("table.scores").first.locator("tbody tr").first
+    head, cell = row.locator("th a.from"), row.locator("td a.from").first
+    assert head.get_attribute("href") == cell.get_attribute("href")
+    # One stop of the Tab key for every row.
+    assert cell.get_attribute("tabindex") == "-1"
+    head.focus()
+    page.keyboard.press("Enter")
+    target = page.locator(head.get_attribute("href"))
+    box = target.bounding_box()
+    assert 0 <= box["y"] < 900
+    assert row.locator("th").inner_text().split("\n")[0] in target.inner_text()
+    assert "snakemake --cores 1 --configfile fixture.yaml" in target.inner_text()
+
+
+def test_stale_numbers_are_marked_in_words(report, visit):
+    page = visit(report)
+    rows = page.locator("table.scores").nth(1).locator("tbody tr")
+    for number in range(rows.count()):
+        text = rows.nth(number).inner_text()
+        assert ("stale" in text) == ("Combo" in text)
+    assert page.locator("#summary .gap").filter(has_text="Stale: 3 results").count() == 1
 
 
 @pytest.mark.parametrize("width", [1280, 360])

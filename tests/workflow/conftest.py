@@ -69,10 +69,9 @@ def _environment() -> dict[str, str]:
 
 def copy_repository(root: Path, target: Path) -> Checkout:
     """Copy what the workflow needs to run; no results, no environment."""
-    for name in ("Snakefile", "config.yaml"):
+    for name in ("Snakefile", "config.yaml", "LICENSE", "Makefile", ".gitignore"):
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy2(root / name, target / name)
-    shutil.copy2(root / ".gitignore", target / ".gitignore")
     for name in ("rules", "workflow_lib", "reports", "studies", "slurm", "envs", "docs"):
         shutil.copytree(root / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
     checkout = Checkout(target)
@@ -81,9 +80,13 @@ def copy_repository(root: Path, target: Path) -> Checkout:
 
 
 def commit_all(folder: Path) -> None:
-    """Make the folder a git checkout in which nothing is uncommitted."""
+    """Make the folder a git checkout in which nothing is uncommitted but the study."""
     author = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
-    for arguments in (["init", "--quiet"], ["add", "--all"], [*author, "commit", "--quiet", "--message", "As it is"]):
+    for arguments in (
+        ["init", "--quiet"],
+        ["add", "--all", "--", ".", ":!tiny.yaml"],
+        [*author, "commit", "--quiet", "--message", "As it is"],
+    ):
         subprocess.run(["git", *arguments], cwd=folder, check=True, timeout=60)
 
 

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.sameness import contents
 from workflow_lib.audit.__main__ import audit
@@ -71,21 +70,21 @@ def test_the_same_study_again_gives_the_same_files(finished, reproduced):
     first, second = contents(results(finished)), contents(reproduced / "results/tiny")
     assert len(first) > 80
     assert second.keys() == first.keys()
-    # Where the settings are told, the study comes from another file of the same content.
     assert [name for name in first if second[name] != first[name]] == []
 
 
 def test_every_number_leads_to_a_file_that_is_there_and_a_command_that_snakemake_knows(finished):
     page = report(finished)
-    assert 'class="stale" title' not in page
+    assert page.count('class="stale"') == 1  # where the page explains the word
     ids = set(re.findall(r'\bid="([^"]+)"', page))
-    cells = re.findall(r'<span class="value[^>]*>(.*?)</span>', page, re.DOTALL)
+    cells = re.findall(r'<span class="value[^>]*>(.*?)</td>', page, re.DOTALL)
     links = [re.search(r'href="#([^"]+)"', cell) for cell in cells]
-    assert len(cells) >= 14
+    # Six scores of two losses, and a p-value of each class.
+    assert len(cells) == 14
     assert all(link and link[1] in ids for link in links)
     section = html.unescape(page[page.index('<section id="origins"') :].split("</section>")[0])
     shown = re.findall(r'<code title="(records/\S+): ([0-9a-f]{64})">([0-9a-f]{12})</code>', section)
-    assert len({record for record, *_ in shown}) == 16
+    assert len({record for record, *_ in shown}) == 17
     for record, fingerprint, short in shown:
         assert read_json(results(finished) / record)["fingerprint"] == fingerprint
         assert fingerprint.startswith(short)
@@ -102,17 +101,19 @@ def test_every_number_leads_to_a_file_that_is_there_and_a_command_that_snakemake
 
 def test_a_number_of_other_settings_than_the_page_tells_is_marked(finished_copy):
     """Snakemake is told to look at times only, as users do who do not want to train again."""
-    study = yaml.safe_load((finished_copy.folder / "tiny.yaml").read_text(encoding="utf-8"))
-    finished_copy.write_study({**study, "losses": {"focal": {"loss": "focal", "parameters": {"gamma": 3}}}})
+    loss = finished_copy.folder / "workflow_lib/losses/focal.py"
+    loss.write_text(loss.read_text(encoding="utf-8") + "\n_EDITED = 1\n", encoding="utf-8")
     finished_copy.snakemake("--cores", "2", "--rerun-triggers", "mtime", "--forcerun", "report_page")
     page = report(finished_copy)
     rows = re.findall(
         r'<tr>\s*<th scope="row">(.*?)</tr>', page[page.index('<table class="scores') :].split("</table>")[0], re.DOTALL
     )
     assert ["Dice" in row for row in rows] == [True, False]
-    assert [row.count('</a></span> <span class="stale"') for row in rows] == [0, 6]
+    assert [row.count('</a></span> <span class="stale">stale</span>') for row in rows] == [0, 6]
     reason = read_json(results(finished_copy) / "records/train/toy/focal/fold_1.json")["fingerprint"][:12]
     assert f"records/train/toy/focal/fold_1.json: made with fingerprint {reason}, the study has " in rows[1]
+    # Of the p-values every one has the loss in it.
+    assert page.count('</span> <span class="stale"') >= 8
     assert "<strong>Stale:</strong> 2 results were not made with" in page
     assert "cannot give this result" in recipe(page)[0]
     assert {f.subject: f.state for f in audit(results(finished_copy))}["report.html"] == "holds"

@@ -59,11 +59,32 @@ def test_all_losses_of_a_fold_meet_the_same_cases(finished):
     assert len(seeds) == 1
 
 
+def embedded(page, name):
+    """Return what a script of the page assigns to a variable."""
+    (content,) = re.findall(rf"var {name} = (\{{.*?\}});?\s*</script>", page, re.DOTALL)
+    return json.loads(content)
+
+
 def test_snakemakes_own_report(finished_copy):
     finished_copy.snakemake("--report", "snakemake-report.zip")
     with zipfile.ZipFile(finished_copy.folder / "snakemake-report.zip") as archive:
-        names = archive.namelist()
-    assert any(name.endswith("report.html") for name in names)
+        (page,) = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/report.html")]
+        folder = page.removesuffix("report.html")
+        text = archive.read(page).decode("utf-8")
+        shown = embedded(text, "results")
+        packed = {name: archive.read(folder + entry["data_uri"]) for name, entry in shown.items()}
+    for name, content in packed.items():
+        assert content == (finished_copy.folder / name).read_bytes()
+    own = {path.relative_to(finished_copy.folder).as_posix() for path in results(finished_copy).glob("tables/*")}
+    own |= {path.relative_to(finished_copy.folder).as_posix() for path in results(finished_copy).glob("figures/*.[sp]*g")}
+    assert own < set(packed)
+    assert "results/tiny/report.html" in packed
+    assert set(embedded(text, "categories")) == {"Report", "Data", "Scores", "Tables", "Figures"}
+    labels = [json.dumps(entry["labels"], sort_keys=True) for entry in shown.values()]
+    assert "null" not in labels
+    assert len(set(labels)) == len(labels)
+    # Offline: scripts and styles are in the page.
+    assert re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=[\"']?https?:[^>]*>", text) == []
 
 
 def test_a_step_runs_by_hand_from_its_record_and_gives_the_same(finished_copy):

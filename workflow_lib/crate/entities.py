@@ -69,7 +69,7 @@ _PROFILES = ("process", "workflow", "provenance")
 def workflow(steps: Sequence[str], study: str, versions: Mapping[str, str], commit: str | None) -> list[Entity]:
     """Return the workflow, its language and engine, its parameters, and a tool for every step."""
     version = commit or f"workflow_lib {VERSION}"
-    tools = [
+    tools: list[Entity] = [
         {
             "@id": f"{STEPS}/{step}.py",
             "@type": ["File", "SoftwareSourceCode"],
@@ -80,7 +80,7 @@ def workflow(steps: Sequence[str], study: str, versions: Mapping[str, str], comm
         }
         for step in steps
     ]
-    how = [
+    how: list[Entity] = [
         {"@id": f"{MAIN}#{step}", "@type": "HowToStep", "name": step, "position": str(place), "workExample": refs([tool["@id"]])}
         for place, (step, tool) in enumerate(zip(steps, tools, strict=True), start=1)
     ]
@@ -156,7 +156,7 @@ def result_file(folder: Path, path: str, sha256: str | None, left_out: str = "is
             **({"identifier": f"sha256:{sha256}"} if sha256 else {}),
         }
     kind = _KINDS.get(lies.suffix) or mimetypes.types_map.get(lies.suffix, "application/octet-stream")
-    entity = {"@id": quote(path), "@type": "File", "name": path, "encodingFormat": kind}
+    entity: Entity = {"@id": quote(path), "@type": "File", "name": path, "encodingFormat": kind}
     if path == "report.html":
         entity["exampleOfWork"] = {"@id": "#parameter-report"}
     return {**entity, "contentSize": str(lies.stat().st_size), **known}

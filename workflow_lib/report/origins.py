@@ -86,11 +86,11 @@ def describe(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
             "name": loss["name"],
             "lines": places.get(loss["name"], ""),
             "folds": [list(made) for made in zip(*own, strict=True)],
-            "stale": "; ".join([*reasons, *everywhere]),
+            "stale": "; ".join(told([*reasons, *everywhere])),
             "command": command(study, targets),
         }
     found = [*everywhere, *(made.stale for loss in losses.values() for fold in loss["folds"] for made in fold if made.stale)]
-    return {"files": files, "losses": losses, "stale": "; ".join(everywhere), "reasons": found}
+    return {"files": files, "losses": losses, "stale": "; ".join(told(everywhere)), "reasons": found}
 
 
 def _lines_of_losses(sources: Sources, name: str) -> dict[str, str]:
