@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_lib.audit import folder as safe
-from workflow_lib.audit import integrity
+from workflow_lib.audit import integrity, left_out
 from workflow_lib.crate import __main__ as crate
 from workflow_lib.crate.source import copy_source
 from workflow_lib.datasets import registry
@@ -53,15 +53,15 @@ def pack(results: Path, target: Path, predictions: bool = False, weights: bool =
         dataset["name"]: _refusal(record, dataset["name"], predictions, allowed) for dataset in record["settings"]["datasets"]
     }
     listed = safe.read_sums(results, SUMS)
-    left_out = {name: reason for name in listed if (reason := _left_out(name, terms, weights))}
+    reasons = {name: reason for name in listed if (reason := _reason(name, terms, weights))}
     with tempfile.TemporaryDirectory() as private:
         stage = Path(private) / results.resolve().name
-        for name in [*(name for name in listed if name not in left_out), SUMS, *_code(results)]:
+        for name in [*(name for name in listed if name not in reasons), SUMS, *_code(results)]:
             if (results / name).is_file():
                 (stage / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(results / name, stage / name)
-        absent = {name: left_out.get(name, "it was not in the folder") for name in listed if not (stage / name).is_file()}
-        write_json(stage / integrity.BUNDLE, {"left_out": absent})
+        absent = {name: reasons.get(name, "it was not in the folder") for name in listed if not (stage / name).is_file()}
+        write_json(stage / left_out.BUNDLE, {"left_out": absent})
         crate.write(stage, copy_source(record, stage / "workflow"))
         _archive(stage, target)
     return sha256_file(target)
@@ -78,7 +78,7 @@ def _refusal(record: Mapping[str, Any], dataset: str, predictions: bool, allowed
     return f"the terms of {dataset} do not say that what is made from it may be given on: {licence}"
 
 
-def _left_out(name: str, terms: Mapping[str, str], weights: bool) -> str:
+def _reason(name: str, terms: Mapping[str, str], weights: bool) -> str:
     """Return why a file of the results is not packed, "" where it is."""
     if name.startswith("preprocessed/"):
         # The index of a shard tells digests and shapes, and the chain of records goes through it.

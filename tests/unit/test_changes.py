@@ -47,6 +47,7 @@ def record(study, place=PLACE):
         ({"loss": {"files": {"own": "1"}}}, {"loss": {"files": {"own": "2"}}}, ["the loss file own.py changed"]),
         ({"losses": [{"name": "x", "v": 1}]}, {"losses": [{"name": "x", "v": 2}]}, ["losses.x.v 1 -> 2"]),
         ({"losses": [{"name": "x"}]}, {"losses": [{"name": "x"}, {"name": "y"}]}, ["losses x -> x, y"]),
+        ({"fingerprints": {"a": {"train/dice": ["1"]}}}, {"fingerprints": {"a": {"train/dice": ["2"]}}}, []),
         ({"text": "a" * 70}, {"text": "b"}, ["text " + "a" * 57 + "... -> b"]),
     ],
 )
@@ -114,3 +115,12 @@ def test_the_places_of_records_are_those_of_the_rules(root, tmp_path):
         number = "shard" if place.step == "preprocess" else "fold"
         pattern = pattern.replace(f"{number}_{place.number}", f"{number}_{{{{{number}}}}}")
         assert f'record=f"{{RESULTS}}/records/{pattern}"' in rules
+
+
+def test_the_report_knows_the_fingerprints_of_the_jobs_before_it(tmp_path):
+    study = planned(tmp_path)
+    found = json.loads(study.job("report_page").settings)["fingerprints"]["a"]
+    assert found["train/focal"] == [study.job("train", "a", "focal", fold).fingerprint[:12] for fold in study.folds("a")]
+    assert len(found["preprocess"]) == len(study.shards("a"))
+    other = json.loads(planned(tmp_path, epochs=9).job("report_page").settings)["fingerprints"]["a"]
+    assert {key for key in found if found[key] != other[key]} == {"train/dice", "train/focal", "tables"}

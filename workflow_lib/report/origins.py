@@ -39,6 +39,7 @@ FILES = (
     ("Scores of every case", "scores/{}.csv", "loss, fold, case, class", "collect"),
     ("Cases and voxels of each class", "data/{}/cases.csv", "case", "check"),
     ("Folds", "data/{}/folds.csv", "case", "split"),
+    ("Figures (figures/*_<dataset>)", "figures/segmentations_{}.svg", "their files above", "figures_dataset"),
 )
 """What the numbers are, the file they stand in, the columns that find the row, and the step that wrote it."""
 
@@ -68,6 +69,7 @@ def describe(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
     name = dataset["name"]
     jobs = _jobs(sources, study, dataset)
     everywhere = [made.stale for step in OF_A_DATASET for made in jobs.get(step, []) if made.stale]
+    drawn = [made.stale for made in jobs["figures_dataset"] if made.stale]
     files = []
     for title, pattern, rows, step in FILES:
         path = pattern.format(name)
@@ -90,7 +92,7 @@ def describe(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
             "command": command(study, targets),
         }
     found = [*everywhere, *(made.stale for loss in losses.values() for fold in loss["folds"] for made in fold if made.stale)]
-    return {"files": files, "losses": losses, "stale": "; ".join(told(everywhere)), "reasons": found}
+    return {"files": files, "losses": losses, "stale": "; ".join(told(everywhere)), "reasons": [*found, *drawn]}
 
 
 def _lines_of_losses(sources: Sources, name: str) -> dict[str, str]:
@@ -107,7 +109,7 @@ def _jobs(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, Any]
     expected = study.get("fingerprints", {}).get(name, {})
     folds = ["?"] * expected_folds(dataset)
     known = {f"{step}/{loss['name']}": folds for loss in dataset["losses"] for step in OF_A_TRAINING}
-    known |= {step: ["?"] for step in OF_A_DATASET if step != "preprocess"} | expected
+    known |= {step: ["?"] for step in (*OF_A_DATASET, "figures_dataset") if step != "preprocess"} | expected
     numbered = [
         (key, _record(name, key, number), now)
         for key, fingerprints in known.items()
