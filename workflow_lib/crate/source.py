@@ -33,9 +33,18 @@ def copy_source(record: Mapping[str, Any], target: Path) -> str:
         else:
             _require_same_code(record, commit)
             _copy_checkout(folder)
-            said = f"uncommitted changes to commit {commit.removesuffix(CHANGES)}" if commit else "a checkout without git"
+            said = _of_checkout(commit)
         write_text(folder / f"{record['settings']['name']}.yaml", study_yaml(record["settings"]["config"]))
     return said
+
+
+def _of_checkout(commit: str | None) -> str:
+    """Return what the code of this checkout is, which has the fingerprints of the results."""
+    if commit is None:
+        return "a checkout without git"
+    if commit.endswith(CHANGES):
+        return f"uncommitted changes to commit {commit.removesuffix(CHANGES)}"
+    return f"commit {commit}"
 
 
 def _archive(commit: str) -> bytes | None:

@@ -1,0 +1,62 @@
+"""Of which images the crate tells, and how: by name, digest and address."""
+
+from pathlib import Path
+
+import pytest
+
+from workflow_lib.crate import entities
+from workflow_lib.crate.source import _of_checkout
+from workflow_lib.files import write_json
+
+
+def study(tmp_path, format_, source, root, paths, url=None):
+    settings = {"format": format_, "source": source, "root": root, "url": url}
+    cases = [{"id": "case_00000", "sha256": {path: str(number) * 64 for number, path in enumerate(paths)}}]
+    write_json(tmp_path / "data/a/cases.json", {"cases": cases})
+    described = [{"name": "a", "label": "A"}]
+    return {"settings": {"datasets": described, "config": {"datasets": {"a": settings}}}}
+
+
+def images(tmp_path, record):
+    ((name, (whole, *files)),) = entities.images(tmp_path, record)
+    assert name == "a"
+    assert [part["@id"] for part in whole["hasPart"]] == [file["@id"] for file in files]
+    return whole, files
+
+
+def test_downloaded_files_have_their_own_address_and_no_place_of_ours(tmp_path):
+    paths = ["data/kits19/data/case_00000/imaging.nii.gz", "data/kits19/data/case_00000/segmentation.nii.gz"]
+    whole, files = images(tmp_path, study(tmp_path, "kits19", "download", "data/kits19", paths))
+    assert all(file["url"].startswith("https://") for file in files)
+    assert [file["sha256"] for file in files] == ["0" * 64, "1" * 64]
+    assert whole["license"] == "CC BY-NC-SA 4.0"
+    assert whole["url"].startswith("https://")
+
+
+def test_an_archive_is_named_once(tmp_path):
+    record = study(tmp_path, "msd", "download", "data/Task04_Hippocampus", ["data/Task04_Hippocampus/imagesTr/x.nii.gz", "y"])
+    whole, files = images(tmp_path, record)
+    assert whole["isBasedOn"].endswith("Task04_Hippocampus.tar")
+    assert not [file for file in files if "url" in file]
+
+
+@pytest.mark.parametrize("source", ["folder", "phantom"])
+def test_images_that_were_not_downloaded_have_no_address(tmp_path, source):
+    whole, files = images(tmp_path, study(tmp_path, "brats20", source, "/home/me/b", ["/home/me/b/1.nii", "/home/me/b/2.nii"]))
+    assert "/home/me" not in str(files)
+    assert ("Synthetic" in whole["description"], "license" in whole) == (source == "phantom", source == "folder")
+
+
+def test_a_file_that_is_not_there_is_told_and_is_no_data_entity(tmp_path):
+    entity = entities.result_file(tmp_path, "training/a b/model.weights.h5", "ab" * 32)
+    assert entity["@id"] == "#training/a%20b/model.weights.h5"
+    assert (entity["@type"], entity["sha256"]) == ("CreativeWork", "ab" * 32)
+    Path(tmp_path / "x.csv").write_text("1")
+    assert entities.result_file(tmp_path, "x.csv", None)["@type"] == "File"
+
+
+@pytest.mark.parametrize(
+    ("commit", "said"), [(None, "without git"), ("12+changes", "uncommitted changes to commit 12"), ("12", "commit 12")]
+)
+def test_where_the_code_comes_from_is_told(commit, said):
+    assert said in _of_checkout(commit)
