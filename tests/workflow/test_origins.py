@@ -96,7 +96,7 @@ def test_every_number_leads_to_a_file_that_is_there_and_a_command_that_snakemake
     assert len(commands) == 20
     targets = {target for command in commands for target in command.split()[5:]}
     assert [target for target in targets if not (finished.folder / target).is_file()] == []
-    finished.snakemake("-n", "--quiet", "all", *sorted(targets))
+    finished.snakemake("-n", *sorted(targets), "--quiet", "all")
 
 
 def test_a_number_of_other_settings_than_the_page_tells_is_marked(finished_copy):
