@@ -84,7 +84,7 @@ def test_every_number_leads_to_a_file_that_is_there_and_a_command_that_snakemake
     assert all(link and link[1] in ids for link in links)
     section = html.unescape(page[page.index('<section id="origins"') :].split("</section>")[0])
     shown = re.findall(r'<code title="(records/\S+): ([0-9a-f]{64})">([0-9a-f]{12})</code>', section)
-    assert len({record for record, *_ in shown}) == 17
+    assert len({record for record, *_ in shown}) == 18
     for record, fingerprint, short in shown:
         assert read_json(results(finished) / record)["fingerprint"] == fingerprint
         assert fingerprint.startswith(short)
@@ -93,7 +93,7 @@ def test_every_number_leads_to_a_file_that_is_there_and_a_command_that_snakemake
         assert {line.split(",")[1] for line in lines[int(first) - 1 : int(last)]} == {loss}
         assert len([line for line in lines if line.split(",")[1] == loss]) == int(last) - int(first) + 1
     commands = set(re.findall(r"<code>(snakemake [^<]+)</code>", section))
-    assert len(commands) == 20
+    assert len(commands) == 21
     targets = {target for command in commands for target in command.split()[5:]}
     assert [target for target in targets if not (finished.folder / target).is_file()] == []
     finished.snakemake("-n", *sorted(targets), "--quiet", "all")
