@@ -7,6 +7,7 @@ import pytest
 from tests.report_fixture import clone_dataset, make_study
 from tests.report_fixture_scores import write
 from tests.unit.test_report_page import Page
+from workflow_lib.files import write_json
 from workflow_lib.report import assemble
 from workflow_lib.report.assemble import build
 from workflow_lib.report.sources import Sources
@@ -46,6 +47,14 @@ def test_the_largest_study_stays_below_five_megabytes_and_leads_to_the_rest(tmp_
     for stem in ("segmentations", "distributions", "training_curves", "share_effect", "gallery_worst", "gallery_best"):
         (tmp_path / f"figures/{stem}_large.svg").write_text(f'<svg width="10pt" height="10pt">{" " * 390_000}</svg>')
     clone_dataset(tmp_path, study, 5)
+    # Every number stale, as it is after a change of code with --rerun-triggers mtime.
+    jobs = {f"{step}/loss_{n}": ["0" * 12] * 5 for step in ("train", "predict", "evaluate") for n in range(30)}
+    for name in study["config"]["datasets"]:
+        study.setdefault("fingerprints", {})[name] = jobs
+        for job in jobs:
+            for fold in range(1, 6):
+                step, loss = job.split("/")
+                write_json(tmp_path / f"records/{step}/{name}/{loss}/fold_{fold}.json", {"fingerprint": "9" * 64})
     text = build(study, tmp_path)
     assert len(text.encode()) < 5_000_000
     page = Page(text)
@@ -54,6 +63,7 @@ def test_the_largest_study_stays_below_five_megabytes_and_leads_to_the_rest(tmp_
     missing = {link for link in links(page) if not (tmp_path / link).is_file()}
     assert {link for link in missing if not link.endswith("cases.html")} == set()
     assert "too many for this page" in page.visible()
+    assert text.count('<span class="stale">stale</span>') > 6 * 30 * 14 * 3
     # What is never left out.
     assert len(re.findall(r'<table class="scores', text)) == 6
     assert page.visible().count("has the highest mean DSC") == 6 * 14
