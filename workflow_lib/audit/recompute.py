@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from workflow_lib.audit import agreement, code, integrity, records
+from workflow_lib.audit import agreement, code, integrity, layout, records
 from workflow_lib.audit import folder as safe
 from workflow_lib.audit.bounded import guarded
 from workflow_lib.audit.findings import NEED_IMAGES, Finding
@@ -47,6 +47,7 @@ VERSIONED = ("jinja2", "matplotlib", "numpy", "pandas", "scipy", "statsmodels")
 def check(study: Path, steps: Collection[str] = (*WORKS, "report")) -> Iterator[Finding | str]:
     """Yield what holds of the records and of the results of `steps` computed again; `study` is the private copy."""
     yield from guarded("chain of records", integrity.chain, study, before="is broken")
+    yield from guarded("steps", layout.check, study, before="cannot be compared")
     yield from guarded("records", agreement.check, study, before="cannot be compared")
     yield from guarded("code", code.check, study, before="cannot be compared")
     try:
