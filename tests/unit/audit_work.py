@@ -20,6 +20,9 @@ def check(what):
         np.ones(1 << 42, dtype=np.uint8)
     if what == "fault":
         raise UserError("a fault in words")
+    if what == "long":
+        yield "\0" * (1 << 20)
+        yield Finding("x" * (1 << 20), "fails", "\U0001f600" * (1 << 20))
     if what == "stranger":
         raise KeyError("settings" * 10000)
     yield Finding("last", "holds")

@@ -156,6 +156,17 @@ def test_work_that_ends_well_says_all_it_has_to_say():
     assert found[-1] == Finding("last", "holds")
 
 
+def test_names_without_end_are_cut_and_the_rest_is_said_all_the_same():
+    found = list(bounded.findings("tests.unit.audit_work", ["long"]))
+    said, finding = found[2:4]
+    assert isinstance(said, str)
+    assert isinstance(finding, Finding)
+    assert len(said) < 2000
+    assert len(finding.subject) < 2000
+    assert (finding.state, finding.text[-1]) == ("fails", "…")
+    assert found[-1] == Finding("last", "holds")
+
+
 # Weights
 
 

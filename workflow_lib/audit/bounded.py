@@ -24,6 +24,10 @@ SHARE = 0.8
 LONGEST = 400
 """Characters of an error that are shown."""
 
+MESSAGE_BYTES = 1 << 20
+MESSAGE = 40_000
+"""Characters of a line: names in the results may be of any length, and one takes up to twelve bytes in a message."""
+
 
 def findings(module: str, arguments: Iterable[Any], seconds: float = SECONDS) -> Iterator[Finding | str]:
     """Yield what `check(*arguments)` of a module of this package yields in a process of its own: findings, and progress as text.
@@ -42,10 +46,12 @@ def findings(module: str, arguments: Iterable[Any], seconds: float = SECONDS) ->
                 yield Finding(subject, "fails", f"cannot be computed: nothing came in {seconds:.0f} s, so it was stopped")
                 return
             # JSON and not Python objects: who breaks a decoder in that process gets no further.
-            said = json.loads(receiver.recv_bytes(1 << 20))
+            said = json.loads(receiver.recv_bytes(MESSAGE_BYTES))
             if said is None:
                 return
             yield said if isinstance(said, str) else Finding(*said)
+    except (OSError, ValueError, TypeError) as error:
+        yield Finding(subject, "fails", f"cannot be computed: its process gave no answer that can be read ({_cut(repr(error))})")
     except EOFError:
         process.join()
         yield Finding(subject, "fails", f"cannot be computed: the process that tried it died (exit code {process.exitcode})")
@@ -64,7 +70,9 @@ def _work(sender: Connection, module: str, arguments: tuple[Any, ...]) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
         for finding in guarded(module.rpartition(".")[2], importlib.import_module(module).check, *arguments):
-            said = finding if isinstance(finding, str) else [finding.subject, finding.state, finding.text]
+            said = (
+                _cut(finding) if isinstance(finding, str) else [_cut(finding.subject), finding.state, _cut(finding.text, MESSAGE)]
+            )
             sender.send_bytes(json.dumps(said).encode())
     sender.send_bytes(b"null")
 
@@ -91,5 +99,5 @@ def guarded(
         yield Finding(subject, "fails", f"{before} ({_cut(repr(error))})")
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= 4 * LONGEST else text[: 4 * LONGEST] + " …"
+def _cut(text: str, most: int = 4 * LONGEST) -> str:
+    return text if len(text) <= most else text[:most] + " …"
