@@ -84,6 +84,15 @@ def test_nothing_is_said_where_cases_make_no_pairs(other, why):
     assert math.isnan(found.low)
 
 
+def test_nothing_is_said_of_a_difference_that_the_cases_of_both_sides_do_not_give():
+    values = np.linspace(0.5, 0.9, CASES)
+    edited = study(values)
+    edited.means[0] = {**edited.means[0], "mean": "0.987"}
+    found = cell(study(values), edited)
+    assert (found.verdict, found.low, found.high) == ("open", 0.0, 0.0)
+    assert "do not give this difference" in found.reason
+
+
 def test_nothing_is_said_of_one_split():
     values = np.linspace(0.5, 0.9, CASES)
     found = cell(study(values, folds=1), study(values + 0.01, folds=1))

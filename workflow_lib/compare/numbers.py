@@ -25,6 +25,8 @@ from workflow_lib.statistics.intervals import t_interval
 Verdict = Literal["same", "within", "beyond", "open"]
 CONFIDENCE = 0.95
 SAMPLES = 2000
+ROUNDING = 1e-9
+"""By so much a difference of two means may differ from the mean of the differences."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,9 @@ def _mean(name: str, one: float, other: float, obstacle: str, a: Data, b: Data, 
         return Cell(name, one, other, "open", "there is one split only, so no spread over folds")
     middle, half, _ = t_interval([float(values.mean()) for values in by_fold], CONFIDENCE)
     low, high = middle - half, middle + half
+    if not low - ROUNDING <= other - one <= high + ROUNDING:
+        # Cases that one side leaves undefined, or means that do not follow from the scores.
+        return Cell(name, one, other, "open", "the cases that both sides score do not give this difference", low, high)
     return Cell(name, one, other, "within" if low <= 0 <= high else "beyond", "", low, high, *_bootstrap(by_fold))
 
 
