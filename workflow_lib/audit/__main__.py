@@ -11,7 +11,9 @@ Exit code 0: everything that was looked at holds; 1: something does not; 2: the 
 """
 
 import argparse
+import math
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +25,8 @@ from workflow_lib.audit import folder as safe
 from workflow_lib.audit.findings import NEED_IMAGES, Finding, table
 from workflow_lib.errors import UserError
 from workflow_lib.provenance.manifest import MANIFEST, SUMS
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ def audit(
 ) -> Iterator[Finding]:
     """Yield every finding of the audit, as it comes. Raises UserError where `folder` is no folder of results."""
     options = options or Options(digest)
+    if options.digest is not None and not DIGEST.fullmatch(options.digest.lower()):
+        raise UserError(f"--digest: {options.digest!r} is no digest: give all 64 hexadecimal digits that the report shows")
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder. Name the folder of a study's results.")
     if not os.path.lexists(folder / SUMS):
@@ -54,6 +60,8 @@ def audit(
             f"{folder} holds no {SUMS}, so there is nothing to hold its files against: the study has not run to its end there, "
             "or that file was taken away."
         )
+    if options.retrain is not None:
+        retrain.require(folder, options.retrain)
     try:
         names = safe.listing(folder)
         links = [name for name in names if (folder / name).is_symlink()]
@@ -119,7 +127,7 @@ def main() -> None:
     parser.add_argument("--loss-files", type=Path, nargs="*", default=[], help="for --retrain: loss files of your own")
     parser.add_argument("--gpus", type=int, default=0, help="for --retrain: GPUs that it may use (default: none)")
     parser.add_argument(
-        "--minutes", type=float, default=60, help="stop a computation that says nothing for so long (default: 60)"
+        "--minutes", type=_minutes, default=60, help="stop a computation that says nothing for so long (default: 60)"
     )
     arguments = parser.parse_args()
     options = Options(
@@ -138,6 +146,13 @@ def main() -> None:
         sys.exit(2)
     print(table(found))
     sys.exit(1 if any(f.state == "fails" for f in found) else 0)
+
+
+def _minutes(text: str) -> float:
+    minutes = float(text)
+    if not (minutes > 0 and math.isfinite(minutes)):
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text}")
+    return minutes
 
 
 def _say(line: str) -> None:

@@ -41,11 +41,27 @@ class Request:
     gpus: int = 0
 
 
+def require(folder: Path, name: str) -> None:
+    """Raise UserError that lists what there is unless one training has this name. What is wrong with records the audit tells."""
+    try:
+        trainings = _trainings(folder)
+    except Exception:  # what is read was made by a stranger
+        return
+    _one_of(trainings, name)
+
+
 def chosen(study: Path, name: str) -> Record:
     """Return the record of the training `LOSS:FOLD` or `DATASET/LOSS:FOLD`. Raises UserError that lists what there is."""
-    trainings = {
+    return _one_of(_trainings(study), name)
+
+
+def _trainings(study: Path) -> dict[str, Record]:
+    return {
         "{}/{}:{}".format(*record.about): record for record in records.every(study) if record.step == "train" and _named(record)
     }
+
+
+def _one_of(trainings: Mapping[str, Record], name: str) -> Record:
     matching = [record for key, record in trainings.items() if name in (key, key.partition("/")[2])]
     if len(matching) == 1:
         return matching[0]
