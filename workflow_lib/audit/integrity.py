@@ -1,6 +1,6 @@
 """Whether the files, the records and the manifest say the same."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from workflow_lib.audit import folder as safe
@@ -11,8 +11,11 @@ from workflow_lib.files import WRITING
 from workflow_lib.provenance.manifest import MANIFEST, SUMS, build, sums
 
 REPORT = "report.html"
-LEFT_OUT = ("logs/", "checkpoints/", "code/", "workflow/", "report.pdf", "ro-crate-metadata.json", left_out.BUNDLE)
-"""What holds no results: folders, and what is written on request beside them (report in print, crate, bundle)."""
+BESIDE = ("workflow/", "report.pdf", "ro-crate-metadata.json")
+"""What is written on request beside the results (code, report in print, crate), which no record vouches for."""
+
+LEFT_OUT = ("logs/", "checkpoints/", "code/", left_out.BUNDLE, *BESIDE)
+"""What holds no results: names of files, and of folders with a slash at their end."""
 
 PREPROCESSED = "preprocessed/"
 """May be absent: it is large, and can be made again from the images."""
@@ -21,7 +24,8 @@ PREPROCESSED = "preprocessed/"
 def check(folder: Path) -> Iterator[Finding]:
     """Yield what holds and what does not of the files as such: each against the list of checksums, and none beside it."""
     listed = safe.read_sums(folder, SUMS)
-    there = [name for name in safe.listing(folder) if not name.startswith(LEFT_OUT) and "/.snakemake" not in f"/{name}"]
+    every = safe.listing(folder)
+    there = [name for name in every if not _is_of(name, LEFT_OUT) and "/.snakemake" not in f"/{name}"]
     half = [name for name in there if f"/{WRITING}" in f"/{name}"]
     there = [name for name in there if name not in half]
     declared = left_out.declared(folder)
@@ -35,6 +39,15 @@ def check(folder: Path) -> Iterator[Finding]:
     if half:
         yield Finding("half-written files", "not checked", f"{len(half)} left by a killed job, such as {half[0]}")
     yield from (Finding(kind, "not checked", text) for kind, text in left_out.told(optional, declared))
+    yield from (
+        Finding(beside, "not checked", "was written beside the results on request, and is held against nothing")
+        for beside in BESIDE
+        if any(_is_of(name, [beside]) for name in every)
+    )
+
+
+def _is_of(name: str, places: Sequence[str]) -> bool:
+    return any(name.startswith(place) if place.endswith("/") else name == place for place in places)
 
 
 def _changed(folder: Path, listed: Mapping[str, str], optional: set[str]) -> Iterator[Finding]:
