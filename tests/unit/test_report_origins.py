@@ -97,6 +97,16 @@ def test_a_missing_record_and_an_input_made_anew_are_stale(made):
     ]
 
 
+@pytest.mark.parametrize("step", ["figures_dataset", "figures_sweep", "cases_page"])
+def test_a_stale_figure_or_page_is_told_though_no_number_rests_on_it(made, step):
+    study, folder = made
+    study["fingerprints"][NAME][step] = ["f" * 12]
+    record(folder, f"{step}/{NAME}.json", "9" * 64)
+    found = described(study, folder)
+    assert found["reasons"] == [f"records/{step}/{NAME}.json: made with fingerprint {'9' * 12}, the study has {'f' * 12} now"]
+    assert found["stale"] == found["losses"]["dice"]["stale"] == ""
+
+
 def test_without_the_plans_fingerprints_nothing_is_called_stale(made):
     study, folder = made
     del study["fingerprints"]

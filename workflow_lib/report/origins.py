@@ -69,7 +69,8 @@ def describe(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
     name = dataset["name"]
     jobs = _jobs(sources, study, dataset)
     everywhere = [made.stale for step in OF_A_DATASET for made in jobs.get(step, []) if made.stale]
-    drawn = [made.stale for made in jobs["figures_dataset"] if made.stale]
+    shown = [step for step in jobs if "/" not in step and step not in OF_A_DATASET]
+    drawn = [made.stale for step in shown for made in jobs[step] if made.stale]
     files = []
     for title, pattern, rows, step in FILES:
         path = pattern.format(name)
