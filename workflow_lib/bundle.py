@@ -23,7 +23,7 @@ from workflow_lib.audit import integrity, left_out
 from workflow_lib.crate import __main__ as crate
 from workflow_lib.crate.source import copy_source
 from workflow_lib.datasets import registry
-from workflow_lib.errors import Faults, UserError
+from workflow_lib.errors import UserError
 from workflow_lib.files import atomic_path, read_json, sha256_file, write_json
 from workflow_lib.provenance.manifest import SUMS
 
@@ -42,9 +42,7 @@ def pack(results: Path, target: Path, predictions: bool = False, weights: bool =
     record_file = results / crate.LAST[1]
     if not record_file.is_file() or not (results / SUMS).is_file():
         raise UserError(f"{results} holds no finished study. Run the study to its report first.")
-    faults = [f"{f.subject}: {f.text}" for f in integrity.check(results) if f.state == "fails"]
-    if faults:
-        raise Faults(f"{results} does not hold, so it is not packed (python -m workflow_lib.audit {results} says more):", faults)
+    integrity.require(results, "packed")
     record = read_json(record_file)
     unknown = sorted(set(allowed) - {dataset["name"] for dataset in record["settings"]["datasets"]})
     if unknown:

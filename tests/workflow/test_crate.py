@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.workflow.forger import edit
 from workflow_lib.audit.__main__ import audit
 from workflow_lib.crate.__main__ import METADATA, write
 from workflow_lib.errors import UserError
 from workflow_lib.files import read_json, sha256_file
+from workflow_lib.provenance.manifest import SUMS
 
 CONTEXTS = Path(__file__).parent / "ro_crate_contexts.json"
 """The terms of RO-Crate 1.1 and Workflow Run Crate that the crate uses, as their published JSON-LD contexts (CC0) define them."""
@@ -122,7 +124,9 @@ def test_other_code_than_that_of_the_results_is_not_passed_for_it(finished_copy)
     folder = finished_copy.folder / "results/tiny"
     record = read_json(folder / "records/report.json")
     record["facts"]["commit"] += "+changes"
+    before = sha256_file(folder / "records/report.json")
     (folder / "records/report.json").write_text(json.dumps(record))
+    edit(folder, SUMS, before, sha256_file(folder / "records/report.json"))
     command = [sys.executable, "-m", "workflow_lib.crate", str(folder)]
     assert subprocess.run(command, cwd=finished_copy.folder, timeout=120).returncode == 0
     focal = finished_copy.folder / "workflow_lib/losses/focal.py"

@@ -6,7 +6,7 @@ from pathlib import Path
 from workflow_lib.audit import folder as safe
 from workflow_lib.audit import left_out, records
 from workflow_lib.audit.findings import Finding
-from workflow_lib.errors import UserError
+from workflow_lib.errors import Faults, UserError
 from workflow_lib.files import WRITING
 from workflow_lib.provenance.manifest import MANIFEST, SUMS, build, sums
 
@@ -44,6 +44,15 @@ def check(folder: Path) -> Iterator[Finding]:
         for beside in BESIDE
         if any(_is_of(name, [beside]) for name in every)
     )
+
+
+def require(folder: Path, done: str) -> None:
+    """Raise UserError that names what does not hold of the files as such, so that they are not `done` ("packed")."""
+    if not (folder / SUMS).is_file():
+        raise UserError(f"{folder} holds no finished study: {SUMS} is missing. Run the study to its report first.")
+    faults = [f"{f.subject}: {f.text}" for f in check(folder) if f.state == "fails"]
+    if faults:
+        raise Faults(f"{folder} does not hold, so it is not {done} (python -m workflow_lib.audit {folder} says more):", faults)
 
 
 def _is_of(name: str, places: Sequence[str]) -> bool:

@@ -27,7 +27,7 @@ def compare(a: Path, b: Path) -> dict[str, Any]:
         return describe(*sides)
     except (TypeError, KeyError, ValueError, AttributeError, RecursionError) as error:  # what is read was made by a stranger
         raise UserError(
-            f"{a} and {b} cannot be compared: their settings are not as a step writes them ({repr(error)[:300]})"
+            f"{a} and {b} cannot be compared: one holds settings or tables that no step writes ({repr(error)[:300]})"
         ) from None
 
 

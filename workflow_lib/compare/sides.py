@@ -65,10 +65,17 @@ def read(folder: Path) -> Side:
             return _read(folder, study)
         except UserError as error:
             raise UserError(f"{folder} cannot be compared: {error}") from None
+        except FileNotFoundError as error:
+            raise UserError(f"{folder} cannot be compared: {_below(error.filename, study)} is missing") from None
         except Exception as error:  # what is read was made by a stranger
             raise UserError(
                 f"{folder} cannot be compared: a file in it is not as a step writes it ({repr(error)[:300]})"
             ) from None
+
+
+def _below(path: object, study: Path) -> str:
+    """Return a path of the private copy as it reads below the results."""
+    return str(path).removeprefix(f"{study}/")
 
 
 def _is_read(name: str) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from workflow_lib.audit import integrity
 from workflow_lib.crate import entities
 from workflow_lib.crate.source import copy_source
 from workflow_lib.errors import UserError
@@ -27,10 +28,14 @@ LAST = ("records/manifest.json", "records/report.json")
 def write(folder: Path, said: str | None = None) -> Path:
     """Write the crate of a finished study into its folder; return the metadata file.
 
-    `said`: where the code under workflow/ comes from, if it is there already. Raises UserError where the study is not finished.
+    `said`: where the code under workflow/ comes from, if it is there already; who says that has looked at the files. Raises
+    UserError where the study is not finished, or its files are not what its records say.
     """
     if not (folder / LAST[1]).is_file():
         raise UserError(f"{folder} holds no finished study: {LAST[1]} is missing. Run the study to its report first.")
+    if said is None:
+        # The crate tells the digests of the records: of other files they would be false.
+        integrity.require(folder, "described")
     report = read_json(folder / LAST[1])
     if said is None:
         said = copy_source(report, folder / entities.WORKFLOW)
