@@ -16,6 +16,7 @@ from workflow_lib.errors import UserError
 from workflow_lib.files import canonical_json, sha256_text
 from workflow_lib.folds import read_folds, split_cases
 from workflow_lib.provenance.fingerprints import combined, table_digest
+from workflow_lib.report.text import count
 from workflow_lib.seeds import derive
 
 CODE = "code"
@@ -52,7 +53,7 @@ def check(study: Path) -> Iterator[Finding]:
         *(finding for record in every if record.step == "train" for finding in _summary(study, record)),
     ]
     yield from faults
-    if not faults:
+    if not any(finding.state == "fails" for finding in faults):
         yield Finding("settings and seeds", "holds", f"{len(every)} records say the same as the report's configuration")
 
 
@@ -106,9 +107,15 @@ def _fingerprints(study: Path, every: list[Record]) -> Iterator[Finding]:
     if not tables:
         yield Finding("fingerprints", "not checked", f"there is no table of code in {CODE}/")
         return
+    by_hand = [record for record in every if record.fingerprint == BY_HAND]
     for record in every:
-        if record.fingerprint != BY_HAND and made_with(record, tables) is None:
+        if record not in by_hand and made_with(record, tables) is None:
             yield Finding(record.name, "fails", f"its fingerprint is not that of its settings and any table in {CODE}/")
+    if by_hand:
+        why = (
+            f"{count(len(by_hand), 'step')} called by hand, of which no fingerprint tells settings and code, such as {by_hand[0]}"
+        )
+        yield Finding("fingerprints", "not checked", why)
 
 
 def made_with(record: Record, tables: Mapping[str, dict[str, str]]) -> dict[str, str] | None:
