@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from workflow_lib.crate import entities
-from workflow_lib.crate.source import _of_checkout
+from workflow_lib.crate.source import _archive, _of_checkout
 from workflow_lib.files import write_json
 
 
@@ -60,3 +60,11 @@ def test_a_file_that_is_not_there_is_told_and_is_no_data_entity(tmp_path):
 )
 def test_where_the_code_comes_from_is_told(commit, said):
     assert said in _of_checkout(commit)
+
+
+def test_a_commit_that_is_an_option_of_git_is_none(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("whole")
+    assert _archive(f"--output={victim}") is None
+    assert victim.read_text() == "whole"
+    assert _archive("HEAD") is None

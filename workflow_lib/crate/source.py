@@ -1,6 +1,7 @@
 """The code that made a study, copied beside its results."""
 
 import io
+import re
 import shutil
 import subprocess
 import tarfile
@@ -13,6 +14,7 @@ from workflow_lib.errors import UserError
 from workflow_lib.files import atomic_folder, write_text
 from workflow_lib.report.recipe import CHANGES, study_yaml
 
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("LICENSE", "Makefile", "Snakefile", "config.yaml", "envs", "reports", "rules", "workflow_lib")
 """What of the repository it takes to run a study."""
@@ -49,6 +51,8 @@ def _of_checkout(commit: str | None) -> str:
 
 def _archive(commit: str) -> bytes | None:
     """Return the needed files of a commit as a tar archive; None where git or the commit is not there."""
+    if not _COMMIT.fullmatch(commit):
+        return None  # git would take it for an option, or for another name than that of a commit
     try:
         done = subprocess.run(
             ["git", "-C", ROOT, "archive", "--format=tar", commit, "--", *NEEDED], capture_output=True, check=True, timeout=60
