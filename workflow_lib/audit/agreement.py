@@ -21,6 +21,9 @@ from workflow_lib.seeds import derive
 
 CODE = "code"
 SECTIONS = ("network", "training", "augmentation", "preprocessing", "prediction", "evaluation", "statistics", "cross_validation")
+PLAIN = ("exclude", "faulty", "field_of_view", "format", "phantom", "published", "require", "source")
+"""Settings of a dataset outside the sections: what is left out or looked for, where images and published numbers are from."""
+
 SEEDED = {
     "train": "training",
     "split": "folds",
@@ -80,6 +83,7 @@ def _different(settings: Mapping[str, Any], protocol: Mapping[str, Any]) -> Iter
             for key in sorted({*one} & {*other} - {"table", "gpus"}):
                 if one[key] != other[key]:
                     yield f"{section}.{key}"
+    yield from (key for key in PLAIN if key in settings and key in protocol and settings[key] != protocol[key])
     if "protocol" in settings and settings["protocol"] != protocol:
         yield "its protocol"
 
@@ -95,6 +99,8 @@ def _of_step(record: Record, dataset: Mapping[str, Any], seed: int) -> Iterator[
         given = record.settings["loss"]
         if any(given.get(key) != own.get(key) for key in ("loss", "parameters", "files")):
             yield Finding(record.name, "fails", "it trained another loss, or other parameters, than the report says")
+    if record.step in ("collect", "statistics") and record.settings.get("losses") != [one["name"] for one in dataset["losses"]]:
+        yield Finding(record.name, "fails", "its losses are not those of the report")
     if record.step == "predict" and record.settings.get("patch") != dataset["protocol"]["training"]["patch"]:
         yield Finding(record.name, "fails", "its settings say something else about training.patch than the report does")
 
