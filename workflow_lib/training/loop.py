@@ -322,9 +322,10 @@ class _Run:
                 # The queue must not grow: every batch on it holds memory.
                 if len(losses) > 1:
                     losses[-2].result()
+            values = [loss.result() for loss in losses]
             self._leave_if_asked()
         total = 0.0
-        for number, loss in enumerate((loss.result() for loss in losses), start=1):
+        for number, loss in enumerate(values, start=1):
             if not math.isfinite(loss):
                 raise self._diverged("validation", loss, number, self.request.validation_cases)
             total += loss
