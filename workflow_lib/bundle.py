@@ -10,6 +10,7 @@ declared in bundle.json, and `python -m workflow_lib.audit` on the unpacked fold
 import argparse
 import gzip
 import os
+import re
 import shutil
 import sys
 import tarfile
@@ -27,8 +28,8 @@ from workflow_lib.errors import UserError
 from workflow_lib.files import atomic_path, read_json, sha256_file, write_json
 from workflow_lib.provenance.manifest import SUMS
 
-ALLOWS = ("CC BY", "CC0")
-"""How the terms of a dataset begin that let predictions made from it be given on."""
+ALLOWS = re.compile(r"CC0|CC BY(-NC)?(-SA)? \d")
+"""How the terms of a dataset begin that let predictions made from it be given on; those with ND do not."""
 
 MODE, RUNNABLE = 0o644, 0o755
 
@@ -70,8 +71,13 @@ def _refusal(record: Mapping[str, Any], dataset: str, predictions: bool, allowed
     if not predictions:
         return "not asked for (--predictions)"
     settings = record["settings"]["config"]["datasets"][dataset]
+    if settings["source"] == "phantom" or dataset in allowed:
+        return ""
+    if settings["source"] == "folder":
+        # Images of any origin can lie in the layout of a public dataset.
+        return f"the images of {dataset} were not downloaded by the workflow, so nobody knows their terms here (--may-share)"
     licence = registry.get(settings["format"]).LICENCE
-    if settings["source"] == "phantom" or dataset in allowed or licence.startswith(ALLOWS):
+    if ALLOWS.match(licence):
         return ""
     return f"the terms of {dataset} do not say that what is made from it may be given on: {licence}"
 

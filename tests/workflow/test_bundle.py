@@ -117,7 +117,9 @@ def test_predictions_of_synthetic_images_and_weights_come_on_request(finished_co
     ("format_", "source", "allowed", "packs"),
     [
         ("kits19", "download", [], True),
-        ("msd", "folder", [], True),
+        ("msd", "download", [], True),
+        ("msd", "folder", [], False),
+        ("msd", "folder", ["toy"], True),
         ("brats20", "folder", [], False),
         ("folders", "folder", [], False),
         ("brats20", "folder", ["toy"], True),
