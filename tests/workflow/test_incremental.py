@@ -116,7 +116,8 @@ def test_editing_a_module_touches_exactly_the_steps_that_import_it(finished, tmp
     path = tmp_path / "workflow_lib" / module
     path.write_text(path.read_text(encoding="utf-8") + "\n_EDITED = 1\n", encoding="utf-8")
     after = codes(tmp_path)
-    assert {step for step in before if before[step] != after[step]} == AFTER[module]
+    # The page tells the fingerprints of all steps before it.
+    assert {step for step in before if before[step] != after[step]} == AFTER[module] | {"report_page"}
 
 
 def codes(folder):
