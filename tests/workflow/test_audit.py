@@ -90,6 +90,7 @@ def test_a_finished_study_holds_without_images_network_and_snakemakes_records(fo
     assert done.returncode == 0, done.stdout + done.stderr
     assert "\n0 fails" in done.stdout
     assert digest in (folder / "report.html").read_text(encoding="utf-8")
+    assert "has the digest that was given" in done.stdout
     for held in ("every file", "chain of records", "settings and seeds", "predictions", "weights", "report.html"):
         assert f"holds        {held}:" in done.stdout
     for step in ("check", "cases_page", "split", "collect", "statistics", "tables", "figures_dataset"):

@@ -72,8 +72,8 @@ def audit(
         say(f"{len(names)} files")
         yield from integrity.check(folder)
         own = safe.sha256(folder, MANIFEST)
-        if options.digest is not None and own != options.digest.lower():
-            yield Finding(MANIFEST, "fails", f"is of another study: its digest is {own}")
+        if options.digest is not None:
+            yield _of_this_digest(own, options.digest)
         with tempfile.TemporaryDirectory(prefix="audit-") as private:
             study = Path(private) / "study"
             faults = safe.copy(folder, [name for name in names if safe.is_copied(name)], study)
@@ -81,6 +81,12 @@ def audit(
             yield from _computed(folder, study, options, say)
     except UserError as error:
         yield Finding("audit", "fails", f"ended early: {error}")
+
+
+def _of_this_digest(own: str, told: str) -> Finding:
+    if own != told.lower():
+        return Finding(MANIFEST, "fails", f"is of another study: its digest is {own}")
+    return Finding(MANIFEST, "holds", "has the digest that was given")
 
 
 def _computed(folder: Path, study: Path, options: Options, say: Callable[[str], None]) -> Iterator[Finding]:
