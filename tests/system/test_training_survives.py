@@ -33,7 +33,7 @@ def kill(source, target):
     replace(source, target)
 
 os.replace = kill
-training = {"epochs": 5, "iterations": 6, "plateau_patience": 1, "learning_rate": 1e-2}
+training = {"epochs": 5, "iterations": 60, "plateau_patience": 1, "learning_rate": 1e-2}
 train(tiny_request(folder, training=training, checkpoint_minutes=1e-9, batch_processes=int(sys.argv[3])))
 """
 
