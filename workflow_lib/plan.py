@@ -18,7 +18,7 @@ from workflow_lib.division import folds_in, read_table
 from workflow_lib.errors import Faults
 from workflow_lib.files import canonical_json
 from workflow_lib.losses import registry as losses
-from workflow_lib.provenance.fingerprints import code_table, fingerprint, source_digest
+from workflow_lib.provenance.fingerprints import SHORT, code_table, fingerprint, source_digest
 from workflow_lib.seeds import derive
 from workflow_lib.statistics.sweeps import find_sweeps
 from workflow_lib.study_faults import chosen, faults_of
@@ -31,9 +31,6 @@ HERE_ONLY = {"label", "root", "url", "figure_case", "losses", "groups", "files"}
 
 CURVES = ("focal", "focal_tversky", "cosine_tversky")
 """Losses whose curves the paper's Figure 2 shows."""
-
-SHORT = 12
-"""Digits of a fingerprint where it is shown, or compared with one that is: 48 bits."""
 
 Code = str | Path
 """A module of the package, or a loss file of the user's own, that a step's result depends on."""

@@ -15,6 +15,9 @@ from pathlib import Path
 
 from workflow_lib.files import canonical_json, sha256_text
 
+SHORT = 12
+"""Digits of a fingerprint where it is shown, or compared with one that is: 48 bits."""
+
 PACKAGE = "workflow_lib"
 PACKAGE_FOLDER = Path(__file__).resolve().parent.parent
 

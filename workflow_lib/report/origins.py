@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from workflow_lib.provenance.fingerprints import SHORT
 from workflow_lib.report.data import read_optional_json
 from workflow_lib.report.details import expected_folds
 from workflow_lib.report.sources import Sources, anchor
@@ -16,9 +17,6 @@ OF_A_TRAINING = ("train", "predict", "evaluate")
 
 OF_A_DATASET = ("obtain", "inspect", "check", "split", "preprocess", "collect", "statistics", "tables")
 """Steps that all numbers of a dataset come from."""
-
-SHORT = 12
-"""Digits of a fingerprint that the page shows; those the study has now come in this length."""
 
 FILES = (
     ("Scores of every loss", "tables/{}_scores.csv", "loss; columns <metric>_<class> and <metric>_<class>_ci95", "tables"),
