@@ -162,6 +162,9 @@ class Watch:
         arguments = process.cmdline()
         if "workflow_lib.steps.train" not in arguments or "-m" not in arguments:
             return None
+        parent = process.parent()
+        if parent is not None and parent.cmdline() == arguments:
+            return None  # a child of a training that has not become another program yet
         folder = Path(process.cwd()) / Path(arguments[arguments.index("--summary") + 1]).parent
         if not folder.is_relative_to(self.results):
             return None
