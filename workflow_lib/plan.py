@@ -32,6 +32,9 @@ HERE_ONLY = {"label", "root", "url", "figure_case", "losses", "groups", "files"}
 CURVES = ("focal", "focal_tversky", "cosine_tversky")
 """Losses whose curves the paper's Figure 2 shows."""
 
+LAST = ("manifest", "report_page")
+"""Steps that look at the results of all others."""
+
 Code = str | Path
 """A module of the package, or a loss file of the user's own, that a step's result depends on."""
 
@@ -312,13 +315,16 @@ class Plan:
 
     def records(self) -> list[str]:
         """Return the records of all steps before the manifest, as paths below the study's results."""
-        return sorted(f"records/{place.record}" for place in self.jobs() if place.step not in ("manifest", "report_page"))
+        return sorted(f"records/{place.record}" for place in self.jobs() if place.step not in LAST)
 
     def fingerprints(self, dataset: str) -> dict[str, list[str]]:
-        """Return the short fingerprints that the jobs of a dataset have now: "step" or "step/loss" to one per fold or shard."""
+        """Return the short fingerprints that the jobs of a dataset have now: "step" or "step/loss" to one per fold or shard.
+
+        With "" as dataset those of the jobs that belong to no dataset and come before the manifest.
+        """
         found: dict[str, list[str]] = {}
         for place in self.jobs():
-            if place.dataset == dataset:
+            if place.dataset == dataset and place.step not in LAST:
                 job = self.job(place.step, place.dataset, place.loss, place.number)
                 key = f"{place.step}/{place.loss}" if place.loss else place.step
                 found.setdefault(key, []).append(job.fingerprint[:SHORT])
@@ -346,7 +352,7 @@ class Plan:
         config = {"study": _plain(study, steering=True), "losses": {}, "datasets": {}}
         config["losses"] = {name: _plain(choice, steering=True) for name, choice in self.config.losses.items()}
         config["datasets"] = {name: _plain(dataset, steering=True) for name, dataset in self.datasets.items()}
-        made = {name: self.fingerprints(name) for name in self.datasets}
+        made = {name: self.fingerprints(name) for name in ("", *self.datasets)}
         return {"name": study.name, "title": study.title, "datasets": described, "config": config, "fingerprints": made}, []
 
 

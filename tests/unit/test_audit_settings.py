@@ -61,6 +61,37 @@ def test_a_setting_of_one_record_that_the_report_does_not_tell_is_named(tmp_path
     record = next(record for record in found.values() if record.step == step)
     assert record.settings[key] != value
     record.settings[key] = value
-    ((name, text),) = [(finding.subject, finding.text) for finding in agreement._settings(tmp_path, list(found.values()))]
+    assert told in only_fault(tmp_path, found, record)
+
+
+def only_fault(folder, found, record):
+    ((name, text),) = [(finding.subject, finding.text) for finding in agreement._settings(folder, list(found.values()))]
     assert name == record.name
-    assert told in text
+    return text
+
+
+@pytest.mark.parametrize(
+    ("step", "section", "key"),
+    [
+        ("train", "training", "early_stop"),
+        ("train", "augmentation", None),
+        ("predict", "prediction", "overlap"),
+        ("evaluate", "evaluation", "tolerance"),
+        ("statistics", "statistics", "confidence"),
+        ("check", "exclude", None),
+        ("obtain", "source", None),
+    ],
+)
+def test_a_setting_that_one_record_leaves_out_is_named(tmp_path, step, section, key):
+    """A step would fall back on what it takes without being told."""
+    found = records_of("demo", tmp_path)
+    record = next(record for record in found.values() if record.step == step)
+    del (record.settings if key is None else record.settings[section])[key or section]
+    assert f"something else about {section}{'.' + key if key else ''}" in only_fault(tmp_path, found, record)
+
+
+def test_a_setting_that_one_record_has_beyond_the_report_is_named(tmp_path):
+    found = records_of("demo", tmp_path)
+    record = next(record for record in found.values() if record.step == "train")
+    record.settings["training"]["more"] = 1
+    assert "something else about training.more" in only_fault(tmp_path, found, record)

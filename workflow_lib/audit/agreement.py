@@ -3,7 +3,7 @@
 Who edits one file and makes all digests new has to edit the same thing in every place where it stands.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,23 @@ from workflow_lib.report.text import count
 from workflow_lib.seeds import derive
 
 CODE = "code"
-SECTIONS = ("network", "training", "augmentation", "preprocessing", "prediction", "evaluation", "statistics", "cross_validation")
-PLAIN = ("exclude", "faulty", "field_of_view", "format", "phantom", "published", "require", "source")
-"""Settings of a dataset outside the sections: what is left out or looked for, where images and published numbers are from."""
+TAKEN: Mapping[str, tuple[str, ...]] = {
+    "obtain": ("format", "source", "phantom"),
+    "check": ("exclude", "faulty", "field_of_view", "require"),
+    "cases_page": ("exclude", "faulty", "field_of_view", "require"),
+    "split": ("cross_validation",),
+    "preprocess": ("preprocessing",),
+    "train": ("augmentation", "network", "training"),
+    "predict": ("network", "prediction", "preprocessing"),
+    "evaluate": ("evaluation", "field_of_view"),
+    "statistics": ("statistics",),
+    "tables": ("published", "protocol"),
+    "figures_dataset": ("field_of_view",),
+}
+"""What the settings of a step hold of its dataset, as the report tells it too."""
+
+ASIDE = {"table", "gpus", "interval_over"}
+"""Keys of sections that the two need not share: where a file of the user's own lies, GPUs, what follows from the division."""
 
 SEEDED = {
     "train": "training",
@@ -65,27 +79,33 @@ def _settings(study: Path, every: list[Record]) -> Iterator[Finding]:
     seed = report["config"]["study"]["seed"]
     for dataset in report["datasets"]:
         name, protocol = dataset["name"], dataset["protocol"]
-        for key in _different(report["config"]["datasets"][name], protocol):
+        config, chosen = report["config"]["datasets"][name], [key for key in protocol if key != "losses"]
+        for key in _different(config, protocol, chosen, whole=False):
             yield Finding(records.REPORT_RECORD, "fails", f"{name}: its configuration and its protocol disagree about {key}")
         for record in every:
             if record.settings.get("dataset") != name:
                 continue
-            for key in _different(record.settings, protocol):
+            for key in _different(record.settings, {**protocol, "protocol": protocol}, TAKEN.get(record.step, ())):
                 yield Finding(record.name, "fails", f"its settings say something else about {key} than the report does")
             yield from _of_step(record, dataset, seed)
 
 
-def _different(settings: Mapping[str, Any], protocol: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the settings that differ, as far as both sides have them; where a file of the user's own lies is none."""
-    for section in SECTIONS:
-        one, other = settings.get(section), protocol.get(section)
-        if isinstance(one, dict) and isinstance(other, dict):
-            for key in sorted({*one} & {*other} - {"table", "gpus"}):
-                if one[key] != other[key]:
-                    yield f"{section}.{key}"
-    yield from (key for key in PLAIN if key in settings and key in protocol and settings[key] != protocol[key])
-    if "protocol" in settings and settings["protocol"] != protocol:
-        yield "its protocol"
+def _different(
+    settings: Mapping[str, Any], protocol: Mapping[str, Any], names: Iterable[str], whole: bool = True
+) -> Iterator[str]:
+    """Yield which of some settings differ, or stand on one side only; with `whole` unset `settings` may hold more."""
+    for name in names:
+        if name not in settings or name not in protocol:
+            yield name
+            continue
+        one, other = settings[name], protocol[name]
+        if name == "protocol" or not (isinstance(one, dict) and isinstance(other, dict)):
+            if one != other:
+                yield name
+            continue
+        for key in sorted(({*one, *other} if whole else {*other}) - ASIDE):
+            if key not in one or key not in other or one[key] != other[key]:
+                yield f"{name}.{key}"
 
 
 def _of_step(record: Record, dataset: Mapping[str, Any], seed: int) -> Iterator[Finding]:

@@ -23,8 +23,8 @@ def build(study: Mapping[str, Any], folder: Path, templates: Path = TEMPLATES) -
     `datasets`, a list of {`name`, `label`, `synthetic`, `format`, `classes` (background first), `losses` (list of {`name`,
     `label`, `loss`, `parameters`}), `protocol` (its settings that the published ones are held against), `published` (or
     None), `folds` (1 for a fixed split), `group` (what cases belong to), `sweep` (whether the losses sweep a parameter),
-    `regions` (name -> indices of the classes in it; may be absent)}. `fingerprints` (may be absent) holds for each dataset the
-    short fingerprints that its jobs have now, so that results made with others are shown as stale. A file that is missing shows
+    `regions` (name -> indices of the classes in it; may be absent)}. `fingerprints` (may be absent) holds for each dataset, and
+    for "", the short fingerprints that its jobs have now, so that results made with others are shown as stale. A file that is missing shows
     as a gap on the page. The same inputs give the same text, except within <section id="run-facts">, which holds times and
     machines.
     """
@@ -46,13 +46,15 @@ def with_cases(dataset: Mapping[str, Any], cases: Mapping[str, Any]) -> dict[str
 def context(study: Mapping[str, Any], folder: Path, pictures: int = PICTURES_LIMIT) -> dict[str, Any]:
     """Return everything the templates show, as plain data, with `pictures` bytes of figures at most."""
     sources = Sources(Path(folder), pictures=pictures)
-    general = [_figure(sources, name, i + 1, *texts) for i, (name, texts) in enumerate(captions.GENERAL.items())]
+    of_losses = origins.of_the_losses(sources, study)
+    drawn = origins.of_figure(of_losses, "figures_losses")
+    general = [_figure(sources, name, i + 1, drawn, *texts) for i, (name, texts) in enumerate(captions.GENERAL.items())]
     family = sensitivity.study_family(sources, study["datasets"])
     datasets = [_dataset(sources, study, dataset, i, family) for i, dataset in enumerate(study["datasets"])]
     _add_galleries(sources, datasets)
     departures = _departures(sources, study)
     papers = _papers(sources, study, departures)
-    stale = [reason for dataset in datasets for reason in dataset["origin"]["reasons"]]
+    stale = [*of_losses["reasons"], *(reason for dataset in datasets for reason in dataset["origin"]["reasons"])]
     page = {
         "title": study["title"],
         "name": study["name"],
@@ -72,6 +74,7 @@ def context(study: Mapping[str, Any], folder: Path, pictures: int = PICTURES_LIM
         "claims": paper.totals(papers),
         "datasets": datasets,
         "general_figures": general,
+        "of_losses": of_losses,
         "losses": _losses(study),
         "by_folds": listed([dataset["label"] for dataset in datasets if not dataset["division"]["fixed"]]),
         "by_split": listed([dataset["label"] for dataset in datasets if dataset["division"]["fixed"]]),
@@ -89,6 +92,7 @@ def _dataset(
 ) -> dict[str, Any]:
     made = details.trainings(sources, dataset)
     gaps = details.gaps(sources, dataset, made)
+    origin = origins.describe(sources, study, dataset)
     name, prefix = dataset["name"], f"d{index + 1}"
     before = _supplementary(study["datasets"][:index])
     data = details.data_part(sources, dataset)
@@ -111,7 +115,7 @@ def _dataset(
     return {
         "id": prefix,
         "name": name,
-        "origin": origins.describe(sources, study, dataset),
+        "origin": origin,
         "label": dataset["label"],
         "synthetic": dataset["synthetic"],
         "classes": score_tables.foreground(dataset),
@@ -128,14 +132,14 @@ def _dataset(
         "p_values": {**p_values, "number": 2 * index + 2},
         "comparison": score_tables.comparison_rows(sources, dataset),
         "compared": {stem: sources.download(f"tables/{name}_{stem}.csv") for stem in ("comparison", "comparison_p")},
-        "figures": _figures(sources, dataset, index, before),
+        "figures": _figures(sources, dataset, origin, index, before),
         "friedman": details.friedman(sources, dataset),
         "tolerance": f"{float(settings['evaluation']['tolerance']):g}",
         "data": data,
         "division": division.describe(sources, study, dataset),
         "field_of_view": bool(settings["field_of_view"]),
         "imbalance": _imbalance(
-            sources, dataset, before + _supplementary([dataset]), data["cases"]["unit"] if "cases" in data else "voxels"
+            sources, dataset, origin, before + _supplementary([dataset]), data["cases"]["unit"] if "cases" in data else "voxels"
         ),
         "cost": cost,
         "cost_total": details.cost_total(cost),
@@ -145,14 +149,17 @@ def _dataset(
     }
 
 
-def _figure(sources: Sources, name: str, number: int | str, caption: str, alt: str, wide: bool = True) -> dict[str, Any]:
-    """Return a figure; a JSON file beside it may hold `caption` and `alt` of its own."""
+def _figure(
+    sources: Sources, name: str, number: int | str, origin: str, caption: str, alt: str, wide: bool = True
+) -> dict[str, Any]:
+    """Return a figure; `origin` is the anchor of what tells how it was made. A JSON file beside it may hold its own texts."""
     own = sources.json(f"figures/{name}.json") or {}
     gallery = name.startswith("gallery_")
     return {
         "id": f"figure-{number}".lower(),
         "file": f"figures/{name}",
         "number": number,
+        "origin": origin,
         "caption": own.get("caption") or caption,
         "alt": own.get("alt") or alt,
         "image": None if gallery else sources.figure(name),
@@ -161,12 +168,16 @@ def _figure(sources: Sources, name: str, number: int | str, caption: str, alt: s
     }
 
 
-def _figures(sources: Sources, dataset: Mapping[str, Any], index: int, before: int) -> list[dict[str, Any]]:
+def _figures(
+    sources: Sources, dataset: Mapping[str, Any], origin: Mapping[str, Any], index: int, before: int
+) -> list[dict[str, Any]]:
     """Return the dataset's figures: Figure 3, 4, ... shows segmentations, the others are numbered S1, S2, ... after `before`."""
     texts = captions.of_dataset(dataset["label"], details.class_words(dataset), bool(dataset.get("sweep")))
     numbers: list[int | str] = [3 + index, *(f"S{before + k}" for k in range(1, len(texts)))]
+    drawn = {stem: origins.of_figure(origin, "figures_sweep" if stem == "sweep" else "figures_dataset") for stem in texts}
     return [
-        _figure(sources, f"{stem}_{dataset['name']}", number, *texts[stem]) for stem, number in zip(texts, numbers, strict=True)
+        _figure(sources, f"{stem}_{dataset['name']}", number, drawn[stem], *texts[stem])
+        for stem, number in zip(texts, numbers, strict=True)
     ]
 
 
@@ -183,9 +194,11 @@ def _supplementary(datasets: Sequence[Mapping[str, Any]]) -> int:
     return sum(6 + len(captions.GALLERY) + bool(dataset.get("sweep")) for dataset in datasets)
 
 
-def _imbalance(sources: Sources, dataset: Mapping[str, Any], number: int, unit: str) -> dict[str, Any]:
-    texts = captions.imbalance(dataset["label"], unit)
-    return _figure(sources, f"imbalance_{dataset['name']}", f"S{number}", *texts, wide=False)
+def _imbalance(
+    sources: Sources, dataset: Mapping[str, Any], origin: Mapping[str, Any], number: int, unit: str
+) -> dict[str, Any]:
+    texts, drawn = captions.imbalance(dataset["label"], unit), origins.of_figure(origin, "figures_dataset")
+    return _figure(sources, f"imbalance_{dataset['name']}", f"S{number}", drawn, *texts, wide=False)
 
 
 def _departures(sources: Sources, study: Mapping[str, Any]) -> list[dict[str, Any]]:

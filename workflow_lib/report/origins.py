@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,8 +38,13 @@ FILES = (
     ("Cases and voxels of each class", "data/{}/cases.csv", "case", "check"),
     ("Folds", "data/{}/folds.csv", "case", "split"),
     ("Figures (figures/*_<dataset>)", "figures/segmentations_{}.svg", "their files above", "figures_dataset"),
+    ("Figure over a parameter", "figures/sweep_{}.svg", "loss", "figures_sweep"),
 )
 """What the numbers are, the file they stand in, the columns that find the row, and the step that wrote it."""
+
+
+OF_THE_LOSSES = ("Figures of the losses", "figures/loss_families.svg", "no measured number is in them", "figures_losses")
+"""The same for the figures that belong to no dataset."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,13 @@ class Made:
     record: str
     fingerprint: str
     stale: str
+
+
+Jobs = dict[str, list[Made]]
+"""Step, or step/loss, to its jobs, one for every fold or shard."""
+
+Line = tuple[str, str, str, str]
+"""As in `FILES`."""
 
 
 def command(study: Mapping[str, Any], targets: Sequence[str]) -> str:
@@ -69,12 +81,8 @@ def describe(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
     everywhere = [made.stale for step in OF_A_DATASET for made in jobs.get(step, []) if made.stale]
     shown = [step for step in jobs if "/" not in step and step not in OF_A_DATASET]
     drawn = [made.stale for step in shown for made in jobs[step] if made.stale]
-    files = []
-    for title, pattern, rows, step in FILES:
-        path = pattern.format(name)
-        if (source := sources.source(path)) is not None and jobs[step]:
-            made = jobs[step][0]
-            files.append({"title": title, **source, "rows": rows, "made": made, "command": command(study, [path])})
+    lines = ((title, pattern.format(name), rows, step) for title, pattern, rows, step in FILES)
+    files = _files(sources, study, lines, jobs)
     places = _lines_of_losses(sources, name)
     losses = {}
     for loss in dataset["losses"]:
@@ -94,6 +102,28 @@ def describe(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
     return {"files": files, "losses": losses, "stale": "; ".join(told(everywhere)), "reasons": [*found, *drawn]}
 
 
+def of_the_losses(sources: Sources, study: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `files` and `reasons` as `describe` does, of the figures that show the losses and no dataset."""
+    jobs = _made(sources, "", {OF_THE_LOSSES[-1]: ["?"]} | _expected(study, ""))
+    reasons = [made.stale for every in jobs.values() for made in every if made.stale]
+    return {"files": _files(sources, study, [OF_THE_LOSSES], jobs), "reasons": reasons}
+
+
+def of_figure(origin: Mapping[str, Any], step: str) -> str:
+    """Return the anchor of the line that tells where the figures of a step come from, "" where there is none."""
+    return next((str(file["id"]) for file in origin["files"] if file["step"] == step), "")
+
+
+def _files(sources: Sources, study: Mapping[str, Any], lines: Iterable[Line], jobs: Jobs) -> list[dict[str, Any]]:
+    """Return title, path, digest, anchor, columns, step, job and command of the files that there are."""
+    found = []
+    for title, path, rows, step in lines:
+        if step in jobs and (source := sources.source(path)) is not None:
+            made = {"made": jobs[step][0], "step": step, "command": command(study, [path])}
+            found.append({"title": title, **source, "rows": rows, **made})
+    return found
+
+
 def _lines_of_losses(sources: Sources, name: str) -> dict[str, str]:
     """Return loss -> the lines of scores/<dataset>.csv that hold its cases, counted as an editor does."""
     found: dict[str, list[int]] = {}
@@ -102,13 +132,23 @@ def _lines_of_losses(sources: Sources, name: str) -> dict[str, str]:
     return {loss: f"lines {min(lines)} to {max(lines)}" for loss, lines in found.items()}
 
 
-def _jobs(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, list[Made]]:
+def _jobs(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, Any]) -> Jobs:
     """Return "step" or "step/loss" -> its jobs, one for every fold or shard."""
-    name = dataset["name"]
-    expected = study.get("fingerprints", {}).get(name, {})
     folds = ["?"] * expected_folds(dataset)
     known = {f"{step}/{loss['name']}": folds for loss in dataset["losses"] for step in OF_A_TRAINING}
-    known |= {step: ["?"] for step in (*OF_A_DATASET, "figures_dataset") if step != "preprocess"} | expected
+    once = [step for step in (*OF_A_DATASET, "figures_dataset") if step != "preprocess"]
+    known |= {step: ["?"] for step in [*once, *(["figures_sweep"] if dataset.get("sweep") else [])]}
+    return _made(sources, dataset["name"], known | _expected(study, dataset["name"]))
+
+
+def _expected(study: Mapping[str, Any], dataset: str) -> dict[str, list[str]]:
+    """Return the fingerprints that a dataset's jobs have now; of "" those that belong to none. Earlier studies hold none."""
+    found: dict[str, list[str]] = study.get("fingerprints", {}).get(dataset, {})
+    return found
+
+
+def _made(sources: Sources, name: str, known: Mapping[str, Sequence[str]]) -> Jobs:
+    """Return the jobs of `known`, which holds the fingerprint that each has now, "?" where that is not known."""
     numbered = [
         (key, _record(name, key, number), now)
         for key, fingerprints in known.items()
@@ -117,7 +157,7 @@ def _jobs(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, Any]
     # Not through the sources: records tell times and machines.
     records = {path: read_optional_json(sources.folder / path) or {} for _, path, _ in numbered}
     written = {entry["path"]: entry["sha256"] for record in records.values() for entry in _entries(record, "outputs")}
-    found: dict[str, list[Made]] = {}
+    found: Jobs = {}
     for key, path, now in numbered:
         fingerprint = str(records[path].get("fingerprint", ""))
         reason = "; ".join(_reasons(records[path], fingerprint, now, written))
@@ -140,10 +180,10 @@ def _entries(record: Mapping[str, Any], side: str) -> list[Mapping[str, Any]]:
 
 
 def _record(dataset: str, key: str, number: int) -> str:
-    """Return where the record of a job lies below the results; of one that runs once per dataset the number says nothing."""
+    """Return where the record of a job lies below the results; of one that runs once the number says nothing."""
     step, _, loss = key.partition("/")
-    part = f"/{loss}/fold_{number}" if loss else f"/shard_{number}" if step == "preprocess" else ""
-    return f"records/{step}/{dataset}{part}.json"
+    last = f"fold_{number}" if loss else f"shard_{number}" if step == "preprocess" else ""
+    return f"records/{'/'.join(part for part in (step, dataset, loss, last) if part)}.json"
 
 
 def told(reasons: Sequence[str], most: int = 3) -> list[str]:
