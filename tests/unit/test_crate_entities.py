@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from workflow_lib.crate import entities
-from workflow_lib.crate.source import _archive, _of_checkout
+from workflow_lib.crate.source import _archive, _of_checkout, copy_source
+from workflow_lib.errors import UserError
 from workflow_lib.files import write_json
 
 
@@ -68,3 +69,11 @@ def test_a_commit_that_is_an_option_of_git_is_none(tmp_path):
     assert _archive(f"--output={victim}") is None
     assert victim.read_text() == "whole"
     assert _archive("HEAD") is None
+
+
+@pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "", "a" * 400])
+def test_a_study_whose_name_leads_elsewhere_is_not_written(tmp_path, name):
+    record = {"settings": {"name": name, "config": {}}, "facts": {"commit": None}, "fingerprint": "f"}
+    with pytest.raises(UserError, match="a study that cannot be one"):
+        copy_source(record, tmp_path / "in/workflow")
+    assert list(tmp_path.rglob("*")) == []

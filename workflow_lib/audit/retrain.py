@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_lib.audit import folder as safe
-from workflow_lib.audit import records, weights
+from workflow_lib.audit import bounded, records
 from workflow_lib.audit.findings import Finding
 from workflow_lib.audit.images import Images
 from workflow_lib.audit.records import NAME, Record
@@ -229,13 +229,11 @@ def _compare(
         attempt.get("device") == "cpu" for attempt in safe.read_json(study, stored["summary"])["attempts"]
     )
     told = [_loss_difference(study / stored["history"], work / HISTORY)]
-    try:
-        largest = weights.largest_difference(
-            weights.read(safe.safe_path(folder, stored["weights"])), weights.read(work / WEIGHTS)
-        )
-        told.append("they are weights of another network" if largest is None else f"weights differ by {largest:.3g} at most")
-    except UserError as error:
-        told.append(f"the stored weights: {error}")
+    files = [safe.safe_path(folder, stored["weights"]), work / WEIGHTS]
+    told += [
+        part if isinstance(part, str) else f"the stored weights: {part.text}"
+        for part in bounded.findings("workflow_lib.audit.difference", files)
+    ]
     told.append(_dsc_difference(study, record, request, stores, work, say))
     if not on_cpu:
         why = "a GPU computed one of the two, so the bytes need not be the same"

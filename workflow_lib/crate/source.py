@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_lib import plan as planning
+from workflow_lib.cases import LONGEST_NAME, name_fault
 from workflow_lib.errors import UserError
 from workflow_lib.files import atomic_folder, write_text
 from workflow_lib.report.recipe import CHANGES, study_yaml
@@ -24,9 +25,11 @@ def copy_source(record: Mapping[str, Any], target: Path) -> str:
     """Write the code that made the report of `record` into `target`, with the study as YAML; return in words where it comes from.
 
     Taken from the commit that the record names. Where there is none, or changes to it were not committed, from this checkout,
-    which must then be the same code. Raises UserError where it is not.
+    which must then be the same code. Raises UserError where it is not, or where the study's name cannot be that of a file.
     """
-    commit = record["facts"]["commit"]
+    commit, name = record["facts"]["commit"], str(record["settings"]["name"])
+    if fault := name_fault(name):
+        raise UserError(f"The report's record names a study that cannot be one, {name[:LONGEST_NAME]!r}: {fault}.")
     with atomic_folder(target) as folder:
         if commit and not commit.endswith(CHANGES) and (archive := _archive(commit)) is not None:
             with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
@@ -36,7 +39,7 @@ def copy_source(record: Mapping[str, Any], target: Path) -> str:
             _require_same_code(record, commit)
             _copy_checkout(folder)
             said = _of_checkout(commit)
-        write_text(folder / f"{record['settings']['name']}.yaml", study_yaml(record["settings"]["config"]))
+        write_text(folder / f"{name}.yaml", study_yaml(record["settings"]["config"]))
     return said
 
 
