@@ -82,6 +82,23 @@ def test_a_long_list_of_departures_is_not_repeated_in_every_line(tmp_path):
     assert [line["reason"] for line in lines] == [reasons[0], "the protocol departs in 5 points, listed on the first screen"]
 
 
+@pytest.mark.parametrize(
+    ("bounds", "hd95", "nsd"),
+    [
+        (("2", "", "0.5", "0.75"), "4.0 [2.0, ∞]", "0.625 [0.500, 0.750]"),
+        (("", "", "", ""), "4.0", "0.625"),
+    ],
+)
+def test_surface_distances_without_an_interval_have_no_brackets(tmp_path, bounds, hd95, nsd):
+    columns = "loss,class,cases,failures,hd95_median,hd95_low,hd95_high,nsd_mean,nsd_low,nsd_high"
+    low, high, nsd_low, nsd_high = bounds
+    (tmp_path / "statistics/d").mkdir(parents=True)
+    row = f"a,kidney,3,0,4,{low},{high},0.625,{nsd_low},{nsd_high}"
+    (tmp_path / "statistics/d/surface.csv").write_text(f"{columns}\n{row}\n", encoding="utf-8")
+    (found,) = details.surface_table(Sources(tmp_path), {"name": "d", "losses": []})["rows"]
+    assert (found["hd95"]["text"], found["nsd"]["text"]) == (hd95, nsd)
+
+
 def test_friedman_in_words(tmp_path):
     columns = ["class", "n", "k", "chi2", "p", "f", "p_f", "kendalls_w"]
     rows = [["LV a", 4, 3, 8.0, 0.02, float("inf"), 0.0, 1.0], ["b", 1, 3, 2.0, 0.4, "", "", 1.0]]

@@ -241,6 +241,19 @@ def test_surface_distances_count_failures_as_infinitely_far():
     assert other["hd95_low"] <= other["hd95_median"] <= other["hd95_high"]
 
 
+def test_the_intervals_of_surface_distances_keep_every_folds_number_of_cases():
+    frame = scores(["a"], cases=12, folds=3)
+    frame["nsd"] = (frame["fold"] == 1).astype(float)
+    frame["hd95"] = frame["fold"].astype(float)
+    row = one(computed(frame, ["a"])["surface"], **{"class": "tumour"})
+    # Within a fold all cases are the same, so that a sample that keeps the folds is always the data.
+    assert row["nsd_low"] == row["nsd_mean"] == row["nsd_high"] == pytest.approx(1 / 3)
+    assert row["hd95_low"] == row["hd95_median"] == row["hd95_high"] == 2
+    alone = one(computed(scores(["a"], cases=3, folds=3), ["a"])["surface"], **{"class": "tumour"})
+    assert math.isfinite(alone["nsd_mean"])
+    assert all(math.isnan(alone[bound]) for bound in ("nsd_low", "nsd_high", "hd95_low", "hd95_high"))
+
+
 def test_no_surface_distances_no_table():
     frame = scores(["a", "b"])
     frame[["hd95", "nsd"]] = math.nan

@@ -73,14 +73,16 @@ def surface_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any
     for row in rows:
         far, low, high = (number(row[f"hd95_{part}"]) for part in ("median", "low", "high"))
         nsd, nsd_low, nsd_high = (number(row[f"nsd_{part}"]) for part in ("mean", "low", "high"))
+        # With one case per fold there is no interval; of HD95 alone a bound that is missing is infinitely far.
+        known = not math.isnan(nsd_low)
         lines.append(
             {
                 "name": row["loss"],
                 "label": labels.get(row["loss"], row["loss"]),
                 "class": row["class"],
-                "hd95": {"text": f"{_distance(far)} [{_distance(low)}, {_distance(high)}]", "sort": full(far)},
+                "hd95": {"text": _distance(far) + f" [{_distance(low)}, {_distance(high)}]" * known, "sort": full(far)},
                 "nsd": {
-                    "text": f"{display.number(nsd)} [{display.number(nsd_low)}, {display.number(nsd_high)}]",
+                    "text": display.number(nsd) + f" [{display.number(nsd_low)}, {display.number(nsd_high)}]" * known,
                     "sort": full(nsd),
                 },
                 "cases": row["cases"],

@@ -22,7 +22,8 @@ def surface_table(
 
     `cases` are those where a mask is not empty, `failures` those of them where one of the two masks is: there HD95 counts as
     infinitely far and NSD as 0. The median of HD95 is NaN where half of the cases or more are failures; so is a bound that
-    falls among them. Intervals are percentiles of `samples` bootstrap samples of the cases, the same draws for every loss.
+    falls among them. Intervals are percentiles of `samples` bootstrap samples, in which every fold keeps its number of cases;
+    losses with as many cases in every fold have the same draws. Bounds are NaN where no fold has two cases.
     """
     if frame["nsd"].isna().all():
         return pd.DataFrame(columns=list(COLUMNS))
@@ -30,21 +31,37 @@ def surface_table(
     ends = 100 * np.array([(1 - confidence) / 2, (1 + confidence) / 2])
     for loss in losses:
         for name in classes:
-            found = frame[(frame["loss"] == loss) & (frame["class"] == name) & (frame["note"] != BOTH_EMPTY)].sort_values("case")
+            found = frame[(frame["loss"] == loss) & (frame["class"] == name) & (frame["note"] != BOTH_EMPTY)]
+            found = found.sort_values(["fold", "case"])
             nsd = found["nsd"].to_numpy(float)
             far = np.where(found["hd95"].isna(), np.inf, found["hd95"].to_numpy(float))
             if not len(found) or np.isnan(nsd).any():
                 rows.append((loss, name, 0, 0, *[math.nan] * 6))
                 continue
-            draws = generator(seed, "surface", len(found)).integers(0, len(found), size=(samples, len(found)))
-            medians = np.median(far[draws], axis=1)
-            # Bounds that are drawn values: interpolation cannot cross to infinity.
-            low, high = np.percentile(medians, ends, method="nearest")
-            nsd_low, nsd_high = np.percentile(nsd[draws].mean(axis=1), ends)
+            low = high = nsd_low = nsd_high = math.nan
+            by_fold = found["fold"].value_counts().sort_index()
+            if by_fold.max() > 1:  # else a sample can only be the data themselves
+                draws = _draws(by_fold, samples, seed)
+                # Bounds that are drawn values: interpolation cannot cross to infinity.
+                low, high = np.percentile(np.median(far[draws], axis=1), ends, method="nearest")
+                nsd_low, nsd_high = np.percentile(nsd[draws].mean(axis=1), ends)
             distances = [_finite(value) for value in (np.median(far), low, high)]
             failures = int(np.isinf(far).sum())
             rows.append((loss, name, len(found), failures, *distances, float(nsd.mean()), float(nsd_low), float(nsd_high)))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _draws(cases: pd.Series, samples: int, seed: int) -> np.ndarray:
+    """Return positions of cases of shape (samples, all cases), drawn from each fold with replacement.
+
+    `cases` holds the number of cases by fold, in the order of the positions.
+    """
+    starts = np.cumsum(cases) - cases
+    parts = [
+        start + generator(seed, "surface", int(fold)).integers(0, count, size=(samples, count))
+        for fold, start, count in zip(cases.index, starts, cases, strict=True)
+    ]
+    return np.concatenate(parts, axis=1)
 
 
 def _finite(value: float) -> float:
