@@ -95,7 +95,9 @@ def test_surface_distances_without_an_interval_have_no_brackets(tmp_path, bounds
     (tmp_path / "statistics/d").mkdir(parents=True)
     row = f"a,kidney,3,0,4,{low},{high},0.625,{nsd_low},{nsd_high}"
     (tmp_path / "statistics/d/surface.csv").write_text(f"{columns}\n{row}\n", encoding="utf-8")
-    (found,) = details.surface_table(Sources(tmp_path), {"name": "d", "losses": []})["rows"]
+    table = details.surface_table(Sources(tmp_path), {"name": "d", "losses": []})
+    assert table is not None
+    (found,) = table["rows"]
     assert (found["hd95"]["text"], found["nsd"]["text"]) == (hd95, nsd)
 
 

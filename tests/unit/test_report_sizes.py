@@ -75,7 +75,8 @@ def test_pictures_that_do_not_fit_are_linked_galleries_first(tmp_path):
     for stem in ("gallery_worst", "ranking"):
         (tmp_path / f"figures/{stem}_a.svg").write_text('<svg width="30pt" height="15pt">' + " " * 3000 + "</svg>")
     sources = Sources(tmp_path, pictures=6000)
-    datasets = [{"figures": [assemble._figure(sources, f"{stem}_a", 1, "c", "a") for stem in ("gallery_worst", "ranking")]}]
+    stems = ("gallery_worst", "ranking")
+    datasets = [{"figures": [assemble._figure(sources, f"{stem}_a", 1, "", "c", "a") for stem in stems]}]
     assemble._add_galleries(sources, datasets)
     gallery, ranking = (item["image"] for item in datasets[0]["figures"])
     assert ranking["uri"].startswith("data:image/svg+xml")

@@ -17,7 +17,7 @@ from workflow_lib.errors import UserError
 from workflow_lib.files import read_json
 from workflow_lib.losses import registry
 from workflow_lib.sections.network import Network
-from workflow_lib.training import batches, checkpoints, loop
+from workflow_lib.training import batches, checkpoints, divergence
 from workflow_lib.training.loop import train
 from workflow_lib.training.model import compile_model, with_one_hot
 from workflow_lib.training.request import HISTORY, SUMMARY, WEIGHTS, steps_per_epoch
@@ -235,7 +235,7 @@ def test_a_training_that_diverges_late_keeps_its_best_weights(tmp_path):
 
     def diverge(epoch, step):
         if (epoch, step) == (2, 1):
-            raise loop.DivergedError("made up", {"message": "made up", "epoch": 2})
+            raise divergence.DivergedError("made up", {"message": "made up", "epoch": 2})
 
     once = train(tiny_request(tmp_path / "once", training={"epochs": 1}))
     result = train(tiny_request(tmp_path / "late"), diverge)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow_lib.audit import folder as safe
 from workflow_lib.audit import bounded, records
+from workflow_lib.audit import folder as safe
 from workflow_lib.audit.findings import Finding
 from workflow_lib.audit.images import Images
 from workflow_lib.audit.records import NAME, Record

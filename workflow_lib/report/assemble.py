@@ -23,10 +23,10 @@ def build(study: Mapping[str, Any], folder: Path, templates: Path = TEMPLATES) -
     `datasets`, a list of {`name`, `label`, `synthetic`, `format`, `classes` (background first), `losses` (list of {`name`,
     `label`, `loss`, `parameters`}), `protocol` (its settings that the published ones are held against), `published` (or
     None), `folds` (1 for a fixed split), `group` (what cases belong to), `sweep` (whether the losses sweep a parameter),
-    `regions` (name -> indices of the classes in it; may be absent)}. `fingerprints` (may be absent) holds for each dataset, and
-    for "", the short fingerprints that its jobs have now, so that results made with others are shown as stale. A file that is missing shows
-    as a gap on the page. The same inputs give the same text, except within <section id="run-facts">, which holds times and
-    machines.
+    `regions` (name -> indices of the classes in it; may be absent)}. `fingerprints` (may be absent) holds for each
+    dataset, and for "", the short fingerprints that its jobs have now, so that results made with others are shown as stale. A
+    file that is missing shows as a gap on the page. The same inputs give the same text, except within
+    <section id="run-facts">, which holds times and machines.
     """
     page = render(context(study, folder), templates)
     excess = len(page.encode("utf-8")) - PAGE_LIMIT
@@ -194,9 +194,7 @@ def _supplementary(datasets: Sequence[Mapping[str, Any]]) -> int:
     return sum(6 + len(captions.GALLERY) + bool(dataset.get("sweep")) for dataset in datasets)
 
 
-def _imbalance(
-    sources: Sources, dataset: Mapping[str, Any], origin: Mapping[str, Any], number: int, unit: str
-) -> dict[str, Any]:
+def _imbalance(sources: Sources, dataset: Mapping[str, Any], origin: Mapping[str, Any], number: int, unit: str) -> dict[str, Any]:
     texts, drawn = captions.imbalance(dataset["label"], unit), origins.of_figure(origin, "figures_dataset")
     return _figure(sources, f"imbalance_{dataset['name']}", f"S{number}", drawn, *texts, wide=False)
 

@@ -10,10 +10,8 @@ The loop speaks to Keras only, so that it runs on every backend Keras has.
 import concurrent.futures
 import contextlib
 import dataclasses
-import importlib.metadata
 import math
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,14 +22,15 @@ import numpy as np
 from workflow_lib import memory, networks
 from workflow_lib.cases import csv_text
 from workflow_lib.errors import UserError
-from workflow_lib.files import write_json, write_text
-from workflow_lib.training import attempts, batches, budget, checkpoints, schedule, workers
+from workflow_lib.files import write_text
+from workflow_lib.training import attempts, batches, budget, checkpoints, results, schedule, workers
+from workflow_lib.training.divergence import DivergedError, diverged
 from workflow_lib.training.events import EventLog
 from workflow_lib.training.interruption import StopRequest
 from workflow_lib.training.model import compile_model
 from workflow_lib.training.prefetch import Prefetcher
 from workflow_lib.training.progress import Progress
-from workflow_lib.training.request import HISTORY, SUMMARY, WEIGHTS, TrainingRequest, TrainingResult, gpus_of, steps_per_epoch
+from workflow_lib.training.request import HISTORY, TrainingRequest, TrainingResult, gpus_of, steps_per_epoch
 from workflow_lib.training.step import Loss, Steps, compiled_with_xla
 
 RETRY_SECONDS = 60.0
@@ -45,14 +44,6 @@ SLOW_STEP = 4.0
 
 SIGNAL_SECONDS = 2.0
 """A scheduler's signal reaches the processes of a job one after the other; that long they wait for each other."""
-
-
-class DivergedError(Exception):
-    """The loss or the weights are no finite numbers any more; `where` is what training.json says about it."""
-
-    def __init__(self, message: str, where: dict[str, Any]) -> None:
-        super().__init__(message)
-        self.where = where
 
 
 def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None = None) -> TrainingResult:
@@ -360,17 +351,7 @@ class _Run:
         state.epoch, state.step, state.loss_sum = state.epoch + 1, 0, 0.0
 
     def _diverged(self, phase: str, value: float, step: int | None, cases: Sequence[str]) -> DivergedError:
-        request, epoch = self.request, self.state.epoch
-        what = "Weights" if phase == "weights" else f"The {phase} loss"
-        where = f"epoch {epoch}" + (f", step {step}" if step else "") + (f", cases {', '.join(cases)}" if cases else "")
-        half = " Or set training.precision to bfloat16, whose range is that of float32." * (self.settings.precision == "float16")
-        message = (
-            f"{what} became {value} with loss {request.loss!r} ({request.loss_type}), dataset {request.dataset!r}, "
-            f"fold {request.fold}: {where}. The training has diverged: no predictions, no scores, and a gap in the report. "
-            "Lower training.learning_rate, look at the loss's parameters, or look for odd intensities in these cases." + half
-        )
-        found = {"message": message, "phase": phase, "value": str(value), "epoch": epoch, "step": step, "cases": list(cases)}
-        return DivergedError(message, found)
+        return diverged(self.request, phase, value, self.state.epoch, step, cases)
 
     def _restore(self) -> None:
         state = self.state
@@ -423,40 +404,10 @@ class _Run:
         advice = " Raise training.batch_processes to make it faster." if share > WAITING_WORTH_TELLING else ""
         self.progress.note(f"the network waited for its batches {share:.1%} of the time.{advice}")
 
-    def write_results(self, diverged: dict[str, Any] | None = None) -> TrainingResult:
-        """Write the files of the training that is finished, or has `diverged`; training.json last."""
-        request, state = self.request, self.state
-        result = TrainingResult(request.output / WEIGHTS, request.output / HISTORY, request.output / SUMMARY)
-        self.model.set_weights(state.best_weights or compile_model(request).get_weights())
-        networks.save_network(self.model, result.weights)
-        write_text(result.history, csv_text(checkpoints.HISTORY_COLUMNS, state.history))
-        self.log.write("diverged" if diverged else "finished")
-        record = self.log.all()
-        self._tell_waiting(record[-1])
-        result.record.update(
-            {
-                "dataset": request.dataset,
-                "loss": request.loss,
-                "fold": request.fold,
-                "label": request.label or request.loss,
-                "parameters": int(self.model.count_params()),
-                "epochs": len(state.history),
-                "stopped_early": not diverged and len(state.history) < self.settings.epochs,
-                "diverged": diverged,
-                "best_epoch": state.best_epoch,
-                "best_validation_loss": state.best_loss,
-                "fingerprint": request.fingerprint,
-                "training_cases": sorted(request.training_cases),
-                "validation_cases": sorted(request.validation_cases),
-                "attempts": record,
-                "seconds": round(sum(attempt["seconds"] for attempt in record), 3),
-                "gpu_seconds": round(sum(attempt["seconds"] * attempt.get("gpus", 0) for attempt in record), 3),
-                "waiting_seconds": round(sum(attempt["waiting_seconds"] for attempt in record), 3),
-                "peak_memory_mib": memory.peak_mib(),
-                "versions": versions(),
-            }
-        )
-        write_json(result.summary, result.record)
+    def write_results(self, broken_off: dict[str, Any] | None = None) -> TrainingResult:
+        """Write the files of the training that is finished, or has diverged (`broken_off` is what training.json says of it)."""
+        result = results.write(self.request, self.state, self.model, self.log, broken_off)
+        self._tell_waiting(result.record["attempts"][-1])
         return result
 
 
@@ -465,11 +416,3 @@ def _to_numpy(variable: Any) -> np.ndarray:
 
     array: np.ndarray = ops.convert_to_numpy(variable)
     return array
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what computes, and Keras's backend."""
-    import keras
-
-    packages = {name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy", "miscnn")}
-    return packages | {"python": platform.python_version(), "backend": str(keras.backend.backend())}

@@ -1,0 +1,32 @@
+"""A training whose loss or weights are no finite numbers any more: where that was, and what to do about it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from workflow_lib.training.request import TrainingRequest
+
+
+class DivergedError(Exception):
+    """The loss or the weights are no finite numbers any more; `where` is what training.json says about it."""
+
+    def __init__(self, message: str, where: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.where = where
+
+
+def diverged(
+    request: TrainingRequest, phase: str, value: float, epoch: int, step: int | None, cases: Sequence[str]
+) -> DivergedError:
+    """Return the error; `phase` is "training", "validation" or "weights", `value` NaN or Inf, `cases` those of the batch."""
+    what = "Weights" if phase == "weights" else f"The {phase} loss"
+    where = f"epoch {epoch}" + (f", step {step}" if step else "") + (f", cases {', '.join(cases)}" if cases else "")
+    half = request.training.precision == "float16"
+    message = (
+        f"{what} became {value} with loss {request.loss!r} ({request.loss_type}), dataset {request.dataset!r}, "
+        f"fold {request.fold}: {where}. The training has diverged: no predictions, no scores, and a gap in the report. "
+        "Lower training.learning_rate, look at the loss's parameters, or look for odd intensities in these cases."
+        + " Or set training.precision to bfloat16, whose range is that of float32."
+        * half
+    )
+    found = {"message": message, "phase": phase, "value": str(value), "epoch": epoch, "step": step, "cases": list(cases)}
+    return DivergedError(message, found)
