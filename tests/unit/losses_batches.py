@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from workflow_lib.losses import registry
 from workflow_lib.seeds import generator
 
 SHAPES = {
@@ -68,6 +69,26 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
 EXAMPLES: dict[str, dict[str, Any]] = {"weighted_sum": PARAMETERS["weighted_sum"][0]}
 """Parameters for the losses that need some."""
 
+ENTROPIES: list[tuple[str, dict[str, Any]]] = [
+    *(
+        (name, chosen)
+        for name, choices in PARAMETERS.items()
+        if registry.get(name).FAMILY == "distribution"
+        for chosen in choices
+        if chosen.get("alpha") != "vector"
+    ),
+    ("focal", {"alpha": [0.1, 0.7, 1.3], "gamma": 1.5}),
+    ("combo", {"alpha": 1.0}),
+    ("combo", {"alpha": 1.0, "beta": 0.8}),
+    ("combo", {"alpha": 1.0, "beta": 0.0}),
+    ("mixed_focal", {"weight": 1.0}),
+    ("symmetric_unified_focal", {"weight": 0.0}),
+    ("asymmetric_unified_focal", {"weight": 0.0}),
+    ("dice_cross_entropy", {"dice_weight": 0.0}),
+    ("weighted_sum", {"terms": [{"loss": "cross_entropy"}, {"loss": "combo", "parameters": {"alpha": 1.0, "beta": 0.4}}]}),
+]
+"""Losses of three classes that are cross entropies, and compounds of which these parameters leave the cross entropy alone."""
+
 CHOICES = [(name, index) for name, choices in PARAMETERS.items() for index in range(len(choices))]
 
 
@@ -90,6 +111,15 @@ def random_batch(shape: tuple[int, ...], seed: int = 0, outside: bool = True) ->
     logits = rng.normal(0, 1.5, shape)
     p = np.exp(logits)
     return y, p / p.sum(axis=-1, keepdims=True)
+
+
+def outside_batch() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(y, p, which voxels are outside the volume): three classes in 3-D, every class inside; a corner of each sample outside."""
+    y, p = random_batch((2, 3, 3, 3, 3), outside=False)
+    outside = np.zeros(y.shape[:-1], dtype=bool)
+    outside[:, 1:, 1:, 1:] = True
+    y[outside] = 0
+    return y, p, outside
 
 
 def edge_batches() -> dict[str, tuple[np.ndarray, np.ndarray]]:

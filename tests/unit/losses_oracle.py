@@ -85,7 +85,12 @@ def combo(y: Array, p: Array, alpha: float | None = None, beta: float | None = N
         entropy = cross_entropy(y, p)
     else:
         t, q = voxels(y), clipped(voxels(p))
-        entropy = -float(np.sum(beta * t * np.log(q) + (1 - beta) * (1 - t) * np.log(1 - q))) / (t.shape[0] * t.shape[1])
+        entropy = 0.0
+        for sample, voxel, c in np.ndindex(t.shape):
+            if np.any(t[sample, voxel] > 0):  # outside the volume there is nothing to be wrong about
+                own, probability = float(t[sample, voxel, c]), float(q[sample, voxel, c])
+                entropy -= beta * own * math.log(probability) + (1 - beta) * (1 - own) * math.log(1 - probability)
+        entropy /= t.shape[0] * t.shape[1]
     return entropy - overlap if alpha is None else alpha * entropy - (1 - alpha) * overlap
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.unit import losses_oracle as oracle
-from tests.unit.losses_batches import CHOICES, EXAMPLES, SHAPES, edge_batches, parameters, random_batch
+from tests.unit.losses_batches import CHOICES, ENTROPIES, EXAMPLES, SHAPES, edge_batches, outside_batch, parameters, random_batch
 from workflow_lib.errors import UserError
 from workflow_lib.losses import registry
 
@@ -59,6 +59,14 @@ def test_values_and_gradients_are_finite_at_the_edges(name, index, dtype):
         assert np.all(np.isfinite(gradient.astype(float))), what
         half, _ = value_and_gradient(loss, y, p, "float16")
         assert float(half) == pytest.approx(float(value), rel=0.02, abs=0.02), what
+
+
+@pytest.mark.parametrize(("name", "chosen"), ENTROPIES)
+def test_a_voxel_outside_the_volume_teaches_a_cross_entropy_nothing(name, chosen):
+    y, p, outside = outside_batch()
+    _, gradient = value_and_gradient(registry.build(name, chosen), y, p)
+    assert np.all(gradient[outside] == 0)
+    assert np.any(gradient[~outside] != 0)
 
 
 def test_an_absent_class_costs_about_one_with_hardly_a_gradient():

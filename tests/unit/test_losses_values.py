@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit import losses_oracle as oracle
-from tests.unit.losses_batches import CHOICES, EXAMPLES, SHAPES, edge_batches, parameters, random_batch
+from tests.unit.losses_batches import CHOICES, ENTROPIES, EXAMPLES, SHAPES, edge_batches, outside_batch, parameters, random_batch
 from workflow_lib.errors import UserError
 from workflow_lib.losses import registry
 from workflow_lib.seeds import generator
@@ -31,6 +31,17 @@ def test_value_equals_the_oracle_at_the_edges(name, index):
     chosen = parameters(name, index, 3)
     for what, (y, p) in edge_batches().items():
         assert value(name, y, p, **chosen) == pytest.approx(oracle.LOSSES[name](y, p, **chosen), rel=1e-6, abs=1e-8), what
+
+
+@pytest.mark.parametrize(("name", "chosen"), ENTROPIES)
+def test_a_voxel_outside_the_volume_adds_nothing_to_a_cross_entropy(name, chosen):
+    """docs/losses.md says so; whatever is found there, the value is the same, and 0 where all is outside."""
+    y, p, outside = outside_batch()
+    other = p.copy()
+    other[outside] = [0.98, 0.01, 0.01]
+    assert value(name, y, other, **chosen) == pytest.approx(value(name, y, p, **chosen), rel=1e-12)
+    assert value(name, y, p, **chosen) > 0
+    assert value(name, np.zeros_like(y), p, **chosen) == 0
 
 
 def test_every_loss_has_an_oracle():

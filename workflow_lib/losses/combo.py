@@ -58,7 +58,9 @@ def _cross_entropy(ops: Ops, y: Tensor, p: Tensor, beta: float | None) -> Tensor
     if beta is None:
         return cross_entropy.formula(ops, y, p, cross_entropy.Parameters())
     q = clip_probabilities(ops, p)
-    return mean_over_voxels(ops, -(beta * y * ops.log(q) + (1.0 - beta) * (1.0 - y) * ops.log(1.0 - q)))
+    # A voxel outside the volume has no class, and so is no false alarm of any either.
+    others = ops.sum(y, axis=-1, keepdims=True) * (1.0 - y)
+    return mean_over_voxels(ops, -(beta * y * ops.log(q) + (1.0 - beta) * others * ops.log(1.0 - q)))
 
 
 def combo(**parameters: Any) -> LossFunction:
