@@ -13,6 +13,7 @@ from workflow_lib import generated
 from workflow_lib.errors import Faults, UserError
 from workflow_lib.losses import documentation, registry
 from workflow_lib.losses._parameters import parameter_rows
+from workflow_lib.provenance.fingerprints import code_table
 
 NAMES = ("combo", "cosine_tversky", "cross_entropy", "dice", "focal", "focal_tversky", "mixed_focal", "tversky")
 
@@ -339,6 +340,36 @@ def test_a_loss_file_of_one_s_own(tmp_path, monkeypatch):
         ("own_k", ('("dice",)', '("dise",)'), ["BUILT_FROM with 'dise'", "did you mean 'dice'"]),
         ("own_m", ("from typing import Any", "from workflow_lib.losses import registry"), ["finds other code by its name"]),
         ("own_n", ("from typing import Any", "import importlib"), ["finds other code by its name"]),
+        ("own_q", ("from typing import Any", "from workflow_lib.losses import *"), ["finds other code by its name"]),
+        ("own_r", ("from typing import Any", "from workflow_lib.losses._files import read_module"), ["finds other code by its"]),
+        (
+            "own_s",
+            ("from typing import Any", "from workflow_lib.losses.weighted_sum import weighted_sum"),
+            ["line 2, imports workflow_lib.losses.weighted_sum", "Compose the sum in the study's YAML"],
+        ),
+        ("own_t", ("from typing import Any", "import workflow_lib.losses.weighted_sum as w"), ["Compose the sum in the study's"]),
+        (
+            "own_u",
+            ("from typing import Any", "from workflow_lib.seeds import generator"),
+            ["line 2, imports workflow_lib.seeds.generator", "import workflow_lib.losses.toolkit, which has what losses share"],
+        ),
+        ("own_v", ("from typing import Any", "import workflow_lib.plan"), ["line 2, imports workflow_lib.plan, through which"]),
+        (
+            "own_w",
+            ("from typing import Any", "from workflow_lib import losses"),
+            ["line 2, imports workflow_lib.losses,"],
+        ),
+        ("own_x", ("from typing import Any", "import workflow_lib"), ["line 2, imports workflow_lib, through which"]),
+        (
+            "own_y",
+            ("return parameters.weight *", "return LossFunction.from_config({'name': 'focal', 'parameters': {}}) *"),
+            ["line 20, uses from_config", "Import the loss itself"],
+        ),
+        (
+            "own_z",
+            ("from typing import Any", "import workflow_lib.losses.focal\nBY_NAME = workflow_lib.losses.registry.build"),
+            ["line 3, uses registry", "Import the loss itself"],
+        ),
         ("own_o", ('BUILT_FROM = ("dice",)', "BUILT_FROM = None"), ["BUILT_FROM must be a tuple of texts"]),
         ("own_p", ('BUILT_FROM = ("dice",)', 'BUILT_FROM = ("dice")'), ["BUILT_FROM must be a tuple of texts"]),
         ("own_l", ("from typing import Any", "import sys; sys.exit(3)"), ["cannot be read, line 2: SystemExit"]),
@@ -398,6 +429,32 @@ def test_a_loss_file_that_imports_another_is_refused(tmp_path, monkeypatch):
         registry.load_file(own_file(tmp_path, "own_importer", change))
     fine = ("    return parameters.weight", "    import math\n    import numpy\n    from keras import ops as k\n\n    return 2.0")
     assert registry.load_file(own_file(tmp_path, "own_careful", fine)) == "own_careful"
+
+
+@pytest.mark.parametrize(
+    "line", ["from .helper import f", "import helper", "from helper import f", "import folder.part", "from ..helper import f"]
+)
+def test_a_file_beside_the_loss_is_called_what_it_is(tmp_path, line):
+    """Python would not find it, so that it looked like a package that is not installed."""
+    (tmp_path / "helper.py").write_text("f = 1\n")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UserError, match=r"line 2, imports from another file of yours.*A loss is one file"):
+        registry.load_file(own_file(tmp_path, "own_beside", ("from typing import Any", line)))
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("own_follower", "from workflow_lib.losses.focal import formula as focal_formula"),
+        ("own_other_follower", "import workflow_lib.losses.focal as focal"),
+        ("own_third_follower", "from workflow_lib.losses import focal"),
+    ],
+)
+def test_a_loss_that_is_imported_itself_is_followed(tmp_path, name, line):
+    change = ("    return parameters.weight", f"    {line}\n\n    return parameters.weight")
+    path = own_file(tmp_path, name, change)
+    assert registry.load_file(path) == name
+    assert {f"{name}.py", "workflow_lib.losses.focal", "workflow_lib.losses.dice"} <= set(code_table([path]))
 
 
 def test_a_loss_file_that_is_not_there_or_has_no_name(tmp_path, monkeypatch):

@@ -12,6 +12,12 @@ from workflow_lib.errors import UserError
 HEAVY = ("tensorflow", "keras", "torch", "jax", "miscnn")
 """Libraries that Snakemake's own process never loads; it reads the loss files, because it checks their parameters."""
 
+OWN_PACKAGE = __name__.split(".")[0]
+LOSSES = __name__.rpartition(".")[0]
+
+FINDS_BY_NAME = ("registry", "documentation", "_files", "*")
+"""Modules of the losses that lead to other losses by their names, which no fingerprint follows; `*` hands all of them on."""
+
 
 def read_module(path: Path, source: str) -> ModuleType:
     """Return the module that the source of a Python file makes; its bytecode is not written anywhere.
@@ -27,6 +33,7 @@ def read_module(path: Path, source: str) -> ModuleType:
         line = getattr(error, "lineno", None)
         raise UserError(f"The loss file {path} is no Python{f', line {line}' if line else ''}: {error}.") from None
     _check_imports(tree, path)
+    _check_attributes(tree, path)
     module = ModuleType(f"loss_file_{path.stem}")
     module.__file__ = str(path)
     # Pydantic looks the names of a model's fields up in the module that is registered under this name.
@@ -52,44 +59,83 @@ def source_of(path: Path) -> str:
 
 
 def _check_imports(tree: ast.Module, path: Path) -> None:
-    """Refuse heavy imports outside of functions, and imports of the user's other files, whose changes would go unnoticed."""
+    """Refuse heavy imports outside of functions, and imports of code whose changes would go unnoticed."""
     at_reading = _imports(tree, inside_functions=False)
     for node in _imports(tree, inside_functions=True):
+        where = f"The loss file {path}, line {node.lineno},"
         modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
-        heavy = [name for name in modules if name.split(".")[0] in HEAVY and node in at_reading]
-        names = [*modules, *(f"{node.module}.{alias.name}" for alias in node.names if isinstance(node, ast.ImportFrom))]
-        if any(name.split(".")[0] == "importlib" or name.startswith("workflow_lib.losses.registry") for name in names):
+        if (isinstance(node, ast.ImportFrom) and node.level) or any(_is_own_file(name, path.parent) for name in modules):
             raise UserError(
-                f"The loss file {path}, line {node.lineno}, finds other code by its name, whose changes would go unnoticed. "
-                "Import a loss itself: from workflow_lib.losses import focal."
+                f"{where} imports from another file of yours. A loss is one file, so that "
+                "its changes are noticed; import from workflow_lib.losses or from installed packages."
             )
-        absent = [name for name in modules if name and not _is_there(name.split(".")[0])]
+        names = modules if isinstance(node, ast.Import) else [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            _check_followed(name, where)
+        absent = [name for name in modules if not _is_there(name)]
         if absent:
-            raise UserError(f"The loss file {path}, line {node.lineno}, imports {absent[0]}, which is not installed.")
+            raise UserError(f"{where} imports {absent[0]}, which is not installed.")
+        heavy = [name for name in modules if name.split(".")[0] in HEAVY and node in at_reading]
         if heavy:
             raise UserError(
-                f"The loss file {path}, line {node.lineno}, imports {heavy[0]}. The workflow reads the file before anything is "
+                f"{where} imports {heavy[0]}. The workflow reads the file before anything is "
                 "trained and does not load that library there: use the operations `ops` that the formula is given, or import "
                 "inside the formula."
             )
-        if (isinstance(node, ast.ImportFrom) and node.level) or any(_is_own_file(name.split(".")[0]) for name in modules):
-            raise UserError(
-                f"The loss file {path}, line {node.lineno}, imports from another file of yours. A loss is one file, so that "
-                "its changes are noticed; import from workflow_lib.losses or from installed packages."
-            )
 
 
-def _is_there(name: str) -> bool:
+def _check_followed(name: str, where: str) -> None:
+    """Refuse a module, or a name in one, that leads to losses or files which the loss's fingerprint does not follow."""
+    package, inside = name.split(".")[0], name.removeprefix(f"{LOSSES}.").split(".")[0]
+    if package == "importlib" or (package == OWN_PACKAGE and inside in FINDS_BY_NAME):
+        raise UserError(
+            f"{where} finds other code by its name, whose changes would go unnoticed. "
+            "Import a loss itself: from workflow_lib.losses import focal."
+        )
+    if package == OWN_PACKAGE and not name.startswith(f"{LOSSES}."):
+        raise UserError(
+            f"{where} imports {name}, through which it could reach code whose changes would go unnoticed. Of {OWN_PACKAGE} "
+            f"import {LOSSES}.toolkit, which has what losses share, or a loss itself: from {LOSSES} import focal."
+        )
+    if package == OWN_PACKAGE and inside == "weighted_sum":
+        raise UserError(
+            f"{where} imports {LOSSES}.weighted_sum, which finds its terms by their names: their changes would go unnoticed. "
+            "Compose the sum in the study's YAML instead (loss: weighted_sum, with its terms under parameters; see "
+            f"docs/losses.md), or import the losses themselves: from {LOSSES} import focal."
+        )
+
+
+def _check_attributes(tree: ast.Module, path: Path) -> None:
+    """Refuse what builds a loss by its name: a LossFunction can, and the package, once imported, hands the registry on."""
+    attributes = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    found = [(node.lineno, node.attr) for node in attributes if node.attr in ("from_config", "registry")]
+    if found:
+        line, name = min(found)
+        raise UserError(
+            f"The loss file {path}, line {line}, uses {name}, which finds a loss by its name: changes of that loss would go "
+            f"unnoticed. Import the loss itself: from {LOSSES} import focal; or compose losses in the study's YAML "
+            "(loss: weighted_sum, see docs/losses.md)."
+        )
+
+
+def _is_there(module: str) -> bool:
+    name = module.split(".")[0]
     try:
         return name in sys.modules or importlib.util.find_spec(name) is not None
     except (ImportError, ValueError):
         return False
 
 
-def _is_own_file(name: str) -> bool:
-    """Return whether a module is neither Python's own, nor this package's, nor an installed one."""
-    if name in sys.stdlib_module_names or name == __name__.split(".")[0]:
+def _is_own_file(module: str, folder: Path) -> bool:
+    """Return whether a module is neither Python's own, nor this package's, nor an installed one, but a file that is there.
+
+    A file beside the loss, in `folder`, counts though Python would not find it: it is what the import means.
+    """
+    name = module.split(".")[0]
+    if name in sys.stdlib_module_names or name == OWN_PACKAGE:
         return False
+    if not _is_there(name):
+        return (folder / f"{name}.py").is_file() or (folder / name).is_dir()
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):
