@@ -1,0 +1,67 @@
+"""What check_loss tries a loss with, and what it says of one that cannot be tried."""
+
+import pytest
+
+from tests.unit.test_losses_registry import own_file
+from workflow_lib import check_loss
+from workflow_lib.errors import Faults, UserError
+
+PER_CLASS = [0.1, 0.9]
+
+
+def test_all_checks_have_as_many_classes_as_the_parameters_are_for(monkeypatch):
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    monkeypatch.setattr(check_loss, "COSTLY", (1, 8, 8, 8))
+    findings = list(check_loss.check(check_loss.chosen("focal", {"alpha": PER_CLASS})))
+    assert [finding.what for finding in findings if finding.holds is False] == []
+    assert [finding.what for finding in findings[:2]] == ["gradient, 2-D, 2 classes", "gradient, 3-D, 2 classes"]
+    assert "for (1, 8, 8, 8, 2)" in findings[-1].seen
+    usual = list(check_loss.check(check_loss.chosen("focal", {})))
+    assert [finding.what for finding in usual if finding.holds is False] == []
+    assert [finding.what for finding in usual[:2]] == ["gradient, 2-D, 2 classes", "gradient, 3-D, 3 classes"]
+    assert "for (1, 8, 8, 8, 3)" in usual[-1].seen
+
+
+def test_the_number_of_classes_is_that_of_the_first_list():
+    assert check_loss.classes_of("dice", {}) is None
+    assert check_loss.classes_of("focal", {}) is None
+    assert check_loss.classes_of("focal", {"alpha": PER_CLASS}) == 2
+    assert check_loss.classes_of("mixed_focal", {"alpha": [0.1, 0.2, 0.3, 0.4]}) == 4
+    focal = {"loss": "focal", "parameters": {"alpha": PER_CLASS}}
+    assert check_loss.classes_of("weighted_sum", {"terms": [{"loss": "dice"}, focal]}) == 2
+    other = {"loss": "focal", "parameters": {"alpha": [1, 2, 3]}}
+    with pytest.raises(Faults, match="'alpha' has 3 values for 2 classes"):
+        check_loss.chosen("weighted_sum", {"terms": [focal, other]})
+
+
+def test_a_batch_has_every_class_that_it_has_room_for():
+    for n_classes in (2, 12, 30):
+        y, p = check_loss.random_batch((*check_loss.FLAT, n_classes))
+        assert y.shape == p.shape == (*check_loss.FLAT, n_classes)
+        assert ((y.sum(axis=(1, 2)) > 0).sum(axis=-1) >= min(n_classes, 12)).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("tried_a", ("    return loss_function", "    loss_function"), "must return the loss (loss_function(...))"),
+        ("tried_b", ("return loss_function(NAME", 'return loss_function("other"'), "a loss of the name 'other'; use NAME"),
+        ("tried_c", ("(**parameters: Any)", "(beta)"), "fails: TypeError"),
+    ],
+)
+def test_a_function_that_builds_no_loss_is_told_as_before_a_training(tmp_path, monkeypatch, capsys, name, change, words):
+    path = own_file(tmp_path, name, change)
+    monkeypatch.setattr("sys.argv", ["check_loss", str(path)])
+    with pytest.raises(SystemExit) as caught:
+        check_loss.main()
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert f"the function {name} of the loss file {path}" in said
+    assert words in said
+
+
+def test_a_loss_that_is_not_there_and_parameters_that_are_wrong_are_told():
+    with pytest.raises(UserError, match="there is no loss 'dise'; did you mean 'dice'"):
+        check_loss.chosen("dise", {})
+    with pytest.raises(Faults, match="'gamma' is -1; accepted: a number in"):
+        check_loss.chosen("focal", {"gamma": -1})
