@@ -2,7 +2,8 @@
 
     python -m workflow_lib.preview                                         the study of config.yaml
     python -m workflow_lib.preview --configfile studies/demo.yaml          another one, as for snakemake
-    python -m workflow_lib.preview -- --forcerun tables                    what follows is passed on to snakemake
+    python -m workflow_lib.preview -- --forcerun tables                    what follows is passed on to snakemake,
+                                                                           unless it would choose another study
 
 Which jobs run, Snakemake decides, and is asked (`--summary`); why, the records beside the results tell. Nothing is changed.
 """
@@ -62,6 +63,9 @@ AFTER = (
 """Steps that follow from trainings."""
 
 REASONS_SHOWN = 3
+
+CHOOSING = ("--config", "--configfile", "--configfiles", "--replace-workflow-config", "--directory", "--snakefile")
+"""Options of Snakemake that choose the study or where it lies; -C, -d and -s are short for three of them."""
 
 
 @dataclass(frozen=True)
@@ -222,6 +226,20 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def refuse_another_study(more: Iterable[str]) -> None:
+    """Refuse options for Snakemake that the plan would know nothing of: the records would be held against another study."""
+    for word in more:
+        name = word.split("=")[0]
+        # As Snakemake reads them: long ones may be cut short, and flags, such as -n, stand together with a short one.
+        long = len(name) > 2 and any(option.startswith(name) for option in CHOOSING)
+        if long or re.match("-[nkpfF]*[Cds]", word):
+            raise UserError(
+                f"{name if long else word} chooses the study or where it lies, and after -- only Snakemake would know of it. "
+                "Put what --config would say into a study file, and name study files with --configfile before the --; for "
+                "another folder or another Snakefile, call this in that folder."
+            )
+
+
 def ask_snakemake(files: Sequence[Path], more: Sequence[str]) -> str:
     """Return what `snakemake --summary` prints about a study. Raises UserError with its message when it cannot plan."""
     command = [sys.executable, "-m", "snakemake", "--summary", "--nolock"]
@@ -241,6 +259,7 @@ def main() -> None:
     parser.add_argument("more", nargs="*", metavar="-- OPTION", help="further options, for snakemake")
     arguments = parser.parse_args()
     try:
+        refuse_another_study(arguments.more)
         plan = read_plan(arguments.configfile)
         print(text(plan, planned(plan, ask_snakemake(arguments.configfile, arguments.more))))
     except UserError as error:
