@@ -12,8 +12,8 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= all
-# Further wheels for NVIDIA GPUs: make venv GPU=1
-GPU ?=
+# Further wheels for NVIDIA GPUs: make venv GPU=1; an environment that has them keeps them when it is made again.
+GPU ?= $(if $(wildcard $(VENV)/.with-gpu),1)
 LOCKS := envs/lock.txt $(if $(GPU),envs/lock-cuda.txt)
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --fork-strategy fewest \
 	--custom-compile-command "make lock"
@@ -23,12 +23,16 @@ COMPILE := uv pip compile --quiet --universal --generate-hashes --no-emit-index-
 help:
 	@sed -n 's/^# make /make /p' Makefile
 
-$(VENV)/.installed: $(LOCKS)
+# An environment without them is made again, however new it is.
+$(VENV)/.installed: $(LOCKS) $(if $(GPU),$(if $(wildcard $(VENV)/.with-gpu),,other-wheels))
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 found. Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
 	@echo "Creating $(VENV) with $(PYTHON) from $(LOCKS) (one to three minutes) ..."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes $(foreach lock,$(LOCKS),-r $(lock))
-	@touch $@
+	@touch $@ $(if $(GPU),$(VENV)/.with-gpu)
+
+.PHONY: other-wheels
+other-wheels:
 
 venv: $(VENV)/.installed
 

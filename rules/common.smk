@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.io import report as in_report  # at the start of a line, its own name is a keyword
 from snakemake.settings.types import RerunTrigger
 
-from workflow_lib import changes, earlier_jobs, gpus
+from workflow_lib import changes, earlier_jobs, forwarding, gpus
 from workflow_lib import plan as planning
 from workflow_lib.errors import UserError
 from workflow_lib.files import read_json
@@ -25,6 +25,10 @@ ROOT = Path(workflow.basedir)
 ENVIRONMENT = str(ROOT / "envs" / "workflow.yaml")
 
 planning.prepare_environment(ROOT)
+
+# In a job. A local run is the user's own: there Snakemake's word holds, that on SIGTERM it lets its jobs end.
+if workflow.remote_exec:
+    forwarding.pass_on()
 
 try:
     PLAN = planning.load(config, "config.yaml" + "".join(f" + {file}" for file in workflow.overwrite_configfiles))
@@ -54,10 +58,11 @@ wildcard_constraints:
 def step_command(paths, shown=False):
     """Return the shell command of a rule's step with its own paths.
 
-    A failed step shows the end of its log; with `shown` all of it appears on the screen as it is written.
+    A failed step shows the end of its log; with `shown` all of it appears on the screen as it is written. The shell waits for a
+    step that saves its state after a signal to both: without a trap it would die, and the job with it.
     """
     command = (
-        "python -m workflow_lib.steps.{params.step} --settings {params.settings:q} --fingerprint {params.fingerprint}"
+        "trap : TERM INT USR1; python -m workflow_lib.steps.{params.step} --settings {params.settings:q} --fingerprint {params.fingerprint}"
         " --workers {threads} --record {output.record:q}"
     )
     logged = " 2>&1 | tee {log:q}" if shown else " > {log:q} 2>&1 || {{ code=$?; tail -n 40 {log:q} >&2; exit $code; }}"
@@ -117,9 +122,14 @@ def of_training(key):
     return lambda wildcards: getattr(PLAN.dataset(wildcards.dataset).training, key)
 
 
+def growth(attempt):
+    """Return by what a job that failed is given more: twice as much, then four times, and no more however often it fails."""
+    return 2 ** min(attempt - 1, 2)
+
+
 def growing(megabytes):
-    """Return a resource function: memory that doubles with each retry of a failed job."""
-    return lambda wildcards, attempt: megabytes * 2 ** (attempt - 1)
+    """Return a resource function: memory that grows with the retries of a failed job."""
+    return lambda wildcards, attempt: megabytes * growth(attempt)
 
 
 def memory_of_training(wildcards, attempt):

@@ -18,8 +18,8 @@ rule predict:
     threads: of_training("threads")
     resources:
         gpu=lambda wildcards: min(1, of_training("gpus")(wildcards)),
-        mem_mb=lambda wildcards, attempt: of_training("memory_mb")(wildcards) * 2 ** (attempt - 1),
-        runtime=lambda wildcards, attempt: 240 * attempt,
+        mem_mb=lambda wildcards, attempt: of_training("memory_mb")(wildcards) * growth(attempt),
+        runtime=lambda wildcards, attempt: 240 * min(attempt, 3),
     params:
         step="predict",
         settings=settings("predict"),

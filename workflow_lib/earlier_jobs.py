@@ -6,6 +6,7 @@ begins.
 """
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
@@ -25,6 +26,12 @@ SECONDS = 60
 
 SHOWN = 10
 """So many jobs are named one by one."""
+
+LIST_OF_FILES = re.compile(r"--wait-for-files-file\s+(['\"]?)(?P<path>[^'\"\n]+?)\1(?:\s|$)")
+"""In a job's script, where its files are too many to be named there."""
+
+OWN = os.environ.get("SLURM_JOB_ID")
+"""The job that this process runs in, asked for at once: Snakemake's executor removes it from the environment later."""
 
 Run = Callable[[Sequence[str]], str]
 
@@ -68,22 +75,24 @@ def refuse(executor: str, local: bool, results: str, run: Run | None = None) -> 
 
 def waiting_or_running(run: Run) -> list[ClusterJob]:
     """Return the jobs of this user that wait or run and were submitted in the working directory, but for the one that asks."""
-    here, own = Path.cwd().resolve(), os.environ.get("SLURM_JOB_ID")
+    here = Path.cwd().resolve()
     lines = run(["squeue", "--me", "--noheader", "--format=%i|%T|%Z|%k"]).splitlines()
     parts = [line.strip().split("|", 3) for line in lines]
     jobs = [ClusterJob(number, state, comment, folder) for number, state, folder, comment in (p for p in parts if len(p) == 4)]
-    return [job for job in jobs if job.number != own and Path(job.folder).resolve() == here]
+    return [job for job in jobs if job.number != OWN and Path(job.folder).resolve() == here]
 
 
 def _works_on(job: ClusterJob, results: str, run: Run) -> bool:
     """Say whether a job is one of this study: another study may well be run in the same folder at the same time.
 
-    Its script names the files that it waits for, all of them below the results of its study.
+    Its script names the files that it waits for, or a file that lists them; all of them lie below the results of its study.
     """
     try:
-        return f"{results}/" in run(["scontrol", "write", "batch_script", job.number, "-"])
-    except NoAnswerError:
-        # Ended meanwhile, or without a script as an interactive one; in doubt it is one of ours.
+        script = run(["scontrol", "write", "batch_script", job.number, "-"])
+        listed = LIST_OF_FILES.search(script)
+        return f"{results}/" in (script if listed is None else Path(listed["path"]).read_text(encoding="utf-8"))
+    except (NoAnswerError, OSError):
+        # Ended meanwhile, without a script as an interactive one, or its list is gone; in doubt it is one of ours.
         return job.comment.startswith(SUBMITTED_BY_A_RUN)
 
 

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workflow_lib import memory
 from workflow_lib.errors import UserError
 from workflow_lib.files import atomic_path
 
@@ -102,7 +103,8 @@ def configure_runtime(threads: int, deterministic: bool, gpus: int, tensor_float
     `xla`: models will be compiled with it; Keras does not where TensorFlow is bound to deterministic operations, so it is not.
     `tensor_float_32`: GPUs that have it may round the factors of products to 10 bits of fraction (NVIDIA's TensorFloat-32).
     To be called before anything is computed; a setting that comes too late is reported as a warning. Other backends: no effect.
-    Raises UserError when `gpus` is more than 1 and there are fewer, or the backend is another.
+    Raises UserError when `gpus` is more than 1 and there are fewer, or the backend is another, or when the machine has an NVIDIA
+    GPU for this process that TensorFlow cannot use.
     """
     keras = import_keras()
     if keras.backend.backend() != "tensorflow":
@@ -139,9 +141,21 @@ def configure_runtime(threads: int, deterministic: bool, gpus: int, tensor_float
                 "set training.gpus to what there is; the result depends on it."
             )
         if not devices:
+            _require_no_gpu_left_unused(gpus)
             return "cpu"
         name = str(tf.config.experimental.get_device_details(devices[0]).get("device_name", "gpu"))
         return name if gpus == 1 else f"{gpus} x {name}"
+
+
+def _require_no_gpu_left_unused(gpus: int) -> None:
+    """Raise UserError where a GPU was asked for and is there, but not for TensorFlow: for days a CPU would train in its place."""
+    found = memory.of_gpu() if gpus else None
+    if found is not None:
+        raise UserError(
+            f"This job has a GPU ({found.name}), but TensorFlow cannot use it: NVIDIA's libraries are not in this environment, "
+            "or the driver is too old for them. Install them with `make venv GPU=1` (docs/hpc.md); to train on CPUs, set "
+            "training.gpus to 0."
+        )
 
 
 def gpu_devices() -> list[str]:

@@ -33,7 +33,7 @@ def undisturbed(root, tmp_path_factory):
 
 
 def start(checkout, *arguments):
-    command = [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml", "--cores", "2", *arguments, *TARGETS]
+    command = [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml", "--cores", "2", *arguments, "--", *TARGETS]
     return subprocess.Popen(
         command, cwd=checkout.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -57,7 +57,7 @@ def checkpoint_of(checkout):
 
 
 def training_process(head):
-    """Return the process that trains, below the Snakemake process."""
+    """Return the process that trains, below the Snakemake process; None where there is none yet."""
     for process in psutil.Process(head.pid).children(recursive=True):
         arguments = process.cmdline()
         if "workflow_lib.steps.train" in arguments and Path(arguments[0]).name.startswith("python"):
@@ -115,3 +115,33 @@ def test_sigterm_saves_the_state_and_ends_without_success(checkout, undisturbed)
     assert first["ended"] == "interrupted"
     # Nothing is lost: the second attempt begins with the step after the last one.
     assert (second["first_epoch"], second["first_step"]) >= (first["last_epoch"], first["last_step"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_to_the_snakemake_inside_a_job_reaches_the_training(checkout, undisturbed, number):
+    """SLURM with control groups tells the process alone that it started; here a scheduler that is a shell starts it."""
+    longer(checkout)
+    submit = ("--executor", "cluster-generic", "--cluster-generic-submit-cmd", "sh", "--jobs", "2", "--latency-wait", "30")
+    head = start(checkout, *submit)
+    wait_for(lambda: checkpoint_of(checkout))
+    inside = next(process for process in training_process(head).parents() if "snakemake" in process.cmdline())
+    assert "remote" in inside.cmdline()
+    inside.send_signal(number)
+    assert head.wait(120) != 0
+    assert finish(checkout) == undisturbed
+    first, _ = attempts(checkout)
+    assert first["ended"] == "interrupted"
+
+
+def test_the_shell_of_a_step_waits_for_it_when_both_are_told_to_end(checkout, undisturbed):
+    """Else the job would be over, and the scheduler would kill a training that saves its state."""
+    longer(checkout)
+    head = start(checkout)
+    wait_for(lambda: checkpoint_of(checkout))
+    shell = training_process(head).parent()
+    assert "bash" in shell.cmdline()[0]
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+        shell.send_signal(number)
+    assert head.wait(300) == 0
+    assert len(attempts(checkout)) == 1
+    assert [sha256_file(checkout.folder / target) for target in TARGETS] == undisturbed

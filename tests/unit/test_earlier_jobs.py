@@ -26,7 +26,7 @@ def slurm(folder, jobs):
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setattr(earlier_jobs, "OWN", None)
 
 
 def refuse(run, executor="slurm", local=False):
@@ -62,6 +62,22 @@ def test_a_job_whose_script_is_not_to_be_had_counts_where_snakemake_named_it(tmp
         refuse(slurm(tmp_path, {"7": ("RUNNING", "group_fold", None)}))
 
 
+@pytest.mark.parametrize("quote", ["", "'"])
+def test_a_job_of_many_files_names_them_in_a_list(tmp_path, quote):
+    """As Snakemake does from 21 files on."""
+    listed = tmp_path / "snakejob.train.waitforfilesfile.txt"
+    script = f"python -m snakemake --target-jobs 'train:...' --wait-for-files-file {quote}{listed}{quote} --mode 'remote'\n"
+    run = slurm(tmp_path, {"7": ("RUNNING", "rule_train_wildcards_toy_dice_1", script)})
+    listed.write_text("/tmp/x\nresults/tiny2/data/toy/cases.json\n")
+    refuse(run)
+    listed.write_text("/tmp/x\nresults/tiny/data/toy/cases.json\n")
+    with pytest.raises(UserError, match="7 RUNNING"):
+        refuse(run)
+    listed.unlink()
+    with pytest.raises(UserError, match="7 RUNNING"):
+        refuse(run)
+
+
 def test_many_jobs_are_not_all_named_but_all_cancelled(tmp_path):
     with pytest.raises(UserError) as caught:
         refuse(slurm(tmp_path, {str(number): ("PENDING", "rule_x", OURS) for number in range(100, 150)}))
@@ -76,7 +92,7 @@ def test_what_does_not_stop_a_run(tmp_path, monkeypatch):
     refuse(slurm(tmp_path, {"7": ("RUNNING", "rule_train", OTHERS)}))
     refuse(slurm(tmp_path.parent, {"7": ("RUNNING", "rule_train", OURS)}))
     refuse(slurm(tmp_path, {"7": ("RUNNING", "rule_train", OURS)}), executor="local", local=True)
-    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setattr(earlier_jobs, "OWN", "7")
     refuse(slurm(tmp_path, {"7": ("RUNNING", "", OURS)}))
 
 

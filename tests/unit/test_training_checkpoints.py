@@ -1,6 +1,8 @@
 """Checkpoints: written whole or not at all, told apart, and never taken for what they are not."""
 
+import errno
 import resource
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -92,6 +94,41 @@ def test_a_cut_file_falls_back_to_the_one_before(tmp_path, size):
     checkpoints.save(tmp_path, state(1, 6, seed=3), "abc")
     assert_equal(checkpoints.load(tmp_path, "abc", silent), state(1, 6, seed=3))
     assert len(list(tmp_path.glob("checkpoint-*.npz"))) == 2
+
+
+def test_what_cannot_be_read_now_is_no_damage(tmp_path, monkeypatch):
+    """A file system that is away for a moment must not make the training begin anew."""
+    path = checkpoints.save(tmp_path, state(), "abc")
+    real = Path.read_bytes
+
+    def away(self):
+        if self == path:
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return real(self)
+
+    monkeypatch.setattr(Path, "read_bytes", away)
+    with pytest.raises(UserError, match=r"cannot be read \(Stale file handle\)"):
+        checkpoints.load(tmp_path, "abc", silent)
+    monkeypatch.undo()
+    assert_equal(checkpoints.load(tmp_path, "abc", silent), state())
+
+
+def test_no_flipped_bit_ends_the_training(tmp_path):
+    """Each bit of the archive's own structures, once: names, sizes, offsets, flags, versions."""
+    whole = state()
+    content = checkpoints.save(tmp_path / "made", whole, "abc").read_bytes()
+    folder, used = tmp_path / "flipped", 0
+    folder.mkdir()
+    directory = content.index(b"PK\x01\x02")
+    for place in [*range(60), *range(directory, len(content), 3)]:
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << place % 8
+        (folder / "checkpoint-000001-000001.npz").write_bytes(flipped)
+        loaded = checkpoints.load(folder, "abc", silent)
+        if loaded is not None:
+            assert_equal(loaded, whole)
+            used += 1
+    assert used > 0  # time stamps and the like say nothing
 
 
 def test_another_fingerprint_is_never_used(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 
 from tests.unit.augmentation_support import smooth_case
 from tests.unit.training_support import CASES, tiny_request
-from workflow_lib import networks
+from workflow_lib import memory, networks
 from workflow_lib.errors import UserError
 from workflow_lib.files import read_json
 from workflow_lib.losses import registry
@@ -301,6 +301,14 @@ def test_determinism_is_asked_of_the_runtime(tmp_path, monkeypatch, asked):
 def test_a_missing_gpu_is_told(tmp_path, capsys):
     train(tiny_request(tmp_path, gpus=1, training={"epochs": 1, "iterations": 1}))
     assert "no GPU was found; training on the CPU" in capsys.readouterr().out
+
+
+def test_a_gpu_that_tensorflow_cannot_use_stops_the_training(tmp_path, monkeypatch):
+    """As in an environment without NVIDIA's libraries: on the CPU it would take weeks and nobody would notice."""
+    monkeypatch.setattr(memory, "of_gpu", lambda: memory.Memory(80 * 2**30, "NVIDIA H100"))
+    with pytest.raises(UserError, match=r"has a GPU \(NVIDIA H100\), but TensorFlow cannot use it.*make venv GPU=1"):
+        train(tiny_request(tmp_path, gpus=1))
+    train(tiny_request(tmp_path, gpus=0, training={"epochs": 1, "iterations": 1}))
 
 
 def test_the_request_is_plain_and_frozen(tmp_path):

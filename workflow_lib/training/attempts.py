@@ -21,6 +21,9 @@ FILE = "attempts.json"
 OUT_OF_MEMORY = "out of memory"
 RUNNING = "running"
 
+MOST_DOUBLINGS = 3
+"""Memory that was doubled so often, and is still not enough, is not doubled again."""
+
 NEAR_THE_LIMIT = 0.9
 """An attempt that was stopped after this share of its time limit was stopped by it: the job has to start, too."""
 
@@ -110,7 +113,7 @@ def read(folder: Path) -> list[dict[str, Any]]:
 
 
 def memory_factor(attempts: Sequence[Mapping[str, Any]], retry: int) -> int:
-    """Return by which power of two to multiply the memory: once for each attempt that ran out of it.
+    """Return how many times the memory to ask for: twice as much for each attempt that ran out of it, eight times at most.
 
     `retry` is the number of times that the job has failed in this run of the workflow. A job that the system killed for its
     memory could not write so: each of the last `retry` attempts that died without a word counts, too, and each that died before
@@ -119,7 +122,7 @@ def memory_factor(attempts: Sequence[Mapping[str, Any]], retry: int) -> int:
     told = sum(attempt["ended"] == OUT_OF_MEMORY for attempt in attempts)
     recent = attempts[-retry:] if retry else []
     silent = sum(attempt["ended"] == RUNNING for attempt in recent) + retry - len(recent)
-    return int(2 ** (told + silent))
+    return int(2 ** min(told + silent, MOST_DOUBLINGS))
 
 
 def time_limit(attempts: Sequence[Mapping[str, Any]], minutes: int, longest: int | None) -> int:

@@ -11,10 +11,10 @@ else, goes on from there: up to that point it would have done the very same.
 import contextlib
 import hashlib
 import importlib.metadata
+import io
 import json
 import re
 import shutil
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -91,7 +91,8 @@ def load(folder: Path, fingerprint: str, say: Callable[[str], None] = print) -> 
     """Return the newest whole state of this very training, or None to start from the beginning.
 
     A damaged checkpoint falls back to the one before; one of another fingerprint is never used. Both are told through `say`, and
-    set aside as `<name>.unusable`. What a killed attempt left half-written is removed.
+    set aside as `<name>.unusable`. What a killed attempt left half-written is removed. Raises UserError where a checkpoint cannot
+    be read at all (a fault of the file system, which may pass): the training must not begin anew because of it.
     """
     for left in folder.glob(".writing-*"):
         left.unlink(missing_ok=True)
@@ -111,10 +112,17 @@ class _UnusableError(Exception):
 
 def _read(path: Path, fingerprint: str) -> TrainingState:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        content = path.read_bytes()
+    except OSError as error:
+        told = f"{path}: the checkpoint cannot be read ({error.strerror}). Run again when the file system is back."
+        raise UserError(told) from None
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         description: dict[str, Any] = json.loads(arrays.pop("description").tobytes())
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a flipped bit makes zipfile and NumPy raise almost anything
         raise _UnusableError(f"it is damaged ({error})") from error
     if description.get("format") != FORMAT:
         raise _UnusableError(f"it has format {description.get('format')}, and this version reads {FORMAT}")
