@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from workflow_lib.audit import agreement, bounded, integrity, retrain
+from workflow_lib.audit import agreement, bounded, integrity, left_over, retrain
 from workflow_lib.audit import folder as safe
 from workflow_lib.audit.findings import NEED_IMAGES, Finding, table
 from workflow_lib.errors import UserError
@@ -76,7 +76,9 @@ def audit(
             yield _of_this_digest(own, options.digest)
         with tempfile.TemporaryDirectory(prefix="audit-") as private:
             study = Path(private) / "study"
-            faults = safe.copy(folder, [name for name in names if safe.is_copied(name)], study)
+            # What is not there cannot be taken for a result of the study.
+            left = left_over.found(folder, names, safe.read_sums(folder, SUMS))
+            faults = safe.copy(folder, [name for name in names if safe.is_copied(name) and name not in left], study)
             yield from (Finding("what is computed again", "fails", fault) for fault in faults)
             yield from _computed(folder, study, options, say)
     except UserError as error:

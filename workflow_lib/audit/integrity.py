@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from workflow_lib.audit import folder as safe
-from workflow_lib.audit import left_out, records
+from workflow_lib.audit import left_out, left_over, records
 from workflow_lib.audit.findings import Finding
 from workflow_lib.errors import Faults, UserError
 from workflow_lib.files import WRITING
@@ -22,7 +22,10 @@ PREPROCESSED = "preprocessed/"
 
 
 def check(folder: Path) -> Iterator[Finding]:
-    """Yield what holds and what does not of the files as such: each against the list of checksums, and none beside it."""
+    """Yield what holds and what does not of the files as such: each against the list of checksums, and none beside it.
+
+    What earlier runs left of losses and the like that the study no longer has is no fault.
+    """
     listed = safe.read_sums(folder, SUMS)
     every = safe.listing(folder)
     there = [name for name in every if not _is_of(name, LEFT_OUT) and "/.snakemake" not in f"/{name}"]
@@ -32,12 +35,14 @@ def check(folder: Path) -> Iterator[Finding]:
     optional = {name for name in set(listed) - set(there) if name.startswith(PREPROCESSED) or name in declared}
     faults = list(_changed(folder, listed, optional))
     yield from faults
-    strangers = [name for name in there if name not in listed and name != SUMS]
+    left = left_over.found(folder, there, listed)
+    strangers = [name for name in there if name not in listed and name not in left and name != SUMS]
     yield from (Finding(name, "fails", f"is not in {SUMS}: no step of the study wrote it") for name in strangers)
     if not faults:
         yield Finding("every file", "holds", f"{len(listed) - len(optional)} files are as {SUMS} says")
     if half:
         yield Finding("half-written files", "not checked", f"{len(half)} left by a killed job, such as {half[0]}")
+    yield from (Finding(kind, "not checked", text) for kind, text in left_over.told(left))
     yield from (Finding(kind, "not checked", text) for kind, text in left_out.told(optional, declared))
     yield from (
         Finding(beside, "not checked", "was written beside the results on request, and is held against nothing")

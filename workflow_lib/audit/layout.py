@@ -143,11 +143,15 @@ def _fault(record: Record, root: Path) -> str:
 
 def _name(record: Record) -> str:
     """Return where the record of a step of these settings lies."""
-    if record.step in _NAMED_OTHERWISE.values():
-        return next(name for name, step in _NAMED_OTHERWISE.items() if step == record.step)
-    dataset, loss, number = record.about
-    unit = "shard" if record.step == "preprocess" else "fold"
-    return "/".join(["records", record.step, *filter(None, [dataset, loss, f"{unit}_{number}" if number else ""])]) + ".json"
+    return record_name(record.step, *record.about)
+
+
+def record_name(step: str, dataset: str, loss: str, number: int | str) -> str:
+    """Return where the record of a job lies; `number` is its fold or shard, 0 or "" where it has none."""
+    if step in _NAMED_OTHERWISE.values():
+        return next(name for name, other in _NAMED_OTHERWISE.items() if other == step)
+    unit = "shard" if step == "preprocess" else "fold"
+    return "/".join(["records", step, *filter(None, [dataset, loss, f"{unit}_{number}" if number else ""])]) + ".json"
 
 
 def _pattern(template: str) -> str:
