@@ -115,8 +115,6 @@ rule check:
 rule split:
     input:
         cases=f"{RESULTS}/data/{{dataset}}/cases.json",
-        groups=lambda wildcards: PLAN.division_files(wildcards.dataset)["groups"],
-        table=lambda wildcards: PLAN.division_files(wildcards.dataset)["table"],
     output:
         folds=f"{RESULTS}/data/{{dataset}}/folds.csv",
         record=f"{RESULTS}/records/split/{{dataset}}.json",
@@ -131,7 +129,10 @@ rule split:
         step="split",
         settings=settings("split"),
         fingerprint=fingerprint("split"),
+        # Where they lie is no part of the fingerprint, what they say is. A function that takes `resources` is not compared.
+        groups=lambda wildcards, resources: PLAN.division_files(wildcards.dataset)["groups"],
+        table=lambda wildcards, resources: PLAN.division_files(wildcards.dataset)["table"],
     message:
         "Divide the cases of {wildcards.dataset}"
     shell:
-        step_command(" --cases {input.cases:q} --groups {input.groups:q} --table {input.table:q} --folds {output.folds:q}")
+        step_command(" --cases {input.cases:q} --groups {params.groups:q} --table {params.table:q} --folds {output.folds:q}")

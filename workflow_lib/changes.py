@@ -25,6 +25,9 @@ SHOWN = 3
 
 NEVER = "never run"
 
+DIVISION = {"table": "cross_validation.table", "groups": "groups"}
+"""CSV files of the user's own that a division follows, as the study names them."""
+
 LONGEST = 60
 """Characters of a value that is shown."""
 
@@ -114,7 +117,9 @@ def setting_changes(before: Any, after: Any, name: str = "") -> list[str]:
         if inner == "fingerprints":
             # Of the report: those of the jobs before it, each of which tells its own reasons.
             continue
-        if key not in before:
+        if key == "division_files":
+            said += _file_changes(before.get(key, {}), after.get(key, {}))
+        elif key not in before:
             said.append(f"{inner} is new: {_shown(after[key])}")
         elif key not in after:
             said.append(f"{inner} is gone")
@@ -123,6 +128,12 @@ def setting_changes(before: Any, after: Any, name: str = "") -> list[str]:
         else:
             said += setting_changes(before[key], after[key], inner)
     return said
+
+
+def _file_changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    changed = [key for key in DIVISION if before.get(key) != after.get(key)]
+    how = {key: "is new" if key not in before else "is gone" if key not in after else "changed" for key in changed}
+    return [f"the file of {DIVISION[key]} {how[key]}" for key in changed]
 
 
 def _shown(value: Any) -> str:

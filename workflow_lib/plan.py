@@ -16,7 +16,7 @@ from typing import Any
 from workflow_lib.config import Config, Dataset, validate
 from workflow_lib.division import folds_in, read_table
 from workflow_lib.errors import Faults
-from workflow_lib.files import canonical_json
+from workflow_lib.files import canonical_json, sha256_file
 from workflow_lib.losses import registry as losses
 from workflow_lib.provenance.fingerprints import SHORT, code_table, fingerprint, source_digest
 from workflow_lib.seeds import derive
@@ -72,6 +72,7 @@ class Plan:
         self.datasets = config.used_datasets()
         self.results = (Path(config.study.results) / config.study.name).as_posix()
         self._fold_counts = {name: _fold_count(dataset) for name, dataset in self.datasets.items()}
+        self._divisions = {name: self._division(name) for name in self.datasets}
 
     def dataset(self, name: str) -> Dataset:
         """Return a dataset with all its sections."""
@@ -98,6 +99,12 @@ class Plan:
         settings = self.datasets[dataset]
         files = {"groups": settings.groups, "table": settings.cross_validation.table}
         return {name: [str(Path(file).expanduser())] if file is not None else [] for name, file in files.items()}
+
+    def _division(self, dataset: str) -> dict[str, dict[str, str]]:
+        """Return what these files say, as digests, and not where they lie; an empty dictionary where there are none."""
+        files = self.division_files(dataset).items()
+        said = {name: sha256_file(Path(file)) for name, paths in files for file in paths}
+        return {"division_files": said} if said else {}
 
     def shards(self, dataset: str) -> list[int]:
         """Return the numbers of the preprocessing jobs, from 1."""
@@ -165,7 +172,8 @@ class Plan:
         training = _plain(dataset.training) | {"gpus": 1} | _several_gpus(dataset)
         settings = _plain(dataset) | {"training": training}
         return {key: value for key, value in settings.items() if key not in HERE_ONLY} | {
-            "losses": [self.loss_entry(loss) for loss in self.losses(name)]
+            "losses": [self.loss_entry(loss) for loss in self.losses(name)],
+            **self._divisions[name],
         }
 
     def _obtain(self, name: str) -> tuple[dict[str, Any], list[Code]]:
@@ -189,9 +197,10 @@ class Plan:
         return settings | {"label": self.datasets[name].label, "seed": seed}, code
 
     def _split(self, name: str) -> tuple[dict[str, Any], list[Code]]:
-        # What the files of the user's own say reaches the step as input, where they lie changes nothing.
+        # What the files of the user's own say counts, by its digest; where they lie changes nothing.
         division = _plain(self.datasets[name].cross_validation) | {"table": None}
-        return {"dataset": name, "cross_validation": division, "seed": derive(self.config.study.seed, "folds", name)}, []
+        settings = {"dataset": name, "cross_validation": division, "seed": derive(self.config.study.seed, "folds", name)}
+        return settings | self._divisions[name], []
 
     def _preprocess(self, name: str, shard: int) -> tuple[dict[str, Any], list[Code]]:
         dataset = self.datasets[name]

@@ -9,7 +9,7 @@ import yaml
 from workflow_lib import plan
 from workflow_lib.audit import agreement, layout
 from workflow_lib.audit.records import REPORT_RECORD, Record
-from workflow_lib.files import write_json
+from workflow_lib.files import sha256_file, write_json
 
 ROOT = Path(plan.__file__).parents[1]
 
@@ -20,11 +20,12 @@ def merged(base, over):
     return {**base, **{key: merged(base.get(key), value) for key, value in over.items()}}
 
 
-def records_of(study, folder):
+def records_of(study, folder, over=None):
     """Return the records that the jobs of a study will write, without inputs and outputs."""
     raw = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     if study != "config":
         raw = merged(raw, yaml.safe_load((ROOT / f"studies/{study}.yaml").read_text(encoding="utf-8")))
+    raw = merged(raw, over or {})
     made = plan.load(raw)
     found = {}
     for place in made.jobs():
@@ -95,3 +96,30 @@ def test_a_setting_that_one_record_has_beyond_the_report_is_named(tmp_path):
     record = next(record for record in found.values() if record.step == "train")
     record.settings["training"]["more"] = 1
     assert "something else about training.more" in only_fault(tmp_path, found, record)
+
+
+@pytest.fixture
+def divided(tmp_path):
+    """Records of a study whose division follows a table, and the record of that step."""
+    (tmp_path / "split.csv").write_text("case,fold\na,1\nb,2\n")
+    found = records_of("tiny", tmp_path, {"cross_validation": {"table": str(tmp_path / "split.csv")}})
+    record = found["records/split/toy.json"]
+    record.inputs["table"] = [{"path": "split.csv", "sha256": sha256_file(tmp_path / "split.csv")}]
+    return found, record
+
+
+def test_a_division_by_a_table_agrees_with_itself(tmp_path, divided):
+    found, _ = divided
+    assert [finding.text for finding in agreement._settings(tmp_path, list(found.values()))] == []
+
+
+def test_another_table_of_the_division_is_named(tmp_path, divided):
+    found, record = divided
+    record.settings["division_files"]["table"] = record.inputs["table"][0]["sha256"] = "0" * 64
+    assert "divided the cases by other files than the report says" in only_fault(tmp_path, found, record)
+
+
+def test_a_table_that_was_not_the_planned_one_is_named(tmp_path, divided):
+    found, record = divided
+    record.inputs["table"][0]["sha256"] = "0" * 64
+    assert "read other files of the division than its settings say" in only_fault(tmp_path, found, record)

@@ -45,6 +45,13 @@ def record(study, place=PLACE):
         ({"losses": ["dice", "focal"]}, {"losses": ["focal", "dice"]}, ["losses dice, focal -> focal, dice"]),
         ({"a": 1}, {"b": None}, ["a is gone", "b is new: null"]),
         ({"loss": {"files": {"own": "1"}}}, {"loss": {"files": {"own": "2"}}}, ["the loss file own.py changed"]),
+        (
+            {"division_files": {"table": "1", "groups": "1"}},
+            {"division_files": {"table": "2", "groups": "1"}},
+            ["the file of cross_validation.table changed"],
+        ),
+        ({}, {"protocol": 1, "division_files": {"groups": "1"}}, ["the file of groups is new", "protocol is new: 1"]),
+        ({"a": {"division_files": {"table": "1"}}}, {"a": {}}, ["the file of cross_validation.table is gone"]),
         ({"losses": [{"name": "x", "v": 1}]}, {"losses": [{"name": "x", "v": 2}]}, ["losses.x.v 1 -> 2"]),
         ({"losses": [{"name": "x"}]}, {"losses": [{"name": "x"}, {"name": "y"}]}, ["losses x -> x, y"]),
         ({"fingerprints": {"a": {"train/dice": ["1"]}}}, {"fingerprints": {"a": {"train/dice": ["2"]}}}, []),

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import example, given
@@ -10,8 +11,11 @@ from hypothesis import strategies as st
 from workflow_lib.cases import Case
 from workflow_lib.division import assign_folds, divide, folds_in, read_groups, read_table
 from workflow_lib.errors import UserError
-from workflow_lib.folds import Place
+from workflow_lib.files import sha256_file
+from workflow_lib.folds import Place, read_folds
 from workflow_lib.sections.cross_validation import CrossValidation
+from workflow_lib.steps import split
+from workflow_lib.steps._command import Context
 
 NAMES = st.sets(st.text("abc0123456789", min_size=1, max_size=6), min_size=2, max_size=60)
 
@@ -172,3 +176,18 @@ def test_table_that_cannot_be_read(tmp_path):
     (tmp_path / "groups.csv").write_text("case,group\na,\n")
     with pytest.raises(UserError, match="the group is empty"):
         read_groups(tmp_path / "groups.csv")
+
+
+def test_a_table_that_changed_after_the_plan_divides_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(split, "read_cases", lambda path: SimpleNamespace(cases={case.id: case for case in cases(2)}))
+    table, folds = tmp_path / "table.csv", tmp_path / "folds.csv"
+    table.write_text("case,fold\nc000,1\nc001,2\n")
+    planned = {"cross_validation": {}, "seed": 1, "division_files": {"table": sha256_file(table)}}
+    paths = {"cases": [tmp_path / "cases.json"], "groups": [], "table": [table], "folds": [folds]}
+    split.work(Context(planned, "f", 1, paths, {}))
+    assert {case: place.fold for case, place in read_folds(folds).items()} == {"c000": 1, "c001": 2}
+    folds.unlink()
+    table.write_text("case,fold\nc000,2\nc001,1\n")
+    with pytest.raises(UserError, match="The file of table has changed since this division was planned"):
+        split.work(Context(planned, "f", 1, paths, {}))
+    assert not folds.exists()

@@ -135,3 +135,47 @@ def test_settings_of_a_step_that_do_not_go_together(raw, training, messages):
 def test_what_departs_from_the_published_step_is_told(raw):
     for gpus, expected in ((0, 1), (1, 1), (2, 2)):
         assert plan.load(merge(raw, {"training": {"gpus": gpus}})).protocol("a")["training"]["gpus"] == expected
+
+
+def divided(raw, folder, table="case,fold\na,1\nb,2\n", groups=None):
+    """Return the study with CSV files of a division in a folder."""
+    raw = json.loads(json.dumps(raw))
+    folder.mkdir(exist_ok=True)
+    if table is not None:
+        (folder / "split.csv").write_text(table)
+        raw["cross_validation"] = {"table": str(folder / "split.csv")}
+    if groups is not None:
+        (folder / "groups.csv").write_text(groups)
+        raw["datasets"]["a"]["groups"] = str(folder / "groups.csv")
+    return plan.load(raw)
+
+
+def test_what_the_files_of_a_division_say_counts_and_not_where_they_lie(raw, tmp_path):
+    groups = "case,group\na,1\nb,1\n"
+    first = divided(raw, tmp_path / "first", groups=groups)
+    here = first.job("split", "a")
+    assert divided(raw, tmp_path / "moved", groups=groups).job("split", "a") == here
+    other_table = divided(raw, tmp_path / "first", "case,fold\na,2\nb,1\n", groups).job("split", "a")
+    other_groups = divided(raw, tmp_path / "first", groups="case,group\na,1\nb,2\n").job("split", "a")
+    assert len({here.fingerprint, other_table.fingerprint, other_groups.fingerprint}) == 3
+    # The report tells them too, so that its page and an audit know which division it was.
+    said = json.loads(here.settings)["division_files"]
+    assert set(said) == {"table", "groups"}
+    (told,) = json.loads(first.job("report_page").settings)["datasets"]
+    assert told["protocol"]["division_files"] == said
+
+
+def test_a_study_without_such_files_has_no_word_of_them(raw, tmp_path):
+    assert set(json.loads(plan.load(raw).job("split", "a").settings)) == {"dataset", "cross_validation", "seed"}
+    assert "division_files" not in plan.load(raw).protocol("a")
+    only = json.loads(divided(raw, tmp_path, None, "case,group\na,1\n").job("split", "a").settings)
+    assert set(only["division_files"]) == {"groups"}
+
+
+def test_files_of_a_division_that_cannot_be_read_are_faults_of_the_study(raw, tmp_path):
+    raw["cross_validation"] = {"table": str(tmp_path / "nowhere.csv")}
+    raw["datasets"]["a"]["groups"] = str(tmp_path)
+    table, groups = faults_of(raw)
+    assert "cross_validation.table: " in table
+    assert "nowhere.csv cannot be read" in table
+    assert "groups: " in groups

@@ -1,6 +1,8 @@
 """What is planned, without running it."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -162,3 +164,34 @@ def test_another_executor_plans_and_runs_the_same(checkout):
     said = checkout.snakemake(*submit, "--latency-wait", "30", "--", target).stdout
     assert "3 of 3 steps (100%) done" in said
     assert read_json(checkout.folder / target)["step"] == "check"
+
+
+def test_a_table_of_the_division_counts_by_what_it_says(checkout):
+    """Not by its time: another file with an older one divides again; not by its place: a moved one divides nothing."""
+    cases, folder, target = [f"case_0000{number}" for number in range(4)], checkout.folder, "results/tiny/data/toy/folds.csv"
+
+    def write(name, folds):
+        rows = "".join(f"{case},{fold}\n" for case, fold in zip(cases, folds, strict=True))
+        (folder / name).write_text(f"case,fold\n{rows}")
+
+    def name_table(name):
+        study = yaml.safe_load((folder / "tiny.yaml").read_text())
+        study["cross_validation"] = {"table": name}
+        checkout.write_study(study)
+
+    write("other.csv", "2211")
+    os.utime(folder / "other.csv", (1, 1))
+    write("split.csv", "1212")
+    name_table("split.csv")
+    checkout.snakemake("--cores", "2", "--", target)
+    assert f"{cases[0]},1" in (folder / target).read_text()
+
+    shutil.move(folder / "split.csv", folder / "moved.csv")
+    name_table("moved.csv")
+    assert checkout.planned("--", target) == {}
+
+    shutil.move(folder / "other.csv", folder / "moved.csv")
+    assert checkout.planned("--", target) == {"split": 1}
+    shutil.rmtree(folder / ".snakemake")
+    checkout.snakemake("--cores", "2", "--", target)
+    assert f"{cases[0]},2" in (folder / target).read_text()

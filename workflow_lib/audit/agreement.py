@@ -10,6 +10,7 @@ from typing import Any
 from workflow_lib.audit import folder as safe
 from workflow_lib.audit import left_out, records
 from workflow_lib.audit.findings import Finding
+from workflow_lib.audit.layout import FROM_OUTSIDE
 from workflow_lib.audit.records import Record
 from workflow_lib.casefiles import DIVERGED
 from workflow_lib.errors import UserError
@@ -37,6 +38,9 @@ TAKEN: Mapping[str, tuple[str, ...]] = {
 
 ASIDE = {"table", "gpus", "interval_over"}
 """Keys of sections that the two need not share: where a file of the user's own lies, GPUs, what follows from the division."""
+
+DIVISION = "division_files"
+"""Key of protocols and of settings of `split`, where the division follows files of the user's own: their digests."""
 
 SEEDED = {
     "train": "training",
@@ -79,7 +83,7 @@ def _settings(study: Path, every: list[Record]) -> Iterator[Finding]:
     seed = report["config"]["study"]["seed"]
     for dataset in report["datasets"]:
         name, protocol = dataset["name"], dataset["protocol"]
-        config, chosen = report["config"]["datasets"][name], [key for key in protocol if key != "losses"]
+        config, chosen = report["config"]["datasets"][name], [key for key in protocol if key not in ("losses", DIVISION)]
         for key in _different(config, protocol, chosen, whole=False):
             yield Finding(records.REPORT_RECORD, "fails", f"{name}: its configuration and its protocol disagree about {key}")
         for record in every:
@@ -114,6 +118,13 @@ def _of_step(record: Record, dataset: Mapping[str, Any], seed: int) -> Iterator[
         parts: list[str | int] = [SEEDED[record.step], name, *([fold] if record.step == "train" else [])]
         if record.settings.get("seed") != derive(seed, *parts):
             yield Finding(record.name, "fails", f"its seed is not the one that follows from the study's seed {seed}")
+    if record.step == "split":
+        said = record.settings.get(DIVISION, {})
+        if said != dataset["protocol"].get(DIVISION, {}):
+            yield Finding(record.name, "fails", "it divided the cases by other files than the report says")
+        read = {key: entries[0]["sha256"] for key in FROM_OUTSIDE["split"] if (entries := record.inputs.get(key))}
+        if said and read != said:
+            yield Finding(record.name, "fails", "it read other files of the division than its settings say")
     if record.step == "train":
         own = {entry["name"]: entry for entry in dataset["losses"]}.get(loss, {})
         given = record.settings["loss"]

@@ -3,6 +3,8 @@
 from collections import Counter
 
 from workflow_lib.division import divide, read_groups, read_table
+from workflow_lib.errors import UserError
+from workflow_lib.files import sha256_file
 from workflow_lib.folds import write_folds
 from workflow_lib.sections.cross_validation import CrossValidation
 from workflow_lib.steps._command import Context, run, say
@@ -14,11 +16,22 @@ def work(context: Context) -> None:
     cases = list(read_cases(context.path("cases")).cases.values())
     groups = next((read_groups(path) for path in context.paths["groups"]), None)
     table = next((read_table(path) for path in context.paths["table"]), None)
+    _require_planned(context)
     settings = CrossValidation.model_validate(context.settings["cross_validation"])
     places = divide(cases, settings, context.settings["seed"], groups, table)
     write_folds(context.path("folds"), places)
     sizes = Counter(place.part or f"fold {place.fold}" for place in places.values())
     say(", ".join(f"{name}: {sizes[name]}" for name in sorted(sizes)))
+
+
+def _require_planned(context: Context) -> None:
+    """Raise UserError unless the files of the user's own are those that the settings speak of."""
+    for name, digest in context.settings.get("division_files", {}).items():
+        if [sha256_file(path) for path in context.paths[name]] != [digest]:
+            raise UserError(
+                f"The file of {name} has changed since this division was planned. Start Snakemake again, so that it is planned "
+                "as it is now."
+            )
 
 
 if __name__ == "__main__":
