@@ -16,6 +16,7 @@ from typing import Any
 from workflow_lib.config import Config, Dataset, validate
 from workflow_lib.division import folds_in, read_table
 from workflow_lib.errors import Faults
+from workflow_lib.figures.looks import look_numbers
 from workflow_lib.files import canonical_json, sha256_file
 from workflow_lib.losses import registry as losses
 from workflow_lib.provenance.fingerprints import SHORT, code_table, fingerprint, source_digest
@@ -298,7 +299,7 @@ class Plan:
             "dataset": name,
             "label": dataset.label,
             "losses": [{"name": entry["name"], "label": entry["label"]} for entry in entries],
-            "colours": self.all_losses(),
+            "colours": self._looks(name),
             "figure_case": dataset.figure_case,
             "field_of_view": dataset.field_of_view,
             # A CT is shown in the soft-tissue window; clipping in HU is what tells a CT from an MRI here.
@@ -306,6 +307,11 @@ class Plan:
             "seed": derive(self.config.study.seed, "figures", name),
         }
         return settings, []
+
+    def _looks(self, name: str) -> dict[str, int]:
+        """Return what the colours of a dataset's losses follow from: the same in all figures, and no word of other losses."""
+        numbers = look_numbers(self.all_losses())
+        return {loss: numbers[loss] for loss in self.losses(name)}
 
     def has_sweep(self, name: str) -> bool:
         """Say whether some losses of a dataset differ in one number only, so that the report shows the scores over it."""
@@ -318,7 +324,7 @@ class Plan:
             "label": self.datasets[name].label,
             "losses": entries,
             "titles": {entry["loss"]: losses.get(entry["loss"]).LABEL for entry in entries},
-            "colours": self.all_losses(),
+            "colours": self._looks(name),
         }
         return settings, []
 

@@ -9,6 +9,7 @@ from workflow_lib.config import Config, Dataset, LossChoice
 from workflow_lib.datasets import registry as formats
 from workflow_lib.division import read_groups, read_table
 from workflow_lib.errors import UserError
+from workflow_lib.figures.looks import LOOKS
 from workflow_lib.losses import registry as losses
 from workflow_lib.tables import published
 
@@ -72,7 +73,8 @@ def _choice_faults(loss: str, preset: object, parameters: Mapping[str, Any]) -> 
 def _dataset_faults(config: Config) -> list[str]:
     used = config.used_datasets()
     alike = _alike({name: dataset.label for name, dataset in used.items()})
-    faults = [f"datasets: {' and '.join(names)} have the same `label`: {label!r}; change one of them" for label, names in alike]
+    faults = _too_many_losses(used)
+    faults += [f"datasets: {' and '.join(names)} have the same `label`: {label!r}; change one of them" for label, names in alike]
     for name, dataset in used.items():
         faults += _same_labels(config, name)
         kind = dataset.phantom.kind if dataset.phantom is not None else None
@@ -88,6 +90,12 @@ def _dataset_faults(config: Config) -> list[str]:
             known = ", ".join(published.names())
             faults.append(f"datasets.{name}.published: no published numbers named {dataset.published!r}; there are: {known}")
     return faults
+
+
+def _too_many_losses(used: Mapping[str, Dataset]) -> list[str]:
+    """Figures would fail when all is trained."""
+    number = len({loss for dataset in used.values() for loss in dataset.losses})
+    return [f"datasets: {number} losses in all; the figures tell {LOOKS} apart, so take out some"] if number > LOOKS else []
 
 
 def _division_faults(dataset: Dataset) -> list[str]:

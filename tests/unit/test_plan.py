@@ -1,6 +1,8 @@
 """Faults of a study that are found before anything runs, and need more than the models of the configuration."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -9,7 +11,7 @@ from tests.unit.test_losses_registry import OWN
 from workflow_lib import plan
 from workflow_lib.config import merge
 from workflow_lib.errors import Faults
-from workflow_lib.figures import loss_families
+from workflow_lib.figures import loss_families, style
 from workflow_lib.losses import registry as losses
 
 WEIGHTED = {"weighted": {"loss": "focal", "label": "Weighted", "parameters": {"alpha": [0.2, 0.8]}}}
@@ -179,3 +181,48 @@ def test_files_of_a_division_that_cannot_be_read_are_faults_of_the_study(raw, tm
     assert "cross_validation.table: " in table
     assert "nowhere.csv cannot be read" in table
     assert "groups: " in groups
+
+
+def figures_of(raw, losses_of_a, losses_of_b):
+    """Return the jobs of the figures of the dataset b, of a study with a second dataset."""
+    raw = merge(raw, {"datasets": {"a": {"losses": losses_of_a}}, "losses": CATALOGUE})
+    raw["datasets"]["b"] = raw["datasets"]["a"] | {"label": "B", "losses": losses_of_b}
+    raw["study"]["datasets"] = ["a", "b"]
+    study = plan.load(raw)
+    steps = ["figures_dataset", *(["figures_sweep"] if study.has_sweep("b") else [])]
+    return [study.job(step, "b") for step in steps]
+
+
+CATALOGUE = {
+    f"own_{number}": {"loss": "focal", "label": f"Own {number}", "parameters": {"gamma": number / 10}} for number in range(1, 67)
+}
+
+
+def test_a_loss_of_one_dataset_draws_the_figures_of_another_again_only_where_their_colours_change(raw):
+    for losses_of_b in (["dice", "own_1"], ["dice", "own_1", "own_2", "own_3"]):
+        before = figures_of(raw, ["dice"], losses_of_b)
+        assert len(before) == len(losses_of_b) // 2
+        # One of the paper's losses has a colour of its own that nobody took.
+        assert figures_of(raw, ["dice", "mixed_focal"], losses_of_b) == before
+        # The colours are given in the order of all datasets.
+        after = figures_of(raw, ["dice", "own_9"], losses_of_b)
+        assert all(one.fingerprint != other.fingerprint for one, other in zip(before, after, strict=True))
+
+
+def test_colours_are_those_of_the_whole_study(raw):
+    for losses_of_a in (["dice"], ["own_9", "dice", "focal"]):
+        (job,) = figures_of(raw, losses_of_a, ["own_1", "dice"])
+        colours = style.loss_colours([*losses_of_a, "own_1", "dice"])
+        assert style.colours_of(json.loads(job.settings)["colours"]) == {name: colours[name] for name in ("own_1", "dice")}
+
+
+def test_a_plan_loads_nothing_that_draws():
+    code = "import sys, workflow_lib.plan; print('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
+
+
+def test_more_losses_than_looks_are_told_before_anything_runs(raw):
+    names = list(CATALOGUE)
+    figures_of(raw, names[:32], names[32:64])
+    with pytest.raises(Faults, match="65 losses in all; the figures tell 64 apart"):
+        figures_of(raw, names[:33], names[32:65])

@@ -4,7 +4,7 @@ Figures are made as `matplotlib.figure.Figure` objects, never through pyplot: no
 Nothing of the user's own matplotlib configuration enters.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
+from workflow_lib.figures.looks import look_numbers
 from workflow_lib.files import atomic_path
 
 MM_PER_INCH = 25.4
@@ -69,17 +70,6 @@ TINTS = ((0.0, 0.0), (0.0, 0.35), (1.0, 0.35), (0.0, 0.55), (1.0, 0.5), (0.0, 0.
 """What each round of eight mixes its colours with: 0 is black, 1 is white; and by which share."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
-_FIXED = {
-    "cross_entropy": 0,
-    "focal": 1,
-    "dice": 2,
-    "tversky": 3,
-    "cosine_tversky": 4,
-    "focal_tversky": 5,
-    "combo": 6,
-    "mixed_focal": 7,
-}
-
 
 @dataclass(frozen=True)
 class LossStyle:
@@ -122,32 +112,26 @@ def save(figure: Figure, path_without_suffix: str | Path) -> tuple[Path, Path]:
 def loss_styles(names: Iterable[str]) -> dict[str, LossStyle]:
     """Return the style of each loss, in the order of `names`.
 
-    The paper's losses and cross entropy have styles of their own in every study; the others take the free ones in the order of
-    `names`, so pass the study's whole list to every figure. The first eight differ in colour and marker; from the ninth on
-    the colours return darker or lighter, with another line style and marker. Up to 64 losses no two styles are the same.
+    Pass the study's whole list to every figure (see `look_numbers`). The first eight differ in colour and marker; from the ninth
+    on the colours return darker or lighter, with another line style and marker. Up to 64 losses no two styles are the same.
     """
-    ordered = list(dict.fromkeys(names))
-    taken = {_FIXED[name] for name in ordered if name in _FIXED}
-    free = (index for index in range(len(PALETTE) * len(LINESTYLES)) if index not in taken)
-    return {name: _style(_FIXED[name] if name in _FIXED else _next(free)) for name in ordered}
+    return {name: _style(number) for name, number in look_numbers(names).items()}
 
 
 def loss_colours(names: Iterable[str]) -> dict[str, str]:
     """Return the colour `#rrggbb` of each loss, in the order of `names`; the same as in `loss_styles`."""
-    return {name: style.colour for name, style in loss_styles(names).items()}
+    return colours_of(look_numbers(names))
+
+
+def colours_of(numbers: Mapping[str, int]) -> dict[str, str]:
+    """Return the colour `#rrggbb` of each loss by the number of its look, as a plan tells it."""
+    return {name: _style(number).colour for name, number in numbers.items()}
 
 
 def label_panels(axes: Sequence[Axes]) -> None:
     """Write a), b), c) … above the top left corner of each of the axes."""
     for index, axis in enumerate(axes):
         axis.set_title(f"{chr(ord('a') + index)})", loc="left", fontstyle="italic")
-
-
-def _next(free: Iterator[int]) -> int:
-    index = next(free, None)
-    if index is None:
-        raise ValueError(f"more than {len(PALETTE) * len(LINESTYLES)} losses in one figure")
-    return index
 
 
 def _style(index: int) -> LossStyle:

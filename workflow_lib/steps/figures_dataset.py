@@ -41,8 +41,7 @@ def draw_numbers(context: Context) -> None:
     """Draw the figures of scores, statistics and histories, which need no image."""
     settings = context.settings
     labels = _labels(settings)
-    all_colours = style.loss_colours(settings["colours"])
-    colours = {name: all_colours[name] for name in labels}
+    colours = style.colours_of(settings["colours"])
     statistics = {path.stem: read_frame(path) for path in context.paths["results"]}
     scores, table = read_scores(context.path("scores")), read_frame(context.path("table"))
     names, seed = read_cases(context.path("cases")).labels.names, settings["seed"]

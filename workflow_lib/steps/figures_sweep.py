@@ -14,7 +14,7 @@ def work(context: Context) -> None:
     classes = read_json(context.path("cases"))["label_map"]["names"][1:]
     sweeps = find_sweeps(settings["losses"])
     labels = told_apart({entry["name"]: entry["label"] for entry in settings["losses"]})
-    colours = style.loss_colours(settings["colours"])
+    colours = style.colours_of(settings["colours"])
     figure = sweep.draw(read_frame(context.path("means")), classes, sweeps, labels, settings["titles"], colours)
     style.save(figure, context.path("choice").with_suffix(""))
     text = sweep.caption(sweeps, settings["label"], settings["titles"])
