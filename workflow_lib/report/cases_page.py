@@ -37,7 +37,8 @@ def build(
         "cases": cases,
         "csv": _csv_link(table),
         "csv_name": f"{name}_cases.csv",
-        "figure": {"id": "imbalance", "number": "1", "caption": caption, "alt": alt, "image": _image(figure), "wide": False},
+        "figure": {"id": "imbalance", "number": "1", "caption": caption, "alt": alt, "image": _image(figure)}
+        | {"wide": False, "origin": ""},
     }
     return render(context, templates, "cases_page.html.j2")
 
