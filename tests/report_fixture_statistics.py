@@ -126,7 +126,7 @@ def _paired(scores: pd.DataFrame, label: str, losses: Sequence[str]) -> list[dic
         test = _z_test(d) if len(losses) > 12 else tuple(map(float, stats.wilcoxon(d)))
         middle = float(d.median())
         pair = {"class": label, "row": row, "column": column, "n": len(d), "statistic": test[0]}
-        pair |= {"p": test[1], "median_difference": middle, "hodges_lehmann": middle, "rank_biserial": 0.3}
+        pair |= {"p": test[1], "median_difference": middle, "hodges_lehmann": middle, "rank_biserial": math.copysign(0.3, middle)}
         pair |= {"hodges_lehmann_low": middle - 0.01, "hodges_lehmann_high": middle + 0.01, "cliffs_delta": 0.1, "a12": 0.55}
         rows.append({**pair, "wins": int((d > 0).sum()), "ties": int((d == 0).sum()), "losses": int((d < 0).sum())})
     return _holm(rows)

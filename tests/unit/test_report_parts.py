@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from tests.report_fixture import PAPER_LOSSES, make_study
 from tests.report_fixture_scores import write
+from workflow_lib.evaluation.frames import write_frame
 from workflow_lib.report import details, paper, score_tables, sensitivity, text, words
 from workflow_lib.report.sources import Sources, png_size, svg_size
+from workflow_lib.statistics.paired import signed_rank_tests
 
 LOSSES = dict(list(PAPER_LOSSES.items())[-3:])
 
@@ -147,7 +150,7 @@ def significant(tmp_path, ranksum, signed):
     write(tmp_path / "statistics/d/means.csv", ["loss", "class", "metric", "mean", "ci95"], means)
     columns = ["class", "row", "column", "statistic", "p_holm"]
     write(tmp_path / "statistics/d/ranksum.csv", columns, [dict(zip(columns, ("t", *row), strict=True)) for row in ranksum])
-    columns = [*columns, "hodges_lehmann"]
+    columns = [*columns, "rank_biserial"]
     write(tmp_path / "statistics/d/signed_rank.csv", columns, [dict(zip(columns, ("t", *row), strict=True)) for row in signed])
     losses = [{"name": n, "label": f"Loss {n.upper()}"} for n in "abc"]
     return words.findings(Sources(tmp_path), {"name": "d", "classes": ["background", "t"], "losses": losses})
@@ -170,6 +173,20 @@ def test_findings_say_when_the_best_mean_is_significantly_below_another(tmp_path
     (found,) = significant(tmp_path, ranksum=[("c", "b", 2.5, 0.01), ("b", "a", 1.0, None)], signed=[])
     assert found["text"].startswith("Rank-sum test, as published: significantly above none, significantly below Loss C.")
     assert found["text"].endswith("Paired signed-rank test: no pair could be tested.")
+
+
+def test_the_direction_is_that_of_the_rank_sums_where_most_differences_are_zero(tmp_path):
+    """Then the Hodges-Lehmann estimate is exactly 0, and the test significant all the same."""
+    dsc = {"a": [0.5] * 40, "b": [0.5] * 30 + [0.5 + 0.01 * step for step in range(1, 11)]}
+    scores = [(loss, f"case{i}", "t", value) for loss, values in dsc.items() for i, value in enumerate(values)]
+    tests = signed_rank_tests(pd.DataFrame(scores, columns=["loss", "case", "class", "dsc"]), ["a", "b"], ["t"], 0.95)
+    assert (tests["hodges_lehmann"][0], tests["p_holm"][0] < 0.05) == (0, True)
+    write_frame(tmp_path / "statistics/d/signed_rank.csv", tests)
+    means = [{"loss": n, "class": "t", "metric": "dsc", "mean": sum(values) / 40, "ci95": 0.01} for n, values in dsc.items()]
+    write(tmp_path / "statistics/d/means.csv", ["loss", "class", "metric", "mean", "ci95"], means)
+    losses = [{"name": n, "label": f"Loss {n.upper()}"} for n in "ab"]
+    (found,) = words.findings(Sources(tmp_path), {"name": "d", "classes": ["background", "t"], "losses": losses})
+    assert found["text"] == "Paired signed-rank test: significantly above the other."
 
 
 def test_the_sentence_names_losses_cases_folds_and_data(made):

@@ -119,8 +119,10 @@ def _significant(
             continue
         tested += 1
         if p < 0.05:
-            # signed_rank.csv's statistic has no sign; the shift has.
-            direction = number(row.get("hodges_lehmann") or row["statistic"]) * (1 if row["row"] == best else -1)
-            (above if direction > 0 else below).append(row["column"] if row["row"] == best else row["row"])
+            # signed_rank.csv's statistic has no sign. The shift may be 0 where the test is significant, the rank sums may not.
+            direction = number(row["rank_biserial" if "rank_biserial" in row else "statistic"])
+            first, other = (direction, row["column"]) if row["row"] == best else (-direction, row["row"])
+            if first:
+                (above if first > 0 else below).append(other)
     order = list(labels)
     return sorted(above, key=order.index), sorted(below, key=order.index), tested
