@@ -41,7 +41,7 @@ def write_comparison(folder: Path, name: str, classes: Sequence[str], published:
     printed = paper.scores if paper is not None else {}
     with (folder / f"tables/{name}_scores.csv").open(encoding="utf-8", newline="") as stream:
         scores = list(csv.DictReader(stream))
-    verdicts = ("consistent", "inconsistent", "inconclusive", "not comparable", "not run")
+    verdicts = ("consistent", "inconsistent", "inconclusive", "not comparable", "no scores")
     rows = []
     for number, line in enumerate(scores):
         for label in classes:

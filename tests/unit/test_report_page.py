@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from tests.report_fixture import HOSTILE, PAPER_LOSSES, make_study
+from tests.report_fixture_scores import write
 from workflow_lib.report.assemble import build
+from workflow_lib.report.data import read_rows
 from workflow_lib.report.page import render
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -256,6 +258,24 @@ def test_any_file_may_be_missing(made, text, tmp_path, name):
 def test_a_missing_training_is_marked(page):
     visible = page.visible()
     assert "Incomplete, KITS19 : Combo loss (without fold 2)." in visible.replace("KITS19:", "KITS19 :")
+
+
+def test_a_loss_that_diverged_is_not_said_to_be_left_out_of_the_run(made, tmp_path):
+    study, folder = made
+    shutil.copytree(folder, tmp_path / "gap")
+    for path, column in (("tables/kits19_scores.csv", "dsc_"), ("tables/kits19_comparison.csv", "ours")):
+        rows = read_rows(tmp_path / "gap" / path) or []
+        for row in rows:
+            if row["loss"] == "combo":
+                row |= {name: "" for name in row if name.startswith(column)}
+                row |= {"verdict": "no scores", "reason": "no scores of this loss and class"} if "verdict" in row else {}
+        write(tmp_path / "gap" / path, list(rows[0]), rows)
+    text = build(study, tmp_path / "gap")
+    visible = Page(text).visible()
+    assert text.count('<span class="gap">no scores</span>') == 2
+    assert "Published, but without complete scores in this run." in visible
+    assert "not run" not in visible
+    assert "not part of this run" not in visible
 
 
 def test_csvs_come_with_the_page(made, page):

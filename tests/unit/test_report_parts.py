@@ -10,6 +10,7 @@ from tests.report_fixture_scores import write
 from workflow_lib.evaluation.frames import write_frame
 from workflow_lib.report import details, paper, score_tables, sensitivity, text, words
 from workflow_lib.report.sources import Sources, png_size, svg_size
+from workflow_lib.statistics import surface
 from workflow_lib.statistics.paired import signed_rank_tests
 
 LOSSES = dict(list(PAPER_LOSSES.items())[-3:])
@@ -72,7 +73,7 @@ def test_signs_are_shape_and_colour(made, tmp_path):
 def test_verdicts_are_counted_over_all_datasets(made):
     study, sources = made
     counts = {item["name"]: item["count"] for item in score_tables.verdict_counts(sources, study["datasets"])}
-    assert counts == {"consistent": 9, "inconsistent": 9, "inconclusive": 9, "not comparable": 0, "not run": 0}
+    assert counts == {"consistent": 9, "inconsistent": 9, "inconclusive": 9, "not comparable": 0, "no scores": 0}
     assert score_tables.verdict_counts(sources, []) == []
 
 
@@ -102,6 +103,17 @@ def test_surface_distances_without_an_interval_have_no_brackets(tmp_path, bounds
     assert table is not None
     (found,) = table["rows"]
     assert (found["hd95"]["text"], found["nsd"]["text"]) == (hd95, nsd)
+
+
+def test_surface_distances_of_a_loss_without_scores_are_not_called_infinite(tmp_path):
+    columns = ["loss", "class", "note", "fold", "case", "hd95", "nsd"]
+    frame = pd.DataFrame([("a", "kidney", "", 1, "case", 4.0, 0.5)], columns=columns)
+    table = surface.surface_table(frame, ["a", "diverged"], ["kidney"], 10, 0.95, 1)
+    write_frame(tmp_path / "statistics/d/surface.csv", table)
+    shown = details.surface_table(Sources(tmp_path), {"name": "d", "losses": []})
+    assert shown is not None
+    texts = [(row["hd95"]["text"], row["nsd"]["text"], row["cases"]) for row in shown["rows"]]
+    assert texts == [("4.0", "0.500", "1"), ("–", "–", "0")]
 
 
 def test_friedman_in_words(tmp_path):
@@ -281,7 +293,7 @@ def test_the_paper_s_claims_and_contradictions(made):
     assert [row["repeated"] for row in part["claims"]][:3] == [False, True, False]
     # Three of the paper's seven losses are here, so that what is said of all of them cannot be told.
     best, again = part["claims"][:2]
-    assert (best["class"], best["published"]["state"], best["ours"]["state"]) == ("kidney", "holds", "not run")
+    assert (best["class"], best["published"]["state"], best["ours"]["state"]) == ("kidney", "holds", "no scores")
     assert best["claim"] == again["claim"]
     assert [item["used"] for item in part["contradictions"]] == ["± 0.057"]
     assert {item["claim"] for item in part["unsupported"]} == {

@@ -78,7 +78,7 @@ def test_our_numbers_are_checked_by_the_same_rule(kits19):
     same = kits19[~kits19["claim"].str.contains("significantly")]
     assert (same["published"] == same["ours"]).all()
     assert (same["published_detail"] == same["ours_detail"]).all()
-    assert set(kits19[kits19["claim"].str.contains("significantly")]["ours"]) == {"not run"}
+    assert set(kits19[kits19["claim"].str.contains("significantly")]["ours"]) == {"no scores"}
 
 
 def test_significance_needs_a_small_p_and_the_right_direction():
@@ -93,14 +93,14 @@ def test_significance_needs_a_small_p_and_the_right_direction():
     assert "above 0 of 2" in table[table["claim"].str.contains("significantly")]["ours_detail"].iloc[0]
 
 
-def test_a_missing_loss_or_class_makes_a_claim_not_run():
+def test_without_the_scores_of_a_loss_or_class_nothing_is_said_of_a_claim():
     table = checked("kits19", losses=["mixed_focal", "focal", "focal_tversky"])
-    assert states(table, "segments best")["kidney"] == ("holds", "not run")
+    assert states(table, "segments best")["kidney"] == ("holds", "no scores")
     assert states(table, "compound")["tumour"] == ("holds", "holds")
     assert "no numbers of Dice" in table[table["claim"].str.contains("segments best")]["ours_detail"].iloc[0]
     means = paper_means(load("kits19"))
     means.loc[means["class"] == "tumour", "mean"] = np.nan
-    assert states(checked("kits19", means), "robust")["kidney to tumour"] == ("holds", "not run")
+    assert states(checked("kits19", means), "robust")["kidney to tumour"] == ("holds", "no scores")
 
 
 def test_a_tie_is_not_above():

@@ -156,8 +156,8 @@ def test_prediction_interval_holds_the_mean_of_new_folds_95_times_of_100():
         (0.751, math.nan, 5, [], "inconclusive"),
         (0.751, 0.05, 4, [], "not comparable"),
         (0.751, 0.05, 5, ["epochs: 8 instead of 500", "cases: 2 instead of 3"], "not comparable"),
-        (math.nan, math.nan, 0, ["epochs: 8 instead of 500"], "not run"),
-        (math.nan, math.nan, 0, [], "not run"),
+        (math.nan, math.nan, 0, ["epochs: 8 instead of 500"], "no scores"),
+        (math.nan, math.nan, 0, [], "no scores"),
     ],
 )
 def test_verdicts(ours, half, folds, departing, expected):
@@ -171,7 +171,7 @@ def test_verdicts(ours, half, folds, departing, expected):
 def test_score_comparison_of_the_paper_with_itself(kits19):
     entries = paper_settings(kits19)["losses"]
     found = score_comparison(kits19, paper_means(kits19), entries, [])
-    assert count_verdicts(found) == {"consistent": 42, "inconsistent": 0, "inconclusive": 0, "not comparable": 0, "not run": 0}
+    assert count_verdicts(found) == {"consistent": 42, "inconsistent": 0, "inconclusive": 0, "not comparable": 0, "no scores": 0}
     assert (found["difference"] == 0).all()
     assert ",".join(found.columns) == "loss,class,metric,published,published_ci95,ours,ours_ci95,difference,verdict,reason"
     far = score_comparison(kits19, paper_means(kits19, shift=-0.3), entries, [])
@@ -182,13 +182,13 @@ def test_score_comparison_of_the_paper_with_itself(kits19):
     assert (demo["ours"] == demo["published"]).all()
 
 
-def test_a_loss_or_class_that_was_not_run_is_said_so(kits19):
+def test_a_loss_or_class_without_scores_is_said_so(kits19):
     entries = [entry for entry in paper_settings(kits19)["losses"] if entry["name"] != "dice"]
     means = paper_means(kits19)
     means = means[(means["class"] != "kidney") | (means["loss"] != "combo")]
     found = score_comparison(kits19, means, entries, [])
-    assert count_verdicts(found)["not run"] == 6 + 3
-    absent = found[found["verdict"] == "not run"]
+    assert count_verdicts(found)["no scores"] == 6 + 3
+    absent = found[found["verdict"] == "no scores"]
     assert absent[["ours", "ours_ci95", "difference"]].isna().all(axis=None)
 
 

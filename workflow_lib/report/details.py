@@ -75,12 +75,14 @@ def surface_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any
         nsd, nsd_low, nsd_high = (number(row[f"nsd_{part}"]) for part in ("mean", "low", "high"))
         # With one case per fold there is no interval; of HD95 alone a bound that is missing is infinitely far.
         known = not math.isnan(nsd_low)
+        # Of a loss that was not scored nothing is known, neither that it is far.
+        distance = _distance(far) if number(row["cases"]) else "–"
         lines.append(
             {
                 "name": row["loss"],
                 "label": labels.get(row["loss"], row["loss"]),
                 "class": row["class"],
-                "hd95": {"text": _distance(far) + f" [{_distance(low)}, {_distance(high)}]" * known, "sort": full(far)},
+                "hd95": {"text": distance + f" [{_distance(low)}, {_distance(high)}]" * known, "sort": full(far)},
                 "nsd": {
                     "text": display.number(nsd) + f" [{display.number(nsd_low)}, {display.number(nsd_high)}]" * known,
                     "sort": full(nsd),

@@ -13,7 +13,7 @@ from workflow_lib.report.text import full
 from workflow_lib.tables import display
 from workflow_lib.tables.claims import STATES
 
-STATE_SIGNS = dict(zip(STATES, (("✓", "v-consistent"), ("✗", "v-inconsistent"), ("–", "v-not-run")), strict=True))
+STATE_SIGNS = dict(zip(STATES, (("✓", "v-consistent"), ("✗", "v-inconsistent"), ("–", "v-no-scores")), strict=True))
 
 
 def describe(sources: Sources, dataset: Mapping[str, Any], departs: bool) -> dict[str, Any] | None:
@@ -55,7 +55,8 @@ def totals(parts: Sequence[Mapping[str, Any]]) -> dict[str, int] | None:
 def _claim(row: Mapping[str, str], before: Mapping[str, str] | None) -> dict[str, Any]:
     sides = {}
     for side in ("published", "ours"):
-        sign, css = STATE_SIGNS[row[side]]
+        # A table made by an older version may use other words; then it is marked as stale.
+        sign, css = STATE_SIGNS.get(row[side], ("·", ""))
         sides[side] = {"state": row[side], "sign": sign, "css": css, "detail": row[f"{side}_detail"]}
     repeated = before is not None and before["claim"] == row["claim"]
     return {"claim": row["claim"], "where": row["where"], "class": row["class"], "repeated": repeated, **sides}

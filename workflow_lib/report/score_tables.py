@@ -20,7 +20,7 @@ VERDICTS = {
     "inconsistent": ("✗", "inconsistent", "our mean lies outside the 95 % prediction interval of the published one"),
     "inconclusive": ("?", "inconclusive", "our interval is more than twice as wide as the published one"),
     "not comparable": ("○", "not comparable", "the run departs from the published protocol"),
-    "not run": ("–", "not run", "published, but not part of this run"),
+    "no scores": ("–", "no scores", "published, but without complete scores in this run"),
 }
 """Symbol, name and meaning of each verdict, in the order of the summary."""
 

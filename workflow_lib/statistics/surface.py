@@ -22,8 +22,9 @@ def surface_table(
 
     `cases` are those where a mask is not empty, `failures` those of them where one of the two masks is: there HD95 counts as
     infinitely far and NSD as 0. The median of HD95 is NaN where half of the cases or more are failures; so is a bound that
-    falls among them. Intervals are percentiles of `samples` bootstrap samples, in which every fold keeps its number of cases;
-    losses with as many cases in every fold have the same draws. Bounds are NaN where no fold has two cases.
+    falls among them. Without scores `cases` is 0, and all numbers are NaN. Intervals are percentiles of `samples` bootstrap
+    samples, in which every fold keeps its number of cases; losses with as many cases in every fold have the same draws. Bounds
+    are NaN where no fold has two cases.
     """
     if frame["nsd"].isna().all():
         return pd.DataFrame(columns=list(COLUMNS))

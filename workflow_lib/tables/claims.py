@@ -22,7 +22,7 @@ from workflow_lib.tables.display import METRIC_NAMES, number
 from workflow_lib.tables.published import Published
 
 COLUMNS = ("claim", "where", "class", "published", "published_detail", "ours", "ours_detail")
-STATES = ("holds", "does not hold", "not run")
+STATES = ("holds", "does not hold", "no scores")
 
 Result = tuple[str, str]
 """One of `STATES`, and the numbers that decide."""
@@ -49,7 +49,7 @@ def check_claims(published: Published, comparison: pd.DataFrame, comparison_p: p
     """Return one row per claim and class: what the printed numbers say about it, and what ours do.
 
     `comparison` and `comparison_p` are the tables of these names (`workflow_lib.tables.comparison`), which hold ours. `published`
-    and `ours` are one of `STATES`: `not run` where a number that the claim is about is missing.
+    and `ours` are one of `STATES`: `no scores` where a number that the claim is about is missing.
     """
     printed = {key: interval.mean for key, interval in published.scores.items()}
     printed_p = {(name, frozenset((row, column))): float(p) for (name, row, column), p in published.p_values.items()}
@@ -135,7 +135,7 @@ def _extreme(numbers: Numbers, values: Mapping[str, float], loss: str, word: str
 
 def _absent(numbers: Numbers, values: Mapping[str, float]) -> Result | None:
     missing = [numbers.label(loss) for loss, value in values.items() if math.isnan(value)]
-    return ("not run", f"no numbers of {', '.join(missing)}") if missing else None
+    return ("no scores", f"no numbers of {', '.join(missing)}") if missing else None
 
 
 def _state(holds: bool) -> str:

@@ -13,7 +13,7 @@ from workflow_lib.statistics.holm import SIGNIFICANT, adjust, mark
 from workflow_lib.tables.protocol import match_losses
 from workflow_lib.tables.published import Interval, Published
 
-VERDICTS = ("consistent", "inconsistent", "inconclusive", "not comparable", "not run")
+VERDICTS = ("consistent", "inconsistent", "inconclusive", "not comparable", "no scores")
 COLUMNS = ("loss", "class", "metric", "published", "published_ci95", "ours", "ours_ci95", "difference", "verdict", "reason")
 P_COLUMNS = ("class", "row", "column", "published_p", "ours_p", "published_mark", "ours_mark", "agree")
 AGREEMENT_COLUMNS = ("class", "metric", "losses", "tau", "p", "pairs", "same_sign", "tested", "same_significance")
@@ -48,7 +48,7 @@ def verdict(
 ) -> tuple[str, str]:
     """Return verdict and reason for one score.
 
-    - `not run`: no value of ours;
+    - `no scores`: no value of ours, as the loss was not trained, or not in all folds;
     - `not comparable`: the protocol departs, or not all folds were scored;
     - `inconclusive`: our interval is more than twice as wide as the published one, or there is none;
     - `consistent`: ours lies in the 95 % prediction interval of the mean of as many new folds, m ± t s sqrt(2/k), with the
@@ -57,7 +57,7 @@ def verdict(
     - `inconsistent`: ours lies outside of it.
     """
     if math.isnan(ours):
-        return "not run", "no scores of this loss and class"
+        return "no scores", "no scores of this loss and class"
     if departures:
         return "not comparable", "; ".join(departures)
     if folds != published_folds:
@@ -83,7 +83,7 @@ def p_comparison(published: Published, ranksum: pd.DataFrame, entries: Sequence[
     """Return one row per published p-value with ours beside it.
 
     `published_p` is text, digits as printed. `ours_p` is Holm-adjusted among the published pairs of the class, so that further
-    losses of the study do not change the comparison; NaN where a loss was not run. Marks are those of the two values; `agree`
+    losses of the study do not change the comparison; NaN where a loss has no scores. Marks are those of the two values; `agree`
     is 'yes' where both or neither are below 0.05, else 'no', empty without ours.
     """
     matched = match_losses(published, entries)
