@@ -58,10 +58,12 @@ def write_comparison(folder: Path, name: str, classes: Sequence[str], published:
     write(folder / f"tables/{name}_comparison.csv", columns, rows)
     with (folder / f"tables/{name}_pvalues.csv").open(encoding="utf-8", newline="") as stream:
         pairs = list(csv.DictReader(stream))
-    columns = ["class", "row", "column", "published_p", "ours_p", "published_mark", "ours_mark", "agree"]
+    columns = ["class", "row", "column", "published_p", "ours_p", "published_mark", "ours_mark"]
+    columns += ["published_sign", "ours_sign", "agree"]
     lines = [
         {"class": p["class"], "row": p["row"], "column": p["column"], "published_p": 0.00083, "ours_p": float(p["p_holm"])}
         | {"published_mark": "‡", "ours_mark": p["mark"], "agree": "yes" if p["mark"] == "‡" else "no"}
+        | {"published_sign": p["sign"], "ours_sign": p["sign"]}
         for p in pairs
     ]
     write(folder / f"tables/{name}_comparison_p.csv", columns, lines)

@@ -278,6 +278,20 @@ def test_a_loss_that_diverged_is_not_said_to_be_left_out_of_the_run(made, tmp_pa
     assert "not part of this run" not in visible
 
 
+def test_another_verdict_over_the_published_pairs_stands_in_the_cell(made, tmp_path):
+    study, folder = made
+    shutil.copytree(folder, tmp_path / "other")
+    rows = {name: read_rows(folder / f"tables/kits19_{name}.csv") or [] for name in ("pvalues", "comparison_p")}
+    rows["pvalues"][0] |= {"p_holm": "0.06", "mark": ""}
+    rows["comparison_p"][0] |= {"ours_p": "0.03", "ours_mark": "*", "published_mark": "*", "agree": "no"}
+    for name, table in rows.items():
+        write(tmp_path / f"other/tables/kits19_{name}.csv", list(table[0]), table)
+    text = build(study, tmp_path / "other")
+    assert 'over the published pairs 0.0300<span class="mark">*</span>' in text
+    assert 'title="both are significant, in opposite directions">≠' in text
+    assert "wherever it is held against the paper" in Page(text).visible()
+
+
 def test_csvs_come_with_the_page(made, page):
     links = [a for a in page.all("a") if "download" in a]
     assert {"kits19_scores.csv", "kits19_pvalues.csv", "brats20_means.csv"} <= {a["download"] for a in links}

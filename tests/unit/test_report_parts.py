@@ -11,6 +11,7 @@ from workflow_lib.evaluation.frames import write_frame
 from workflow_lib.report import details, paper, score_tables, sensitivity, text, words
 from workflow_lib.report.sources import Sources, png_size, svg_size
 from workflow_lib.statistics import surface
+from workflow_lib.statistics.holm import mark
 from workflow_lib.statistics.paired import signed_rank_tests
 
 LOSSES = dict(list(PAPER_LOSSES.items())[-3:])
@@ -68,6 +69,26 @@ def test_signs_are_shape_and_colour(made, tmp_path):
     lower, undefined = table["groups"][2]["lines"][0]["cells"]
     assert (lower["arrow"], lower["css"], lower["text"]) == ("▼", "lower", "0.0209")
     assert undefined["text"] is None
+
+
+def p_cell(shown, ours, published, agree):
+    marks = {"ours_mark": mark(ours), "published_mark": mark(published)}
+    row = {"p_holm": str(shown), "mark": mark(shown), "sign": "+"}
+    return score_tables._p_cell(row, {"published_p": str(published), "ours_p": str(ours), "agree": agree, **marks})
+
+
+def test_what_is_held_against_a_published_p_is_told_where_it_is_another_verdict_than_the_cell():
+    """A cell is adjusted over all pairs of the study, what is held against the published one over the published pairs."""
+    same = p_cell(0.04, 0.01, 0.03, "yes")
+    assert "disagrees" not in same
+    assert "of_published" not in same
+    further_losses = p_cell(0.06, 0.03, 0.02, "yes")
+    assert (further_losses["text"], further_losses["mark"]) == ("0.0600", "")
+    assert (further_losses["of_published"], further_losses["of_published_mark"]) == ("0.0300", "*")
+    fewer_losses = p_cell(0.04, 0.06, 0.02, "no")
+    assert fewer_losses["of_published"] == "0.0600"
+    assert fewer_losses["disagrees"] == "one is significant and the other is not"
+    assert p_cell(0.01, 0.01, 0.02, "no")["disagrees"] == "both are significant, in opposite directions"
 
 
 def test_verdicts_are_counted_over_all_datasets(made):

@@ -11,7 +11,7 @@ from workflow_lib.tables import published
 from workflow_lib.tables.claims import _KINDS, COLUMNS, STATES, check_claims
 from workflow_lib.tables.comparison import p_comparison, rank_agreement, score_comparison
 
-NO_TESTS = pd.DataFrame(columns=["class", "row", "column", "p"])
+NO_TESTS = pd.DataFrame(columns=["class", "row", "column", "statistic", "p"])
 
 
 def load(name):
@@ -83,7 +83,7 @@ def test_our_numbers_are_checked_by_the_same_rule(kits19):
 
 def test_significance_needs_a_small_p_and_the_right_direction():
     one = load("brats20")
-    rows = [{"class": "tumour", "row": row, "column": column, "p": 1e-6} for _, row, column in one.p_values]
+    rows = [{"class": "tumour", "row": row, "column": column, "statistic": 5.0, "p": 1e-6} for _, row, column in one.p_values]
     means = paper_means(one)
     assert states(checked("brats20", means, pd.DataFrame(rows)), "significantly")["tumour"][1] == "holds"
     lower = means.copy()
@@ -131,7 +131,10 @@ def test_agreement_counts_signs_and_significance_of_pairs():
     dsc = means["metric"] == "dsc"
     means.loc[dsc, "mean"] = [swapped[loss] for loss in means.loc[dsc, "loss"]]
     p = {frozenset(("combo", "mixed_focal")): 1e-4, frozenset(("focal_tversky", "mixed_focal")): 1e-3}
-    rows = [{"class": "tumour", "row": r, "column": c, "p": p.get(frozenset((r, c)), 0.9)} for _, r, c in one.p_values]
+    rows = [
+        {"class": "tumour", "row": r, "column": c, "statistic": 1.0, "p": p.get(frozenset((r, c)), 0.9)}
+        for _, r, c in one.p_values
+    ]
     found = rank_agreement(score_comparison(one, means, entries, []), p_comparison(one, pd.DataFrame(rows), entries))
     row = found.set_index("metric").loc["dsc"]
     assert (row["pairs"], row["same_sign"], row["tau"]) == (3, 2, pytest.approx(1 / 3))

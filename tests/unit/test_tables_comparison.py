@@ -233,7 +233,8 @@ def test_p_comparison(kits19):
     ranksum = ranksum_tests(pooled(kits19.losses), kits19.losses, ["kidney", "tumour"])
     entries = paper_settings(kits19)["losses"]
     found = p_comparison(kits19, ranksum, entries)
-    assert ",".join(found.columns) == "class,row,column,published_p,ours_p,published_mark,ours_mark,agree"
+    names = "class,row,column,published_p,ours_p,published_mark,ours_mark,published_sign,ours_sign,agree"
+    assert ",".join(found.columns) == names
     assert len(found) == 42
     merged = found.merge(ranksum, on=["class", "row", "column"])
     np.testing.assert_allclose(merged["ours_p"], merged["p_holm"])
@@ -251,6 +252,22 @@ def test_a_further_loss_does_not_change_the_p_comparison(kits19):
     with_extra = p_comparison(kits19, ranksum_tests(scores, losses, ["kidney", "tumour"]), more)
     alone = p_comparison(kits19, ranksum_tests(scores, kits19.losses, ["kidney", "tumour"]), entries)
     pd.testing.assert_frame_equal(with_extra, alone)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_significant_in_opposite_directions_does_not_agree(kits19, turned):
+    """Of the published pairs mixed focal against focal is significant on tumours, and mixed focal has the higher mean."""
+    statistics = {"same": 4.0, "opposite": -4.0}
+    row, column = ("focal", "mixed_focal") if turned else ("mixed_focal", "focal")
+    agree = {}
+    for case, statistic in statistics.items():
+        test = {"class": "tumour", "row": row, "column": column, "statistic": -statistic if turned else statistic, "p": 1e-5}
+        found = p_comparison(kits19, pd.DataFrame([test]), paper_settings(kits19)["losses"])
+        (line,) = found[found["ours_p"].notna()].to_dict("records")
+        assert (line["row"], line["column"], line["published_sign"]) == ("mixed_focal", "focal", "+")
+        assert line["ours_sign"] == ("+" if case == "same" else "-")
+        agree[case] = line["agree"]
+    assert agree == {"same": "yes", "opposite": "no"}
 
 
 def test_p_comparison_without_ours(kits19):

@@ -156,8 +156,22 @@ def _p_cell(row: Mapping[str, str] | None, compared: Mapping[str, str] | None) -
         if math.isfinite(published):
             cell["published"] = display.p_value(published)
             cell["published_mark"] = compared["published_mark"]
-            cell["agree"] = compared["agree"]
+            cell |= _against_published(compared, cell.get("mark"))
     return cell
+
+
+def _against_published(compared: Mapping[str, str], shown: str | None) -> dict[str, str]:
+    """Return why ours does not agree with the published test, and ours over the published pairs where it is another verdict.
+
+    The value that a cell shows is adjusted over all pairs of the study, `shown` its mark; losses beside the published ones make
+    it larger. The comparison is made over the published pairs alone, as what was published was.
+    """
+    ours, both = compared["ours_mark"], bool(compared["ours_mark"] and compared["published_mark"])
+    reason = "both are significant, in opposite directions" if both else "one is significant and the other is not"
+    found = {"disagrees": reason} if compared["agree"] == "no" else {}
+    if shown is not None and bool(shown) != bool(ours):
+        found |= {"of_published": display.p_value(number(compared["ours_p"])), "of_published_mark": ours}
+    return found
 
 
 def comparison_rows(sources: Sources, dataset: Mapping[str, Any]) -> list[dict[str, Any]]:

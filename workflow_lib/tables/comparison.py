@@ -12,10 +12,14 @@ from workflow_lib.evaluation.metrics import METRICS
 from workflow_lib.statistics.holm import SIGNIFICANT, adjust, mark
 from workflow_lib.tables.protocol import match_losses
 from workflow_lib.tables.published import Interval, Published
+from workflow_lib.tables.pvalue_table import sign
 
 VERDICTS = ("consistent", "inconsistent", "inconclusive", "not comparable", "no scores")
 COLUMNS = ("loss", "class", "metric", "published", "published_ci95", "ours", "ours_ci95", "difference", "verdict", "reason")
-P_COLUMNS = ("class", "row", "column", "published_p", "ours_p", "published_mark", "ours_mark", "agree")
+P_COLUMNS = (
+    *("class", "row", "column", "published_p", "ours_p", "published_mark", "ours_mark"),
+    *("published_sign", "ours_sign", "agree"),
+)
 AGREEMENT_COLUMNS = ("class", "metric", "losses", "tau", "p", "pairs", "same_sign", "tested", "same_significance")
 
 
@@ -83,22 +87,37 @@ def p_comparison(published: Published, ranksum: pd.DataFrame, entries: Sequence[
     """Return one row per published p-value with ours beside it.
 
     `published_p` is text, digits as printed. `ours_p` is Holm-adjusted among the published pairs of the class, so that further
-    losses of the study do not change the comparison; NaN where a loss has no scores. Marks are those of the two values; `agree`
-    is 'yes' where both or neither are below 0.05, else 'no', empty without ours.
+    losses of the study do not change the comparison; NaN where a loss has no scores. Marks are those of the two values. Signs
+    say whether the row's loss is the higher one: ours is that of the rank-sum statistic, and as the publication prints none, its
+    sign is that of the difference of the mean DSCs. `agree` is 'yes' where neither is below 0.05, or both are and their signs
+    are not opposite, else 'no', empty without ours.
     """
     matched = match_losses(published, entries)
-    # The test is symmetric: which of the two losses stands in the row does not change p.
-    raw = {(test["class"], frozenset((test["row"], test["column"]))): float(test["p"]) for test in ranksum.to_dict("records")}
+    # Which of the two losses stands in the row turns the statistic and does not change p.
+    raw: dict[tuple[Any, ...], tuple[float, float]] = {}
+    for test in ranksum.to_dict("records"):
+        p, statistic = float(test["p"]), float(test["statistic"])
+        raw[test["class"], test["row"], test["column"]] = p, statistic
+        raw[test["class"], test["column"], test["row"]] = p, -statistic
     rows = []
     for name in published.classes:
         pairs = [(row, column) for of_class, row, column in published.p_values if of_class == name]
-        found = [raw.get((name, frozenset((matched.get(row), matched.get(column)))), math.nan) for row, column in pairs]
-        for (row, column), ours in zip(pairs, map(float, adjust(found)), strict=True):
+        found = [raw.get((name, matched.get(row), matched.get(column)), (math.nan, math.nan)) for row, column in pairs]
+        adjusted = map(float, adjust([p for p, _ in found]))
+        for (row, column), ours, (_, statistic) in zip(pairs, adjusted, found, strict=True):
             printed = published.p_values[name, row, column]
             theirs = float(printed)
-            agree = "" if math.isnan(ours) else "yes" if (ours < SIGNIFICANT) == (theirs < SIGNIFICANT) else "no"
-            rows.append((name, row, column, printed, ours, mark(theirs), mark(ours), agree))
+            signs = sign(published.scores[row, name, "dsc"].mean - published.scores[column, name, "dsc"].mean), sign(statistic)
+            agree = _agree(theirs, ours, *signs)
+            rows.append((name, row, column, printed, ours, mark(theirs), mark(ours), *signs, agree))
     return pd.DataFrame(rows, columns=list(P_COLUMNS))
+
+
+def _agree(theirs: float, ours: float, their_sign: str, our_sign: str) -> str:
+    if math.isnan(ours):
+        return ""
+    opposite = ours < SIGNIFICANT and {their_sign, our_sign} == {"+", "-"}
+    return "yes" if (ours < SIGNIFICANT) == (theirs < SIGNIFICANT) and not opposite else "no"
 
 
 def rank_agreement(comparison: pd.DataFrame, comparison_p: pd.DataFrame | None = None) -> pd.DataFrame:

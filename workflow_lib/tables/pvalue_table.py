@@ -8,6 +8,11 @@ import pandas as pd
 COLUMNS = ("class", "row", "column", "p_holm", "mark", "sign")
 
 
+def sign(value: float) -> str:
+    """Return '+', '-' or '0', nothing for NaN."""
+    return {1.0: "+", -1.0: "-", 0.0: "0"}.get(float(np.sign(value)), "")
+
+
 def pvalue_table(ranksum: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """Return the lower triangle of each class, one row per pair of losses.
 
@@ -15,7 +20,6 @@ def pvalue_table(ranksum: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     exactly 0, empty where there is none.
     """
     table = ranksum[ranksum["class"].isin(list(classes))].copy()
-    signs = {1.0: "+", -1.0: "-", 0.0: "0"}
-    table["sign"] = [signs.get(float(sign), "") for sign in np.sign(table["statistic"])]
+    table["sign"] = [sign(statistic) for statistic in table["statistic"]]
     order = {name: position for position, name in enumerate(classes)}
     return table.sort_values("class", key=lambda column: column.map(order), kind="stable")[list(COLUMNS)].reset_index(drop=True)
