@@ -139,13 +139,21 @@ def test_surface_distances_of_a_loss_without_scores_are_not_called_infinite(tmp_
 
 def test_friedman_in_words(tmp_path):
     columns = ["class", "n", "k", "chi2", "p", "f", "p_f", "kendalls_w"]
-    rows = [["LV a", 4, 3, 8.0, 0.02, float("inf"), 0.0, 1.0], ["b", 1, 3, 2.0, 0.4, "", "", 1.0]]
+    rows = [
+        ["LV a", 2, 3, 4.0, 0.02, float("inf"), 1 / 6, 1.0],
+        ["b", 1, 3, 2.0, 0.4, "", "", 1.0],
+        ["c", 200, 7, 1200.0, 1e-250, float("inf"), 0.0, 1.0],
+        ["d", 20, 3, 9.0, 0.01, 5.51, 0.0079, 0.225],
+    ]
     write(tmp_path / "statistics/d/friedman.csv", columns, [dict(zip(columns, row, strict=True)) for row in rows])
-    same, undefined = details.friedman(Sources(tmp_path), {"name": "d"})
-    assert (
-        same == "LV a, 4 cases and 3 losses: the losses differ (Friedman test, Iman–Davenport F = ∞, p = 0; Kendall's W = 1.00)."
-    )
-    assert undefined == "B, 1 case and 3 losses: the Friedman test is not defined."
+    assert details.friedman(Sources(tmp_path), {"name": "d"}) == [
+        "LV a, 2 cases and 3 losses: no difference between the losses is shown "
+        "(Friedman test, the same order in every case, exact p = 0.167; Kendall's W = 1.00).",
+        "B, 1 case and 3 losses: the Friedman test is not defined.",
+        "C, 200 cases and 7 losses: the losses differ "
+        "(Friedman test, the same order in every case, exact p < 10⁻³⁰⁰; Kendall's W = 1.00).",
+        "D, 20 cases and 3 losses: the losses differ (Friedman test, Iman–Davenport F = 5.51, p = 0.00790; Kendall's W = 0.23).",
+    ]
 
 
 def test_gaps(made):

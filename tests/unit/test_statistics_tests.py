@@ -284,7 +284,7 @@ def test_friedman_equals_its_formula_and_the_analysis_of_variance_of_ranks():
 def test_friedman_at_its_limits():
     same_order = friedman(np.array([[1, 2, 3], [4, 5, 6], [0.1, 0.2, 0.3]]))
     assert same_order["chi2"] == pytest.approx(6)
-    assert (same_order["f"], same_order["p_f"]) == (math.inf, 0.0)
+    assert (same_order["f"], same_order["p_f"]) == (math.inf, pytest.approx(1 / 36))
     assert same_order["kendalls_w"] == pytest.approx(1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -297,6 +297,29 @@ def test_friedman_at_its_limits():
     assert one["kendalls_w"] == pytest.approx(1)
     assert math.isnan(one["f"])
     assert all(map(math.isnan, [*none.values(), *two.values()]))
+
+
+@pytest.mark.parametrize(
+    ("first", "n"), [((1, 2, 3), 2), ((1, 2, 3), 4), ((1, 2, 2), 3), ((1, 2, 3, 4), 2), ((1, 1, 2, 3), 3), ((1, 1, 2, 2), 3)]
+)
+def test_friedman_with_the_same_order_in_every_case_equals_all_arrangements_counted(first, n):
+    """Under the null every arrangement of a case's scores is as likely; here all tables of such cases, ties as in the first."""
+    found = friedman(np.array([first] * n, dtype=float))
+    arrangements = sorted(set(itertools.permutations(first)))
+    tables = np.array(list(itertools.product(arrangements, repeat=n)), dtype=float)
+    ranks = stats.rankdata(tables, axis=2)
+    spread = ((ranks.sum(axis=1) - n * (len(first) + 1) / 2) ** 2).sum(axis=1)
+    largest = np.isclose(spread, spread.max())
+    assert found["f"] == math.inf
+    assert found["p_f"] == pytest.approx(np.mean(largest))
+    assert found["chi2"] == pytest.approx(n * (len(first) - 1))
+    assert spread.max() == pytest.approx(((n * (ranks[0, 0] - ranks[0, 0].mean())) ** 2).sum())
+
+
+def test_friedman_of_two_cases_in_the_same_order_is_not_significant():
+    assert friedman(np.array([[0.1, 0.2, 0.3], [0.5, 0.6, 0.9]]))["p_f"] == pytest.approx(1 / 6)
+    # Too many cases for any number of the computer's: 0, and no error.
+    assert friedman(np.tile(np.arange(7.0), (200, 1)))["p_f"] == 0.0
 
 
 def test_friedman_takes_complete_cases_of_the_losses_that_ran():

@@ -111,10 +111,11 @@ def friedman(sources: Sources, dataset: Mapping[str, Any]) -> list[str]:
         cases, losses = int(number(row["n"])), int(number(row["k"]))
         start = f"{row['class'][:1].upper()}{row['class'][1:]}, {count(cases, 'case')} and {count(losses, 'loss', 'losses')}: "
         if math.isfinite(p):
-            ratio = f"{f:.2f}" if math.isfinite(f) else "∞"
             verdict = "the losses differ" if p < 0.05 else "no difference between the losses is shown"
-            test = f"Friedman test, Iman–Davenport F = {ratio}, p = {display.p_value(p)}; Kendall's W = {w:.2f}"
-            sentences.append(f"{start}{verdict} ({test}).")
+            kind = f"Iman–Davenport F = {f:.2f}, p" if math.isfinite(f) else "the same order in every case, exact p"
+            # With the same order in very many cases p is below the smallest number that a computer holds.
+            value = f"= {display.p_value(p)}" if p else "< 10⁻³⁰⁰"
+            sentences.append(f"{start}{verdict} (Friedman test, {kind} {value}; Kendall's W = {w:.2f}).")
         else:
             sentences.append(f"{start}the Friedman test is not defined.")
     return sentences

@@ -28,8 +28,9 @@ def friedman(scores: np.ndarray) -> dict[str, float]:
     """Return Friedman's chi-square, Iman and Davenport's F and Kendall's W of scores (cases, losses) without NaN.
 
     chi2 is corrected for ties, with k - 1 degrees of freedom; F = (n-1) chi2 / (n(k-1) - chi2) with k - 1 and (k-1)(n-1)
-    (Iman & Davenport 1980); W = chi2 / (n(k-1)), 0 no agreement between the cases, 1 the same order in all.
-    Losses that are tied in every case give chi2 = F = W = 0 and p = 1.
+    (Iman & Davenport 1980); W = chi2 / (n(k-1)), 0 no agreement between the cases, 1 the same order in all. With the same order
+    in all cases F is infinite, and p_f the exact probability of that. Losses that are tied in every case give
+    chi2 = F = W = 0 and p = 1.
     """
     n, k = scores.shape
     if n < 1 or k < 3:
@@ -38,9 +39,22 @@ def friedman(scores: np.ndarray) -> dict[str, float]:
         return {"chi2": 0.0, "p": 1.0, "f": 0.0, "p_f": 1.0, "kendalls_w": 0.0}
     chi2, p = (float(value) for value in stats.friedmanchisquare(*scores.T))
     most = n * (k - 1)
+    ranks = stats.rankdata(scores, axis=1)
     f, p_f = math.nan, math.nan
-    if n > 1:
-        # With the same order in every case chi2 is n(k-1), up to rounding, and F has no bound.
-        f = math.inf if math.isclose(chi2, most, rel_tol=1e-12) else (n - 1) * chi2 / (most - chi2)
+    if n > 1 and np.all(ranks == ranks[0]):
+        f, p_f = math.inf, same_order_probability(ranks[0], n)
+    elif n > 1:
+        f = (n - 1) * chi2 / (most - chi2)
         p_f = float(stats.f.sf(f, k - 1, (k - 1) * (n - 1)))
     return {"chi2": chi2, "p": p, "f": f, "p_f": p_f, "kendalls_w": min(chi2 / most, 1.0)}
+
+
+def same_order_probability(ranks: np.ndarray, n: int) -> float:
+    """Return the probability that `n` cases all rank the losses alike, where in each case any of them may have any of `ranks`.
+
+    Equal ranks are ties: of k! arrangements k! / (t1! t2! ...) are distinct, all equally likely in each case. Whatever the first
+    case has, each further one has the same with probability 1 / their number. No other ranks give a statistic as large, so
+    this is the exact p of Friedman's test; the distribution of F, which is an approximation for many cases, would give 0.
+    """
+    ties = (math.factorial(int(count)) for count in np.unique(ranks, return_counts=True)[1])
+    return float(math.factorial(ranks.size) // math.prod(ties)) ** (1 - n)
