@@ -63,11 +63,16 @@ def write_comparison(folder: Path, name: str, classes: Sequence[str], published:
     lines = [
         {"class": p["class"], "row": p["row"], "column": p["column"], "published_p": 0.00083, "ours_p": float(p["p_holm"])}
         | {"published_mark": "‡", "ours_mark": p["mark"], "agree": "yes" if p["mark"] == "‡" else "no"}
-        | {"published_sign": p["sign"], "ours_sign": p["sign"]}
+        | {"published_sign": _published_sign(printed, p) or p["sign"], "ours_sign": p["sign"]}
         for p in pairs
     ]
     write(folder / f"tables/{name}_comparison_p.csv", columns, lines)
     write_claims(folder, name)
+
+
+def _published_sign(printed: Mapping[tuple[str, str, str], Any], pair: Mapping[str, str]) -> str:
+    row, column = (printed.get((pair[side], pair["class"], "dsc")) for side in ("row", "column"))
+    return "" if row is None or column is None else "+" if row.mean > column.mean else "-"
 
 
 def write_claims(folder: Path, name: str) -> None:

@@ -81,16 +81,27 @@ def test_our_numbers_are_checked_by_the_same_rule(kits19):
     assert set(kits19[kits19["claim"].str.contains("significantly")]["ours"]) == {"no scores"}
 
 
-def test_significance_needs_a_small_p_and_the_right_direction():
+@pytest.mark.parametrize("turned", [False, True])
+def test_significance_needs_a_small_p_and_the_direction_of_the_test(turned):
+    """Ranks may tell another loss than the means; what counts is what the table of p-values says."""
     one = load("brats20")
-    rows = [{"class": "tumour", "row": row, "column": column, "statistic": 5.0, "p": 1e-6} for _, row, column in one.p_values]
     means = paper_means(one)
-    assert states(checked("brats20", means, pd.DataFrame(rows)), "significantly")["tumour"][1] == "holds"
-    lower = means.copy()
-    lower.loc[lower["loss"] == "mixed_focal", "mean"] -= 0.1
-    table = checked("brats20", lower, pd.DataFrame(rows))
+    means.loc[means["loss"] == "mixed_focal", "mean"] -= 0.1
+
+    def tests(statistic):
+        pairs = [(c, r) if turned else (r, c) for _, r, c in one.p_values]
+        return pd.DataFrame(
+            [
+                {"class": "tumour", "row": r, "column": c, "statistic": -statistic if turned else statistic, "p": 1e-6}
+                for r, c in pairs
+            ]
+        )
+
+    assert states(checked("brats20", means, tests(5.0)), "significantly")["tumour"][1] == "holds"
+    table = checked("brats20", paper_means(one), tests(-5.0))
     assert states(table, "significantly")["tumour"][1] == "does not hold"
     assert "above 0 of 2" in table[table["claim"].str.contains("significantly")]["ours_detail"].iloc[0]
+    assert states(table, "significantly")["tumour"][0] == states(checked("brats20"), "significantly")["tumour"][0]
 
 
 def test_without_the_scores_of_a_loss_or_class_nothing_is_said_of_a_claim():

@@ -3,7 +3,8 @@
 A claim is data (reports/published/<name>/claims.yaml); its `check` names one of the kinds below, and losses of the publication:
 
 - `highest`: the mean of `loss` lies above that of every other loss, on every one of `metrics`;
-- `significantly_higher`: the rank-sum test, after Holm's correction, finds `loss` above every other loss (p < 0.05);
+- `significantly_higher`: the rank-sum test, after Holm's correction, finds `loss` above every other loss (p < 0.05), by the
+  signs of the table `comparison_p`: ours from the test itself, the publication's from its means;
 - `balance`: no other loss has a smaller distance between mean precision and mean recall;
 - `smallest_drop`, `largest_drop`: the DSC of `loss` falls least, or most, from the class `from` to the class `to`.
 
@@ -11,7 +12,7 @@ A claim is data (reports/published/<name>/claims.yaml); its `check` names one of
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,11 +31,15 @@ Result = tuple[str, str]
 
 @dataclass(frozen=True)
 class Numbers:
-    """What a claim is checked on: means by (loss, class, metric), and adjusted p by (class, pair of losses). NaN: not at hand."""
+    """What a claim is checked on: means by (loss, class, metric), and adjusted p by (class, pair of losses). NaN: not at hand.
+
+    `above` holds the pairs (class, higher loss, lower loss) as the tests of the DSC have them.
+    """
 
     labels: Mapping[str, str]
     means: Mapping[tuple[str, str, str], float]
     p_values: Mapping[tuple[str, frozenset[str]], float]
+    above: Collection[tuple[str, str, str]]
 
     def mean(self, loss: str, name: str, metric: str = "dsc") -> float:
         """Return a mean, NaN where there is none."""
@@ -53,7 +58,8 @@ def check_claims(published: Published, comparison: pd.DataFrame, comparison_p: p
     """
     printed = {key: interval.mean for key, interval in published.scores.items()}
     printed_p = {(name, frozenset((row, column))): float(p) for (name, row, column), p in published.p_values.items()}
-    theirs, ours = Numbers(published.labels, printed, printed_p), _ours(published, comparison, comparison_p)
+    theirs = Numbers(published.labels, printed, printed_p, _above(comparison_p, "published_sign"))
+    ours = _ours(published, comparison, comparison_p)
     rows = []
     for claim in published.claims:
         check = claim["check"]
@@ -69,7 +75,14 @@ def _ours(published: Published, comparison: pd.DataFrame, comparison_p: pd.DataF
     p_values = {
         (row["class"], frozenset((row["row"], row["column"]))): float(row["ours_p"]) for row in comparison_p.to_dict("records")
     }
-    return Numbers(published.labels, means, p_values)
+    return Numbers(published.labels, means, p_values, _above(comparison_p, "ours_sign"))
+
+
+def _above(comparison_p: pd.DataFrame, column: str) -> set[tuple[str, str, str]]:
+    """Return (class, higher loss, lower loss) of the pairs that a column of signs gives a direction."""
+    rows = comparison_p.to_dict("records")
+    higher = {(row["class"], row["row"], row["column"]) for row in rows if row[column] == "+"}
+    return higher | {(row["class"], row["column"], row["row"]) for row in rows if row[column] == "-"}
 
 
 def _others(published: Published, check: Mapping[str, Any]) -> list[str]:
@@ -91,14 +104,13 @@ def _highest(numbers: Numbers, check: Mapping[str, Any], others: Sequence[str], 
 
 
 def _significantly_higher(numbers: Numbers, check: Mapping[str, Any], others: Sequence[str], name: str) -> Result:
-    """Count the other losses that the loss lies significantly above; the direction is that of the mean DSC."""
+    """Count the other losses that the loss lies significantly above."""
     loss = check["loss"]
     p_values = {other: numbers.p_values.get((name, frozenset((loss, other))), math.nan) for other in others}
     absent = _absent(numbers, p_values)
     if absent:
         return absent
-    own = numbers.mean(loss, name)
-    above = [other for other, p in p_values.items() if p < SIGNIFICANT and own > numbers.mean(other, name)]
+    above = [other for other, p in p_values.items() if p < SIGNIFICANT and (name, loss, other) in numbers.above]
     names = f": {', '.join(map(numbers.label, above))}" if 0 < len(above) < len(others) else ""
     return _state(len(above) == len(others)), f"significantly above {len(above)} of {len(others)}{names}"
 
