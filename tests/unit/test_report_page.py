@@ -292,6 +292,23 @@ def test_another_verdict_over_the_published_pairs_stands_in_the_cell(made, tmp_p
     assert "wherever it is held against the paper" in Page(text).visible()
 
 
+def test_losses_that_share_the_highest_mean_stand_together_on_the_first_screen(made, tmp_path):
+    study, folder = made
+    shutil.copytree(folder, tmp_path / "tied")
+    for name, number in (("kits19", 2), ("brats20", 3)):
+        path = f"statistics/{name}/means.csv"
+        rows = read_rows(folder / path) or []
+        tied = [loss["name"] for loss in study["datasets"][0]["losses"]][:number]
+        for row in rows:
+            row |= {"mean": "0.9", "ci95": ""} if row["loss"] in tied else {"mean": "0.1"}
+        write(tmp_path / "tied" / path, list(rows[0]), rows)
+    visible = Page(build(study, tmp_path / "tied")).visible()
+    assert "Focal Tversky loss ( 0.900 ) and Combo loss ( 0.900 ) share the highest mean DSC." in visible
+    three = "Focal Tversky loss ( 0.900 ), Combo loss ( 0.900 ) and Mixed Focal loss ( 0.900 ) share the highest mean DSC."
+    assert three in visible
+    assert "has the highest mean DSC" not in visible
+
+
 def test_csvs_come_with_the_page(made, page):
     links = [a for a in page.all("a") if "download" in a]
     assert {"kits19_scores.csv", "kits19_pvalues.csv", "brats20_means.csv"} <= {a["download"] for a in links}

@@ -176,8 +176,8 @@ def test_a_large_study_shows_the_pairs_of_the_best_loss(made, monkeypatch):
     cut = details.pairs_table(sources, dataset)
     assert cut is not None
     best = {
-        dataset["losses"][[e["name"] for e in dataset["losses"]].index(n)]["label"]
-        for n in details.best_losses(sources, dataset).values()
+        dataset["losses"][[e["name"] for e in dataset["losses"]].index(names[0])]["label"]
+        for names in details.best_losses(sources, dataset).values()
     }
     assert cut["cut"]
     assert cut["total"] == 6
@@ -185,9 +185,10 @@ def test_a_large_study_shows_the_pairs_of_the_best_loss(made, monkeypatch):
     assert all(best & {row["row"], row["column"]} for row in cut["rows"])
 
 
-def significant(tmp_path, ranksum, signed):
+def significant(tmp_path, ranksum, signed, means=(0.5, 0.7, 0.6)):
     """Return the finding on a study of three losses of which "b" is best."""
-    means = [{"loss": n, "class": "t", "metric": "dsc", "mean": m, "ci95": 0.01} for n, m in (("a", 0.5), ("b", 0.7), ("c", 0.6))]
+    rows = zip("abc", means, strict=True)
+    means = [{"loss": n, "class": "t", "metric": "dsc", "mean": m, "ci95": 0.01} for n, m in rows]
     write(tmp_path / "statistics/d/means.csv", ["loss", "class", "metric", "mean", "ci95"], means)
     columns = ["class", "row", "column", "statistic", "p_holm"]
     write(tmp_path / "statistics/d/ranksum.csv", columns, [dict(zip(columns, ("t", *row), strict=True)) for row in ranksum])
@@ -203,7 +204,7 @@ def test_findings_know_which_side_of_a_pair_is_better(tmp_path):
         ranksum=[("b", "a", 2.5, 0.01), ("c", "b", -2.5, 0.2), ("c", "a", 3.0, 0.001)],
         signed=[("b", "a", 40.0, 0.01, 0.2), ("c", "b", 40.0, 0.04, -0.1), ("c", "a", 3.0, 0.9, 0.1)],
     )
-    assert (found["loss"], found["score"]) == ("Loss B", "0.700 ± 0.010")
+    assert found["best"] == [{"name": "b", "loss": "Loss B", "score": "0.700 ± 0.010"}]
     assert found["text"] == (
         "Rank-sum test, as published: significantly above one of the two others (Loss A). "
         "Paired signed-rank test: significantly above all of the two others."
@@ -214,6 +215,29 @@ def test_findings_say_when_the_best_mean_is_significantly_below_another(tmp_path
     (found,) = significant(tmp_path, ranksum=[("c", "b", 2.5, 0.01), ("b", "a", 1.0, None)], signed=[])
     assert found["text"].startswith("Rank-sum test, as published: significantly above none, significantly below Loss C.")
     assert found["text"].endswith("Paired signed-rank test: no pair could be tested.")
+
+
+def test_losses_that_share_the_highest_mean_after_rounding_are_all_named(tmp_path):
+    """As the table has them: 0.7004 and 0.6996 both read 0.700, and both are bold there."""
+    tests = [("b", "a", 0.1, 0.9), ("c", "b", -2.5, 0.01), ("c", "a", -2.0, 0.2)]
+    (found,) = significant(tmp_path, ranksum=tests, signed=[], means=(0.6996, 0.7004, 0.6))
+    assert [(item["name"], item["score"]) for item in found["best"]] == [("a", "0.700 ± 0.010"), ("b", "0.700 ± 0.010")]
+    untested = "Paired signed-rank test: no pair could be tested."
+    assert found["text"] == (
+        f"Loss A: Rank-sum test, as published: significantly above none of the two others. {untested} "
+        f"Loss B: Rank-sum test, as published: significantly above one of the two others (Loss C). {untested}"
+    )
+
+
+def test_of_many_losses_with_the_same_mean_the_tests_are_not_told_one_by_one(tmp_path):
+    rows = [{"loss": n, "class": "t", "metric": "dsc", "mean": 0.0, "ci95": 0.0} for n in "abcdefghi"]
+    write(tmp_path / "statistics/d/means.csv", ["loss", "class", "metric", "mean", "ci95"], rows)
+    for names, named in (("abcd", "ABCD"), ("abcdefghi", "ABC")):
+        losses = [{"name": n, "label": n.upper()} for n in names]
+        (found,) = words.findings(Sources(tmp_path), {"name": "d", "classes": ["background", "t"], "losses": losses})
+        assert "".join(item["loss"] for item in found["best"]) == named
+        assert found["more"] == len(names) - len(named)
+        assert found["text"] == "What the tests say of each stands in the tables."
 
 
 def test_the_direction_is_that_of_the_rank_sums_where_most_differences_are_zero(tmp_path):
@@ -362,7 +386,7 @@ def test_the_sensitivity_panel_tells_what_changes(tmp_path):
         ("folds", "t"): {pair: (sign, 0.5) for pair, (sign, _) in published.items()},
         ("paired", "t"): published | {("b", "a"): ("-", 0.01), ("c", "a"): ("", "")},
     }
-    means = {("published", "t"): {"a": 0.5, "b": 0.7, "c": 0.6}, ("paired", "t"): {"a": 0.7, "b": 0.6, "c": 0.7}}
+    means = {("published", "t"): {"a": 0.5, "b": 0.7, "c": 0.6}, ("paired", "t"): {"a": 0.7, "b": 0.6, "c": 0.7001}}
     lines = {choice: line for (choice, _), line in panel(tmp_path, outcomes, means, classes=["background", "t"]).items()}
     plain, corrected, folds, paired = (lines[sensitivity.CHOICES[v][1]] for v in ("published", "uncorrected", "folds", "paired"))
     assert (plain["best"], plain["mean"], plain["significant"], plain["changes"]) == ("B", "0.700", "2 of 3", "none")

@@ -132,7 +132,8 @@ def pairs_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any] 
     labels = {loss["name"]: loss["label"] for loss in dataset["losses"]}
     total = len(rows)
     if total > MOST_PAIRS:
-        best = best_losses(sources, dataset)
+        # The first of equals only: all pairs of many that tie would be as long a table.
+        best = {label: losses[0] for label, losses in best_losses(sources, dataset).items()}
         rows = [row for row in rows if best.get(row["class"]) in (row["row"], row["column"])]
     lines = []
     for row in rows:
@@ -177,16 +178,19 @@ def _p(p: float, mark: str) -> dict[str, str]:
     return {"text": display.p_value(p) if math.isfinite(p) else "–", "mark": mark, "sort": full(p)}
 
 
-def best_losses(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, str]:
-    """Return the loss of the highest mean DSC per class, among the study's losses; the first of equals."""
-    best: dict[str, tuple[float, str]] = {}
-    known = {loss["name"] for loss in dataset["losses"]}
+def best_losses(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the losses of the highest mean DSC per class, rounded as the tables show it, in the order of the study."""
+    means: dict[str, dict[str, float]] = {}
     for row in sources.rows(f"statistics/{dataset['name']}/means.csv") or []:
-        value = number(row["mean"])
-        counts = row["metric"] == "dsc" and row["loss"] in known and math.isfinite(value)
-        if counts and value > best.get(row["class"], (-math.inf, ""))[0]:
-            best[row["class"]] = (value, row["loss"])
-    return {label: loss for label, (_, loss) in best.items()}
+        if row["metric"] == "dsc":
+            means.setdefault(row["class"], {})[row["loss"]] = number(row["mean"])
+    known = [loss["name"] for loss in dataset["losses"]]
+    found = {}
+    for label, values in means.items():
+        flags = display.best([values.get(loss, math.nan) for loss in known])
+        if any(flags):
+            found[label] = [loss for loss, is_best in zip(known, flags, strict=True) if is_best]
+    return found
 
 
 def data_part(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any]:

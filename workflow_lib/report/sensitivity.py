@@ -115,9 +115,9 @@ def _line(
 ) -> dict[str, Any]:
     tested = [outcome for outcome in tests.values() if outcome]
     significant = sum(outcome != "0" for outcome in tested)
-    # Rounded as the table shows them, so that the last digits of a sum make no winner.
-    rounded = {loss: round(mean, 12) for loss, mean in means.items()}
-    best = [labels[loss] for loss in labels if loss in rounded and rounded[loss] == max(rounded.values())]
+    # Rounded as the tables show them: they name all that share the highest mean.
+    flags = display.best([means.get(loss, math.nan) for loss in labels])
+    best = [label for label, is_best in zip(labels.values(), flags, strict=True) if is_best]
     tau = _tau(means, base[0])
     return {
         "question": question,

@@ -17,6 +17,10 @@ from workflow_lib.tables import display
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
+MOST_NAMED, NAMED = 8, 3
+"""Of losses that share the highest mean as many are named; of more the first few. Of a few the tests are told one by one."""
+
+
 def sentence(sources: Sources, study: Mapping[str, Any]) -> str:
     """Return in plain words how many losses were compared, with which network, on how many cases and folds of which data."""
     parts = []
@@ -47,10 +51,11 @@ def spelled(number: int) -> str:
 
 
 def findings(sources: Sources, dataset: Mapping[str, Any], diverged: bool = False) -> list[dict[str, Any]]:
-    """Return per class the best loss by mean DSC with its interval, and what the published test says about it.
+    """Return per class the best losses by mean DSC with their intervals, and what the tests say about them.
 
-    Each is {"class", "name", "loss", "score", "text"}; without means the list says so, and why where every loss has
-    `diverged` in some fold.
+    Each is {"class", "best", "more", "text"}, `best` a list of {"name", "loss", "score"}: more than one where they share the
+    highest mean after rounding, and `more` how many of them are not named. Without means the list is empty and the text says so,
+    and why where every loss has `diverged` in some fold.
     """
     labels = {loss["name"]: loss["label"] for loss in dataset["losses"]}
     means = {
@@ -63,22 +68,33 @@ def findings(sources: Sources, dataset: Mapping[str, Any], diverged: bool = Fals
             found.append(
                 {
                     "class": label,
-                    "loss": None,
+                    "best": [],
+                    "more": 0,
                     "text": "every loss diverged in some fold, so there is nothing to compare." if diverged else "no scores yet.",
                 }
             )
             continue
-        row = means[best[label], label]
+        named = best[label] if len(best[label]) <= MOST_NAMED else best[label][:NAMED]
+        scores = {loss: (number(means[loss, label]["mean"]), number(means[loss, label]["ci95"])) for loss in named}
         found.append(
             {
                 "class": label,
-                "name": best[label],
-                "loss": labels[best[label]],
-                "score": display.mean_ci(number(row["mean"]), number(row["ci95"])),
-                "text": _against_others(sources, dataset, label, best[label], labels),
+                "best": [{"name": n, "loss": labels[n], "score": display.mean_ci(*score)} for n, score in scores.items()],
+                "more": len(best[label]) - len(named),
+                "text": _of_tests(sources, dataset, label, best[label], labels),
             }
         )
     return found
+
+
+def _of_tests(sources: Sources, dataset: Mapping[str, Any], label: str, best: Sequence[str], labels: Mapping[str, str]) -> str:
+    """Return what the tests say about the best losses, each by itself; of many that tie the tables tell it."""
+    if len(best) == 1:
+        return _against_others(sources, dataset, label, best[0], labels)
+    if len(best) > NAMED:
+        return "What the tests say of each stands in the tables."
+    texts = {loss: _against_others(sources, dataset, label, loss, labels) for loss in best}
+    return " ".join(f"{labels[loss]}: {text}" for loss, text in texts.items() if text)
 
 
 def _against_others(sources: Sources, dataset: Mapping[str, Any], label: str, best: str, labels: Mapping[str, str]) -> str:
