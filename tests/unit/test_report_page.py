@@ -222,6 +222,29 @@ def test_a_study_beside_no_published_numbers_says_so_first(made, tmp_path):
     assert "The published protocol was kept" not in visible
 
 
+def test_a_page_without_a_publication_speaks_of_none(tmp_path):
+    """Above the list of files, some of which have no rows then."""
+    said = {}
+    for published in (True, False):
+        folder = tmp_path / str(published)
+        study = make_study(folder, losses=LOSSES, cases=8, folds=2, published=published)
+        row = {"loss": "combo", "class": "kidney", "cases": 8, "failures": 0}
+        numbers = dict.fromkeys(("hd95_median", "hd95_low", "hd95_high", "nsd_mean", "nsd_low", "nsd_high"), 0.5)
+        write(folder / "statistics/kits19/surface.csv", [*row, *numbers], [row | numbers])
+        visible = Page(build(study, folder)).visible()
+        # The reason why a case was left out is the study's own text.
+        said[published] = visible[: visible.rindex("Where the numbers come from")].replace("left out in the paper", "")
+    for text in ("not in the paper. Surfaces", "scores it, as in the paper", "published rank-sum test", "test, as published"):
+        assert text in said[True]
+    for word in ("paper", "published", "claims"):
+        assert word not in said[False]
+    assert "Surfaces are the boundary voxels" in said[False]
+
+
+def test_the_checks_of_the_claims_are_counted_as_checks(page):
+    assert "The paper's claims give 19 checks, one per claim and class." in page.visible()
+
+
 def test_an_empty_folder_gives_a_page_of_gaps(made, tmp_path):
     visible = Page(build(made[0], tmp_path)).visible()
     assert visible.count("does not exist") >= 10

@@ -185,7 +185,7 @@ def test_a_large_study_shows_the_pairs_of_the_best_loss(made, monkeypatch):
     assert all(best & {row["row"], row["column"]} for row in cut["rows"])
 
 
-def significant(tmp_path, ranksum, signed, means=(0.5, 0.7, 0.6)):
+def significant(tmp_path, ranksum, signed, means=(0.5, 0.7, 0.6), published=True):
     """Return the finding on a study of three losses of which "b" is best."""
     rows = zip("abc", means, strict=True)
     means = [{"loss": n, "class": "t", "metric": "dsc", "mean": m, "ci95": 0.01} for n, m in rows]
@@ -195,7 +195,13 @@ def significant(tmp_path, ranksum, signed, means=(0.5, 0.7, 0.6)):
     columns = [*columns, "rank_biserial"]
     write(tmp_path / "statistics/d/signed_rank.csv", columns, [dict(zip(columns, ("t", *row), strict=True)) for row in signed])
     losses = [{"name": n, "label": f"Loss {n.upper()}"} for n in "abc"]
-    return words.findings(Sources(tmp_path), {"name": "d", "classes": ["background", "t"], "losses": losses})
+    dataset = {"name": "d", "classes": ["background", "t"], "losses": losses, "published": "kits19" if published else None}
+    return words.findings(Sources(tmp_path), dataset)
+
+
+def test_the_rank_sum_test_is_called_published_only_beside_a_publication(tmp_path):
+    (found,) = significant(tmp_path, ranksum=[("b", "a", 2.5, 0.01)], signed=[], published=False)
+    assert found["text"].startswith("Rank-sum test: significantly above the other.")
 
 
 def test_findings_know_which_side_of_a_pair_is_better(tmp_path):
@@ -234,7 +240,9 @@ def test_of_many_losses_with_the_same_mean_the_tests_are_not_told_one_by_one(tmp
     write(tmp_path / "statistics/d/means.csv", ["loss", "class", "metric", "mean", "ci95"], rows)
     for names, named in (("abcd", "ABCD"), ("abcdefghi", "ABC")):
         losses = [{"name": n, "label": n.upper()} for n in names]
-        (found,) = words.findings(Sources(tmp_path), {"name": "d", "classes": ["background", "t"], "losses": losses})
+        (found,) = words.findings(
+            Sources(tmp_path), {"name": "d", "classes": ["background", "t"], "losses": losses, "published": None}
+        )
         assert "".join(item["loss"] for item in found["best"]) == named
         assert found["more"] == len(names) - len(named)
         assert found["text"] == "What the tests say of each stands in the tables."
@@ -250,7 +258,9 @@ def test_the_direction_is_that_of_the_rank_sums_where_most_differences_are_zero(
     means = [{"loss": n, "class": "t", "metric": "dsc", "mean": sum(values) / 40, "ci95": 0.01} for n, values in dsc.items()]
     write(tmp_path / "statistics/d/means.csv", ["loss", "class", "metric", "mean", "ci95"], means)
     losses = [{"name": n, "label": f"Loss {n.upper()}"} for n in "ab"]
-    (found,) = words.findings(Sources(tmp_path), {"name": "d", "classes": ["background", "t"], "losses": losses})
+    (found,) = words.findings(
+        Sources(tmp_path), {"name": "d", "classes": ["background", "t"], "losses": losses, "published": None}
+    )
     assert found["text"] == "Paired signed-rank test: significantly above the other."
 
 
@@ -261,6 +271,16 @@ def test_the_sentence_names_losses_cases_folds_and_data(made):
         "three on BRATS20 (8 cases, 2 folds, synthetic). "
         "Only the loss differs: cases, initial weights, patches and augmentations are the same."
     )
+
+
+def test_of_one_loss_the_sentence_does_not_say_that_only_the_loss_differs(made):
+    study, sources = made
+    one = [{**dataset, "losses": dataset["losses"][:1]} for dataset in study["datasets"]]
+    assert words.sentence(sources, {**study, "datasets": one}).replace("\u2011", "-") == (
+        "One loss function trains a 3-D U-Net on KITS19 (8 cases, 2 folds, synthetic), "
+        "one on BRATS20 (8 cases, 2 folds, synthetic)."
+    )
+    assert "Only the loss differs" in words.sentence(sources, {**study, "datasets": [one[0], study["datasets"][1]]})
 
 
 def test_cost_counts_every_attempt(made):

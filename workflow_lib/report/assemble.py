@@ -118,6 +118,7 @@ def _dataset(
         "origin": origin,
         "label": dataset["label"],
         "synthetic": dataset["synthetic"],
+        "compares": score_tables.published_of(dataset) is not None,
         "classes": score_tables.foreground(dataset),
         "class_words": details.class_words(dataset),
         "folds": details.expected_folds(dataset),

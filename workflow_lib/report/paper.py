@@ -40,7 +40,7 @@ def describe(sources: Sources, dataset: Mapping[str, Any], departs: bool) -> dic
 
 
 def totals(parts: Sequence[Mapping[str, Any]]) -> dict[str, int] | None:
-    """Return how many claims there are (one per class), how many hold on the printed numbers and here, and how many were run."""
+    """Return how many checks there are, one per claim and class, how many hold in print and here, and how many were made here."""
     rows = [row for part in parts for row in part["claims"]]
     if not rows:
         return None

@@ -1,4 +1,4 @@
-"""The sensitivity panel: what comes out under each choice, and which pairs of losses have another verdict than as published."""
+"""The sensitivity panel: what comes out under each choice, and which pairs of losses have another verdict than in the tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workflow_lib.statistics.holm import SIGNIFICANT, adjust
 from workflow_lib.tables import display
 
 CHOICES: dict[str, tuple[str, str]] = {
-    "published": ("As published", "pooled cases, rank-sum test, Holm per class, both masks empty left out"),
+    "published": ("As in the tables", "pooled cases, rank-sum test, Holm per class, both masks empty left out"),
     "folds": ("Unit of the test", "the fold means instead of the cases"),
     "paired": ("Unit of the test", "differences per case (signed-rank); means over all cases"),
     "all_classes": ("Family of Holm's correction", "all classes of the dataset together"),

@@ -9,7 +9,7 @@ from typing import Any
 from workflow_lib.report.data import number
 from workflow_lib.report.details import best_losses, expected_folds
 from workflow_lib.report.division import describe
-from workflow_lib.report.score_tables import foreground
+from workflow_lib.report.score_tables import foreground, published_of
 from workflow_lib.report.sources import Sources
 from workflow_lib.report.text import count, listed
 from workflow_lib.tables import display
@@ -42,7 +42,8 @@ def sentence(sources: Sources, study: Mapping[str, Any]) -> str:
     text = f"{spelled(losses).capitalize()} loss {'function trains' if losses == 1 else 'functions train'} a {network} on {data}"
     for losses, other, data in rest:
         text += f", {spelled(losses)} a {other} on {data}" if other != network else f", {spelled(losses)} on {data}"
-    return text + ". Only the loss differs: cases, initial weights, patches and augmentations are the same."
+    several = any(len(dataset["losses"]) > 1 for dataset in study["datasets"])
+    return text + "." + " Only the loss differs: cases, initial weights, patches and augmentations are the same." * several
 
 
 def spelled(number: int) -> str:
@@ -98,11 +99,12 @@ def _of_tests(sources: Sources, dataset: Mapping[str, Any], label: str, best: Se
 
 
 def _against_others(sources: Sources, dataset: Mapping[str, Any], label: str, best: str, labels: Mapping[str, str]) -> str:
-    """Return what the rank-sum test (published) and the signed-rank test (paired) say about the best loss."""
+    """Return what the rank-sum test (that of the publication, if any) and the signed-rank test say about the best loss."""
     if len(labels) == 1:
         return "It is the only loss."
     parts = []
-    for file, test in (("ranksum", "Rank-sum test, as published"), ("signed_rank", "Paired signed-rank test")):
+    ranksum = "Rank-sum test" if published_of(dataset) is None else "Rank-sum test, as published"
+    for file, test in (("ranksum", ranksum), ("signed_rank", "Paired signed-rank test")):
         rows = sources.rows(f"statistics/{dataset['name']}/{file}.csv")
         if rows is None:
             continue
