@@ -7,9 +7,10 @@ import pytest
 import yaml
 
 from workflow_lib import plan
-from workflow_lib.audit import agreement, layout
+from workflow_lib.audit import agreement, layout, report_record
 from workflow_lib.audit.records import REPORT_RECORD, Record
 from workflow_lib.files import sha256_file, write_json
+from workflow_lib.folds import Place, write_folds
 
 ROOT = Path(plan.__file__).parents[1]
 
@@ -123,3 +124,102 @@ def test_a_table_that_was_not_the_planned_one_is_named(tmp_path, divided):
     found, record = divided
     record.inputs["table"][0]["sha256"] = "0" * 64
     assert "read other files of the division than its settings say" in only_fault(tmp_path, found, record)
+
+
+def report_of(folder):
+    return json.loads((folder / REPORT_RECORD).read_text(encoding="utf-8"))
+
+
+def faults_of_report(folder, found, content):
+    """Return what is found in a report whose record says this."""
+    write_json(folder / REPORT_RECORD, content)
+    every = [*found.values()]
+    return [finding.text for finding in agreement._settings(folder, every) if finding.subject == REPORT_RECORD]
+
+
+def swap_labels(settings):
+    one, other = settings["datasets"][0]["losses"][:2]
+    one["label"], other["label"] = other["label"], one["label"]
+
+
+def swap_labels_of_the_protocol_too(settings):
+    swap_labels(settings)
+    one, other = settings["datasets"][0]["protocol"]["losses"][:2]
+    one["label"], other["label"] = other["label"], one["label"]
+
+
+def real_images_everywhere(settings):
+    settings["datasets"][0]["synthetic"] = False
+    settings["config"]["datasets"][settings["datasets"][0]["name"]]["source"] = "folder"
+
+
+def without_fingerprints_of_trainings(settings):
+    made = settings["fingerprints"][settings["datasets"][0]["name"]]
+    for job in [job for job in made if job.startswith("train/")]:
+        del made[job]
+
+
+def of_dataset(**changes):
+    return lambda settings: settings["datasets"][0].update(changes)
+
+
+def of_config(**changes):
+    return lambda settings: settings["config"]["datasets"][settings["datasets"][0]["name"]].update(changes)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (of_dataset(synthetic=False), "what it says of synthetic does not follow"),
+        (real_images_everywhere, "disagree about synthetic"),
+        (of_dataset(label="Real CT"), "what it says of label does not follow"),
+        (of_dataset(published=None), "what it says of published does not follow"),
+        (of_dataset(format="drive"), "what it says of format does not follow"),
+        (of_dataset(folds=7), "what it says of folds does not follow"),
+        (of_dataset(folds=7), "records/collect/phantom_ct.json disagree about folds"),
+        (of_dataset(sweep=True), "there is no record of the figure over a parameter"),
+        (of_dataset(sweep=True), "what it says of sweep does not follow"),
+        (swap_labels, "its losses are not those of its protocol"),
+        (swap_labels, "records/figures_dataset/phantom_ct.json disagree about losses"),
+        (swap_labels_of_the_protocol_too, "figures_dataset/phantom_ct.json disagree about losses"),
+        (of_config(root="elsewhere"), "records/obtain/phantom_ct.json disagree about root"),
+        (of_config(figure_case="case_00001"), "disagree about figure_case"),
+        (lambda settings: settings.update(title="Kidneys of 210 patients"), "its title is not that"),
+        (lambda settings: settings.update(name="kits19"), "its name is not that"),
+        (lambda settings: settings["datasets"].pop(), "other datasets than its configuration"),
+        (lambda settings: settings["datasets"].pop(), "it does not tell of the dataset"),
+        (lambda settings: settings.pop("fingerprints"), "its fingerprints are not of the jobs"),
+        (without_fingerprints_of_trainings, "its fingerprints are not of the jobs"),
+    ],
+)
+def test_what_only_the_record_of_the_report_tells_is_named(tmp_path, change, told):
+    found = records_of("demo", tmp_path)
+    content = report_of(tmp_path)
+    change(content["settings"])
+    texts = faults_of_report(tmp_path, found, content)
+    assert any(told in text for text in texts), texts
+
+
+def test_a_label_of_the_configuration_is_held_against_the_tables(tmp_path):
+    found = records_of("demo", tmp_path)
+    content = report_of(tmp_path)
+    loss = content["settings"]["datasets"][0]["losses"][0]["name"]
+    content["settings"]["config"]["losses"][loss] = {"loss": loss, "label": "Ours"}
+    assert any("another label" in text for text in faults_of_report(tmp_path, found, content))
+
+
+def test_results_that_the_report_marks_as_stale_are_counted(tmp_path):
+    found = [*records_of("demo", tmp_path).values()]
+    report = report_of(tmp_path)["settings"]
+    assert report_record.stale(report, found) == ""
+    report["fingerprints"][report["datasets"][0]["name"]]["split"] = ["0" * 12]
+    assert "marks 1 result as made with other settings or code" in report_record.stale(report, found)
+
+
+def test_another_number_of_folds_than_the_fold_table_has_is_named(tmp_path):
+    records_of("tiny", tmp_path)
+    write_folds(tmp_path / "data/toy/folds.csv", {"a": Place(1), "b": Place(2)})
+    assert list(agreement._fold_tables(tmp_path)) == []
+    write_folds(tmp_path / "data/toy/folds.csv", {"a": Place(1), "b": Place(2), "c": Place(3)})
+    (finding,) = agreement._fold_tables(tmp_path)
+    assert "another number of folds" in finding.text

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_lib.audit import folder as safe
-from workflow_lib.audit import left_out, records
+from workflow_lib.audit import left_out, records, report_record
 from workflow_lib.audit.findings import Finding
 from workflow_lib.audit.layout import FROM_OUTSIDE
 from workflow_lib.audit.records import Record
@@ -70,17 +70,22 @@ def check(study: Path) -> Iterator[Finding]:
     every = list(records.every(study))
     faults = [
         *_settings(study, every),
+        *_fold_tables(study),
         *_fingerprints(study, every),
         *(finding for record in every if record.step == "train" for finding in _summary(study, record)),
     ]
     yield from faults
     if not any(finding.state == "fails" for finding in faults):
         yield Finding("settings and seeds", "holds", f"{len(every)} records say the same as the report's configuration")
+    marked = report_record.stale(records.read(study, records.REPORT_RECORD).settings, every)
+    if marked:
+        yield Finding(records.REPORT_RECORD, "told", marked)
 
 
 def _settings(study: Path, every: list[Record]) -> Iterator[Finding]:
     report = records.read(study, records.REPORT_RECORD).settings
     seed = report["config"]["study"]["seed"]
+    yield from (Finding(records.REPORT_RECORD, "fails", fault) for fault in report_record.faults(report, every))
     for dataset in report["datasets"]:
         name, protocol = dataset["name"], dataset["protocol"]
         config, chosen = report["config"]["datasets"][name], [key for key in protocol if key not in ("losses", DIVISION)]
@@ -134,6 +139,19 @@ def _of_step(record: Record, dataset: Mapping[str, Any], seed: int) -> Iterator[
         yield Finding(record.name, "fails", "its losses are not those of the report")
     if record.step == "predict" and record.settings.get("patch") != dataset["protocol"]["training"]["patch"]:
         yield Finding(record.name, "fails", "its settings say something else about training.patch than the report does")
+
+
+def _fold_tables(study: Path) -> Iterator[Finding]:
+    """Compare the number of folds that the report tells with the fold tables."""
+    for dataset in records.read(study, records.REPORT_RECORD).settings["datasets"]:
+        try:
+            path = safe.safe_path(study, f"data/{dataset['name']}/folds.csv")
+            folds = max((place.fold for place in read_folds(path).values()), default=0)
+        except UserError as error:
+            yield Finding(records.REPORT_RECORD, "fails", f"its folds cannot be compared: {error}")
+            continue
+        if dataset["folds"] != folds:
+            yield Finding(records.REPORT_RECORD, "fails", f"{dataset['name']}: its fold table has another number of folds")
 
 
 def _fingerprints(study: Path, every: list[Record]) -> Iterator[Finding]:
