@@ -196,8 +196,9 @@ def test_edited_figures_histories_and_captions_are_found_though_every_digest_is_
     seal(folder)
     found = computed(folder, "figures_dataset", "figures_losses")
     expected = {f"figures/{name}" for name in ("distributions_toy.svg", "share_effect_toy.json", "ranking_toy.png")}
-    # An edited history does not fit the curves that were drawn from it.
+    # An edited history does not fit the curves that were drawn from it, nor what the training says of its best epoch.
     assert set(found) == expected | {
+        "training/toy/dice/fold_1/training.json",
         "figures/gamma_curves.svg",
         "figures/training_curves_toy.svg",
         "figures/training_curves_toy.png",
@@ -221,9 +222,21 @@ def test_edited_settings_seeds_and_fingerprints_are_found_though_every_digest_is
         "records/train/toy/focal/fold_2.json",
         "records/evaluate/toy/focal/fold_1.json",
         "training/toy/focal/fold_1/training.json",
+        # Its history is of one epoch and not of 500.
+        "training/toy/dice/fold_1/training.json",
         # Both are named by what they should be: the digest over settings, code and inputs.
         "training/toy/focal/fold_2/training.json",
     }
+
+
+def test_a_training_that_is_only_said_to_have_diverged_is_found(folder):
+    where = {"message": "NaN", "phase": "training", "value": "nan", "epoch": 2, "step": 1, "cases": []}
+    edit_record(folder, "training/toy/dice/fold_1/training.json", lambda content: content.update(diverged=where))
+    seal(folder)
+    found = computed(folder)
+    assert "says that its training diverged" in found[SCORES]
+    assert "says that its training diverged" in found["predictions/toy/dice/fold_1"]
+    assert "is of more epochs than the 1" in found["training/toy/dice/fold_1/training.json"]
 
 
 def test_epochs_edited_on_the_page_and_its_record_are_found(folder):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_lib.audit import folder as safe
-from workflow_lib.audit import left_out, records, report_record
+from workflow_lib.audit import left_out, outcomes, records, report_record
 from workflow_lib.audit.findings import Finding
 from workflow_lib.audit.layout import FROM_OUTSIDE
 from workflow_lib.audit.records import Record
@@ -73,6 +73,7 @@ def check(study: Path) -> Iterator[Finding]:
         *_fold_tables(study),
         *_fingerprints(study, every),
         *(finding for record in every if record.step == "train" for finding in _summary(study, record)),
+        *outcomes.check(study, every),
     ]
     yield from faults
     if not any(finding.state == "fails" for finding in faults):

@@ -1,5 +1,6 @@
 """Looking into a folder that nobody vouches for: no path leaves it, no link is followed, no file is read without a bound."""
 
+import csv
 import hashlib
 import io
 import json
@@ -123,11 +124,26 @@ def _deeper(content: object, depth: int) -> bool:
 
 def check_csv(folder: Path, relative: str) -> None:
     """Raise UserError when a table has a line that is too long, or is no text."""
+    _table_text(folder, relative)
+
+
+def read_csv(folder: Path, relative: str) -> list[dict[str, str]]:
+    """Return the rows of a table. Raises UserError as `check_csv` does, and where a row has not a value for every column."""
+    try:
+        columns, *rows = csv.reader(io.StringIO(_table_text(folder, relative), newline=""), strict=True)
+    except (csv.Error, ValueError):
+        raise UserError(f"{relative}: is no table") from None
+    if any(len(row) != len(columns) for row in rows):
+        raise UserError(f"{relative}: a row has more or fewer values than there are columns")
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _table_text(folder: Path, relative: str) -> str:
     content = read_bytes(folder, relative)
     if max(map(len, content.split(b"\n")), default=0) > FIELD_CHARACTERS:
         raise UserError(f"{relative}: has a line of more than {FIELD_CHARACTERS} characters, so it is not used")
     try:
-        content.decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError:
         raise UserError(f"{relative}: is no text in UTF-8") from None
 
