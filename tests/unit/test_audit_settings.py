@@ -223,3 +223,69 @@ def test_another_number_of_folds_than_the_fold_table_has_is_named(tmp_path):
     write_folds(tmp_path / "data/toy/folds.csv", {"a": Place(1), "b": Place(2), "c": Place(3)})
     (finding,) = agreement._fold_tables(tmp_path)
     assert "another number of folds" in finding.text
+
+
+@pytest.mark.parametrize("value", ["cases", None])
+def test_intervals_over_something_else_than_the_division_asks_for_are_named(tmp_path, value):
+    found = records_of("demo", tmp_path)
+    record = next(record for record in found.values() if record.step == "statistics")
+    assert record.settings["statistics"]["interval_over"] == "folds"
+    record.settings["statistics"]["interval_over"] = value
+    assert "its intervals are not over the folds" in only_fault(tmp_path, found, record)
+
+
+def test_the_intervals_of_one_split_are_over_its_cases(tmp_path):
+    found = records_of("unified_focal", tmp_path)
+    record = next(
+        record
+        for record in found.values()
+        if record.step == "statistics" and record.settings["statistics"]["interval_over"] == "cases"
+    )
+    record.settings["statistics"]["interval_over"] = "folds"
+    assert "its intervals are not over the cases" in only_fault(tmp_path, found, record)
+
+
+@pytest.mark.parametrize("key", ["table", "groups"])
+def test_a_division_that_only_says_it_followed_a_table_is_named(tmp_path, key):
+    """It would not be made again."""
+    found = records_of("demo", tmp_path)
+    record = next(record for record in found.values() if record.step == "split")
+    record.inputs[key] = [{"path": "mine.csv", "sha256": "0" * 64}]
+    assert f"it read a table of the user's own as {key}" in only_fault(tmp_path, found, record)
+
+
+def with_table(settings):
+    dataset = settings["datasets"][0]
+    for division in (settings["config"]["datasets"][dataset["name"]], dataset["protocol"]):
+        division["cross_validation"]["table"] = "mine.csv"
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [(with_table, "table"), (of_config(groups="mine.csv"), "groups")],
+)
+def test_a_division_without_the_table_that_the_report_names_is_named(tmp_path, change, key):
+    found = records_of("demo", tmp_path)
+    record = next(record for record in found.values() if record.step == "split")
+    content = report_of(tmp_path)
+    change(content["settings"])
+    write_json(tmp_path / REPORT_RECORD, content)
+    every = [*found.values()]
+    told = {finding.subject: finding.text for finding in agreement._settings(tmp_path, every)}
+    assert f"it read no table of the user's own as {key}" in told[record.name]
+    record.inputs[key] = [{"path": "mine.csv", "sha256": "0" * 64}]
+    # More of the division than the audit knows may stand in the settings of the split.
+    record.settings["files"] = {key: "0" * 64}
+    assert record.name not in {finding.subject for finding in agreement._settings(tmp_path, every)}
+
+
+@pytest.mark.parametrize("where", ["record", "config"])
+def test_a_training_on_several_gpus_that_only_one_side_tells_is_named(tmp_path, where):
+    found = records_of("demo", tmp_path)
+    record = next(record for record in found.values() if record.step == "train")
+    content = report_of(tmp_path)
+    config = content["settings"]["config"]["datasets"][record.about[0]]
+    (record.settings if where == "record" else config)["training"]["gpus"] = 2
+    write_json(tmp_path / REPORT_RECORD, content)
+    texts = [finding.text for finding in agreement._settings(tmp_path, [*found.values()]) if finding.subject == record.name]
+    assert texts == ["its settings say something else about training.gpus than the report does"]

@@ -37,7 +37,8 @@ TAKEN: Mapping[str, tuple[str, ...]] = {
 """What the settings of a step hold of its dataset, as the report tells it too."""
 
 ASIDE = {"table", "gpus", "interval_over"}
-"""Keys of sections that the two need not share: where a file of the user's own lies, GPUs, what follows from the division."""
+"""Keys of sections that the two need not share: where a file of the user's own lies, GPUs, what follows from the division.
+What of them decides results is looked at by itself (`_of_step`)."""
 
 DIVISION = "division_files"
 """Key of protocols and of settings of `split`, where the division follows files of the user's own: their digests."""
@@ -97,7 +98,7 @@ def _settings(study: Path, every: list[Record]) -> Iterator[Finding]:
                 continue
             for key in _different(record.settings, {**protocol, "protocol": protocol}, TAKEN.get(record.step, ())):
                 yield Finding(record.name, "fails", f"its settings say something else about {key} than the report does")
-            yield from _of_step(record, dataset, seed)
+            yield from _of_step(record, dataset, config, seed)
 
 
 def _different(
@@ -118,7 +119,7 @@ def _different(
                 yield f"{name}.{key}"
 
 
-def _of_step(record: Record, dataset: Mapping[str, Any], seed: int) -> Iterator[Finding]:
+def _of_step(record: Record, dataset: Mapping[str, Any], config: Mapping[str, Any], seed: int) -> Iterator[Finding]:
     name, loss, fold = record.about
     if record.step in SEEDED:
         parts: list[str | int] = [SEEDED[record.step], name, *([fold] if record.step == "train" else [])]
@@ -136,8 +137,22 @@ def _of_step(record: Record, dataset: Mapping[str, Any], seed: int) -> Iterator[
         given = record.settings["loss"]
         if any(given.get(key) != own.get(key) for key in ("loss", "parameters", "files")):
             yield Finding(record.name, "fails", "it trained another loss, or other parameters, than the report says")
+        # Several divide the batch, which changes the result; one or none is not told.
+        gpus = [record.settings["training"].get("gpus", 1), dataset["protocol"]["training"]["gpus"], config["training"]["gpus"]]
+        if len({max(1, number) for number in gpus}) > 1:
+            yield Finding(record.name, "fails", "its settings say something else about training.gpus than the report does")
+    if record.step == "split":
+        # A division by a table of the user's own cannot be made again, so that nobody may only say that there was one.
+        named = {"groups": config["groups"], "table": config["cross_validation"]["table"]}
+        for key, path in named.items():
+            if bool(record.inputs.get(key)) != (path is not None):
+                there = "no table" if path is not None else "a table"
+                yield Finding(record.name, "fails", f"it read {there} of the user's own as {key}, and the report says otherwise")
     if record.step in ("collect", "statistics") and record.settings.get("losses") != [one["name"] for one in dataset["losses"]]:
         yield Finding(record.name, "fails", "its losses are not those of the report")
+    over = "folds" if dataset["folds"] > 1 else "cases"
+    if record.step == "statistics" and record.settings["statistics"].get("interval_over") != over:
+        yield Finding(record.name, "fails", f"its intervals are not over the {over}, as the report's division asks for")
     if record.step == "predict" and record.settings.get("patch") != dataset["protocol"]["training"]["patch"]:
         yield Finding(record.name, "fails", "its settings say something else about training.patch than the report does")
 
