@@ -109,6 +109,8 @@ def record(**changes):
         ({"files": {"../../x": "0" * 64}}, "leads out"),
         ({"files": {"/etc/passwd": "0" * 64}}, "leads out"),
         ({"files": {"a": "no digest"}}, "leads out of it, or has no SHA-256"),
+        ({"files": {"a": "1" * 64}}, "not those of the folder's SHA-256"),
+        ({"files": {}}, "not those of the folder's SHA-256"),
         ({"files": 3}, "earlier version, which did not name the files .*--forcerun statistics"),
         ({"sha256": 5}, "not named by path"),
         ({"path": "a\0b"}, "not named by path"),

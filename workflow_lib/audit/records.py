@@ -9,6 +9,7 @@ from typing import Any
 
 from workflow_lib.audit import folder as safe
 from workflow_lib.errors import UserError
+from workflow_lib.files import canonical_json, sha256_text
 from workflow_lib.provenance.manifest import MANIFEST
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -86,6 +87,9 @@ def _entries(name: str, group: Mapping[str, Any]) -> dict[str, list[dict[str, An
                 parts = PurePosixPath(file).parts
                 if not parts or parts[0] == "/" or ".." in parts or not _DIGEST.fullmatch(of_file):
                     raise UserError(f"{name}: {file!r} in {path} leads out of it, or has no SHA-256")
+            # The manifest holds the digest of a folder alone, so the files that a record names must be those of it.
+            if "files" in entry and sha256_text(canonical_json(files)) != digest:
+                raise UserError(f"{name}: the files that it names in {path} are not those of the folder's SHA-256")
         found[key] = list(entries)
     return found
 
