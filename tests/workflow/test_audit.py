@@ -229,6 +229,26 @@ def test_edited_settings_seeds_and_fingerprints_are_found_though_every_digest_is
     }
 
 
+def test_a_page_that_tells_otherwise_under_an_unchanged_digest_is_found(folder):
+    honest = sha256_file(folder / MANIFEST)
+
+    def forge(content):
+        dataset = content["settings"]["datasets"][0]
+        one, other = dataset["losses"]
+        one["label"], other["label"] = other["label"], one["label"]
+        dataset.update(synthetic=False, published=None)
+
+    edit_record(folder, "records/report.json", forge)
+    assemble(folder)
+    assert seal(folder) == honest
+    assert failing(integrity.check(folder)) == {}
+    told = [finding for finding in recompute.check(private(folder), ["report"]) if not isinstance(finding, str)]
+    texts = " ".join(finding.text for finding in told if finding.state == "fails")
+    assert {finding.subject for finding in told if finding.state == "fails"} == {"records/report.json"}
+    for said in ("synthetic", "published", "its losses are not those of its protocol", "figures_dataset/toy.json"):
+        assert said in texts
+
+
 def test_a_training_that_is_only_said_to_have_diverged_is_found(folder):
     where = {"message": "NaN", "phase": "training", "value": "nan", "epoch": 2, "step": 1, "cases": []}
     edit_record(folder, "training/toy/dice/fold_1/training.json", lambda content: content.update(diverged=where))
@@ -301,6 +321,19 @@ def test_a_prediction_missing_or_too_many_is_named(folder, change):
     assert ("case_00001 has no prediction" in text) if change == "missing" else ("a prediction of case_00009" in text)
 
 
+def assemble(folder):
+    """Make the page anew from the files and the record of the report as they are now."""
+    report = read_json(folder / "records/report.json")
+    study = report["settings"] | {
+        "version": VERSION,
+        "commit": report["facts"]["commit"],
+        "digest": sha256_file(folder / MANIFEST),
+    }
+    cases = read_json(folder / "data/toy/cases.json")
+    study["datasets"] = [with_cases(dataset, cases) for dataset in study["datasets"]]
+    (folder / "report.html").write_text(build(study, folder), encoding="utf-8")
+
+
 def test_what_only_a_digest_kept_elsewhere_or_the_images_can_tell(finished, folder):
     """Who computes everything anew from edited scores leaves no contradiction in the folder."""
     honest = sha256_file(folder / MANIFEST)
@@ -314,15 +347,7 @@ def test_what_only_a_digest_kept_elsewhere_or_the_images_can_tell(finished, fold
     ):
         again(folder, step, work)
     seal(folder)
-    report = read_json(folder / "records/report.json")
-    study = report["settings"] | {
-        "version": VERSION,
-        "commit": report["facts"]["commit"],
-        "digest": sha256_file(folder / MANIFEST),
-    }
-    cases = read_json(folder / "data/toy/cases.json")
-    study["datasets"] = [with_cases(dataset, cases) for dataset in study["datasets"]]
-    (folder / "report.html").write_text(build(study, folder), encoding="utf-8")
+    assemble(folder)
     seal(folder)
     assert failing(integrity.check(folder)) == {}
     assert computed(folder, *recompute.WORKS, "report") == {}

@@ -2,6 +2,8 @@
 
 import yaml
 
+from workflow_lib.audit import agreement
+from workflow_lib.audit import folder as safe
 from workflow_lib.evaluation.frames import read_frame
 from workflow_lib.files import read_json
 
@@ -31,7 +33,13 @@ def shaky(**parameters):
 """
 
 
-def test_the_rest_of_the_study_goes_on_and_the_report_shows_the_gap(finished_copy, monkeypatch):
+def contradictions(results, study):
+    """Return what the audit finds in the records of a study and in how its trainings ended, on a private copy."""
+    assert safe.copy(results, [name for name in safe.listing(results) if safe.is_copied(name)], study) == []
+    return [finding for finding in agreement.check(study) if finding.state == "fails"]
+
+
+def test_the_rest_of_the_study_goes_on_and_the_report_shows_the_gap(finished_copy, tmp_path, monkeypatch):
     folder = finished_copy.folder
     (folder / "shaky.py").write_text(SHAKY)
     study = yaml.safe_load((folder / "tiny.yaml").read_text())
@@ -53,6 +61,7 @@ def test_the_rest_of_the_study_goes_on_and_the_report_shows_the_gap(finished_cop
     page = (results / "report.html").read_text(encoding="utf-8")
     assert "(no scores, fold 2 diverged in epoch 1)" in page
     assert "(no scores, fold 1 diverged in epoch 1, fold 2 diverged in epoch 1)" in page
+    assert contradictions(results, tmp_path / "some" / "study") == []
     assert finished_copy.planned() == {}
     # Where no loss is left there is still a report, and it says so.
     study["datasets"]["toy"]["losses"] = ["broken"]
@@ -62,6 +71,7 @@ def test_the_rest_of_the_study_goes_on_and_the_report_shows_the_gap(finished_cop
     assert "every loss diverged" in page
     assert "no scores yet" not in page
     assert read_frame(results / "scores/toy.csv").empty
+    assert contradictions(results, tmp_path / "all" / "study") == []
     study["datasets"]["toy"]["losses"] = ["dice", "focal"]
     finished_copy.write_study(study)
     finished_copy.snakemake("--cores", "2")
