@@ -12,7 +12,7 @@ AFTER = (
     "then {0} predictions, {0} scores, collect the scores of toy, statistics of toy, tables of toy, figures of toy,{1} manifest, "
     "report"
 )
-COST = r"about 0\.0\d+ CPU-h \(by earlier trainings (of the same loss|on toy)\), \d+ kB of disk"
+COST = r"about 0\.\d+ CPU-h \(by earlier trainings (of the same loss|on toy)\), \d+ kB of disk"
 
 
 def said(checkout, *arguments, code=0):
