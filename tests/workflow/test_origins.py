@@ -91,9 +91,13 @@ def test_every_number_leads_to_a_file_that_is_there_and_a_command_that_snakemake
     assert all(link and link[1] in ids for link in links)
     section = html.unescape(page[page.index('<section id="origins"') :].split("</section>")[0])
     shown = re.findall(r'<code title="(records/\S+): ([0-9a-f]{64})">([0-9a-f]{12})</code>', section)
-    assert len({record for record, *_ in shown}) == 6
+    assert len({record for record, *_ in shown}) == 7
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", page, re.DOTALL)
+    assert len(captions) > 10
+    made_by = [re.search(r'class="made" href="#([^"]+)"', caption) for caption in captions]
+    assert all(link and link[1] in ids for link in made_by)
     shown += [(f"records/{job}.json", "", short) for job, short in jobs_of_losses(section)]
-    assert len({record for record, *_ in shown}) == 18
+    assert len({record for record, *_ in shown}) == 19
     for record, fingerprint, short in shown:
         made = read_json(results(finished) / record)["fingerprint"]
         assert fingerprint in {made, ""}
@@ -103,7 +107,7 @@ def test_every_number_leads_to_a_file_that_is_there_and_a_command_that_snakemake
         assert {line.split(",")[1] for line in lines[int(first) - 1 : int(last)]} == {loss}
         assert len([line for line in lines if line.split(",")[1] == loss]) == int(last) - int(first) + 1
     commands = set(re.findall(r"<code>(snakemake [^<]+)</code>", section))
-    assert len(commands) == 21
+    assert len(commands) == 22
     targets = {target for command in commands for target in command.split()[5:]}
     assert [target for target in targets if not (finished.folder / target).is_file()] == []
     finished.snakemake("-n", *sorted(targets), "--quiet", "all")
@@ -124,7 +128,8 @@ def test_a_number_of_other_settings_than_the_page_tells_is_marked(finished_copy)
     assert f"records/train/toy/focal/fold_1.json: made with fingerprint {reason}, the study has " in rows[1]
     # Of the p-values every one has the loss in it.
     assert page.count('</span> <span class="stale"') >= 8
-    assert "<strong>Stale:</strong> 2 results were not made with" in page
+    # Two trainings, and the figure of its curve.
+    assert "<strong>Stale:</strong> 3 results were not made with" in page
     assert "cannot give this result" in recipe(page)[0]
     assert {f.subject: f.state for f in audit(results(finished_copy))}["report.html"] == "holds"
 
