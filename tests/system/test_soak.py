@@ -15,8 +15,8 @@ from tests.sameness import contents
 from tests.workflow.conftest import copy_repository
 from workflow_lib.files import read_json
 
-PAUSE = {"tiny": (1.0, 8.0), "demo": (3.0, 12.0)}
-"""Seconds between two kills."""
+PAUSE = {"tiny": (1.0, 8.0), "demo": (5.0, 20.0)}
+"""Seconds between two kills. A training of the demo takes ten to start; much shorter pauses hardly let one get further."""
 
 HEAD = 0.25
 """Share of the shots that are at the head: one process of many, and the one whose death leaves most behind."""
