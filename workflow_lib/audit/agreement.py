@@ -120,34 +120,15 @@ def _different(
 
 
 def _of_step(record: Record, dataset: Mapping[str, Any], config: Mapping[str, Any], seed: int) -> Iterator[Finding]:
-    name, loss, fold = record.about
+    name, _, fold = record.about
     if record.step in SEEDED:
         parts: list[str | int] = [SEEDED[record.step], name, *([fold] if record.step == "train" else [])]
         if record.settings.get("seed") != derive(seed, *parts):
             yield Finding(record.name, "fails", f"its seed is not the one that follows from the study's seed {seed}")
     if record.step == "split":
-        said = record.settings.get(DIVISION, {})
-        if said != dataset["protocol"].get(DIVISION, {}):
-            yield Finding(record.name, "fails", "it divided the cases by other files than the report says")
-        read = {key: entries[0]["sha256"] for key in FROM_OUTSIDE["split"] if (entries := record.inputs.get(key))}
-        if said and read != said:
-            yield Finding(record.name, "fails", "it read other files of the division than its settings say")
+        yield from (Finding(record.name, "fails", fault) for fault in _of_split(record, dataset, config))
     if record.step == "train":
-        own = {entry["name"]: entry for entry in dataset["losses"]}.get(loss, {})
-        given = record.settings["loss"]
-        if any(given.get(key) != own.get(key) for key in ("loss", "parameters", "files")):
-            yield Finding(record.name, "fails", "it trained another loss, or other parameters, than the report says")
-        # Several divide the batch, which changes the result; one or none is not told.
-        gpus = [record.settings["training"].get("gpus", 1), dataset["protocol"]["training"]["gpus"], config["training"]["gpus"]]
-        if len({max(1, number) for number in gpus}) > 1:
-            yield Finding(record.name, "fails", "its settings say something else about training.gpus than the report does")
-    if record.step == "split":
-        # A division by a table of the user's own cannot be made again, so that nobody may only say that there was one.
-        named = {"groups": config["groups"], "table": config["cross_validation"]["table"]}
-        for key, path in named.items():
-            if bool(record.inputs.get(key)) != (path is not None):
-                there = "no table" if path is not None else "a table"
-                yield Finding(record.name, "fails", f"it read {there} of the user's own as {key}, and the report says otherwise")
+        yield from (Finding(record.name, "fails", fault) for fault in _of_train(record, dataset, config))
     if record.step in ("collect", "statistics") and record.settings.get("losses") != [one["name"] for one in dataset["losses"]]:
         yield Finding(record.name, "fails", "its losses are not those of the report")
     over = "folds" if dataset["folds"] > 1 else "cases"
@@ -155,6 +136,33 @@ def _of_step(record: Record, dataset: Mapping[str, Any], config: Mapping[str, An
         yield Finding(record.name, "fails", f"its intervals are not over the {over}, as the report's division asks for")
     if record.step == "predict" and record.settings.get("patch") != dataset["protocol"]["training"]["patch"]:
         yield Finding(record.name, "fails", "its settings say something else about training.patch than the report does")
+
+
+def _of_split(record: Record, dataset: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
+    said = record.settings.get(DIVISION, {})
+    if said != dataset["protocol"].get(DIVISION, {}):
+        yield "it divided the cases by other files than the report says"
+    read = {key: entries[0]["sha256"] for key in FROM_OUTSIDE["split"] if (entries := record.inputs.get(key))}
+    if said and read != said:
+        yield "it read other files of the division than its settings say"
+    # A division by a table of the user's own cannot be made again, so that nobody may only say that there was one.
+    named = {"groups": config["groups"], "table": config["cross_validation"]["table"]}
+    for key, path in named.items():
+        if bool(record.inputs.get(key)) != (path is not None):
+            there = "no table" if path is not None else "a table"
+            yield f"it read {there} of the user's own as {key}, and the report says otherwise"
+
+
+def _of_train(record: Record, dataset: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
+    loss = record.about[1]
+    own = {entry["name"]: entry for entry in dataset["losses"]}.get(loss, {})
+    given = record.settings["loss"]
+    if any(given.get(key) != own.get(key) for key in ("loss", "parameters", "files")):
+        yield "it trained another loss, or other parameters, than the report says"
+    # Several divide the batch, which changes the result; one or none is not told.
+    gpus = [record.settings["training"].get("gpus", 1), dataset["protocol"]["training"]["gpus"], config["training"]["gpus"]]
+    if len({max(1, number) for number in gpus}) > 1:
+        yield "its settings say something else about training.gpus than the report does"
 
 
 def _fold_tables(study: Path) -> Iterator[Finding]:
