@@ -107,6 +107,19 @@ def test_a_stale_figure_or_page_is_told_though_no_number_rests_on_it(made, step)
     assert found["stale"] == found["losses"]["dice"]["stale"] == ""
 
 
+def test_a_dataset_that_is_held_against_no_paper_has_no_numbers_of_a_paper(made):
+    """The step writes these tables in any case, then without a row."""
+    study, folder = made
+    for name in ("comparison", "comparison_p", "agreement", "claims"):
+        (folder / f"tables/{NAME}_{name}.csv").touch()
+    study["datasets"][0]["published"] = "mixed_focal"
+    assert any(file["title"] == "The paper's claims" for file in described(study, folder)["files"])
+    study["datasets"][0]["published"] = None
+    titles = [file["title"] for file in described(study, folder)["files"]]
+    assert "Scores of every loss" in titles
+    assert [title for title in titles if "paper" in title.lower() or "published" in title.lower()] == []
+
+
 def test_without_the_plans_fingerprints_nothing_is_called_stale(made):
     study, folder = made
     del study["fingerprints"]

@@ -43,6 +43,9 @@ FILES = (
 """What the numbers are, the file they stand in, the columns that find the row, and the step that wrote it."""
 
 
+AGAINST_A_PAPER = {f"tables/{{}}_{name}.csv" for name in ("comparison", "comparison_p", "agreement", "claims")}
+"""Files that are empty where a dataset is held against no publication."""
+
 OF_THE_LOSSES = ("Figures of the losses", "figures/loss_families.svg", "no measured number is in them", "figures_losses")
 """The same for the figures that belong to no dataset."""
 
@@ -81,7 +84,8 @@ def describe(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
     everywhere = [made.stale for step in OF_A_DATASET for made in jobs.get(step, []) if made.stale]
     shown = [step for step in jobs if "/" not in step and step not in OF_A_DATASET]
     drawn = [made.stale for step in shown for made in jobs[step] if made.stale]
-    lines = ((title, pattern.format(name), rows, step) for title, pattern, rows, step in FILES)
+    held = [line for line in FILES if dataset["published"] is not None or line[1] not in AGAINST_A_PAPER]
+    lines = ((title, pattern.format(name), rows, step) for title, pattern, rows, step in held)
     files = _files(sources, study, lines, jobs)
     places = _lines_of_losses(sources, name)
     losses = {}
