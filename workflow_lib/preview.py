@@ -9,13 +9,16 @@ Which jobs run, Snakemake decides, and is asked (`--summary`); why, the records 
 """
 
 import argparse
+import contextlib
 import csv
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from workflow_lib import changes, estimates
 from workflow_lib.errors import UserError
@@ -64,8 +67,8 @@ AFTER = (
 
 REASONS_SHOWN = 3
 
-CHOOSING = ("--config", "--configfile", "--configfiles", "--replace-workflow-config", "--directory", "--snakefile")
-"""Options of Snakemake that choose the study or where it lies; -C, -d and -s are short for three of them."""
+CHOOSING = ("config", "configfile", "replace_workflow_config", "directory", "snakefile")
+"""Options of Snakemake that choose the study or where it lies, as its parser names them."""
 
 
 @dataclass(frozen=True)
@@ -226,25 +229,43 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def refuse_another_study(more: Iterable[str]) -> None:
-    """Refuse options for Snakemake that the plan would know nothing of: the records would be held against another study."""
-    for word in more:
-        name = word.split("=")[0]
-        # As Snakemake reads them: long ones may be cut short, and flags, such as -n, stand together with a short one.
-        long = len(name) > 2 and any(option.startswith(name) for option in CHOOSING)
-        if long or re.match("-[nkpfF]*[Cds]", word):
-            raise UserError(
-                f"{name if long else word} chooses the study or where it lies, and after -- only Snakemake would know of it. "
-                "Put what --config would say into a study file, and name study files with --configfile before the --; for "
-                "another folder or another Snakefile, call this in that folder."
-            )
+def refuse_another_study(files: Sequence[Path], more: Sequence[str]) -> None:
+    """Refuse what makes Snakemake take another study than the `files` say: the records would be held against the wrong plan.
+
+    `more`: the options for Snakemake, which may name a profile. Raises UserError.
+    """
+    expected: dict[str, Any] = {"configfile": list(files)}
+    found = as_snakemake_reads(files, more)
+    options = [f"--{name.replace('_', '-')}" for name in CHOOSING if (found.get(name) or None) != (expected.get(name) or None)]
+    if options:
+        raise UserError(
+            f"{' and '.join(options)} {'chooses' if len(options) == 1 else 'choose'} the study or where it lies, and after -- or "
+            "in a profile only Snakemake would know of it. Put what --config would say into a study file, and name study files "
+            "with --configfile before the --; for another folder or another Snakefile, call this in that folder."
+        )
+
+
+def as_snakemake_reads(files: Sequence[Path], more: Sequence[str]) -> dict[str, Any]:
+    """Return Snakemake's options as its own parser reads them, profiles included; nothing where it refuses them."""
+    from snakemake.cli import parse_args
+
+    # What it says of profiles and faults, it says again when it is asked for the plan.
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere), contextlib.redirect_stdout(nowhere):
+        try:
+            _, options = parse_args(_command(files, more))
+        except (Exception, SystemExit):
+            return {"configfile": list(files)}
+    return vars(options)
+
+
+def _command(files: Sequence[Path], more: Sequence[str]) -> list[str]:
+    return ["--summary", "--nolock", *(["--configfile", *map(str, files)] if files else []), *more]
 
 
 def ask_snakemake(files: Sequence[Path], more: Sequence[str]) -> str:
     """Return what `snakemake --summary` prints about a study. Raises UserError with its message when it cannot plan."""
-    command = [sys.executable, "-m", "snakemake", "--summary", "--nolock"]
-    command += ["--configfile", *map(str, files)] if files else []
-    done = subprocess.run([*command, *more], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "snakemake", *_command(files, more)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise UserError(f"Snakemake cannot plan the study:\n{(done.stderr or done.stdout).strip()}")
     return done.stdout
@@ -259,7 +280,7 @@ def main() -> None:
     parser.add_argument("more", nargs="*", metavar="-- OPTION", help="further options, for snakemake")
     arguments = parser.parse_args()
     try:
-        refuse_another_study(arguments.more)
+        refuse_another_study(arguments.configfile, arguments.more)
         plan = read_plan(arguments.configfile)
         print(text(plan, planned(plan, ask_snakemake(arguments.configfile, arguments.more))))
     except UserError as error:

@@ -1,5 +1,7 @@
 """Options that the preview hands on to Snakemake, and those that it must not."""
 
+import re
+
 import pytest
 
 from workflow_lib import preview
@@ -24,17 +26,18 @@ def asked(root, monkeypatch):
     [
         (["--config", "study={'name': 'x'}"], "--config"),
         (["--config=epochs=3"], "--config"),
-        (["-C", "epochs=3"], "-C"),
-        (["--until", "obtain", "-Cepochs=3"], "-Cepochs=3"),
+        (["-C", "epochs=3"], "--config"),
+        (["--until", "obtain", "-Cepochs=3"], "--config"),
         (["--configfile", "other.yaml"], "--configfile"),
-        (["--configfiles=other.yaml"], "--configfiles"),
+        (["--configfiles=other.yaml"], "--configfile"),
         (["--replace-workflow-config"], "--replace-workflow-config"),
         (["--directory", "elsewhere"], "--directory"),
-        (["--dir=elsewhere"], "--dir"),
-        (["-d", "elsewhere"], "-d"),
-        (["-nd", "elsewhere"], "-nd"),
+        (["--direc=elsewhere"], "--directory"),
+        (["-d", "elsewhere"], "--directory"),
+        (["-nd", "elsewhere"], "--directory"),
+        (["--config", "a=1", "--directory", "elsewhere"], "--config and --directory"),
         (["--snakefile", "Other"], "--snakefile"),
-        (["-s", "Other"], "-s"),
+        (["-s", "Other"], "--snakefile"),
     ],
 )
 def test_an_option_that_chooses_another_study_is_refused(asked, monkeypatch, capsys, options, named):
@@ -44,15 +47,52 @@ def test_an_option_that_chooses_another_study_is_refused(asked, monkeypatch, cap
         preview.main()
     assert caught.value.code == 2
     said = capsys.readouterr().err
-    assert said.strip().startswith(f"{named} chooses the study or where it lies")
+    assert re.match(f"{named} chooses? the study or where it lies", said.strip())
     assert "name study files with --configfile before the --" in said
     assert asked == []
+
+
+@pytest.mark.parametrize("how", ["--profile", "--workflow-profile", "SNAKEMAKE_PROFILE"])
+@pytest.mark.parametrize(
+    ("profile", "named"),
+    [
+        ("config:\n  epochs: 3\n", "--config"),
+        ("configfile: other.yaml\n", "--configfile"),
+        ("directory: elsewhere\n", "--directory"),
+        ("jobs: 3\nset-resources:\n  train:\n    mem_mb: 100\n", None),
+    ],
+)
+def test_a_profile_that_chooses_another_study_is_refused(asked, monkeypatch, capsys, tmp_path, how, profile, named):
+    (tmp_path / "config.yaml").write_text(profile, encoding="utf-8")
+    options = [] if how.isupper() else [how, str(tmp_path)]
+    if how.isupper():
+        monkeypatch.setenv(how, str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["preview", "--", *options])
+    if named is None:
+        preview.main()
+        assert "nothing to do" in capsys.readouterr().out
+        return
+    with pytest.raises(SystemExit) as caught:
+        preview.main()
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.strip().startswith(f"{named} chooses the study or where it lies, and after -- or in a profile")
+    assert asked == []
+
+
+def test_a_study_named_on_the_command_line_holds_against_a_profile_s(asked, monkeypatch, capsys, tmp_path):
+    """As it does for Snakemake."""
+    (tmp_path / "config.yaml").write_text("configfile: other.yaml\n", encoding="utf-8")
+    monkeypatch.setattr("sys.argv", ["preview", "--configfile", "studies/tiny.yaml", "--", "--profile", str(tmp_path)])
+    preview.main()
+    assert asked == ["--profile", str(tmp_path)]
+    assert "nothing to do" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     "options",
     [
         ["--forcerun", "tables"],
+        ["--profile", "slurm"],
         ["-Rstatistics", "-n"],
         ["--until", "obtain", "--set-threads", "train=2"],
         ["--dry-run", "--cores=2", "-q", "rules"],
