@@ -255,7 +255,7 @@ def as_snakemake_reads(files: Sequence[Path], more: Sequence[str]) -> dict[str, 
             _, options = parse_args(_command(files, more))
         except (Exception, SystemExit):
             return {"configfile": list(files)}
-    return vars(options)
+    return dict(vars(options))
 
 
 def _command(files: Sequence[Path], more: Sequence[str]) -> list[str]:
