@@ -7,7 +7,8 @@ import numpy as np
 
 from workflow_lib.cases import Case, Reading
 from workflow_lib.errors import UserError
-from workflow_lib.pictures import is_picture, read_picture, read_picture_mask, write_picture_labels
+from workflow_lib.pictures.reading import is_picture, read_picture, read_picture_mask
+from workflow_lib.pictures.writing import write_picture_labels
 from workflow_lib.volumes import Volume, read_channels, read_header, read_volume, write_labels
 
 _ABOVE = 255

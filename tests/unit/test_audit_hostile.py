@@ -16,7 +16,7 @@ from workflow_lib.audit.findings import Finding, table
 from workflow_lib.audit.images import Images, check_grid
 from workflow_lib.errors import UserError
 from workflow_lib.files import sha256_file, write_json
-from workflow_lib.pictures import write_picture_labels
+from workflow_lib.pictures.writing import write_picture_labels
 from workflow_lib.preprocessing.store import Store
 
 RECORD = "records/statistics/toy.json"

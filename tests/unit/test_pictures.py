@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
 from tests.unit.test_volumes_hostile import limited_memory
-from workflow_lib import pictures
 from workflow_lib.errors import UserError
-from workflow_lib.pictures import SUFFIXES, is_picture, picture_shape, read_picture, read_picture_mask, write_picture_labels
+from workflow_lib.pictures import _opening as opening
+from workflow_lib.pictures.reading import SUFFIXES, is_picture, picture_shape, read_picture, read_picture_mask
+from workflow_lib.pictures.writing import write_picture_labels
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (9, 11), dtype=np.uint8)
@@ -749,7 +750,7 @@ def fuzzed(tmp_path):
 
 
 @FUZZ
-@given(st.sampled_from(sorted(pictures._MAGIC)), st.binary(max_size=300))
+@given(st.sampled_from(sorted(opening.MAGIC)), st.binary(max_size=300))
 def test_any_bytes(fuzzed, magic, content):
     for written in (content, magic + content):
         fuzzed.write_bytes(written)

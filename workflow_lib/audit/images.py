@@ -6,7 +6,7 @@ from typing import Any
 
 from workflow_lib.errors import UserError
 from workflow_lib.files import sha256_file
-from workflow_lib.pictures import is_picture, picture_shape
+from workflow_lib.pictures.reading import is_picture, picture_shape
 from workflow_lib.volumes import read_header
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_lib.errors import Faults, UserError
-from workflow_lib.pictures import is_picture
+from workflow_lib.pictures.reading import is_picture
 
 LARGEST_DESCRIPTION = 64 << 20
 """Bytes of a dataset.json that are still read; real ones have some kilobytes."""

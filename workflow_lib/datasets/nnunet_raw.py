@@ -20,7 +20,7 @@ from workflow_lib.datasets._layouts import (
     shown,
 )
 from workflow_lib.errors import UserError
-from workflow_lib.pictures import SUFFIXES
+from workflow_lib.pictures.reading import SUFFIXES
 
 LABEL = "nnU-Net raw dataset"
 LICENCE = "that of the dataset"
