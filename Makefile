@@ -1,4 +1,4 @@
-# make demo    a whole study on synthetic images, in minutes
+# make demo    a whole study on synthetic images, in minutes (MORE=FILE lays a further study file over it)
 # make test    all tests this machine can run
 # make test-slow  those that take an hour or more: the demo while its processes are killed
 # make test-jax  the losses on the JAX backend of Keras (installs JAX beside the environment)
@@ -37,7 +37,7 @@ other-wheels:
 venv: $(VENV)/.installed
 
 demo: venv
-	@$(BIN)/snakemake --cores $(CORES) --resources cpu_trainings=100 --configfile studies/demo.yaml \
+	@$(BIN)/snakemake --cores $(CORES) --resources cpu_trainings=100 --configfile studies/demo.yaml $(MORE) \
 		--rerun-incomplete --quiet host reason
 	@echo "Report: $(CURDIR)/results/demo/report.html"
 
@@ -48,10 +48,10 @@ test: venv
 	done; test -z "$$failed" || { echo "Tests failed:$$failed"; exit 1; }
 
 test-unit test-workflow: test-%: venv
-	@$(BIN)/python -m pytest -m $* --numprocesses auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest -m $* --numprocesses auto --maxprocesses 4 --dist loadfile --durations 20
 
 test-system: venv
-	@$(BIN)/python -m pytest -m system
+	@$(BIN)/python -m pytest -m system --durations 20
 
 test-slow: venv
 	@$(BIN)/python -m pytest -m slow --slow -s
