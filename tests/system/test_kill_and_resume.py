@@ -11,23 +11,33 @@ import psutil
 import pytest
 import yaml
 
-from tests.workflow.conftest import copy_repository
+from tests.workflow.conftest import copy_checkout, copy_repository
 from workflow_lib.files import read_json, sha256_file
 
 TARGETS = [f"results/tiny/training/toy/dice/fold_1/{name}" for name in ("model.weights.h5", "history.csv")]
 
 
-def longer(checkout):
+@pytest.fixture(scope="module")
+def prepared(root, tmp_path_factory):
+    """A study whose training takes a while, run as far as its preprocessed images."""
+    checkout = copy_repository(root, tmp_path_factory.mktemp("prepared") / "checkout")
     study = yaml.safe_load((checkout.folder / "tiny.yaml").read_text())
     study["datasets"]["toy"]["training"].update(epochs=6, iterations=25, checkpoint_minutes=0.005)
     checkout.write_study(study)
+    checkout.snakemake("--cores", "2", "--until", "preprocess", "split")
     return checkout
 
 
+@pytest.fixture
+def checkout(prepared, tmp_path):
+    """A private copy of it."""
+    return copy_checkout(prepared, tmp_path / "checkout")
+
+
 @pytest.fixture(scope="module")
-def undisturbed(root, tmp_path_factory):
+def undisturbed(prepared, tmp_path_factory):
     """Digests of a training that nobody disturbed."""
-    checkout = longer(copy_repository(root, tmp_path_factory.mktemp("undisturbed") / "checkout"))
+    checkout = copy_checkout(prepared, tmp_path_factory.mktemp("undisturbed") / "checkout")
     checkout.snakemake("--cores", "2", *TARGETS)
     return [sha256_file(checkout.folder / target) for target in TARGETS]
 
@@ -75,7 +85,6 @@ def attempts(checkout):
 
 
 def test_the_training_is_killed_and_goes_on(checkout, undisturbed):
-    longer(checkout)
     head = start(checkout)
     wait_for(lambda: checkpoint_of(checkout))
     training_process(head).send_signal(signal.SIGKILL)
@@ -91,7 +100,6 @@ def test_the_training_is_killed_and_goes_on(checkout, undisturbed):
 
 
 def test_snakemake_itself_is_killed_and_the_training_goes_on(checkout, undisturbed):
-    longer(checkout)
     head = start(checkout)
     wait_for(lambda: checkpoint_of(checkout))
     os.killpg(head.pid, signal.SIGKILL)
@@ -105,7 +113,6 @@ def test_snakemake_itself_is_killed_and_the_training_goes_on(checkout, undisturb
 
 
 def test_sigterm_saves_the_state_and_ends_without_success(checkout, undisturbed):
-    longer(checkout)
     head = start(checkout)
     wait_for(lambda: checkpoint_of(checkout))
     training_process(head).send_signal(signal.SIGTERM)
@@ -120,7 +127,6 @@ def test_sigterm_saves_the_state_and_ends_without_success(checkout, undisturbed)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_signal_to_the_snakemake_inside_a_job_reaches_the_training(checkout, undisturbed, number):
     """SLURM with control groups tells the process alone that it started; here a scheduler that is a shell starts it."""
-    longer(checkout)
     submit = ("--executor", "cluster-generic", "--cluster-generic-submit-cmd", "sh", "--jobs", "2", "--latency-wait", "30")
     head = start(checkout, *submit)
     wait_for(lambda: checkpoint_of(checkout))
@@ -135,7 +141,6 @@ def test_a_signal_to_the_snakemake_inside_a_job_reaches_the_training(checkout, u
 
 def test_the_shell_of_a_step_waits_for_it_when_both_are_told_to_end(checkout, undisturbed):
     """Else the job would be over, and the scheduler would kill a training that saves its state."""
-    longer(checkout)
     head = start(checkout)
     wait_for(lambda: checkpoint_of(checkout))
     shell = training_process(head).parent()

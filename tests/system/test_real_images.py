@@ -31,7 +31,7 @@ datasets:
     label: CVC-ClinicDB
     format: cvc_clinicdb
     losses: [dice]
-    cross_validation: {folds: 3, by_group: true}
+    cross_validation: {folds: 2, by_group: true}
     training: {patch: [96, 96]}
     prediction: {overlap: [0, 0], batch_size: 8}
   mri:

@@ -11,7 +11,7 @@ import pytest
 
 from workflow_lib.files import read_json
 
-KILLS = 12
+KILLS = 8
 """Times that the training is killed before it may end."""
 
 TRAINING = """

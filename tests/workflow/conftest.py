@@ -68,12 +68,13 @@ def _environment() -> dict[str, str]:
 
 
 def copy_repository(root: Path, target: Path) -> Checkout:
-    """Copy what the workflow needs to run; no results, no environment."""
+    """Copy what the workflow needs to run; no results, no environment. Loops that were compiled here need not be again."""
     for name in ("Snakefile", "config.yaml", "LICENSE", "Makefile", ".gitignore"):
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy2(root / name, target / name)
     for name in ("rules", "workflow_lib", "reports", "studies", "slurm", "envs", "docs"):
-        shutil.copytree(root / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        # What other processes write there at this moment has names that end otherwise.
+        shutil.copytree(root / name, target / name, ignore=shutil.ignore_patterns("*.pyc.*", "*.tmp.*"))
     checkout = Checkout(target)
     checkout.write_study(yaml.safe_load((root / "studies" / "tiny.yaml").read_text(encoding="utf-8")))
     return checkout
@@ -115,9 +116,13 @@ def finished(root, tmp_path_factory, worker_id):
     return Checkout(folder / "checkout")
 
 
+def copy_checkout(checkout: Checkout, target: Path) -> Checkout:
+    """Copy a checkout with its results, Snakemake's metadata and times."""
+    shutil.copytree(checkout.folder, target, symlinks=True, copy_function=shutil.copy2)
+    return Checkout(target)
+
+
 @pytest.fixture
 def finished_copy(finished, tmp_path):
-    """A private copy of the finished study, with its Snakemake metadata and times."""
-    target = tmp_path / "finished"
-    shutil.copytree(finished.folder, target, symlinks=True, copy_function=shutil.copy2)
-    return Checkout(target)
+    """A private copy of the finished study."""
+    return copy_checkout(finished, tmp_path / "finished")
