@@ -267,7 +267,10 @@ def ask_snakemake(files: Sequence[Path], more: Sequence[str]) -> str:
     command = [sys.executable, "-m", "snakemake", *_command(files, more)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise UserError(f"Snakemake cannot plan the study:\n{(done.stderr or done.stdout).strip()}")
+        said = (done.stderr or done.stdout).strip()
+        # Of an option that it does not know, Snakemake says so behind a list of all its options.
+        usage, _, fault = said.rpartition(": error: ")
+        raise UserError(f"Snakemake cannot plan the study:\n{fault if 'usage: ' in usage else said}")
     return done.stdout
 
 

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from workflow_lib import preview
+from workflow_lib.errors import UserError
 
 
 @pytest.fixture
@@ -104,3 +105,10 @@ def test_other_options_are_passed_on(asked, monkeypatch, capsys, options):
     preview.main()
     assert asked == options
     assert "nothing to do" in capsys.readouterr().out
+
+
+def test_of_an_unknown_option_its_name_is_told_and_not_all_there_are(root, monkeypatch):
+    monkeypatch.chdir(root)
+    with pytest.raises(UserError) as caught:
+        preview.ask_snakemake([], ["--no-such"])
+    assert str(caught.value) == "Snakemake cannot plan the study:\nunrecognized arguments: --no-such"
