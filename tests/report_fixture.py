@@ -3,7 +3,10 @@
 The files come from `report_fixture_scores`, `_statistics`, `_tables` and `_figures`; here they are put together to a study.
 """
 
+import copy
+import functools
 import shutil
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -110,9 +113,44 @@ def make_study(
     """Write results of a study into `folder` and return the plain dict that `report.assemble.build` takes.
 
     `datasets` maps names to class names, background first. The first dataset has all losses, the others the last three.
+    What a process asks for again is a copy of what was made first.
     """
     datasets = datasets or {"kits19": ["background", "kidney", "tumour"], "brats20": ["background", "tumour"]}
-    losses = dict(losses or PAPER_LOSSES)
+    named = tuple((name, tuple(classes)) for name, classes in datasets.items())
+    chosen = tuple((losses or PAPER_LOSSES).items())
+    made, study = _made(named, chosen, cases, folds, tuple(missing), published, synthetic, figures)
+    shutil.copytree(made.name, folder, dirs_exist_ok=True)
+    return copy.deepcopy(study)
+
+
+@functools.cache
+def _made(
+    named: tuple[tuple[str, tuple[str, ...]], ...],
+    losses_and_labels: tuple[tuple[str, str], ...],
+    cases: int,
+    folds: int,
+    missing: tuple[tuple[str, int], ...],
+    published: bool,
+    synthetic: bool,
+    figures: bool,
+) -> tuple[tempfile.TemporaryDirectory, dict[str, Any]]:
+    made = tempfile.TemporaryDirectory(prefix="report-fixture-")
+    return made, _make(
+        Path(made.name), dict(named), dict(losses_and_labels), cases, folds, missing, published, synthetic, figures
+    )
+
+
+def _make(
+    folder: Path,
+    datasets: Mapping[str, Sequence[str]],
+    losses: Mapping[str, str],
+    cases: int,
+    folds: int,
+    missing: Iterable[tuple[str, int]],
+    published: bool,
+    synthetic: bool,
+    figures: bool,
+) -> dict[str, Any]:
     described = []
     settings: dict[str, Any] = {}
     for number, (name, classes) in enumerate(datasets.items()):
