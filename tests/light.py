@@ -1,0 +1,75 @@
+"""`pytest --light`: what starts TensorFlow or a process is left out, and counted.
+
+A test is left out at the moment when it imports such a library or starts a process, so that no list has to be kept.
+"""
+
+import contextlib
+import importlib.abc
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any, NoReturn
+
+import pytest
+
+LIBRARIES = frozenset({"tensorflow", "keras", "miscnn", "torch", "jax"})
+NEEDS = {"library": "starts TensorFlow", "process": "starts a process"}
+
+
+def _leave_out(need: str) -> NoReturn:
+    pytest.skip(f"light: {NEEDS[need]}", allow_module_level=True)
+
+
+class LightOnly(importlib.abc.MetaPathFinder):
+    """The plugin, which also takes part in imports. `runs_tests`: this process does, and does not hand them to others."""
+
+    def __init__(self, runs_tests: bool) -> None:
+        self._runs_tests, self._in_a_test = runs_tests, False
+
+    def pytest_sessionstart(self) -> None:
+        """Watch the ways to import such a library and to start a process."""
+        if self._runs_tests:
+            sys.meta_path.insert(0, self)
+            for owner, name in ((subprocess.Popen, "__init__"), (os, "fork"), (os, "posix_spawn")):
+                setattr(owner, name, self._watched(getattr(owner, name)))
+
+    def _watched(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def in_its_place(*arguments: Any, **options: Any) -> Any:
+            if self._in_a_test:
+                _leave_out("process")
+            return function(*arguments, **options)
+
+        return in_its_place
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> None:
+        """Leave out who imports one of the libraries; leave all other names to those who find them."""
+        if self._in_a_test and name.partition(".")[0] in LIBRARIES:
+            _leave_out("library")
+
+    @contextlib.contextmanager
+    def _test(self) -> Iterator[None]:
+        self._in_a_test = True
+        try:
+            yield
+        finally:
+            self._in_a_test = False
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(self) -> Generator[None, Any, Any]:
+        """A file that imports such a library at its top is left out as a whole."""
+        with self._test():
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self) -> Generator[None, Any, Any]:
+        """Fixtures count as part of the test."""
+        with self._test():
+            return (yield)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say how much was left out."""
+        skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
+        for words in NEEDS.values():
+            number = sum(f"light: {words}" in text for text in skipped)
+            terminalreporter.write_line(f"left out: {number} tests or files, each {words}")
