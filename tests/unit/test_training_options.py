@@ -83,7 +83,10 @@ RESUME = (
     "    pass\n"
     "result = train(stopped)\n"
     "print(json.dumps([outcome(result) == outcome(whole), len(result.record['attempts'])]))\n"
+    "from tests.unit.test_networks import NOT_NEEDED\n"
+    "assert not NOT_NEEDED & set(sys.modules), NOT_NEEDED & set(sys.modules)\n"
 )
+"""Also says whether a whole training has imported what it does not need."""
 
 
 def test_two_devices_give_the_weights_of_one(tmp_path):
