@@ -1,19 +1,15 @@
-"""Time of a training step outside the network, and of a training's start.
+"""Time of a training step outside the network.
 
 A small network (8 filters, depth 3, patch 16 x 48 x 48, batch 2) on one thread of a CPU, so that what surrounds the network can
 show: this project's loop, Keras's `fit` with a generator as MIScnn drives it (one worker, a queue of two), and a bare
 `tf.function` over batches that lie in memory, which does nothing but the step. All begin with the same weights and see the same
 batches, without augmentation; the rounds alternate. Agreement is that of the epochs' mean losses with those of `fit`.
 
-The start is the time from a process's beginning to the end of its first step.
-
     python -m benchmarks.training
 """
 
 import csv
 import itertools
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._measure import OURS, ROOT, Row, alone, row, side, significant
+from benchmarks._measure import OURS, Row, alone, row, side, significant
 from benchmarks.batches import synthetic_store
 from workflow_lib import networks
 from workflow_lib.losses import registry
@@ -36,11 +32,10 @@ from workflow_lib.training.model import compile_model, with_one_hot
 from workflow_lib.training.request import TrainingRequest
 
 SHAPE, PATCH, BATCH, CLASSES = (32, 64, 64), (16, 48, 48), 2, 3
-EPOCHS, STEPS, ROUNDS, STARTS = 3, 20, 3, 3
+EPOCHS, STEPS, ROUNDS = 3, 20, 3
 NETWORK, PLAIN = Network(filters=8, depth=3), Augmentation(probability=0.0, mirror=False)
 FULL_PATCHES = {"kits19": (80, 160, 160), "brats20": (96, 96, 96)}
 SEED, LOSS = 1, "dice"
-FIRST = "first step"
 
 
 def request(folder: Path, store: Store) -> TrainingRequest:
@@ -147,26 +142,6 @@ def bare(folder: Path, store: Store) -> tuple[list[float], list[float]]:
     return _steps(ends), losses
 
 
-def start(folder: Path) -> float:
-    """Return the seconds from a process's beginning to the end of its first step."""
-    begin = time.perf_counter()
-    command = [sys.executable, "-m", "benchmarks.training", "--first-step", str(folder)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if FIRST in line:
-                taken = time.perf_counter() - begin
-                process.kill()
-                return taken
-    raise SystemExit("The training ended before its first step; run the command to see why: " + " ".join(command))
-
-
-def first_step(folder: Path) -> None:
-    """Train in this process and say when the first step is done."""
-    with tempfile.TemporaryDirectory() as name:
-        loop.train(request(Path(name), Store([folder])), lambda *_: print(FIRST, flush=True))
-
-
 def network_rows() -> list[Row]:
     """Return what the paper's network takes, counted and not measured."""
     classes = {"kits19": 3, "brats20": 2}
@@ -185,7 +160,7 @@ def network_rows() -> list[Row]:
 
 
 def rows(quick: bool) -> list[Row]:
-    """Return the rows of the step, of the start, and of the paper's network."""
+    """Return the rows of the step and of the paper's network."""
     kinds: dict[str, Callable[[Path, Store], tuple[list[float], list[float]]]]
     kinds = {OURS: our_loop, "Keras's fit": keras_fit, "bare tf.function": bare}
     times: dict[str, list[float]] = {name: [] for name in kinds}
@@ -198,10 +173,9 @@ def rows(quick: bool) -> list[Row]:
             for kind, measure in kinds.items():
                 taken, losses[kind] = measure(folder, store)
                 times[kind] += taken
-        starts = [start(folder) for _ in range(1 if quick else STARTS)]
     own = side(OURS, times[OURS])
     made = [_step_row(other, own, times[other], losses[other], losses[OURS]) for other in kinds if other != OURS]
-    return [*made, row("from the start of a process to its first step", side(OURS, starts)), *network_rows()]
+    return [*made, *network_rows()]
 
 
 def _step_row(other: str, own: Row, times: list[float], theirs: list[float], ours: list[float]) -> Row:
@@ -210,7 +184,4 @@ def _step_row(other: str, own: Row, times: list[float], theirs: list[float], our
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--first-step"]:
-        first_step(Path(sys.argv[2]))
-    else:
-        alone(__doc__, rows)
+    alone(__doc__, rows)

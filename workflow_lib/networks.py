@@ -7,24 +7,27 @@ TensorFlow, Keras and MIScnn are imported inside functions.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import os
 import re
 import sys
 import tempfile
-import types
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workflow_lib import memory
+from workflow_lib import imports, memory
 from workflow_lib.errors import UserError
 from workflow_lib.files import atomic_path
 
 if TYPE_CHECKING:
     import keras
+
+NOT_FOR_KERAS = ("matplotlib", "pandas", "sklearn")
+"""What Keras imports where it is installed, for data frames, galleries and scikit-learn's interface, which nobody uses here."""
 
 FLOAT32_BYTES = 4
 HALF_BYTES = 2
@@ -51,7 +54,7 @@ def import_keras() -> Any:
     # TensorFlow turns oneDNN on for some CPUs only. Without it convolutions take three times as long and twice the memory.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if "keras" not in sys.modules:
-        with _silent_native_output():
+        with _silent_native_output(), imports.lean(NOT_FOR_KERAS):
             import keras
             import tensorflow  # noqa: F401 -- MIScnn's networks are written with it, whatever the backend
     import keras
@@ -236,27 +239,14 @@ def build_unet(
     return model
 
 
+@functools.cache
 def _miscnn_architecture() -> Any:
-    """Import MIScnn's standard U-Net.
+    """Return MIScnn's standard U-Net.
 
-    Importing the package also imports a network that needs tensorflow_addons, which no longer exists for Keras 3; that network
-    is not used here, so an empty module stands in for it during the import and is taken away afterwards.
+    The package imports scikit-learn, matplotlib and more for what is not used here, and a network that needs tensorflow_addons,
+    which no longer exists for Keras 3; so this one module is imported alone.
     """
-    absent = "tensorflow_addons" not in sys.modules and not _installed("tensorflow_addons")
-    if absent:
-        sys.modules["tensorflow_addons"] = types.ModuleType("tensorflow_addons")
-    try:
-        from miscnn.neural_network.architecture.unet.standard import Architecture
-    finally:
-        if absent:
-            del sys.modules["tensorflow_addons"]
-    return Architecture
-
-
-def _installed(name: str) -> bool:
-    import importlib.util
-
-    return importlib.util.find_spec(name) is not None
+    return imports.module_alone("miscnn.neural_network.architecture.unet.standard").Architecture
 
 
 def _name_layers(model: keras.Model) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import _measure, _pages, _results, _synthetic, evaluation, startup
+from benchmarks import _measure, _pages, _results, _synthetic, evaluation, start_up
 from workflow_lib.errors import Faults, UserError
 
 RUN: dict[str, Any] = {
@@ -219,9 +219,9 @@ def test_a_run_says_where_it_ran():
 
 
 def test_the_number_of_planned_jobs_is_read_from_a_dry_run():
-    assert startup.planned_jobs("Job stats:\njob count\n--- ---\nall 1\ntrain 50\ntotal 195\n") == 195
+    assert start_up.planned_jobs("Job stats:\njob count\n--- ---\nall 1\ntrain 50\ntotal 195\n") == 195
     with pytest.raises(SystemExit, match="no number of jobs"):
-        startup.planned_jobs("Nothing to be done")
+        start_up.planned_jobs("Nothing to be done")
 
 
 # Benchmarks that end in seconds

@@ -1,5 +1,7 @@
 """Whole cases from patches, against MIScnn's own stitching."""
 
+import sys
+import types
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,7 +30,8 @@ def image(*shape, seed=0):
 
 def miscnn_probabilities(model, case):
     """The same by MIScnn's functions: slicing, padding, one patch after the other, running means, cropping."""
-    networks.build_unet(2, 1, (4, 4), 2, 1, True)  # makes the import of MIScnn possible
+    # One of MIScnn's networks imports tensorflow_addons, which no longer exists.
+    sys.modules.setdefault("tensorflow_addons", types.ModuleType("tensorflow_addons"))
     from miscnn.utils.patch_operations import concat_matrices, crop_patch, pad_patch, slice_matrix
 
     patches = np.stack(slice_matrix(case, PATCH, OVERLAP, three_dim=True))
@@ -75,6 +78,20 @@ def test_the_batch_size_does_not_matter_and_one_shape_is_traced(model, batch_siz
     assert set(shapes) == {(batch_size, *PATCH, 1)}
     assert len(shapes) == -(-12 // batch_size)
     np.testing.assert_allclose(ours, probabilities(model, case, PATCH, OVERLAP, 4), atol=2e-6)
+
+
+def test_the_network_is_traced_once_for_all_batches_of_all_cases(monkeypatch):
+    model = networks.build_unet(3, 1, PATCH, 4, 1, True, seed=3)
+    step, traced = model.predict_step, []
+
+    def predict_step(data):
+        traced.append(data)
+        return step(data)
+
+    monkeypatch.setattr(model, "predict_step", predict_step)
+    for shape in ((13, 12, 9), (8, 8, 8), (20, 9, 8)):
+        probabilities(model, image(*shape, 1), PATCH, OVERLAP, batch_size=4)
+    assert len(traced) == 1
 
 
 def test_a_volume_smaller_than_the_patch(model):

@@ -15,6 +15,10 @@ from workflow_lib.networks import build_unet, count_parameters, estimate_memory,
 TINY: dict[str, Any] = {"n_classes": 3, "channels": 1, "patch": (8, 8, 8), "filters": 4, "depth": 1, "batch_normalisation": True}
 
 
+NOT_NEEDED = {"sklearn", "pandas", "matplotlib", "matplotlib.pyplot", "batchgenerators", "skimage", "miscnn"}
+"""What Keras and MIScnn import where it is installed, and no training or prediction uses."""
+
+
 def digest(model):
     return hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest()
 
@@ -79,12 +83,31 @@ def test_another_process_gives_the_same_weights_and_prints_nothing_else():
         "import numpy\n"
         "build_unet(2, 1, (4, 4), 2, 1, True)(numpy.zeros((1, 4, 4, 1), 'float32'))\n"
         "assert 'tensorflow_addons' not in sys.modules\n"
+        f"assert not {NOT_NEEDED} & set(sys.modules), {NOT_NEEDED} & set(sys.modules)\n"
         "from tests.unit.test_networks import TINY, digest\n"
         "print(digest(build_unet(**TINY, seed=5)))"
     )
     result = run_python(code, CUDA_VISIBLE_DEVICES="-1")
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.strip() == digest(build_unet(**TINY, seed=5))
+
+
+def test_what_is_kept_out_of_the_imports_can_be_imported_later():
+    code = (
+        "import sys, types\n"
+        "from workflow_lib.networks import build_unet\n"
+        "build_unet(2, 1, (4, 4), 2, 1, True)\n"
+        "import pandas, sklearn.linear_model, matplotlib.pyplot, keras\n"
+        "sys.modules['tensorflow_addons'] = types.ModuleType('tensorflow_addons')\n"
+        "import miscnn\n"
+        "from miscnn.neural_network.architecture.unet.standard import Architecture\n"
+        "assert miscnn.Neural_Network.__module__ == 'miscnn.neural_network.model'\n"
+        "build_unet(2, 1, (4, 4), 2, 1, True)\n"
+        "model = keras.Model(*[Architecture(2, 1).create_model_2D((4, 4, 1)).inputs] * 2)\n"
+        "print(sklearn.linear_model.LinearRegression().fit([[0], [1]], [0, 1]).coef_, pandas.DataFrame({'a': [1]}).a[0])"
+    )
+    result = run_python(code, CUDA_VISIBLE_DEVICES="-1", MPLBACKEND="agg")
+    assert result.stdout.split() == ["[1.]", "1"], result.stderr
 
 
 def test_output_of_a_failing_import_is_shown():

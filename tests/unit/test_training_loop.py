@@ -351,7 +351,9 @@ def test_stochastic_gradient_descent_with_nesterovs_momentum(tmp_path):
     settings = {"optimiser": "sgd", "momentum": 0.9, "nesterov": True, "learning_rate": 0.1}
     model = compile_model(tiny_request(tmp_path, training=settings))
     configured = model.optimizer.get_config()
-    assert (configured["name"].lower(), configured["momentum"], configured["nesterov"]) == ("sgd", 0.9, True)
+    # Keras counts the optimisers of a process in their names.
+    assert configured["name"].lower().split("_")[0] == "sgd"
+    assert (configured["momentum"], configured["nesterov"]) == (0.9, True)
     assert configured["learning_rate"] == pytest.approx(0.1)
 
 

@@ -111,7 +111,9 @@ def test_fewer_gpus_than_asked_for_are_told_before_anything_is_computed(tmp_path
 
 
 def test_xla_compiles_and_resumes_and_rounds_otherwise(tmp_path):
-    code = "settings = {'xla': True}\n" + RESUME
+    """And a whole training has not imported what it does not need."""
+    unneeded = "from tests.unit.test_networks import NOT_NEEDED as n\nassert not n & set(sys.modules), n & set(sys.modules)\n"
+    code = "settings = {'xla': True}\n" + RESUME + unneeded
     assert in_a_process(tmp_path / "xla", code) == [True, 2]
     (tmp_path / "plain").mkdir()
     plain = train(tiny_request(tmp_path / "plain"))

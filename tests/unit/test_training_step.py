@@ -47,6 +47,28 @@ def test_steps_are_those_of_keras_to_the_last_bit(tmp_path, size):
     assert all(np.array_equal(a, b) for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True))
 
 
+def test_the_network_is_traced_once_for_all_training_steps_and_once_for_validation(tmp_path, monkeypatch):
+    model, batch = compiled(tmp_path)
+    traced = []
+
+    def told(name):
+        step = getattr(model, name)
+
+        def traced_step(data):
+            traced.append(name)
+            return step(data)
+
+        return traced_step
+
+    for name in ("train_step", "test_step"):
+        monkeypatch.setattr(model, name, told(name))
+    with Steps(model) as steps:
+        for index in range(3):
+            steps.train(*batch(index)).result()
+            steps.validate(*batch(index)).result()
+    assert sorted(traced) == ["test_step", "train_step"]
+
+
 def test_no_thread_is_left(tmp_path):
     model, batch = compiled(tmp_path)
     before = threading.active_count()

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from workflow_lib import memory, networks
+from workflow_lib import imports, memory, networks
 from workflow_lib.cases import csv_text
 from workflow_lib.errors import UserError
 from workflow_lib.files import write_text
@@ -60,7 +60,8 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
         f"{request.dataset} {request.loss} fold {request.fold}", request.training.epochs, steps_per_epoch(request)
     )
     # Processes for batches start while the runtime is loaded, which takes some seconds.
-    with StopRequest() as stop, _workers(request) as makers:
+    with StopRequest() as stop, _workers(request) as makers, contextlib.ExitStack() as start:
+        start.enter_context(imports.uncollected())
         state = checkpoints.load(request.checkpoints, request.state_of, progress.note)
         log = attempts.AttemptLog(request.checkpoints, state.epoch if state else 1, state.step if state else 0)
         stop.nothing_to_save(lambda: _leave_at_once(log, progress, stop))
@@ -83,7 +84,7 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
                 lambda: budget.exhausted(needed, device, settings), None if device == "cpu" else budget.host_exhausted
             )
             with out_of_memory, compiled_with_xla(request.loss, settings.xla):
-                run = _Run(request, state, makers, log, progress, stop, on_step)
+                run = _Run(request, state, makers, log, progress, stop, on_step, started=start.close)
                 try:
                     run.to_the_end()
                 except DivergedError as error:
@@ -148,7 +149,10 @@ class _Run:
         progress: Progress,
         stop: StopRequest,
         on_step: Callable[[int, int], None] | None,
+        started: Callable[[], None],
     ) -> None:
+        self.started = started
+        """To be called once the first step is begun."""
         self.request, self.log, self.progress, self.stop, self.on_step = request, log, progress, stop, on_step
         self.workers = makers
         self.settings = request.training
@@ -250,6 +254,7 @@ class _Run:
 
         with self._state_aside():
             loss = self._watch(self.steps.train(images, classes))
+            self.started()
             loss.add_done_callback(ended)
             if slow:
                 concurrent.futures.wait([loss])

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from workflow_lib import networks
 from workflow_lib.errors import UserError
 from workflow_lib.losses import registry
-from workflow_lib.sections.training import Training
 from workflow_lib.seeds import derive
+from workflow_lib.training import optimiser
 from workflow_lib.training.request import TrainingRequest
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def compile_model(request: TrainingRequest) -> "keras.Model":
             precision=settings.precision,
         )
         model.compile(
-            optimizer=_optimiser(settings),
+            optimizer=optimiser.build(settings),
             loss=with_one_hot(registry.build(request.loss_type, request.parameters), request.n_classes, settings.gpus),
             # Keras would choose XLA on a single GPU and not on a CPU; on a CPU it makes 3-D U-Nets several times slower.
             jit_compile=settings.xla,
@@ -43,23 +43,6 @@ def compile_model(request: TrainingRequest) -> "keras.Model":
     if settings.xla and not model.jit_compile:
         raise UserError("Keras cannot compile this training with XLA here (docs/hpc.md). Set training.xla to false.")
     return model
-
-
-def _optimiser(training: Training) -> Any:
-    optimizers = networks.import_keras().optimizers
-    passes = training.accumulation if training.accumulation > 1 else None
-    optimiser = (
-        optimizers.Adam(training.learning_rate, gradient_accumulation_steps=passes)
-        if training.optimiser == "adam"
-        else optimizers.SGD(
-            training.learning_rate,
-            momentum=training.momentum,
-            nesterov=training.nesterov,
-            gradient_accumulation_steps=passes,
-        )
-    )
-    # Small gradients would round to 0 in float16. The factor on the loss is among the optimiser's variables.
-    return optimizers.LossScaleOptimizer(optimiser) if training.precision == "float16" else optimiser
 
 
 def with_one_hot(loss: Callable[[Any, Any], Any], n_classes: int, gpus: int = 1) -> Callable[[Any, Any], Any]:
