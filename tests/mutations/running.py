@@ -49,7 +49,7 @@ class Tests:
 
 def copy_checkout(source: Path, target: Path) -> None:
     """Copy the files that git knows, as they are now, with their times; and what was compiled from them, which saves minutes."""
-    command = ["git", "-C", source, "ls-files", "-z"]
+    command = ["git", "-C", str(source), "ls-files", "-z"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     names = [name for name in listed.split("\0") if name]
     folders = {Path(name).parent for name in names if name.endswith(".py")}

@@ -1,7 +1,9 @@
 import errno
 import math
 import os
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -50,6 +52,15 @@ def test_a_full_disk_is_told_in_words(tmp_path):
         temporary.write_text("half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("free", [100, 10**9])
+def test_a_short_write_without_a_number_is_a_full_disk_where_there_is_no_room(tmp_path, monkeypatch, free):
+    """NumPy reports one so."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
+    kind, said = (UserError, "No space left on device") if free < 65536 else (OSError, "3 requested and 1 written")
+    with pytest.raises(kind, match=said), atomic_path(tmp_path / "a"):
+        raise OSError("3 requested and 1 written")
 
 
 def test_a_place_that_cannot_be_written(tmp_path):

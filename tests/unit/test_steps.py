@@ -89,7 +89,7 @@ def trained(monkeypatch):
         (request.checkpoints / "checkpoint-000003-000000.npz").write_text("state")
         return SimpleNamespace(record={"diverged": None})
 
-    monkeypatch.setattr(train.loop, "train", stand_in)
+    monkeypatch.setattr("workflow_lib.training.loop.train", stand_in)
     return asked
 
 
