@@ -122,7 +122,9 @@ def test_how_a_step_computes_is_part_of_the_result(raw, key, value):
     ("training", "messages"),
     [
         ({"accumulation": 3}, ["batch_size 2 must divide by accumulation 3"]),
+        ({"batch_size": 3, "accumulation": 2}, ["batch_size 3 must divide by accumulation 2"]),
         ({"gpus": 3}, ["batch_size 2 must divide by gpus 3"]),
+        ({"batch_size": 3, "gpus": 2}, ["batch_size 3 must divide by gpus 2"]),
         ({"accumulation": 2, "precision": "float16"}, ["float16 and accumulation do not go together"]),
         ({"accumulation": 4, "gpus": 3}, ["gpus and accumulation do not go together", "by accumulation 4", "by gpus 3"]),
         ({"deterministic": True, "xla": True}, ["deterministic and xla do not go together"]),
