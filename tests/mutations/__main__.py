@@ -14,6 +14,7 @@ fail without it, too, or take too long. The exit code is 1 when one survived or 
 import argparse
 import json
 import queue
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,7 @@ from tests.mutations.running import (
     Outcome,
     control,
     copy_checkout,
+    end_all,
     environment,
     own_package,
     try_mutation,
@@ -65,8 +67,14 @@ def outcomes(
     able = [mutation for mutation in mutations if mutation.id not in unfit]
     with ThreadPoolExecutor(jobs) as pool:
         futures = [pool.submit(work, number, mutation) for number, mutation in enumerate(able)]
-        for future in as_completed(futures):
-            yield future.result()
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException:
+            # An interruption, most often: nothing more is begun, and nobody waits for minutes.
+            pool.shutdown(wait=False, cancel_futures=True)
+            end_all()
+            raise
 
 
 def lost(before: Path, found: Sequence[Outcome]) -> list[str]:
@@ -99,6 +107,7 @@ def main() -> int:
         print(f"{len(mutations)} mutations")
         return 0
     found: list[Outcome] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="mutations-", ignore_cleanup_errors=True) as folder:
         every = outcomes(
             mutations, arguments.source.resolve(), Path(folder), arguments.jobs, not arguments.no_control, arguments.timeout

@@ -1,5 +1,6 @@
 """Copies of a checkout, and pytest in them."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -89,15 +90,18 @@ def run_tests(root: Path, tests: Sequence[str], variables: dict[str, str], secon
     process = subprocess.Popen(
         command, cwd=root, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
+    _RUNNING.add(process)
     try:
         output, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         _end(process)
+        process.communicate()
         return Tests(None)
     except BaseException:
         _end(process)
         raise
     finally:
+        _RUNNING.discard(process)
         shutil.rmtree(private, ignore_errors=True)
     found = Tests(process.returncode, output=output)
     if report.is_file():
@@ -105,10 +109,19 @@ def run_tests(root: Path, tests: Sequence[str], variables: dict[str, str], secon
     return found
 
 
+_RUNNING: set[subprocess.Popen] = set()
+
+
+def end_all() -> None:
+    """End all calls of pytest: whoever waits for one goes on."""
+    for process in list(_RUNNING):
+        _end(process)
+
+
 def _end(process: subprocess.Popen) -> None:
     """End pytest and what it has started, which is a session of its own."""
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _read(report: Path, found: Tests) -> None:
