@@ -3,7 +3,7 @@
 import pytest
 
 from workflow_lib.errors import Faults, UserError
-from workflow_lib.files import sha256_text, write_json
+from workflow_lib.files import read_json, sha256_text, write_json
 from workflow_lib.provenance.manifest import build, sums
 from workflow_lib.provenance.records import digest
 
@@ -64,7 +64,7 @@ def test_a_result_that_was_changed_after_a_later_step_used_it_is_named(tmp_path)
     assert set(chain(tmp_path, {"epochs": 3})["steps"]) == {TRAIN, EVALUATE}
     path = tmp_path / "training.json"
     write_json(path, {"epochs": 4})
-    write_json(tmp_path / TRAIN, {"step": "train", "inputs": {}, "outputs": {"summary": [digest(path)]}})
+    write_json(tmp_path / TRAIN, read_json(tmp_path / TRAIN) | {"outputs": {"summary": [digest(path)]}})
     with pytest.raises(Faults, match=r"training\.json: records/train/toy\.json says .* records/evaluate/toy\.json read"):
         build(tmp_path, [TRAIN, EVALUATE])
 
