@@ -76,6 +76,22 @@ def test_json_that_would_take_all_memory_or_break_the_reader(tmp_path, content, 
         safe.read_json(tmp_path, "a.json")
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [("a", "x.csv"), ("b", "x.csv")],
+        [("a", "y.csv"), ("b", "x.csv")],
+        [("a", "x.csv"), ("not hexadecimal", "y.csv")],
+    ],
+)
+def test_a_list_of_checksums_holds_each_file_once_and_in_order(tmp_path, lines):
+    """Of two lines for a file, each reader would believe another one."""
+    text = "".join(f"{digest * 64 if len(digest) == 1 else digest}  {name}\n" for digest, name in lines)
+    (tmp_path / "SHA256SUMS").write_text(text)
+    with pytest.raises(UserError, match=r"double, out of order|no line of checksums"):
+        safe.read_sums(tmp_path, "SHA256SUMS")
+
+
 def test_tables_with_a_field_without_end_are_not_used(tmp_path):
     (tmp_path / "long.csv").write_text("case\n" + "x" * (safe.FIELD_CHARACTERS + 1) + "\n")
     (tmp_path / "bytes.csv").write_bytes(b"case\n\xff\xfe\n")

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from workflow_lib.audit import integrity, left_over
+from workflow_lib.audit import integrity, left_over, records
 from workflow_lib.audit.__main__ import audit
-from workflow_lib.audit.folder import listing
+from workflow_lib.audit.folder import listing, read_sums
 from workflow_lib.errors import Faults
 from workflow_lib.files import sha256_file, write_json
 
@@ -35,6 +35,29 @@ def test_what_was_written_on_request_is_told_as_not_checked(results):
 def test_a_name_that_only_begins_like_theirs_is_a_stranger(results, name):
     (results / name).write_text("anything")
     assert states(results)[name] == "fails"
+
+
+def test_a_bundle_may_leave_out_what_the_tables_do_not_rest_on_and_nothing_else(results):
+    (results / "a.csv").unlink()
+    write_json(results / "bundle.json", {"left_out": {"a.csv": "not asked for"}})
+    assert states(results)["a.csv"] == "fails"
+    name = "training/toy/dice/fold_1/model.weights.h5"
+    (results / "SHA256SUMS").write_text(f"{'0' * 64}  {name}\n")
+    write_json(results / "bundle.json", {"left_out": {name: "not asked for"}})
+    assert states(results) == {"every file": "holds", "weights": "not checked"}
+
+
+def test_a_page_that_shows_another_digest_than_the_manifest_s_breaks_the_chain(results, monkeypatch):
+    """Of the same beginning: a forger makes such a one in a moment."""
+    write_json(results / "manifest.json", {"steps": {}})
+    digest = sha256_file(results / "manifest.json")
+    monkeypatch.setattr(records, "names_in_manifest", lambda study: [])
+    monkeypatch.setattr(records, "every", lambda study: [])
+    monkeypatch.setattr(records, "root_of", lambda study: study)
+    monkeypatch.setattr(integrity, "sums", lambda study, names, root: read_sums(study, "SHA256SUMS"))
+    for shown, state in ((digest, ["holds"]), (digest[:12] + "0" * 52, ["fails"])):
+        (results / "report.html").write_text(f"<code>{shown}</code>")
+        assert [finding.state for finding in integrity.chain(results)] == state
 
 
 def write(folder, *names):

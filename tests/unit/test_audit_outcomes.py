@@ -186,3 +186,9 @@ def test_what_is_no_table(tmp_path, content):
     (tmp_path / "a.csv").write_text(content)
     with pytest.raises(UserError, match=r"a\.csv: (is no table|a row has)"):
         safe.read_csv(tmp_path, "a.csv")
+
+
+def test_of_equal_losses_the_first_is_the_best(tmp_path):
+    """As a training has it: its weights are kept until a loss is lower."""
+    write_text(tmp_path / "history.csv", history(0.5, 0.25, 0.25))
+    assert outcomes.read_history(tmp_path, "history.csv") == outcomes.History(3, 2, 0.25)

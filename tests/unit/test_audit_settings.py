@@ -92,6 +92,19 @@ def test_a_setting_that_one_record_leaves_out_is_named(tmp_path, step, section, 
     assert f"something else about {section}{'.' + key if key else ''}" in only_fault(tmp_path, found, record)
 
 
+@pytest.mark.parametrize("step", ["train", "predict", "evaluate", "statistics", "preprocess"])
+def test_no_key_of_a_section_is_left_aside(tmp_path, step):
+    """But for those that follow from the division: they are looked at by themselves."""
+    found = records_of("demo", tmp_path)
+    record = next(record for record in found.values() if record.step == step)
+    for name in set(agreement.TAKEN[step]) & {key for key, value in record.settings.items() if isinstance(value, dict)}:
+        for key in sorted({*record.settings[name]} - {"interval_over"}):
+            before = record.settings[name][key]
+            record.settings[name][key] = "another"
+            assert f"something else about {name}.{key} than the report does" in only_fault(tmp_path, found, record)
+            record.settings[name][key] = before
+
+
 def test_a_setting_that_one_record_has_beyond_the_report_is_named(tmp_path):
     found = records_of("demo", tmp_path)
     record = next(record for record in found.values() if record.step == "train")

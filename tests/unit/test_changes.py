@@ -54,6 +54,7 @@ def record(study, place=PLACE):
         ({"a": {"division_files": {"table": "1"}}}, {"a": {}}, ["the file of cross_validation.table is gone"]),
         ({"losses": [{"name": "x", "v": 1}]}, {"losses": [{"name": "x", "v": 2}]}, ["losses.x.v 1 -> 2"]),
         ({"losses": [{"name": "x"}]}, {"losses": [{"name": "x"}, {"name": "y"}]}, ["losses x -> x, y"]),
+        ({"losses": [{"name": "x"}, {"name": "y"}]}, {"losses": [{"name": "y"}, {"name": "x"}]}, ["losses x, y -> y, x"]),
         ({"fingerprints": {"a": {"train/dice": ["1"]}}}, {"fingerprints": {"a": {"train/dice": ["2"]}}}, []),
         ({"text": "a" * 70}, {"text": "b"}, ["text " + "a" * 57 + "... -> b"]),
     ],

@@ -65,3 +65,13 @@ def test_a_loss_that_is_not_there_and_parameters_that_are_wrong_are_told():
         check_loss.chosen("dise", {})
     with pytest.raises(Faults, match="'gamma' is -1; accepted: a number in"):
         check_loss.chosen("focal", {"gamma": -1})
+
+
+@pytest.mark.parametrize(("factor", "value", "holds"), [(1.0, 1.0, True), (1.01, 1.0, False), (1.0, float("nan"), False)])
+def test_a_gradient_must_be_that_of_the_value_and_the_value_a_number(monkeypatch, factor, value, holds):
+    """A loss may stop gradients, or compute them itself."""
+    monkeypatch.setattr(check_loss, "_value", lambda loss, y, p: float((p**2).sum()))
+    monkeypatch.setattr(check_loss, "_value_and_gradient", lambda loss, y, p, dtype: (value, 2 * p * factor))
+    loss = check_loss.chosen("dice", {})
+    (finding,) = check_loss._gradients(loss, {"2-D": (*check_loss.FLAT, 2)})
+    assert finding.holds == holds

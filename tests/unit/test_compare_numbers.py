@@ -107,3 +107,11 @@ def test_only_cases_defined_on_both_sides_are_pairs():
     some[:5] = math.nan
     found = cell(study(values), study(some))
     assert found.low == pytest.approx(cell(study(values), study(other)).low)
+
+
+def test_one_case_of_other_images_is_enough_to_say_nothing():
+    values = np.linspace(0.5, 0.9, CASES)
+    other = study(values + 0.1)
+    other.cases["case_007"] = "others"
+    found = cell(study(values), other)
+    assert (found.verdict, found.reason) == ("open", "not the same images")

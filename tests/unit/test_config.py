@@ -119,6 +119,7 @@ def test_an_unknown_dataset(raw):
         ({"training": {"learning_rate": 1e-7}}, "minimum_learning_rate must not be above"),
         ({"losses": ["../x"]}, "is no name"),
         ({"training": {"epochs": True}}, "epochs: should be a number; it is true"),
+        ({"training": {"learning_rate": True}}, "learning_rate: should be a number; it is true"),
         ({"augmentation": {"gamma": [-1, 1]}}, "greater than 0"),
         ({"augmentation": {"noise": [-1, 1]}}, "greater than or equal to 0"),
     ],

@@ -77,3 +77,16 @@ def test_a_study_whose_name_leads_elsewhere_is_not_written(tmp_path, name):
     with pytest.raises(UserError, match="a study that cannot be one"):
         copy_source(record, tmp_path / "in/workflow")
     assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_file_that_is_missing_beside_others_is_no_data_entity(tmp_path):
+    (tmp_path / "tables").mkdir()
+    entity = entities.result_file(tmp_path, "tables/a.csv", None)
+    assert (entity["@id"], entity["@type"]) == ("#tables/a.csv", "CreativeWork")
+
+
+def test_a_run_lasts_from_its_first_start_to_its_last_end():
+    """The job that began last need not end last."""
+    facts = [("2024-05-01T10:00:00+00:00", 7200.0), ("2024-05-01T11:00:00+00:00", 60.4), ("2024-05-01T10:30:00+00:00", 1.0)]
+    records = [{"facts": {"started": started, "seconds": seconds}} for started, seconds in facts]
+    assert entities.times(records) == ("2024-05-01T10:00:00+00:00", "2024-05-01T12:00:00+00:00")

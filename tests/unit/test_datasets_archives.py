@@ -59,6 +59,14 @@ def test_a_sound_archive_is_unpacked_whole_and_with_plain_permissions(tmp_path, 
     assert (target / "Task/Bilder älter/ä.nii").stat().st_mode & 0o7111 == 0
 
 
+def test_what_is_unpacked_is_on_the_disk(tmp_path, target, monkeypatch):
+    """Its checksum is recorded next: after a power cut that would speak of bytes that are not there."""
+    synced: set[int] = set()
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.add(os.fstat(handle).st_ino))
+    unpack(archive(tmp_path / "a.tar", member("Task/a.nii", b"abc"), member("Task/b.nii", b"d" * 5000)), target)
+    assert synced == {path.stat().st_ino for path in (target / "Task").iterdir()}
+
+
 @pytest.mark.parametrize(
     ("members", "message"),
     [

@@ -130,6 +130,9 @@ def test_same_parameters_do_nothing_and_others_replace_all(tmp_path):
     (root / "case_00001" / "imaging.nii.gz").unlink()
     assert phantom.generate(small, root)
     assert before.keys() == set(root.rglob("*"))
+    cut = root / "case_00001" / "imaging.nii.gz"
+    cut.write_bytes(cut.read_bytes()[:-1])
+    assert phantom.generate(small, root)
     assert phantom.generate(small.model_copy(update={"shape": (20, 40, 40)}), root)
     assert read_json(root / phantom.MARKER)["shape"] == [20, 40, 40]
     assert list(root.parent.iterdir()) == [root]

@@ -53,6 +53,15 @@ def test_folds_depend_on_the_seed_and_not_on_the_order():
     assert divide(made, settings(), 1) == divide(made[::-1], settings(), 1)
     assert divide(made, settings(), 1) != divide(made, settings(), 2)
     assert sizes(divide(made, settings(), 1)) == dict.fromkeys(range(1, 6), 10)
+    names = [case.id for case in made]
+    assert assign_folds(names, 5, 1) == assign_folds(names[::-1], 5, 1)
+
+
+def test_large_groups_are_placed_first_so_that_the_small_ones_fill_what_is_left():
+    """One group of six cases and six of one: put in at random, the large one would come on top of small ones."""
+    made = cases(12, lambda n: "large" if n < 6 else f"small {n}")
+    for seed in range(10):
+        assert sizes(divide(made, settings(folds=2, by_group=True), seed)) == {1: 6, 2: 6}
 
 
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=80), st.integers(2, 6), st.integers(0, 50))

@@ -149,6 +149,9 @@ def test_another_fold_than_the_tables_is_named():
     frame = complete()
     frame.loc[(frame["loss"] == "dice") & (frame["case"] == "c"), "fold"] = 2
     assert faults_of(frame) == ["loss dice, case c: scored in fold 2, but the fold table says 1"]
+    frame = complete()
+    frame.loc[(frame["loss"] == "dice") & (frame["case"] == "b"), "fold"] = 1
+    assert faults_of(frame) == ["loss dice, case b: scored in fold 1, but the fold table says 2"]
 
 
 def test_many_faults_are_cut_short():

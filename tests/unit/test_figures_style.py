@@ -10,6 +10,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from workflow_lib.figures import style
+from workflow_lib.figures.looks import look_numbers
 
 # Dichromats' view of linear RGB (Machado, Oliveira, Fernandes 2009, severity 1).
 VISION = {
@@ -45,6 +46,15 @@ def test_the_first_eight_colours_are_told_apart_by_everybody(vision):
     seen = [lab(colour, VISION[vision]) for colour in style.PALETTE]
     distances = [np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]]
     assert min(distances) > 15
+
+
+def test_the_paper_s_losses_keep_their_look_and_no_other_takes_it():
+    names = ["own", "dice", "mine", "cross_entropy", "focal"]
+    looks = look_numbers(names)
+    assert list(looks) == names
+    assert (looks["cross_entropy"], looks["focal"], looks["dice"]) == (0, 1, 2)
+    assert len(set(looks.values())) == len(names)
+    assert look_numbers(["dice"])["dice"] == 2
 
 
 def test_no_two_losses_look_the_same():

@@ -1,11 +1,24 @@
 import errno
 import math
 import os
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from workflow_lib.errors import UserError
 from workflow_lib.files import atomic_folder, atomic_path, canonical_json, read_json, sha256_text, write_json, write_text
+
+
+def write_file(path):
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(b"1")
+
+
+def write_folder(path):
+    with atomic_folder(path):
+        pass
 
 
 def test_a_file_appears_whole_with_its_suffixes_and_the_usual_rights(tmp_path):
@@ -39,6 +52,15 @@ def test_a_full_disk_is_told_in_words(tmp_path):
         temporary.write_text("half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("free", [100, 10**9])
+def test_a_short_write_without_a_number_is_a_full_disk_where_there_is_no_room(tmp_path, monkeypatch, free):
+    """NumPy reports one so."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
+    kind, said = (UserError, "No space left on device") if free < 65536 else (OSError, "3 requested and 1 written")
+    with pytest.raises(kind, match=said), atomic_path(tmp_path / "a"):
+        raise OSError("3 requested and 1 written")
 
 
 def test_a_place_that_cannot_be_written(tmp_path):
@@ -82,6 +104,28 @@ def test_unreadable_json_says_what_to_do(tmp_path):
     (tmp_path / "a.json").write_text("{")
     with pytest.raises(UserError, match="not valid JSON"):
         read_json(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("write", [write_folder, write_file])
+def test_what_is_written_is_on_the_disk_before_its_name_and_the_name_before_the_end(tmp_path, monkeypatch, write):
+    """Else a power cut leaves an empty file under a name that says it is whole."""
+    called = []
+    sync, replace = os.fsync, os.replace
+
+    def synced(handle):
+        called.append(("sync", os.fstat(handle).st_ino))
+        sync(handle)
+
+    def replaced(source, target):
+        called.append(("rename", Path(source).stat().st_ino))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    target = tmp_path / "target"
+    write(target)
+    made, folder = target.stat().st_ino, tmp_path.stat().st_ino
+    assert called == [("sync", made), ("rename", made), ("sync", folder)]
 
 
 def test_digest_is_sha256():

@@ -1,8 +1,10 @@
 """Faults of a study that are found before anything runs, and need more than the models of the configuration."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -120,7 +122,9 @@ def test_how_a_step_computes_is_part_of_the_result(raw, key, value):
     ("training", "messages"),
     [
         ({"accumulation": 3}, ["batch_size 2 must divide by accumulation 3"]),
+        ({"batch_size": 3, "accumulation": 2}, ["batch_size 3 must divide by accumulation 2"]),
         ({"gpus": 3}, ["batch_size 2 must divide by gpus 3"]),
+        ({"batch_size": 3, "gpus": 2}, ["batch_size 3 must divide by gpus 2"]),
         ({"accumulation": 2, "precision": "float16"}, ["float16 and accumulation do not go together"]),
         ({"accumulation": 4, "gpus": 3}, ["gpus and accumulation do not go together", "by accumulation 4", "by gpus 3"]),
         ({"deterministic": True, "xla": True}, ["deterministic and xla do not go together"]),
@@ -226,3 +230,15 @@ def test_more_losses_than_looks_are_told_before_anything_runs(raw):
     figures_of(raw, names[:32], names[32:64])
     with pytest.raises(Faults, match="65 losses in all; the figures tell 64 apart"):
         figures_of(raw, names[:33], names[32:65])
+
+
+@pytest.mark.parametrize("given", [None, "/other/checkout"])
+def test_jobs_take_the_package_of_this_checkout_and_the_python_that_plans(monkeypatch, tmp_path, given):
+    """Whatever a user's PYTHONPATH names, and whatever environment stands in front."""
+    for name in ("PATH", "PYTHONPATH", "WORKFLOW_LOCK"):
+        monkeypatch.setenv(name, given or "")
+    plan.prepare_environment(tmp_path)
+    further = [given] if given else []
+    assert os.environ["PYTHONPATH"].split(os.pathsep) == [str(tmp_path), *further]
+    assert os.environ["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
+    assert os.environ["WORKFLOW_LOCK"] == str(tmp_path / "envs" / "lock.txt")

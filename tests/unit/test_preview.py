@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.unit.test_changes import planned
 from workflow_lib import preview
 from workflow_lib.errors import UserError
 
@@ -105,6 +106,29 @@ def test_other_options_are_passed_on(asked, monkeypatch, capsys, options):
     preview.main()
     assert asked == options
     assert "nothing to do" in capsys.readouterr().out
+
+
+def test_missing_files_are_told_of_their_own_job(tmp_path):
+    """A job's lines follow each other, its record last; only a job that runs is told."""
+    study = planned(tmp_path)
+    rows = [
+        ("data/a/files.json", "ok", "no update"),
+        ("records/obtain/a.json", "ok", "no update"),
+        ("data/a/inspection.json", "missing", "no update"),
+        ("records/inspect/a.json", "ok", "no update"),
+        ("data/a/cases.json", "missing", "update pending"),
+        ("data/a/cases.csv", "missing", "update pending"),
+        ("records/check/a.json", "ok", "update pending"),
+        ("data/a/folds.csv", "ok", "update pending"),
+        ("records/split/a.json", "missing", "update pending"),
+    ]
+    lines = ["Building DAG of jobs...", "output_file\tstatus\tplan"]
+    lines += ["\t".join((f"{study.results}/{name}", status, plan)) for name, status, plan in rows]
+    found = {job.place.step: job.missing for job in preview.planned(study, "\n".join(lines))}
+    assert found == {
+        "check": (f"{study.results}/data/a/cases.json", f"{study.results}/data/a/cases.csv"),
+        "split": (f"{study.results}/records/split/a.json",),
+    }
 
 
 def test_of_an_unknown_option_its_name_is_told_and_not_all_there_are(root, monkeypatch):

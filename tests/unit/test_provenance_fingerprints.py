@@ -149,6 +149,14 @@ def test_training_with_one_loss_does_not_reach_the_others():
         assert not any(name.startswith(f"workflow_lib.{room}") for name in closure)
 
 
+def test_a_training_reaches_all_that_decides_what_comes_out_of_it():
+    """Of the modules of training those alone are left out that only tell about it."""
+    folder = fingerprints.PACKAGE_FOLDER / "training"
+    modules = {f"workflow_lib.training.{path.stem}" for path in folder.glob("*.py") if path.stem != "__init__"}
+    telling = {f"workflow_lib.training.{name}" for name in ("attempts", "budget", "events", "progress")}
+    assert modules - import_closure(["workflow_lib.steps.train"]) == telling
+
+
 def test_settings_and_modules_change_the_fingerprint():
     first = fingerprint({"a": 1}, ["workflow_lib.cases"])
     assert fingerprint({"a": 1}, ["workflow_lib.cases"]) == first

@@ -1,6 +1,7 @@
 """Where numbers come from, what makes them stale, and what stands in the way of making a report again."""
 
 import base64
+import re
 
 import pytest
 import yaml
@@ -83,6 +84,8 @@ def test_another_fingerprint_makes_stale_what_rests_on_it(made, path, fingerprin
     assert any(f"records/{path}: made with fingerprint 999999999999, the study has" in reason for reason in found["reasons"])
     page = build(study, folder)
     assert page.count('class="stale"') > 2
+    # In words, for whoever does not see the colour.
+    assert set(re.findall(r'<span class="stale"[^>]*>(.*?)</span>', page)) == {"stale"}
     assert "These commands cannot give this result" in page
 
 

@@ -145,6 +145,11 @@ def test_structure(page):
     assert all(th.get("scope") in ("row", "col", "colgroup", "rowgroup") for th in page.all("th"))
 
 
+def test_the_first_screen_says_that_scores_of_folds_are_optimistic(page):
+    """The fold that scores a network has chosen its epoch, too."""
+    assert "so every score is optimistic, for all losses alike" in page.visible()
+
+
 def test_hostile_names_are_text(tmp_path):
     study = make_study(tmp_path, {"kits19": ["background", "<i>kidney</i>"]}, HOSTILE, cases=4, folds=2, published=False)
     study["title"] = "</title><script>alert(1)</script>"

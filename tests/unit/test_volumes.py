@@ -326,7 +326,10 @@ GEOMETRY = (
 
 @pytest.mark.parametrize(
     "kind",
-    ["sform uint8", "qform only uint16", "no form", "float32 label", "nifti 2", "big-endian", "4 axes", "channels", "vectors"],
+    [
+        *("sform uint8", "qform only uint16", "left-handed qform", "no form", "float32 label", "nifti 2", "big-endian"),
+        *("4 axes", "channels", "vectors"),
+    ],
 )
 def test_labels_are_written_on_the_grid_of_the_source(tmp_path, kind):
     source, labels = tmp_path / "source.nii.gz", values(np.uint8)
@@ -336,6 +339,10 @@ def test_labels_are_written_on_the_grid_of_the_source(tmp_path, kind):
     save(source, data, image_class=nibabel.Nifti2Image if kind == "nifti 2" else nibabel.Nifti1Image)
     if kind == "qform only uint16":
         change_header(source, sform_code=0, srow_x=0, srow_y=0, srow_z=0, qform_code=1)
+    if kind == "left-handed qform":
+        sides = load(source).header["pixdim"][1:]
+        change_header(source, sform_code=0, srow_x=0, srow_y=0, srow_z=0, qform_code=1, pixdim=[-1, *sides])
+        assert np.linalg.det(load(source).affine[:3, :3]) < 0
     if kind == "no form":
         change_header(source, sform_code=0, qform_code=0)
     if kind == "float32 label":

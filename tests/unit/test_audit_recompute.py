@@ -1,0 +1,30 @@
+"""The page assembled again is held against the one that is there, byte by byte."""
+
+import pytest
+
+from workflow_lib.audit import recompute
+from workflow_lib.audit.records import REPORT_RECORD
+from workflow_lib.files import write_json
+
+
+@pytest.mark.parametrize(
+    ("shown", "state"),
+    [("DSC 0.945", "holds"), ("DSC 0.954", "fails"), ("DSC 0.945 ", "fails"), ("DSC 0.94", "fails")],
+)
+def test_a_page_that_differs_in_one_character_does_not_hold(tmp_path, monkeypatch, shown, state):
+    study = tmp_path / "study"
+    record = {
+        "step": "report_page",
+        "settings": {"datasets": []},
+        "fingerprint": "f",
+        "versions": {},
+        "inputs": {},
+        "outputs": {},
+    }
+    write_json(study / REPORT_RECORD, record | {"facts": {"commit": None}})
+    write_json(study / "manifest.json", {"steps": {}})
+    (study / "report.html").write_text(shown)
+    monkeypatch.setattr(recompute, "build", lambda content, folder: "DSC 0.945")
+    (finding,) = recompute._report(study)
+    assert (finding.subject, finding.state) == ("report.html", state)
+    assert state == "holds" or repr(shown) in finding.text

@@ -1,0 +1,30 @@
+"""Which terms of a dataset let predictions made from it be given on."""
+
+import pytest
+
+from workflow_lib import bundle
+from workflow_lib.datasets import registry
+
+RECORD = {"settings": {"config": {"datasets": {"toy": {"format": "msd", "source": "download"}}}}}
+
+
+@pytest.mark.parametrize(
+    ("terms", "packs"),
+    [
+        ("CC0 1.0", True),
+        ("CC BY 4.0", True),
+        ("CC BY-SA 4.0", True),
+        ("CC BY-NC 4.0", True),
+        ("CC BY-NC-SA 4.0", True),
+        # A prediction is made from the images; where nothing made from them may be given on, it may not.
+        ("CC BY-ND 4.0", False),
+        ("CC BY-NC-ND 4.0", False),
+        ("research use; not CC0", False),
+        ("CC", False),
+    ],
+)
+def test_terms_that_do_not_let_anything_made_from_images_be_given_on_keep_predictions_out(monkeypatch, terms, packs):
+    monkeypatch.setattr(registry.get("msd"), "LICENCE", terms)
+    reason = bundle._refusal(RECORD, "toy", True, [])
+    assert (reason == "") == packs
+    assert packs or reason.endswith(terms)

@@ -1,0 +1,125 @@
+"""What steps do around the work itself: they look at what they are given, and clear away what no study needs any more."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from workflow_lib.cases import Case, LabelMap, Reading
+from workflow_lib.errors import UserError
+from workflow_lib.files import sha256_file, write_json
+from workflow_lib.folds import Place, write_folds
+from workflow_lib.preprocessing.store import INDEX, Geometry, write_case, write_index
+from workflow_lib.sections.augmentation import Augmentation
+from workflow_lib.sections.network import Network
+from workflow_lib.sections.preprocessing import Preprocessing
+from workflow_lib.sections.training import Training
+from workflow_lib.steps import preprocess, train
+from workflow_lib.steps._command import Context
+from workflow_lib.training import checkpoints
+
+NAMES = ("a", "b")
+
+
+def write_cases(folder):
+    """Write cases.json of two cases, with the digests of their files as they are now; return its path."""
+    entries = []
+    for name in NAMES:
+        case = Case(name, (folder / f"{name}.nii",), (folder / f"{name}_mask.nii",))
+        for path in case.files:
+            path.write_text(path.name)
+        entries.append(case.to_json() | {"sha256": {path.as_posix(): sha256_file(path) for path in case.files}})
+    labels = LabelMap(("background", "kidney"), ((0,), (1,)))
+    content = {"cases": entries, "label_map": labels.to_json(), "reading": Reading().to_json(), "channels": 1, "axes": 3}
+    write_json(folder / "cases.json", content | {"synthetic": True})
+    return folder / "cases.json"
+
+
+@pytest.mark.parametrize("file", ["b.nii", "b_mask.nii"])
+def test_images_that_changed_after_they_were_checked_are_not_preprocessed(tmp_path, file):
+    cases = write_cases(tmp_path)
+    (tmp_path / file).write_text("other")
+    settings = {"preprocessing": Preprocessing().model_dump(mode="json"), "shard": 2, "shards": 2}
+    paths = {"cases": [cases], "store": [tmp_path / "store"]}
+    with pytest.raises(UserError, match=rf"{file} is missing or has changed since it was checked"):
+        preprocess.work(Context(settings, "f", 1, paths, {}))
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.fixture
+def training(tmp_path):
+    """A call of the step `train` on preprocessed cases."""
+    store = tmp_path / "store"
+    for name in NAMES:
+        image, classes = np.ones((4, 4, 4, 1), np.float32), np.zeros((4, 4, 4), np.uint8)
+        geometry = Geometry(original_shape=(4, 4, 4), spacing=(1, 1, 1), image_source="a", mask_source="b")
+        write_case(store, name, image, classes, geometry)
+    write_index(store)
+    write_folds(tmp_path / "folds.csv", {"a": Place(1), "b": Place(2)})
+    settings = {
+        "dataset": "toy",
+        "loss": {"name": "dice", "loss": "dice", "parameters": {}, "files": {}},
+        "fold": 1,
+        "seed": 1,
+        "network": Network(filters=2, depth=1).model_dump(mode="json"),
+        "training": Training(patch=(4, 4, 4), epochs=2, iterations=1).model_dump(mode="json", exclude={"gpus"}),
+        "augmentation": Augmentation().model_dump(mode="json"),
+    }
+    paths = {
+        "cases": [write_cases(tmp_path)],
+        "folds": [tmp_path / "folds.csv"],
+        "stores": [store],
+        "loss-files": [],
+        "weights": [tmp_path / "out" / "model.weights.h5"],
+        "checkpoints": [tmp_path / "checkpoints" / "toy" / "dice" / "fold_1"],
+        "events": [],
+    }
+    numbers = {"gpus": 0, "keep-state": 1, "checkpoint-seconds": 60, "batch-processes": 0}
+    return Context(settings, "f", 1, paths, numbers, {"lineage": "l"})
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Take the training's place: note what was asked for, and leave a last state."""
+    asked = []
+
+    def stand_in(request):
+        asked.append(request)
+        request.checkpoints.mkdir(parents=True)
+        (request.checkpoints / "checkpoint-000003-000000.npz").write_text("state")
+        return SimpleNamespace(record={"diverged": None})
+
+    monkeypatch.setattr("workflow_lib.training.loop.train", stand_in)
+    return asked
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_a_training_does_not_begin_on_preprocessed_images_that_were_changed(training, trained, case):
+    """One of the two trains, the other chooses the weights."""
+    path = training.paths["stores"][0] / f"{case}.classes.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=rf"{case}\.classes\.npy has changed since it was written"):
+        train.work(training)
+    assert trained == []
+
+
+def test_the_state_of_a_finished_training_stays_and_those_of_other_settings_go(training, trained):
+    folder = training.paths["checkpoints"][0]
+    (folder / "other" / checkpoints.KEPT).mkdir(parents=True)
+    end_state = train.work(training)
+    (request,) = trained
+    assert (folder / "other").exists()
+    end_state()
+    assert [path.name for path in folder.iterdir()] == [request.checkpoints.name]
+    assert checkpoints.kept_epochs(request.checkpoints, 3) == 2
+
+
+def test_a_state_belongs_to_the_content_of_its_inputs(training, trained):
+    """Of other images, cases or folds it is another one."""
+    train.work(training)
+    for path in (training.path("cases"), training.path("folds"), training.path("stores") / INDEX):
+        path.write_text(path.read_text() + "\n")
+        train.work(training)
+    assert len({request.checkpoints for request in trained}) == len({request.fingerprint for request in trained}) == 4
