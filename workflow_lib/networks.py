@@ -35,6 +35,8 @@ HALF_BYTES = 2
 HALF = ("bfloat16", "float16")
 """Number formats of 16 bits that a network's layers can compute in."""
 
+LARGEST_CACHE = 384 * 2**20
+"""Bytes of the largest last-level cache that processors have today; convolutions by columns fill it."""
 BACKWARD_TENSORS = 13
 """Room for the backward pass beyond the kept activations, in tensors of the first level (batch x patch x filters).
 
@@ -351,6 +353,7 @@ def estimate_memory(
     precision: str = "float32",
     passes: int = 1,
     gpus: int = 1,
+    columns: bool = False,
 ) -> int:
     """Return the bytes of one training step on each device, the process's own memory (about 0.9 GB with TensorFlow) not counted.
 
@@ -364,6 +367,9 @@ def estimate_memory(
     the concatenation (1 + 2); the pooled tensors. At the output the softmax, the one-hot labels and both gradients.
     To these come `BACKWARD_TENSORS` tensors of the first level, and four numbers for each weight: itself, its gradient and
     Adam's two moments; a fifth where gradients are accumulated.
+    With `columns` (see `convolves_by_columns`) come the neighbourhoods of all voxels in the widest convolution, the first after
+    the last concatenation: of one image and of as many more as a processor's cache holds, twice, for the gradients of its input
+    and of its kernel. That is an upper bound: for some sizes TensorFlow takes other kernels, which need less.
     """
     dimensions = len(patch)
     voxels = batch_size // (passes * gpus) * math.prod(patch)
@@ -381,6 +387,29 @@ def estimate_memory(
     flight = FLOAT32_BYTES if batch_normalisation else (layer + FLOAT32_BYTES) // 2
     backward = BACKWARD_TENSORS * filters * voxels * flight
     output = (4 * n_classes + channels) * voxels
+    of_an_image = FLOAT32_BYTES * 3**dimensions * 2 * filters * math.prod(patch)
+    images = voxels // math.prod(patch)
+    neighbourhoods = 2 * min(images * of_an_image, of_an_image + LARGEST_CACHE) if columns else 0
     parameters = count_parameters(n_classes, channels, patch, filters, depth, batch_normalisation)
     weights = (4 if passes == 1 else 5) * parameters
-    return int(kept + backward + FLOAT32_BYTES * (output + weights))
+    return int(kept + backward + FLOAT32_BYTES * (output + weights) + neighbourhoods)
+
+
+def convolves_by_columns(precision: str) -> bool:
+    """Say whether TensorFlow convolves such numbers on this CPU by writing out the neighbourhood of every voxel as a column.
+
+    It does so where oneDNN does not do it: in 16 bits on processors without AVX-512 or AVX-NE-CONVERT, and wherever
+    TF_ENABLE_ONEDNN_OPTS turns it off. A step in bfloat16 then takes ten times as long as one in float32, and more memory.
+    """
+    if import_keras().backend.backend() != "tensorflow":
+        return False
+    if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0":
+        return True
+    if precision not in HALF:
+        return False
+    import tensorflow as tf
+    from tensorflow.python.util import _pywrap_utils
+
+    # TensorFlow's own question to the processor; a release without it is expected to be without the instructions.
+    supported = getattr(_pywrap_utils, "IsDataTypeSupportedByOneDNNOnThisCPU", lambda _: False)
+    return not supported(tf.as_dtype(precision).as_datatype_enum)

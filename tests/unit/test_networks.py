@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from workflow_lib.errors import UserError
-from workflow_lib.networks import build_unet, count_parameters, estimate_memory, load_network, save_network
+from workflow_lib.networks import (
+    build_unet,
+    convolves_by_columns,
+    count_parameters,
+    estimate_memory,
+    load_network,
+    save_network,
+)
 
 TINY: dict[str, Any] = {"n_classes": 3, "channels": 1, "patch": (8, 8, 8), "filters": 4, "depth": 1, "batch_normalisation": True}
 
@@ -187,18 +194,29 @@ def test_memory_of_the_paper_s_network_fits_its_gpu():
     assert 7.2 * 2**30 < full < 16e9
 
 
+ONEDNN, COLUMNS = "1", "0"
+"""Of TF_ENABLE_ONEDNN_OPTS: the kernels that TensorFlow has for this processor, and those where it has none for it."""
+
+
 @pytest.mark.parametrize(
-    ("precision", "passes", "batch_normalisation"),
-    [("float32", 1, True), ("float32", 2, True), ("bfloat16", 1, True), ("bfloat16", 1, False)],
+    ("precision", "passes", "batch_normalisation", "onednn", "side"),
+    [
+        ("float32", 1, True, ONEDNN, 48),
+        ("float32", 2, True, ONEDNN, 48),
+        ("bfloat16", 1, True, ONEDNN, 40),
+        ("bfloat16", 1, False, ONEDNN, 40),
+        ("float32", 1, True, COLUMNS, 40),
+    ],
 )
-def test_memory_covers_what_a_step_takes(precision, passes, batch_normalisation):
+def test_memory_covers_what_a_step_takes(precision, passes, batch_normalisation, onednn, side):
     """Peak resident memory of a real step, measured in a process of its own."""
     code = (
         "from workflow_lib.memory import peak_mib\n"
         "from workflow_lib.networks import *\n"
-        "configure_runtime(1, False, 0)\n"
+        "configure_runtime(2, False, 0)\n"
         "import keras, numpy as np\n"
-        f"precision, passes, normalise = {precision!r}, {passes}, {batch_normalisation}\n"
+        f"precision, passes, normalise, patch = {precision!r}, {passes}, {batch_normalisation}, ({side},) * 3\n"
+        "columns = convolves_by_columns(precision)\n"
         "def step(patch):\n"
         "    model = build_unet(2, 1, patch, 16, 1, normalise, precision=precision)\n"
         "    adam = keras.optimizers.Adam(gradient_accumulation_steps=passes if passes > 1 else None)\n"
@@ -207,11 +225,31 @@ def test_memory_covers_what_a_step_takes(precision, passes, batch_normalisation)
         "        model.train_on_batch(np.zeros((2, *patch, 1), 'f4'), np.zeros((2, *patch, 2), 'f4'))\n"
         "    return peak_mib() * 2**20\n"
         "before = step((4, 4, 4))\n"
-        "taken = step((48, 48, 48)) - before\n"
-        "print(taken / estimate_memory(2, 1, (48, 48, 48), 16, 1, normalise, 2 * passes, precision, passes))"
+        "taken = step(patch) - before\n"
+        "print(columns, taken / estimate_memory(2, 1, patch, 16, 1, normalise, 2 * passes, precision, passes, columns=columns))"
     )
-    share = float(run_python(code, OMP_NUM_THREADS="1").stdout)
-    assert 0.5 < share < 1.1
+    columns, share = run_python(code, OMP_NUM_THREADS="1", TF_ENABLE_ONEDNN_OPTS=onednn).stdout.split()
+    assert float(share) < 1.1
+    # By columns it is an upper bound: which kernels TensorFlow takes depends on sizes and caches.
+    assert float(share) > (0 if columns == "True" else 0.5)
+    if (onednn, precision) == (COLUMNS, "float32"):
+        assert columns == "True"
+        assert float(share) > 0.5
+
+
+def test_convolutions_by_columns_are_those_that_onednn_does_not_do(monkeypatch):
+    from tensorflow.python.util import _pywrap_utils
+
+    def supported(types):
+        monkeypatch.setattr(_pywrap_utils, "IsDataTypeSupportedByOneDNNOnThisCPU", lambda number: number in types)
+        return [precision for precision in ("float32", "tf32", "bfloat16", "float16") if not convolves_by_columns(precision)]
+
+    float16, bfloat16 = 19, 14  # TensorFlow's numbers of the types
+    assert supported({float16, bfloat16}) == ["float32", "tf32", "bfloat16", "float16"]
+    assert supported({bfloat16}) == ["float32", "tf32", "bfloat16"]
+    assert supported(set()) == ["float32", "tf32"]
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    assert supported({float16, bfloat16}) == []
 
 
 def test_memory_is_that_of_a_pass_on_one_gpu():

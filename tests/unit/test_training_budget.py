@@ -9,6 +9,7 @@ from tests.unit.training_support import tiny_request
 from workflow_lib import memory, networks
 from workflow_lib.errors import UserError
 from workflow_lib.memory import Memory
+from workflow_lib.sections.network import Network
 from workflow_lib.sections.training import Training
 from workflow_lib.training import batches, budget, loop
 
@@ -58,6 +59,21 @@ def test_on_a_cpu_it_is_the_memory_of_the_host(monkeypatch):
     assert "training.memory_mb" in warning
     monkeypatch.setattr(memory, "of_host", lambda: None)
     assert told(2 * GIB, "cpu", training()) == ["a step needs about 2.0 GiB (estimate)"]
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(True, 2), (False, 1)])
+def test_16_bits_that_cost_instead_of_saving_are_told_and_are_no_advice(monkeypatch, columns, lines):
+    """On a processor without AVX-512 a step in bfloat16 takes ten times as long as in float32, and more memory."""
+    monkeypatch.setattr(networks, "convolves_by_columns", lambda precision: columns and precision in networks.HALF)
+    monkeypatch.setattr(memory, "of_host", lambda: None)
+    said = told(2 * GIB, "cpu", training(precision="bfloat16"))
+    assert len(said) == lines
+    assert ("no instructions for bfloat16" in said[0]) == columns
+    assert told(2 * GIB, "cpu", training()) == said[-1:]
+    assert ("training.precision: bfloat16" in budget.remedies("cpu", training())) != columns
+    assert "training.precision: bfloat16" in budget.remedies("NVIDIA A100", training())
+    there = [budget.step_bytes(2, 1, Network(), training(precision="bfloat16"), gpus) for gpus in (0, 1)]
+    assert (there[0] > there[1]) == columns
 
 
 def test_a_training_tells_before_its_first_step(tmp_path, capsys):

@@ -20,6 +20,7 @@ def step_bytes(n_classes: int, channels: int, network: Network, training: Traini
         training.precision,
         training.accumulation,
         max(1, gpus),
+        columns=gpus == 0 and networks.convolves_by_columns(training.precision),
     )
 
 
@@ -30,6 +31,11 @@ def device_memory(device: str) -> memory.Memory | None:
 
 def tell(needed: int, device: str, training: Training, say: Callable[[str], None]) -> None:
     """Say what a step needs and what there is, and what to change when that is not enough."""
+    if slow_in_16_bits(device, training.precision):
+        say(
+            f"this processor has no instructions for {training.precision} (AVX-512), so a step takes ten times as long as in float32, "
+            "and more memory. Set training.precision: float32, or train where there are such instructions, or on a GPU."
+        )
     there = device_memory(device)
     text = f"a step needs about {memory.gibibytes(needed)} (estimate)"
     if there is None:
@@ -38,6 +44,11 @@ def tell(needed: int, device: str, training: Training, say: Callable[[str], None
     say(f"{text}; {there.name} has {memory.gibibytes(there.size)}")
     if needed > there.size:
         say(f"that is more than there is, so the training may run out of memory. {remedies(device, training)}")
+
+
+def slow_in_16_bits(device: str, precision: str) -> bool:
+    """Say whether 16 bits cost time and memory on this device instead of saving them."""
+    return device == "cpu" and precision in networks.HALF and networks.convolves_by_columns(precision)
 
 
 def exhausted(needed: int, device: str, training: Training) -> str:
@@ -68,7 +79,7 @@ def remedies(device: str, training: Training) -> str:
         smaller.append("lower training.batch_size")
     if training.batch_size > training.accumulation and training.gpus <= 1 and training.precision != "float16":
         smaller.append("raise training.accumulation, the passes that a batch is spread over")
-    if training.precision in ("float32", "tf32"):
+    if training.precision in ("float32", "tf32") and not slow_in_16_bits(device, "bfloat16"):
         smaller.append("set training.precision: bfloat16")
     if device == "cpu":
         larger = "Or ask for more memory: training.memory_mb."

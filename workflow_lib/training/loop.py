@@ -78,7 +78,7 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
                     "TensorFlow has no 3-D pooling in float16 on a CPU. Set training.precision to bfloat16 or float32, or train "
                     "on a GPU (training.gpus)."
                 )
-            needed = budget.step_bytes(request.n_classes, request.channels, request.network, settings, gpus)
+            needed = budget.step_bytes(request.n_classes, request.channels, request.network, settings, log.attempt.gpus)
             budget.tell(needed, device, settings, progress.note)
             out_of_memory = memory.explained(
                 lambda: budget.exhausted(needed, device, settings), None if device == "cpu" else budget.host_exhausted
