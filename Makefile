@@ -1,5 +1,6 @@
 # make demo    a whole study on synthetic images, in minutes (MORE=FILE lays a further study file over it)
-# make test    all tests this machine can run
+# make quick   after each edit: linters, types, the unit tests without TensorFlow, dry runs; up to 90 seconds
+# make test    all tests this machine can run; make test-unit, test-workflow, test-system for a tier of them
 # make test-slow  those that take an hour or more: the demo while its processes are killed
 # make test-jax  the losses on the JAX backend of Keras (installs JAX beside the environment)
 # make lint    formatting, lint and types
@@ -18,7 +19,7 @@ LOCKS := envs/lock.txt $(if $(GPU),envs/lock-cuda.txt)
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --fork-strategy fewest \
 	--custom-compile-command "make lock"
 
-.PHONY: help venv demo test test-unit test-workflow test-system test-slow test-jax lint format generated benchmark lock clean
+.PHONY: help venv demo quick test test-unit test-workflow test-system test-slow test-jax lint format generated benchmark lock clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -26,7 +27,7 @@ help:
 # An environment without them is made again, however new it is.
 $(VENV)/.installed: $(LOCKS) $(if $(GPU),$(if $(wildcard $(VENV)/.with-gpu),,other-wheels))
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 found. Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
-	@echo "Creating $(VENV) with $(PYTHON) from $(LOCKS) (one to three minutes) ..."
+	@echo "First of all an environment: $(VENV) with $(PYTHON) from $(LOCKS), one to three minutes ..."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes $(foreach lock,$(LOCKS),-r $(lock))
 	@touch $@ $(if $(GPU),$(VENV)/.with-gpu)
@@ -41,17 +42,19 @@ demo: venv
 		--rerun-incomplete --quiet host reason
 	@echo "Report: $(CURDIR)/results/demo/report.html"
 
-# Each tier in one go: what needs a cluster, a browser or exact times runs alone, the rest side by side, file by file.
+# What is worth waiting for after each edit: up to 90 s on two cores.
+quick: venv
+	@$(BIN)/python -m tests.quick
+
+# File by file side by side, the longest first: no core waits for the end of a tier.
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --slowest-files 20 -q
+
 test: venv
-	@failed=; for tier in unit workflow system; do \
-		echo "--- tests: $$tier"; $(MAKE) --no-print-directory test-$$tier || failed="$$failed $$tier"; \
-	done; test -z "$$failed" || { echo "Tests failed:$$failed"; exit 1; }
+	@echo "All tests, of a cluster, a browser and killed trainings too where the machine can: 20 to 25 minutes on two quiet cores."
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
-test-unit test-workflow: test-%: venv
-	@$(BIN)/python -m pytest -m $* --numprocesses auto --maxprocesses 4 --dist loadfile --durations 20
-
-test-system: venv
-	@$(BIN)/python -m pytest -m system --durations 20
+test-unit test-workflow test-system: test-%: venv
+	@$(BIN)/python -m pytest -m $* $(SIDE_BY_SIDE)
 
 test-slow: venv
 	@$(BIN)/python -m pytest -m slow --slow -s
