@@ -41,7 +41,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests that take an hour, too")
-    parser.addoption("--light", action="store_true", help="leave out tests that start TensorFlow or a process")
+    parser.addoption("--light", action="store_true", help="leave out tests that start TensorFlow or a process, and large ones")
     parser.addoption("--slowest-files", type=int, default=0, metavar="N", help="name the N slowest files at the end")
 
 

@@ -1,4 +1,4 @@
-"""`pytest --light`: what starts TensorFlow or a process is left out, and counted.
+"""`pytest --light`: what starts TensorFlow or a process, and what is marked as large, is left out, and counted.
 
 A test is left out at the moment when it imports such a library or starts a process, so that no list has to be kept.
 """
@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import pytest
 
 LIBRARIES = frozenset({"tensorflow", "keras", "miscnn", "torch", "jax"})
-NEEDS = {"library": "starts TensorFlow", "process": "starts a process"}
+NEEDS = {"library": "starts TensorFlow", "process": "starts a process", "size": "is of the largest size"}
 
 
 def _leave_out(need: str) -> NoReturn:
@@ -60,6 +60,11 @@ class LightOnly(importlib.abc.MetaPathFinder):
         """A file that imports such a library at its top is left out as a whole."""
         with self._test():
             return (yield)
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """What is large is known beforehand."""
+        if item.get_closest_marker("large"):
+            _leave_out("size")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Generator[None, Any, Any]:

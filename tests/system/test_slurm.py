@@ -5,6 +5,8 @@ One study goes through all of it; the tests look at what came out.
 
 import itertools
 import re
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -81,9 +83,12 @@ def prepare(root: Path, folder: Path) -> Checkout:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory) -> Iterator[Cluster]:
-    with running_cluster(tmp_path_factory.mktemp("slurm")) as cluster:
+def cluster() -> Iterator[Cluster]:
+    # Sockets want a short path, which pytest's are not. What the daemons wrote stays where the cluster could not be stopped.
+    folder = Path(tempfile.mkdtemp(prefix="slurm-"))
+    with running_cluster(folder) as cluster:
         yield cluster
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")

@@ -154,7 +154,7 @@ def test_every_share_is_a_point_and_the_line_is_the_pooled_share():
     assert axes.get_xlabel() == "Share of a case's pixels (%), 3 cases; black line: all cases pooled"
 
 
-@pytest.mark.parametrize(("cases", "classes"), [(4, 2), (60, 5), (1000, 15)])
+@pytest.mark.parametrize(("cases", "classes"), [(4, 2), (60, 5), pytest.param(1000, 15, marks=pytest.mark.large)])
 def test_any_number_of_cases_and_classes_is_legible(cases, classes, tmp_path):
     table, names = many_cases(cases, classes)
     figure = imbalance.draw(table, names)

@@ -23,7 +23,7 @@ def test_errors_over_an_image():
     np.testing.assert_allclose(shown[0], np.array([*mixed, np.full(3, 0.5)]))
 
 
-@pytest.mark.parametrize("losses", [1, 7, 30])
+@pytest.mark.parametrize("losses", [1, 7, pytest.param(30, marks=pytest.mark.large)])
 def test_every_loss_stands_beside_the_ground_truth(losses, tmp_path):
     view = view_of(losses)
     figure = gallery.draw(view, 3, 2, {"Loss 0": 0.5})
@@ -97,7 +97,7 @@ def test_trend_by_hand():
     assert len(share_effect.trend(np.arange(1000.0), np.arange(1000.0))[0]) == 6
 
 
-@pytest.mark.parametrize(("cases", "losses"), [(0, 1), (1, 1), (5, 5), (1000, 30)])
+@pytest.mark.parametrize(("cases", "losses"), [(0, 1), (1, 1), (5, 5), pytest.param(1000, 30, marks=pytest.mark.large)])
 def test_any_number_of_losses_and_cases(cases, losses, tmp_path):
     labels = {f"l{n}": f"Loss $x$ {n}" for n in range(losses)}
     table, scores = imbalanced(cases, labels)

@@ -240,6 +240,7 @@ def test_the_page_is_current_and_says_everything(root):
 NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
 
 
+@pytest.mark.large
 def test_the_plots_are_current(root):
     """The same drawing, to a hundredth of a point: other processors round otherwise."""
     made = {path: text for path, text in generated.contents().items() if path.endswith(".svg")}

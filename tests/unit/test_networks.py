@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.unit.training_support import skip_where_onednn_is_held_back
 from workflow_lib.errors import UserError
 from workflow_lib.networks import (
     build_unet,
@@ -210,6 +211,8 @@ ONEDNN, COLUMNS = "1", "0"
 )
 def test_memory_covers_what_a_step_takes(precision, passes, batch_normalisation, onednn, side):
     """Peak resident memory of a real step, measured in a process of its own."""
+    if precision == "bfloat16":
+        skip_where_onednn_is_held_back()
     code = (
         "from workflow_lib.memory import peak_mib\n"
         "from workflow_lib.networks import *\n"

@@ -35,6 +35,7 @@ def test_small_studies(number, cases, folds, classes, tmp_path):
         assert "It is the only loss." in page.visible()
 
 
+@pytest.mark.large
 def test_the_largest_study_stays_below_five_megabytes_and_leads_to_the_rest(tmp_path):
     names = ["background", *(f"organ {n}" for n in range(14))]
     study = make_study(tmp_path, {"large": names}, losses(30), 10, 10, published=False)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.test_networks import TINY, digest, run_python
 from tests.unit.test_training_loop_interruption import outcome, send
-from tests.unit.training_support import tiny_request
+from tests.unit.training_support import skip_where_onednn_is_held_back, tiny_request
 from workflow_lib import networks
 from workflow_lib.errors import UserError
 from workflow_lib.networks import build_unet, load_network, save_network
@@ -16,6 +16,11 @@ from workflow_lib.training.model import compile_model
 
 FLAT = {"shape": (20, 17), "patch": (8, 16)}
 """2-D, because TensorFlow has no 3-D pooling in float16 on a CPU."""
+
+
+@pytest.fixture(autouse=True)
+def sixteen_bits():
+    skip_where_onednn_is_held_back()
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])

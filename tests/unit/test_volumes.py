@@ -433,6 +433,7 @@ REAL = [
 ]
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", REAL)
 def test_real_files(shared_data, tmp_path, name):
     path = shared_data / name

@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.unit.augmentation_support import smooth_case
+from workflow_lib.networks import convolves_by_columns
 from workflow_lib.sections.augmentation import Augmentation
 from workflow_lib.sections.network import Network
 from workflow_lib.sections.training import Training
@@ -51,6 +54,15 @@ def tiny_request(
         "fingerprint": "abc",
     }
     return TrainingRequest(**settings | changes)
+
+
+def skip_where_onednn_is_held_back() -> None:
+    """Skip a test of 16 bits where ONEDNN_MAX_CPU_ISA forbids oneDNN what TensorFlow asks of it, because the processor has it."""
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
+    if not any(name in limit for name in ("ALL", "DEFAULT", "AVX512", "AVX10", "AMX")) and not convolves_by_columns("bfloat16"):
+        pytest.skip(
+            f"ONEDNN_MAX_CPU_ISA={limit} forbids oneDNN the 16-bit convolutions that TensorFlow asks it for on this processor"
+        )
 
 
 def main() -> None:
