@@ -47,7 +47,7 @@ quick: venv
 	@$(BIN)/python -m tests.quick
 
 # File by file side by side, the longest first: no core waits for the end of a tier.
-SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --slowest-files 20 -q
+SIDE_BY_SIDE := --numprocesses auto --dist loadfile --no-loadscope-reorder --slowest-files 20 -q
 
 test: venv
 	@echo "All tests, of a cluster, a browser and killed trainings too where the machine can: 20 to 25 minutes on two quiet cores."

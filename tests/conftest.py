@@ -45,6 +45,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slowest-files", type=int, default=0, metavar="N", help="name the N slowest files at the end")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than cores: what waits for a cluster, a browser or a process to die leaves its core to others."""
+    return min(os.cpu_count() or 1, 4) + 1
+
+
 def pytest_configure(config: pytest.Config) -> None:
     folder = _in_memory()
     if folder is not None:
