@@ -82,7 +82,7 @@ def run(check: Check) -> bool:
 def main() -> int:
     """Run the light unit tests beside all other checks."""
     begun = time.monotonic()
-    tests = module("pytest", "-m", "unit", "--light", "-q", "-r", "f", "--numprocesses", "2", "--dist", "loadfile")
+    tests = module("pytest", "-m", "unit", "--light", "-q", "-r", "f", "--numprocesses", "auto", "--dist", "loadfile")
     others = [*linters(changed_files()), Check("types (mypy)", module("mypy")), *dry_runs()]
     print(f"Light unit tests, and beside them {len(others)} checks: up to 90 s on two cores.", flush=True)
     with ThreadPoolExecutor(1) as beside:
