@@ -92,7 +92,7 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="show the mutations and try none")
     parser.add_argument("--tier", choices=TIERS, help="only those whose slowest test lies in this tier")
     parser.add_argument("--source", type=Path, default=HERE, metavar="DIR", help="another checkout to break a copy of")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="so many at a time (default: 1)")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="number of mutations tried at a time (default: 1)")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="for the tests of one mutation (default: by tier)")
     parser.add_argument("--no-control", action="store_true", help="do not run the tests without a fault first")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcomes")

@@ -1,4 +1,4 @@
-"""The page assembled again is held against the one that is there, byte by byte."""
+"""The page assembled again is compared with the one that is there, byte by byte."""
 
 import pytest
 

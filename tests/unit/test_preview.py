@@ -109,7 +109,7 @@ def test_other_options_are_passed_on(asked, monkeypatch, capsys, options):
 
 
 def test_missing_files_are_told_of_their_own_job(tmp_path):
-    """A job's lines follow each other, its record last; only a job that runs is told."""
+    """A job's lines follow each other, its record last; only jobs that run are listed."""
     study = planned(tmp_path)
     rows = [
         ("data/a/files.json", "ok", "no update"),
