@@ -27,6 +27,7 @@ help:
 # An environment without them is made again, however new it is.
 $(VENV)/.installed: $(LOCKS) $(if $(GPU),$(if $(wildcard $(VENV)/.with-gpu),,other-wheels))
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 found. Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
+	@test ! -L $(VENV) || { echo "$(VENV) is a link, and what it leads to is not as $(LOCKS) say. Make it anew there, or remove the link."; exit 1; }
 	@echo "First of all an environment: $(VENV) with $(PYTHON) from $(LOCKS), one to three minutes ..."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes $(foreach lock,$(LOCKS),-r $(lock))
