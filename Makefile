@@ -28,7 +28,7 @@ help:
 $(VENV)/.installed: $(LOCKS) $(if $(GPU),$(if $(wildcard $(VENV)/.with-gpu),,other-wheels))
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 found. Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
 	@test ! -L $(VENV) || { echo "$(VENV) is a link, and what it leads to is not as $(LOCKS) say. Make it anew there, or remove the link."; exit 1; }
-	@echo "First of all an environment: $(VENV) with $(PYTHON) from $(LOCKS), one to three minutes ..."
+	@echo "First of all an environment: $(VENV) with $(PYTHON) from $(strip $(LOCKS)), one to three minutes ..."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes $(foreach lock,$(LOCKS),-r $(lock))
 	@touch $@ $(if $(GPU),$(VENV)/.with-gpu)
@@ -50,8 +50,12 @@ quick: venv
 # File by file side by side, the longest first: no core waits for the end of a tier.
 SIDE_BY_SIDE := --numprocesses auto --dist loadfile --no-loadscope-reorder --slowest-files 20 -q
 
-test: venv
-	@echo "All tests, of a cluster, a browser and killed trainings too where the machine can: 20 to 25 minutes on two quiet cores."
+.PHONY: say-test
+say-test:
+	@echo "All tests, those of a cluster, a browser and killed trainings too where the machine can: 20 to 25 minutes on two cores,"
+	@echo "$(if $(wildcard $(VENV)/.installed),in the environment $(VENV).,after one to three minutes for the environment.)"
+
+test: say-test venv
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 test-unit test-workflow test-system: test-%: venv
