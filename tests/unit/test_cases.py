@@ -1,3 +1,5 @@
+"""Cases and label maps: raw values to classes and back, undeclared and fractional labels named, JSON there and back."""
+
 from pathlib import Path
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""The configuration: defaults of the paper, overriding, all faults at once with their paths, a current schema."""
+
 import copy
 import json
 

@@ -1,3 +1,5 @@
+"""Files are whole or absent, on the disk before their names, and their faults are told in words."""
+
 import errno
 import math
 import os

@@ -1,3 +1,5 @@
+"""The fold table: there and back, who trains, validates and scores, and tables that were changed."""
+
 import pytest
 
 from workflow_lib.errors import UserError

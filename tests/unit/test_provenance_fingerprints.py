@@ -1,3 +1,5 @@
+"""Fingerprints: what of the code, settings and files counts, and what does not."""
+
 import subprocess
 import sys
 

@@ -1,3 +1,5 @@
+"""Seeded draws: a function of their names alone, the same on every machine."""
+
 from workflow_lib.seeds import derive, generator
 
 
