@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks._measure import OURS, Row, alone, row, side, significant
 from benchmarks.batches import synthetic_store
-from workflow_lib import networks
+from workflow_lib import network_size, networks
 from workflow_lib.losses import registry
 from workflow_lib.preprocessing.store import Store
 from workflow_lib.sections.augmentation import Augmentation
@@ -145,14 +145,16 @@ def bare(folder: Path, store: Store) -> tuple[list[float], list[float]]:
 def network_rows() -> list[Row]:
     """Return what the paper's network takes, counted and not measured."""
     classes = {"kits19": 3, "brats20": 2}
-    parameters = {name: networks.count_parameters(classes[name], 1, patch, 32, 4, True) for name, patch in FULL_PATCHES.items()}
+    parameters = {
+        name: network_size.count_parameters(classes[name], 1, patch, 32, 4, True) for name, patch in FULL_PATCHES.items()
+    }
     return [
         {
             "what": f"the paper's network, {name}",
             "parameters": parameters[name],
             # The weights, the best so far, and Adam's two moments, in float32.
             "checkpoint_mib": significant(4 * 4 * parameters[name] / 2**20, 3),
-            "estimated_step_gib": significant(networks.estimate_memory(classes[name], 1, patch, 32, 4, True, 2) / 2**30, 3),
+            "estimated_step_gib": significant(network_size.estimate_memory(classes[name], 1, patch, 32, 4, True, 2) / 2**30, 3),
             "patch": list(patch),
         }
         for name, patch in FULL_PATCHES.items()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow_lib import networks
+from workflow_lib import network_size
 from workflow_lib.datasets import registry as formats
 from workflow_lib.errors import UserError
 from workflow_lib.files import read_json
@@ -156,7 +156,7 @@ def training_bytes(plan: Plan, name: str) -> int:
         classes = formats.label_map(dataset.format, Path(dataset.root).expanduser(), options(dataset)).n_classes
     except (UserError, OSError, ValueError):
         classes = CLASSES
-    numbers = networks.count_parameters(
+    numbers = network_size.count_parameters(
         classes, len(dataset.channels or [0]), training.patch, network.filters, network.depth, network.batch_normalisation
     )
     kept = (ADAM if training.optimiser == "adam" else SGD) if training.keep_state else 0

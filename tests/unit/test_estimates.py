@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.unit.test_changes import PLACE, planned
-from workflow_lib import estimates, networks
+from workflow_lib import estimates, network_size, networks
 from workflow_lib.estimates import Pace
 from workflow_lib.files import write_json
 from workflow_lib.sections.network import Network
@@ -82,7 +82,7 @@ def test_the_pace_of_several_gpus_is_that_of_one_of_them(tmp_path):
 
 def test_the_disk_holds_the_weights_and_the_kept_state(tmp_path):
     bare = estimates.training_bytes(planned(tmp_path, keep_state=False), "a")
-    assert bare == 4 * networks.count_parameters(3, 1, (16, 16, 16), 32, 2, True)
+    assert bare == 4 * network_size.count_parameters(3, 1, (16, 16, 16), 32, 2, True)
     assert estimates.training_bytes(planned(tmp_path), "a") == 5 * bare
     assert estimates.training_bytes(planned(tmp_path, optimiser="sgd"), "a") == 4 * bare
     text = estimates.cost(planned(tmp_path), [PLACE] * 5, [], {}).text

@@ -11,14 +11,8 @@ import pytest
 
 from tests.unit.training_support import skip_where_onednn_is_held_back
 from workflow_lib.errors import UserError
-from workflow_lib.networks import (
-    build_unet,
-    convolves_by_columns,
-    count_parameters,
-    estimate_memory,
-    load_network,
-    save_network,
-)
+from workflow_lib.network_size import convolves_by_columns, count_parameters, estimate_memory
+from workflow_lib.networks import build_unet, load_network, save_network
 
 TINY: dict[str, Any] = {"n_classes": 3, "channels": 1, "patch": (8, 8, 8), "filters": 4, "depth": 1, "batch_normalisation": True}
 
@@ -215,6 +209,7 @@ def test_memory_covers_what_a_step_takes(precision, passes, batch_normalisation,
         skip_where_onednn_is_held_back()
     code = (
         "from workflow_lib.memory import peak_mib\n"
+        "from workflow_lib.network_size import *\n"
         "from workflow_lib.networks import *\n"
         "configure_runtime(2, False, 0)\n"
         "import keras, numpy as np\n"

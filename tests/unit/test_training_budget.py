@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tests.unit.training_support import tiny_request
-from workflow_lib import memory, networks
+from workflow_lib import memory, network_size, networks
 from workflow_lib.errors import UserError
 from workflow_lib.memory import Memory
 from workflow_lib.sections.network import Network
@@ -64,7 +64,7 @@ def test_on_a_cpu_it_is_the_memory_of_the_host(monkeypatch):
 @pytest.mark.parametrize(("columns", "lines"), [(True, 2), (False, 1)])
 def test_16_bits_that_cost_instead_of_saving_are_told_and_are_no_advice(monkeypatch, columns, lines):
     """On a processor without AVX-512 a step in bfloat16 takes ten times as long as in float32, and more memory."""
-    monkeypatch.setattr(networks, "convolves_by_columns", lambda precision: columns and precision in networks.HALF)
+    monkeypatch.setattr(network_size, "convolves_by_columns", lambda precision: columns and precision in networks.HALF)
     monkeypatch.setattr(memory, "of_host", lambda: None)
     said = told(2 * GIB, "cpu", training(precision="bfloat16"))
     assert len(said) == lines

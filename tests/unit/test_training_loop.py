@@ -12,7 +12,7 @@ import pytest
 
 from tests.unit.augmentation_support import smooth_case
 from tests.unit.training_support import CASES, tiny_request
-from workflow_lib import memory, networks
+from workflow_lib import memory, network_size, networks
 from workflow_lib.errors import UserError
 from workflow_lib.files import read_json
 from workflow_lib.losses import registry
@@ -73,7 +73,7 @@ def test_the_summary_says_what_the_contract_names(finished):
     assert summary == result.record
     expected = {"dataset": "tiny", "loss": "my_dice", "fold": 1, "label": "my_dice", "epochs": 3, "fingerprint": "abc"}
     assert expected.items() <= summary.items()
-    assert summary["parameters"] == networks.count_parameters(3, 1, (8, 8, 8), 4, 1, True)
+    assert summary["parameters"] == network_size.count_parameters(3, 1, (8, 8, 8), 4, 1, True)
     assert summary["training_cases"] == ["a", "b", "c"]
     assert summary["validation_cases"] == ["d", "e"]
     (attempt,) = summary["attempts"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.augmentation_support import smooth_case
-from workflow_lib.networks import convolves_by_columns
+from workflow_lib.network_size import convolves_by_columns
 from workflow_lib.sections.augmentation import Augmentation
 from workflow_lib.sections.network import Network
 from workflow_lib.sections.training import Training

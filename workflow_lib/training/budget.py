@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from workflow_lib import memory, networks
+from workflow_lib import memory, network_size, networks
 from workflow_lib.sections.network import Network
 from workflow_lib.sections.training import Training
 
 
 def step_bytes(n_classes: int, channels: int, network: Network, training: Training, gpus: int) -> int:
     """Return the estimate of what one step takes on each device, in bytes."""
-    return networks.estimate_memory(
+    return network_size.estimate_memory(
         n_classes,
         channels,
         training.patch,
@@ -20,7 +20,7 @@ def step_bytes(n_classes: int, channels: int, network: Network, training: Traini
         training.precision,
         training.accumulation,
         max(1, gpus),
-        columns=gpus == 0 and networks.convolves_by_columns(training.precision),
+        columns=gpus == 0 and network_size.convolves_by_columns(training.precision),
     )
 
 
@@ -48,7 +48,7 @@ def tell(needed: int, device: str, training: Training, say: Callable[[str], None
 
 def slow_in_16_bits(device: str, precision: str) -> bool:
     """Say whether 16 bits cost time and memory on this device instead of saving them."""
-    return device == "cpu" and precision in networks.HALF and networks.convolves_by_columns(precision)
+    return device == "cpu" and precision in networks.HALF and network_size.convolves_by_columns(precision)
 
 
 def exhausted(needed: int, device: str, training: Training) -> str:
