@@ -27,8 +27,8 @@ help:
 # An environment without them is made again, however new it is.
 $(VENV)/.installed: $(LOCKS) $(if $(GPU),$(if $(wildcard $(VENV)/.with-gpu),,other-wheels))
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 found. Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
-	@test ! -L $(VENV) || { echo "$(VENV) is a link, and what it leads to is not as $(LOCKS) say. Make it anew there, or remove the link."; exit 1; }
-	@echo "First of all an environment: $(VENV) with $(PYTHON) from $(strip $(LOCKS)), one to three minutes ..."
+	@test ! -L $(VENV) || { echo "$(VENV) is a link, and what it leads to does not match $(strip $(LOCKS)). Make that environment again, or remove the link."; exit 1; }
+	@echo "First an environment: $(VENV) with $(PYTHON) from $(strip $(LOCKS)), one to three minutes ..."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes $(foreach lock,$(LOCKS),-r $(lock))
 	@touch $@ $(if $(GPU),$(VENV)/.with-gpu)
@@ -100,4 +100,5 @@ lock:
 	$(COMPILE) --constraints envs/lock.txt envs/requirements-jax.in -o envs/lock-jax.txt
 
 clean:
+	rm -rf /dev/shm/whichloss-tests-$$(id -u)
 	rm -rf $(VENV) $(VENV)-jax .snakemake .pytest_cache .mypy_cache .ruff_cache

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from tests import slowest
 from tests.light import LightOnly
+from workflow_lib import memory
 
 ROOT = Path(__file__).resolve().parent.parent
 TIERS = ("unit", "workflow", "system")
@@ -32,7 +34,9 @@ LONGEST = (
 """Files that begin first, so that no process is left alone with one of them at the end."""
 
 ROOM = 8 * 2**30
-"""Bytes of free memory from which on the tests' files lie in memory."""
+"""Bytes that the tests' files may take in memory; as much again must be free for the tests themselves."""
+
+MOST_PROCESSES = 5
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -45,9 +49,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slowest-files", type=int, default=0, metavar="N", help="name the N slowest files at the end")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One process more than cores: what waits for a cluster, a browser or a process to die leaves its core to others."""
-    return min(os.cpu_count() or 1, 4) + 1
+    """Return one process more than cores, at most five: a test that waits for a cluster leaves its core to others."""
+    chosen = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return int(chosen) if chosen else min(cores + 1, MOST_PROCESSES)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -61,22 +68,23 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(LightOnly(runs_tests=not distributes or hasattr(config, "workerinput")), "light")
 
 
-def _in_memory() -> Path | None:
-    """Return a folder of this user's in memory, or None where there is no room or programs cannot be started from there."""
-    shared = Path("/dev/shm")
+def _in_memory(shared: Path = Path("/dev/shm")) -> Path | None:
+    """Return a folder of this user's in memory, or None where there is no room or programs cannot be started from there.
+
+    None also where the user has chosen a place for temporary files.
+    """
+    free = memory.of_host()
+    if "TMPDIR" in os.environ or free is None or free.size < 2 * ROOM:
+        return None
     try:
-        held = os.statvfs(shared)
-        if held.f_flag & os.ST_NOEXEC or shutil.disk_usage(shared).free < ROOM or _free_memory() < 2 * ROOM:
+        if os.statvfs(shared).f_flag & os.ST_NOEXEC or shutil.disk_usage(shared).free < ROOM:
             return None
         folder = shared / f"whichloss-tests-{os.getuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
     except OSError:
         return None
-    return folder if folder.stat().st_uid == os.getuid() else None
-
-
-def _free_memory() -> int:
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return folder if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -87,11 +95,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         tier = item.path.relative_to(ROOT / "tests").parts[0]
         if tier in TIERS:
             item.add_marker(tier)
-    items.sort(key=_place)
+    items.sort(key=lambda item: place(item.path))
 
 
-def _place(item: pytest.Item) -> int:
-    name = item.path.relative_to(ROOT / "tests").as_posix()
+def place(path: Path) -> int:
+    """Return the place of a file in the order in which files begin; those that are not among the longest keep their order."""
+    name = path.relative_to(ROOT / "tests").as_posix()
     return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
 

@@ -1,10 +1,12 @@
 """`pytest --light`: what starts TensorFlow or a process, and what is marked as large, is left out, and counted.
 
-A test is left out at the moment when it imports such a library or starts a process, so that no list has to be kept.
+A test is left out at the moment when it imports such a library or starts a process (by `subprocess`, `multiprocessing`, `os`),
+so that no list has to be kept.
 """
 
 import contextlib
 import importlib.abc
+import multiprocessing.util
 import os
 import subprocess
 import sys
@@ -16,6 +18,8 @@ import pytest
 LIBRARIES = frozenset({"tensorflow", "keras", "miscnn", "torch", "jax"})
 NEEDS = {"library": "starts TensorFlow", "process": "starts a process", "size": "is of the largest size"}
 
+WATCHED = ((subprocess.Popen, "__init__"), (multiprocessing.util, "spawnv_passfds"), (os, "fork"), (os, "posix_spawn"))
+
 
 def _leave_out(need: str) -> NoReturn:
     pytest.skip(f"light: {NEEDS[need]}", allow_module_level=True)
@@ -26,13 +30,21 @@ class LightOnly(importlib.abc.MetaPathFinder):
 
     def __init__(self, runs_tests: bool) -> None:
         self._runs_tests, self._in_a_test = runs_tests, False
+        self._before: list[tuple[Any, str, Any]] = []
 
     def pytest_sessionstart(self) -> None:
         """Watch the ways to import such a library and to start a process."""
         if self._runs_tests:
             sys.meta_path.insert(0, self)
-            for owner, name in ((subprocess.Popen, "__init__"), (os, "fork"), (os, "posix_spawn")):
+            for owner, name in WATCHED:
+                self._before.append((owner, name, getattr(owner, name)))
                 setattr(owner, name, self._watched(getattr(owner, name)))
+
+    def pytest_unconfigure(self) -> None:
+        """Leave everything as it was found."""
+        while self._before:
+            setattr(*self._before.pop())
+            sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]
 
     def _watched(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def in_its_place(*arguments: Any, **options: Any) -> Any:

@@ -1,7 +1,8 @@
 """Imports of large libraries that bring along only what is needed here.
 
 Some import whatever is installed, for functions that nobody calls here; some are one module of a package that imports all others.
-What is held back is held back during that one import: later everything can be imported as ever.
+What is held back is held back during that one import: later everything can be imported as ever, but what was imported here does
+without it as long as the process lives.
 """
 
 import contextlib
@@ -35,7 +36,7 @@ class _Refusal:
 def lean(without: Collection[str]) -> Iterator[None]:
     """Within the block a large library is imported, without the top-level packages named, and at less cost.
 
-    Python does not look through what was imported when it looks for garbage later: modules never are.
+    What is alive at its end, garbage included, is not looked through when Python looks for garbage later: nearly all of it stays.
     """
     with refused(without), uncollected(), type_names_compiled_once():
         yield
@@ -49,11 +50,12 @@ def refused(packages: Collection[str]) -> Iterator[None]:
     For libraries that do without them where they are not installed. Other threads can import them all the same.
     """
     refusal = _Refusal(packages)
-    sys.meta_path.insert(0, refusal)
+    # A new list: another thread may be walking through the old one.
+    sys.meta_path = [refusal, *sys.meta_path]
     try:
         yield
     finally:
-        sys.meta_path.remove(refusal)
+        sys.meta_path = [finder for finder in sys.meta_path if finder is not refusal]
 
 
 @contextlib.contextmanager
@@ -85,7 +87,7 @@ def type_names_compiled_once() -> Iterator[None]:
     try:
         yield
     finally:
-        del place["compile"]
+        place.pop("compile", None)
 
 
 def module_alone(name: str) -> Any:

@@ -17,10 +17,11 @@ import queue
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from tests.mutations.catalogue import TIERS, Mutation, chosen, fault, read
 from tests.mutations.running import (
@@ -77,9 +78,9 @@ def outcomes(
             raise
 
 
-def lost(before: Path, found: Sequence[Outcome]) -> list[str]:
-    """Return the ids that were caught in an earlier run's `--json` file, were tried now, and are not caught any more."""
-    earlier = {entry["id"] for entry in json.loads(before.read_text(encoding="utf-8")) if entry["state"] == CAUGHT}
+def lost(before: Sequence[Mapping[str, Any]], found: Sequence[Outcome]) -> list[str]:
+    """Return the ids that were caught in an earlier run (its `--json`), were tried now, and are not caught any more."""
+    earlier = {entry["id"] for entry in before if entry["state"] == CAUGHT}
     return [outcome.mutation.id for outcome in found if outcome.mutation.id in earlier and outcome.state != CAUGHT]
 
 
@@ -106,6 +107,7 @@ def main() -> int:
             print(f"{mutation.id:38}{mutation.tier:10}{mutation.file:48}{mutation.breaks}")
         print(f"{len(mutations)} mutations")
         return 0
+    before = json.loads(arguments.before.read_text(encoding="utf-8")) if arguments.before else []
     found: list[Outcome] = []
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="mutations-", ignore_cleanup_errors=True) as folder:
@@ -120,7 +122,7 @@ def main() -> int:
                 _write(arguments.json, found)
     counts = ", ".join(f"{sum(one.state == state for one in found)} {state}" for state in (CAUGHT, SURVIVED, BROKEN))
     print(f"{len(found)} mutations: {counts}")
-    gone = lost(arguments.before, found) if arguments.before else []
+    gone = lost(before, found)
     if gone:
         print(f"Caught before and not now: {', '.join(gone)}")
     return int(any(outcome.state != CAUGHT for outcome in found))

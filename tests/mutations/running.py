@@ -17,7 +17,7 @@ from tests.mutations.catalogue import Mutation, fault, put_in, take_out
 CAUGHT, SURVIVED, BROKEN = "CAUGHT", "SURVIVED", "BROKEN"
 
 SECONDS = {"unit": 300, "workflow": 1200, "system": 2400}
-"""So long the tests of a mutation may take, by tier; `--timeout` says otherwise."""
+"""Most seconds for the tests of a mutation, by tier; `--timeout` says otherwise."""
 
 TESTS_FAILED, NO_TESTS = 1, 5
 """Exit codes of pytest."""
@@ -119,7 +119,7 @@ def end_all() -> None:
 
 
 def _end(process: subprocess.Popen) -> None:
-    """End pytest and what it has started, which is a session of its own."""
+    """End pytest and what it has started, but for what made a session of its own."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 

@@ -242,12 +242,16 @@ def test_convolutions_by_columns_are_those_that_onednn_does_not_do(monkeypatch):
         monkeypatch.setattr(_pywrap_utils, "IsDataTypeSupportedByOneDNNOnThisCPU", lambda number: number in types)
         return [precision for precision in ("float32", "tf32", "bfloat16", "float16") if not convolves_by_columns(precision)]
 
-    float16, bfloat16 = 19, 14  # TensorFlow's numbers of the types
-    assert supported({float16, bfloat16}) == ["float32", "tf32", "bfloat16", "float16"]
-    assert supported({bfloat16}) == ["float32", "tf32", "bfloat16"]
-    assert supported(set()) == ["float32", "tf32"]
+    float32, float16, bfloat16 = 1, 19, 14  # TensorFlow's numbers of the types
+    assert supported({float32, float16, bfloat16}) == ["float32", "tf32", "bfloat16", "float16"]
+    assert supported({float32, bfloat16}) == ["float32", "tf32", "bfloat16"]
+    assert supported({float32}) == ["float32", "tf32"]
+    assert supported(set()) == []  # a build without oneDNN
+    monkeypatch.delattr(_pywrap_utils, "IsDataTypeSupportedByOneDNNOnThisCPU")
+    assert [convolves_by_columns(precision) for precision in ("float32", "bfloat16")] == [False, True]
+    monkeypatch.undo()
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    assert supported({float16, bfloat16}) == []
+    assert supported({float32, float16, bfloat16}) == []
 
 
 def test_memory_is_that_of_a_pass_on_one_gpu():

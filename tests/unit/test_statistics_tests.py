@@ -1,5 +1,6 @@
 """Tests and effect sizes against values worked by hand, published examples, and other ways to compute them."""
 
+import gc
 import itertools
 import math
 import warnings
@@ -46,6 +47,16 @@ def test_holm_by_hand():
     np.testing.assert_allclose(adjust([0.03, 0.01, 0.5, 0.02]), [0.06, 0.04, 0.5, 0.06], rtol=1e-15)
     np.testing.assert_array_equal(adjust([0.4, 0.6]), [0.8, 0.8])
     np.testing.assert_array_equal(adjust([0.9, 0.9]), [1.0, 1.0])
+
+
+def test_holm_has_no_garbage_searched_for_and_leaves_nothing_frozen(monkeypatch):
+    """statsmodels collects garbage at every correction, over everything that is alive."""
+    searched: list[int] = []
+    monkeypatch.setattr(gc, "collect", lambda *_: searched.append(gc.get_freeze_count()))
+    adjust([0.01, 0.02])
+    assert searched
+    assert min(searched) > 10_000
+    assert gc.get_freeze_count() == 0
 
 
 def test_holm_does_not_count_nan_as_a_test():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.unit.test_training_step import compiled
+from tests.unit.training_support import skip_where_onednn_is_held_back
 from workflow_lib import networks
 from workflow_lib.sections.training import Training
 from workflow_lib.training import optimiser
@@ -25,8 +26,13 @@ def state(model):
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_weights_and_state_are_those_of_keras_to_the_last_bit(tmp_path, monkeypatch, settings):
+    if settings.get("precision") == "float16":
+        skip_where_onednn_is_held_back()
     changes = {"training": settings, "shape": (12, 10), "patch": (8, 8)}
     ours, batch = compiled(tmp_path, **changes)
+    if settings in (SETTINGS["adam"], SETTINGS["adam in two passes"]):
+        # Keras has them where they are looked for.
+        assert optimiser._moments(ours.optimizer, [variable.value for variable in ours.trainable_variables]) is not None
     monkeypatch.setattr(optimiser, "_lean", lambda kind: kind)
     theirs, _ = compiled(tmp_path, **changes)
     assert [v.shape for v in ours.optimizer.variables] == [v.shape for v in theirs.optimizer.variables]
@@ -48,8 +54,11 @@ def test_adam_is_written_in_fewer_operations(tmp_path):
     def operations(kind, **options):
         adam, variable = kind(0.1, **options), tf.Variable([1.0, 2.0])
         adam.build([variable])
-        function = tf.function(lambda: adam.apply([tf.constant([0.5, 0.25])]), autograph=False)
+        gradient = tf.Variable([0.5, 0.25])
+        function = tf.function(lambda: adam.apply([tf.convert_to_tensor(gradient)]), autograph=False)
         graph = function.get_concrete_function().graph
+        function()
+        gradient.assign([0.0, 0.0])  # the second moment falls, which AMSGrad does not follow
         function()
         return len(graph.get_operations()), variable.numpy().tolist()
 
@@ -58,7 +67,7 @@ def test_adam_is_written_in_fewer_operations(tmp_path):
     (ours, result), (theirs, expected) = operations(lean), operations(keras_adam)
     assert ours < theirs
     assert result == expected
-    assert operations(lean, amsgrad=True)[1] == operations(keras_adam, amsgrad=True)[1]
+    assert operations(lean, amsgrad=True)[1] == operations(keras_adam, amsgrad=True)[1] != expected
 
 
 def test_without_the_moments_where_they_are_looked_for_keras_updates(monkeypatch):

@@ -48,6 +48,18 @@ def test_a_fresh_study_plans_everything_once(checkout):
     }
 
 
+def test_what_steers_a_training_reaches_its_command_in_its_unit(checkout):
+    study = yaml.safe_load((checkout.folder / "tiny.yaml").read_text())
+    study["datasets"]["toy"]["training"].update(checkpoint_minutes=2.5, keep_state=False, gpus=0)
+    checkout.write_study(study)
+    commands = re.findall(r"workflow_lib\.steps\.train .*", checkout.snakemake("-n", "-p").stdout)
+    assert len(commands) == 4
+    for command in commands:
+        assert " --checkpoint-seconds 150 " in command
+        assert " --gpus 0 " in command
+        assert " --keep-state 0 " in command
+
+
 def test_the_number_of_preprocessing_jobs_does_not_depend_on_losses_and_folds(checkout):
     study = yaml.safe_load((checkout.folder / "tiny.yaml").read_text())
     study["datasets"]["toy"]["losses"] = ["dice", "focal", "combo", "tversky"]

@@ -33,8 +33,8 @@ def tell(needed: int, device: str, training: Training, say: Callable[[str], None
     """Say what a step needs and what there is, and what to change when that is not enough."""
     if slow_in_16_bits(device, training.precision):
         say(
-            f"this processor has no instructions for {training.precision} (AVX-512), so a step takes ten times as long as in "
-            "float32, and more memory. Set training.precision: float32, or train where there are such instructions, or on a GPU."
+            f"TensorFlow has no fast convolutions in {training.precision} on this processor{network_size.onednn_is_off()}, so a "
+            "step takes about ten times as long as in float32, and more memory. Set training.precision: float32, or use a GPU."
         )
     there = device_memory(device)
     text = f"a step needs about {memory.gibibytes(needed)} (estimate)"

@@ -1,4 +1,4 @@
-"""The optimiser of a training: Keras's own, written into the step's graph in fewer words.
+"""The optimiser of a training: Keras's own, written into the step's graph in fewer operations.
 
 Keras writes some forty operations for each of a network's weights, a third of them the same numbers each time, within scopes for
 several devices, and takes longer over it than over everything else in the graph. Here the numbers that all weights share are
