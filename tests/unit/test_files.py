@@ -1,4 +1,4 @@
-"""Files are whole or absent, on the disk before their names, and their faults are told in words."""
+"""Files are whole or absent, on the disk before their names, and their faults are reported in words."""
 
 import errno
 import math
