@@ -35,7 +35,8 @@ def adjust(p: Sequence[float] | np.ndarray) -> np.ndarray:
 def _nothing_to_collect() -> Iterator[None]:
     """Within the block, a full garbage collection looks only at objects that are made within it.
 
-    statsmodels collects garbage at every correction. That costs 0.05 to 0.5 s, for some ten microseconds of arithmetic.
+    statsmodels collects garbage at every correction. The more is alive, the longer that takes: a quarter of a
+    second in a test process (under load), for the arithmetic of a few numbers.
     What others have frozen is thawed, too, which costs time at a later collection and nothing else.
     """
     gc.freeze()
