@@ -88,7 +88,7 @@ format: venv
 
 # Files that are generated from the code; a test keeps them current.
 generated: venv
-	$(BIN)/python -m workflow_lib.generated
+	$(BIN)/python -m workflow_lib.commands.generated
 
 # ONLY="batches losses" measures these again and keeps the others.
 benchmark: venv

@@ -20,9 +20,9 @@ from pathlib import Path
 
 from benchmarks import _pages, _results
 from benchmarks._measure import ONE_THREAD, ROOT, Row
-from workflow_lib.durations import duration
-from workflow_lib.errors import UserError
-from workflow_lib.files import read_json
+from workflow_lib.base.durations import duration
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import read_json
 
 QUICK_RESULTS = ROOT / "results" / "benchmarks-quick.json"
 

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from workflow_lib.files import read_json, write_json
+from workflow_lib.base.files import read_json, write_json
 
 Row = dict[str, Any]
 OURS, MISCNN = "this project", "MIScnn 1.4.0"

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from workflow_lib import networks
+from workflow_lib.networks import adapter as networks
 
 
 def allow_import() -> None:

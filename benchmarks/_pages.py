@@ -12,8 +12,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmarks._measure import ROOT, Row
-from workflow_lib.errors import Faults, UserError
-from workflow_lib.files import write_text
+from workflow_lib.base.errors import Faults, UserError
+from workflow_lib.base.files import write_text
 
 FOLDER = Path(__file__).resolve().parent
 BEGIN, END = "<!-- Written by python -m benchmarks; begin -->", "<!-- Written by python -m benchmarks; end -->"

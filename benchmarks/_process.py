@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from benchmarks._measure import peak_memory
-from workflow_lib.files import write_json
+from workflow_lib.base.files import write_json
 
 
 def main() -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._measure import ROOT, Row
-from workflow_lib.errors import UserError
-from workflow_lib.files import read_json, write_json
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import read_json, write_json
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 PAGES = ("docs/performance.md", "README.md")

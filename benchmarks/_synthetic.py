@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from workflow_lib.files import sha256_file, write_json
+from workflow_lib.base.files import sha256_file, write_json
 
 CLIP, TARGET = (-79.0, 304.0), (3.22, 1.62, 1.62)
 """The paper's window in HU and voxel size in mm for KiTS19."""

@@ -23,7 +23,7 @@ from benchmarks import _miscnn
 from benchmarks._measure import MISCNN, OURS, Row, alone, ratio_error, row, side
 from benchmarks._synthetic import BATCH, PATCH
 from workflow_lib.preprocessing.store import Geometry, Store, write_case, write_index
-from workflow_lib.sections.augmentation import Augmentation
+from workflow_lib.study.sections.augmentation import Augmentation
 from workflow_lib.training.batches import BatchMaker, training_batch
 from workflow_lib.training.prefetch import Prefetcher
 from workflow_lib.training.workers import Processes, Threads

@@ -20,9 +20,9 @@ import numpy as np
 from benchmarks import _miscnn, _synthetic
 from benchmarks._measure import MISCNN, OURS, Row, alone, cpu_seconds, row, side, significant
 from benchmarks._synthetic import CASE, Geometry
-from workflow_lib.cases import LabelMap
 from workflow_lib.evaluation.metrics import score_case
 from workflow_lib.evaluation.surface import PERCENTILE, bounding_box, surface_scores
+from workflow_lib.images.cases import LabelMap
 
 LABELS = LabelMap(("background", "kidney", "tumour"), ((0,), (1,), (2,)), {"kidney and tumour": (1, 2)})
 TOLERANCE = 2.0

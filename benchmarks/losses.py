@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks._measure import OURS, Row, current_memory, deliver, parser, peak_memory, reset_peak, row, side
-from workflow_lib import networks
 from workflow_lib.losses import registry
+from workflow_lib.networks import adapter as networks
 
 SHAPE = (2, 80, 160, 160, 3)
 MAP_MIB = 4 * int(np.prod(SHAPE)) / 2**20

@@ -34,15 +34,15 @@ from benchmarks._measure import (
     voxels_that_differ,
 )
 from benchmarks._synthetic import CLASSES, CLIP, LARGEST, OVERLAP, PATCH, TARGET, Geometry
-from workflow_lib.casefiles import write_prediction
-from workflow_lib.cases import Case, LabelMap
+from workflow_lib.images.casefiles import write_prediction
+from workflow_lib.images.cases import Case, LabelMap
+from workflow_lib.images.volumes import read_volume
 from workflow_lib.inference import _kernels
 from workflow_lib.inference.grid import Blender, grid_starts
 from workflow_lib.inference.predict import predict_case
 from workflow_lib.preprocessing.pipeline import restore_labels
 from workflow_lib.preprocessing.resample import resample_labels
-from workflow_lib.sections.preprocessing import Preprocessing
-from workflow_lib.volumes import read_volume
+from workflow_lib.study.sections.preprocessing import Preprocessing
 
 CASE = Geometry((207, 512, 512), (2.0, 0.79, 0.79))
 BATCH, REPEATS = 2, 5

@@ -32,9 +32,9 @@ from benchmarks._measure import (
     voxels_that_differ,
 )
 from benchmarks._synthetic import CASE, CLASSES, CLIP, LARGEST, TARGET, Geometry
-from workflow_lib.files import canonical_json
+from workflow_lib.base.files import canonical_json
+from workflow_lib.images.volumes import read_volume, write_labels
 from workflow_lib.preprocessing import normalise, resample
-from workflow_lib.volumes import read_volume, write_labels
 
 RULE: resample.Rule = "batchgenerators-0.25"
 """Whose result MIScnn gives on the installed stack."""

@@ -67,7 +67,8 @@ def checked_out(commit: str, target: Path) -> bool:
 def first(tree: Path, *arguments: str) -> float:
     """Return the CPU seconds of a process of the code in `tree` until its first step or prediction is done."""
     environment = {**ONE_THREAD, "PYTHONPATH": str(tree), "CUDA_VISIBLE_DEVICES": "-1"}
-    printed = run([sys.executable, "-P", _first.__file__, *arguments], tree, environment)
+    script = "_first.py" if tree == ROOT else "_first_edition.py"
+    printed = run([sys.executable, "-P", str(ROOT / "benchmarks" / script), *arguments], tree, environment)
     said = [line.removeprefix(_first.FIRST) for line in printed.splitlines() if line.startswith(_first.FIRST)]
     # A whole training says nothing.
     return float(said[-1]) if said else 0.0

@@ -20,12 +20,13 @@ import numpy as np
 
 from benchmarks._measure import OURS, Row, alone, row, side, significant
 from benchmarks.batches import synthetic_store
-from workflow_lib import network_size, networks
 from workflow_lib.losses import registry
+from workflow_lib.networks import adapter as networks
+from workflow_lib.networks import size as network_size
 from workflow_lib.preprocessing.store import Store
-from workflow_lib.sections.augmentation import Augmentation
-from workflow_lib.sections.network import Network
-from workflow_lib.sections.training import Training
+from workflow_lib.study.sections.augmentation import Augmentation
+from workflow_lib.study.sections.network import Network
+from workflow_lib.study.sections.training import Training
 from workflow_lib.training import loop
 from workflow_lib.training.batches import training_batch
 from workflow_lib.training.model import compile_model, with_one_hot

@@ -10,10 +10,13 @@ from snakemake.exceptions import WorkflowError
 from snakemake.io import report as in_report  # at the start of a line, its own name is a keyword
 from snakemake.settings.types import RerunTrigger
 
-from workflow_lib import changes, earlier_jobs, forwarding, gpus
-from workflow_lib import plan as planning
-from workflow_lib.errors import UserError
-from workflow_lib.files import read_json
+from workflow_lib.plan import changes
+from workflow_lib.host import earlier_jobs
+from workflow_lib.host import forwarding
+from workflow_lib.host import gpus
+from workflow_lib.plan import jobs as planning
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import read_json
 from workflow_lib.tables import published
 from workflow_lib.training import attempts
 
@@ -182,7 +185,7 @@ def no_input_but_records_compared(wildcards):
 
 
 # Without this, a machine with a GPU and eight cores would start several trainings on that GPU; each job takes GPUs of its own
-# (workflow_lib/gpus.py), as many at a time as there are. On CPUs trainings run one after the other: nobody counts the memory of
+# (workflow_lib/host/gpus.py), as many at a time as there are. On CPUs trainings run one after the other: nobody counts the memory of
 # a local run. A cluster has a number of jobs (--jobs), a local run has none; which executor it will be is not known yet when
 # this is read.
 if workflow.nodes is None:

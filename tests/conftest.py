@@ -12,7 +12,7 @@ import pytest
 
 from tests import slowest
 from tests.light import LightOnly
-from workflow_lib import memory
+from workflow_lib.host import memory
 
 ROOT = Path(__file__).resolve().parent.parent
 TIERS = ("unit", "workflow", "system")

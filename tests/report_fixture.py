@@ -18,7 +18,7 @@ from tests.report_fixture_figures import draw_figures
 from tests.report_fixture_scores import score, write, write_cases, write_training
 from tests.report_fixture_statistics import write_statistics
 from tests.report_fixture_tables import write_comparison, write_tables
-from workflow_lib.seeds import generator
+from workflow_lib.base.seeds import generator
 from workflow_lib.tables.published import load
 
 PAPER_LOSSES = {
@@ -217,7 +217,7 @@ def parameters(dataset: str, loss: str) -> dict[str, Any]:
 
 def dataset_settings(name: str, losses: Sequence[str], folds: int, phantoms: int | None, published: bool) -> dict[str, Any]:
     """Return a dataset's section of the configuration, short trainings on purpose."""
-    from workflow_lib.config import Dataset
+    from workflow_lib.study.config import Dataset
 
     raw: dict[str, Any] = {
         "label": name.upper(),

@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workflow_lib.files import write_json
-from workflow_lib.seeds import generator
+from workflow_lib.base.files import write_json
+from workflow_lib.base.seeds import generator
 
 
 def draw_figures(
     folder: Path, name: str, label: str, classes: Sequence[str], losses: Mapping[str, str], every: Sequence[str]
 ) -> None:
     """Draw the dataset's figures from the files, as the step does."""
-    from workflow_lib.evaluation.frames import read_frame
+    from workflow_lib.base.frames import read_frame
     from workflow_lib.figures import (
         distributions,
         gallery,

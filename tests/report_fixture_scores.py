@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from workflow_lib.cases import csv_text
-from workflow_lib.files import write_json, write_text
-from workflow_lib.seeds import generator
+from workflow_lib.base.csv_text import csv_text
+from workflow_lib.base.files import write_json, write_text
+from workflow_lib.base.seeds import generator
 
 METRICS = ("dsc", "precision", "recall")
 

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy import stats
 
 from tests.report_fixture_scores import METRICS, write
-from workflow_lib.seeds import generator
+from workflow_lib.base.seeds import generator
 
 
 def mark(p: float) -> str:
@@ -72,7 +72,7 @@ def _write_sensitivity(
     target: Path, scores: pd.DataFrame, losses: Sequence[str], classes: Sequence[str], ranksum: Sequence[Mapping[str, Any]]
 ) -> None:
     """Write the panel's two tables as the step does; of very many tests, the same ones under every variant."""
-    from workflow_lib.evaluation.frames import write_frame
+    from workflow_lib.base.frames import write_frame
     from workflow_lib.statistics.paired import signed_rank_tests
     from workflow_lib.statistics.ranksum import ranksum_tests
     from workflow_lib.statistics.sensitivity import COLUMNS, VARIANTS, sensitivity_means, sensitivity_tests

@@ -77,7 +77,7 @@ def _published_sign(printed: Mapping[tuple[str, str, str], Any], pair: Mapping[s
 
 def write_claims(folder: Path, name: str) -> None:
     """Write the checks of the paper's claims, and how well the rankings agree, from the published numbers and the comparison."""
-    from workflow_lib.evaluation.frames import read_frame, write_frame
+    from workflow_lib.base.frames import read_frame, write_frame
     from workflow_lib.tables.claims import check_claims
     from workflow_lib.tables.comparison import rank_agreement
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from workflow_lib.files import read_json, sha256_file
+from workflow_lib.base.files import read_json, sha256_file
 from workflow_lib.provenance.manifest import SUMS, portable_digest
 
 NO_RESULTS = {"checkpoints", "logs"}

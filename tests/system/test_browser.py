@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 from tests.report_fixture import HOSTILE, PAPER_LOSSES, make_study
-from workflow_lib.compare.describe import describe
-from workflow_lib.compare.sides import Data, Row, Side
+from workflow_lib.commands.compare.describe import describe
+from workflow_lib.commands.compare.sides import Data, Row, Side
 from workflow_lib.report.assemble import build
 from workflow_lib.report.page import render
 

@@ -8,8 +8,8 @@ import pytest
 WRITE = """
 import sys, numpy as np
 from pathlib import Path
-from workflow_lib.errors import UserError
-from workflow_lib.files import atomic_folder, atomic_path
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import atomic_folder, atomic_path
 from workflow_lib.preprocessing import store
 target = Path(sys.argv[1])
 try:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.workflow.conftest import copy_checkout, copy_repository
-from workflow_lib.files import read_json, sha256_file
+from workflow_lib.base.files import read_json, sha256_file
 
 TARGETS = [f"results/tiny/training/toy/dice/fold_1/{name}" for name in ("model.weights.h5", "history.csv")]
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.workflow.conftest import copy_repository
-from workflow_lib.files import read_json
+from workflow_lib.base.files import read_json
 
 STUDY = """
 study: {name: real, title: Real images, datasets: [drive, cvc_clinicdb, mri, ct]}

@@ -20,7 +20,7 @@ from tests.sameness import contents
 from tests.system.slurm_cluster import GPUS_PER_NODE, NODES, Cluster, Head, Training, Watch, running_cluster
 from tests.workflow.conftest import Checkout, copy_repository
 from tests.workflow.test_add_a_loss import OWN
-from workflow_lib.files import read_json
+from workflow_lib.base.files import read_json
 
 EPOCHS, ITERATIONS, MEMORY_MB = 20, 20, 2000
 PLACES = {f"{loss}/fold_{fold}" for loss in ("dice", "composed") for fold in (1, 2)}

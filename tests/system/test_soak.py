@@ -13,7 +13,7 @@ import yaml
 
 from tests.sameness import contents
 from tests.workflow.conftest import copy_repository
-from workflow_lib.files import read_json
+from workflow_lib.base.files import read_json
 
 PAUSE = {"tiny": (1.0, 8.0), "demo": (5.0, 20.0)}
 """Seconds between two kills. A training of the demo takes ten to start; much shorter pauses hardly let one get further."""

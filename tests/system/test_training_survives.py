@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from workflow_lib.files import read_json
+from workflow_lib.base.files import read_json
 
 KILLS = 8
 """Times that the training is killed before it may end."""
@@ -17,7 +17,7 @@ KILLS = 8
 TRAINING = """
 import os, signal, sys
 from pathlib import Path
-import workflow_lib.files
+import workflow_lib.base.files
 from tests.unit.training_support import tiny_request
 from workflow_lib.training.loop import train
 

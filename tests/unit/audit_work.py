@@ -5,8 +5,8 @@ import time
 
 import numpy as np
 
-from workflow_lib.audit.findings import Finding
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
+from workflow_lib.commands.audit.findings import Finding
 
 
 def check(what):

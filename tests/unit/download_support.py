@@ -10,9 +10,9 @@ import nibabel
 import numpy as np
 import pytest
 
-from workflow_lib.datasets import registry
-from workflow_lib.datasets._format import RemoteFile
-from workflow_lib.datasets._transfer import Manners
+from workflow_lib.datasets.download.transfer import Manners
+from workflow_lib.datasets.formats import registry
+from workflow_lib.datasets.formats.interface import RemoteFile
 
 BODY = bytes(range(256)) * 40
 FAST = (0.0, 0.0)

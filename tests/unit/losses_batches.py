@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from workflow_lib.base.seeds import generator
 from workflow_lib.losses import registry
-from workflow_lib.seeds import generator
 
 SHAPES = {
     "2-D binary": (2, 4, 3, 2),

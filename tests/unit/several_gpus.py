@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from workflow_lib import networks
+from workflow_lib.networks import adapter as networks
 
 DEVICES = ["CPU:0", "CPU:1"]
 

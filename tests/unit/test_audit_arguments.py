@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import workflow_lib
-from workflow_lib.files import write_json
+from workflow_lib.base.files import write_json
 
 ROOT = Path(workflow_lib.__file__).parents[1]
 TRAINED = "records/train/toy/dice/fold_1.json"
@@ -40,7 +40,7 @@ def results(tmp_path):
 )
 def test_a_slip_is_told_at_once(results, arguments, said):
     done = subprocess.run(
-        [sys.executable, "-m", "workflow_lib.audit", str(results), *arguments],
+        [sys.executable, "-m", "workflow_lib", "audit", str(results), *arguments],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

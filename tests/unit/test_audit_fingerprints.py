@@ -2,9 +2,9 @@
 
 import pytest
 
-from workflow_lib.audit import agreement
-from workflow_lib.audit.records import Record
-from workflow_lib.files import write_json
+from workflow_lib.base.files import write_json
+from workflow_lib.commands.audit import agreement
+from workflow_lib.commands.audit.records import Record
 from workflow_lib.provenance.fingerprints import combined, table_digest
 
 TABLE = {"workflow_lib.steps.statistics": "0" * 64}

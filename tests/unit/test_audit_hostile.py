@@ -10,13 +10,13 @@ import nibabel
 import numpy as np
 import pytest
 
-from workflow_lib.audit import bounded, records, weights
-from workflow_lib.audit import folder as safe
-from workflow_lib.audit.findings import Finding, table
-from workflow_lib.audit.images import Images, check_grid
-from workflow_lib.errors import UserError
-from workflow_lib.files import sha256_file, write_json
-from workflow_lib.pictures.writing import write_picture_labels
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import sha256_file, write_json
+from workflow_lib.commands.audit import bounded, records, weights
+from workflow_lib.commands.audit import folder as safe
+from workflow_lib.commands.audit.findings import Finding, table
+from workflow_lib.commands.audit.images import Images, check_grid
+from workflow_lib.images.pictures.writing import write_picture_labels
 from workflow_lib.preprocessing.store import Store
 
 RECORD = "records/statistics/toy.json"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from workflow_lib.audit import layout
-from workflow_lib.files import write_json
+from workflow_lib.base.files import write_json
+from workflow_lib.commands.audit import layout
 
 ROOT = "results/tiny"
 OTHER = "records/evaluate/toy/dice/fold_1.json"

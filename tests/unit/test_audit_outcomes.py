@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from workflow_lib.audit import folder as safe
-from workflow_lib.audit import outcomes
-from workflow_lib.audit.records import REPORT_RECORD, Record
-from workflow_lib.casefiles import DIVERGED
-from workflow_lib.cases import csv_text
-from workflow_lib.errors import UserError
+from workflow_lib.base.csv_text import csv_text
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import write_json, write_text
+from workflow_lib.commands.audit import folder as safe
+from workflow_lib.commands.audit import outcomes
+from workflow_lib.commands.audit.records import REPORT_RECORD, Record
 from workflow_lib.evaluation.scores import COLUMNS
-from workflow_lib.files import write_json, write_text
+from workflow_lib.images.casefiles import DIVERGED
 from workflow_lib.training.checkpoints import HISTORY_COLUMNS
 
 ROOT, PLACE = "results/tiny", "toy/dice/fold_1"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from workflow_lib.audit import recompute
-from workflow_lib.audit.records import REPORT_RECORD
-from workflow_lib.files import write_json
+from workflow_lib.base.files import write_json
+from workflow_lib.commands.audit import recompute
+from workflow_lib.commands.audit.records import REPORT_RECORD
 
 
 @pytest.mark.parametrize(

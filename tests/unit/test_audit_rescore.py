@@ -7,12 +7,12 @@ import shutil
 import numpy as np
 import pytest
 
-from workflow_lib.audit import records, rescore
-from workflow_lib.casefiles import DIVERGED
-from workflow_lib.cases import Case, LabelMap, Reading
-from workflow_lib.files import sha256_file, write_json
-from workflow_lib.folds import Place, write_folds
-from workflow_lib.pictures.writing import write_picture_labels
+from workflow_lib.base.files import sha256_file, write_json
+from workflow_lib.commands.audit import records, rescore
+from workflow_lib.datasets.folds import Place, write_folds
+from workflow_lib.images.casefiles import DIVERGED
+from workflow_lib.images.cases import Case, LabelMap, Reading
+from workflow_lib.images.pictures.writing import write_picture_labels
 from workflow_lib.provenance.records import digest
 from workflow_lib.steps import evaluate
 from workflow_lib.steps._command import Context

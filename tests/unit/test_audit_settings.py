@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from workflow_lib import plan
-from workflow_lib.audit import agreement, layout, report_record
-from workflow_lib.audit.records import REPORT_RECORD, Record
-from workflow_lib.files import sha256_file, write_json
-from workflow_lib.folds import Place, write_folds
+from workflow_lib.base.files import sha256_file, write_json
+from workflow_lib.commands.audit import agreement, layout, report_record
+from workflow_lib.commands.audit.records import REPORT_RECORD, Record
+from workflow_lib.datasets.folds import Place, write_folds
+from workflow_lib.plan import jobs as plan
 
-ROOT = Path(plan.__file__).parents[1]
+ROOT = Path(plan.__file__).parents[2]
 
 
 def merged(base, over):

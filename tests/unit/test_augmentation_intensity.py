@@ -11,7 +11,7 @@ from tests.unit.augmentation_support import smooth_case
 from workflow_lib.augmentation.intensity import brightness, change_intensity, contrast, gamma, noise
 from workflow_lib.augmentation.parameters import draw
 from workflow_lib.augmentation.patches import distributions
-from workflow_lib.sections.augmentation import Augmentation
+from workflow_lib.study.sections.augmentation import Augmentation
 
 SHAPE = (24, 40, 36)
 

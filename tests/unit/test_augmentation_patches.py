@@ -9,8 +9,8 @@ from tests.unit.augmentation_support import MemoryCase, smooth_case
 from workflow_lib.augmentation import OUTSIDE, augmented_patch, plain_patch
 from workflow_lib.augmentation.parameters import Parameters
 from workflow_lib.augmentation.patches import apply
-from workflow_lib.errors import UserError
-from workflow_lib.sections.augmentation import Augmentation
+from workflow_lib.base.errors import UserError
+from workflow_lib.study.sections.augmentation import Augmentation
 
 ALWAYS = Augmentation(probability=1.0, scaling=(0.85, 1.25))
 CROPS = [

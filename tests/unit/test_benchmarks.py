@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import _measure, _pages, _results, _synthetic, evaluation, start_up
-from workflow_lib.errors import Faults, UserError
+from workflow_lib.base.errors import Faults, UserError
 
 RUN: dict[str, Any] = {
     "date": "2030-01-02T03:04:05+00:00",

@@ -2,8 +2,8 @@
 
 import pytest
 
-from workflow_lib import bundle
-from workflow_lib.datasets import registry
+from workflow_lib.commands import bundle
+from workflow_lib.datasets.formats import registry
 
 RECORD = {"settings": {"config": {"datasets": {"toy": {"format": "msd", "source": "download"}}}}}
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workflow_lib import casefiles
-from workflow_lib.cases import Case, Reading
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
+from workflow_lib.images import casefiles
+from workflow_lib.images.cases import Case, Reading
 
 RNG = np.random.default_rng(7)
 

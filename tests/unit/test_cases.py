@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workflow_lib.cases import Case, LabelMap, Reading
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
+from workflow_lib.images.cases import Case, LabelMap, Reading
 
 BRATS = LabelMap(("background", "tumour"), ((0, 1, 2), (4,)))
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from workflow_lib import changes, plan
-from workflow_lib.files import write_json
-from workflow_lib.plan import Place
+from workflow_lib.base.files import write_json
+from workflow_lib.plan import changes
+from workflow_lib.plan import jobs as plan
+from workflow_lib.plan.jobs import Place
 from workflow_lib.provenance.fingerprints import code_table, combined, table_digest
 
 RAW = {

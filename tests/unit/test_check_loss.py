@@ -3,8 +3,8 @@
 import pytest
 
 from tests.unit.test_losses_registry import own_file
-from workflow_lib import check_loss
-from workflow_lib.errors import Faults, UserError
+from workflow_lib.base.errors import Faults, UserError
+from workflow_lib.commands import check_loss
 
 PER_CLASS = [0.1, 0.9]
 

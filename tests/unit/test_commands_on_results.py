@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import workflow_lib
-from workflow_lib.crate.__main__ import METADATA
-from workflow_lib.files import sha256_file
+from workflow_lib.base.files import sha256_file
+from workflow_lib.commands.crate.__main__ import METADATA
 
 ROOT = Path(workflow_lib.__file__).parents[1]
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from workflow_lib.compare import numbers
-from workflow_lib.compare.sides import Data, Row
+from workflow_lib.commands.compare import numbers
+from workflow_lib.commands.compare.sides import Data, Row
 
 CASES, FOLDS = 40, 5
 

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from workflow_lib.config import json_schema, merge, validate
-from workflow_lib.errors import Faults
-from workflow_lib.sections.augmentation import Augmentation
+from workflow_lib.base.errors import Faults
+from workflow_lib.study.config import json_schema, merge, validate
+from workflow_lib.study.sections.augmentation import Augmentation
 
 STUDIES = ROOT / "studies"
 

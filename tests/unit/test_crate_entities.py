@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from workflow_lib.crate import entities
-from workflow_lib.crate.source import _archive, _of_checkout, copy_source
-from workflow_lib.errors import UserError
-from workflow_lib.files import write_json
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import write_json
+from workflow_lib.commands.crate import entities
+from workflow_lib.commands.crate.source import _archive, _of_checkout, copy_source
 
 
 def study(tmp_path, format_, source, root, paths, url=None):

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workflow_lib.datasets import _archives
-from workflow_lib.datasets._archives import unpack
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
+from workflow_lib.datasets.download import unpacking as _archives
+from workflow_lib.datasets.download.unpacking import unpack
 
 
 def member(name, content=b"x", **changes):

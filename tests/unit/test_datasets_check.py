@@ -11,10 +11,11 @@ import nibabel
 import numpy as np
 import pytest
 
-from workflow_lib.cases import Case, LabelMap, Reading
-from workflow_lib.datasets import check, registry
+from workflow_lib.base.errors import UserError
+from workflow_lib.datasets import check
+from workflow_lib.datasets.formats import registry
 from workflow_lib.datasets.inspection import Finding, inspect_cases
-from workflow_lib.errors import UserError
+from workflow_lib.images.cases import Case, LabelMap, Reading
 
 LABELS = LabelMap(("background", "kidney", "tumour"), ((0,), (1,), (2,)))
 SHAPE = (4, 5, 6)

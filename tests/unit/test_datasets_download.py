@@ -20,11 +20,14 @@ import numpy as np
 import pytest
 
 from tests.unit.download_support import BODY, FAST, IMAGE, many_files, names, nifti, server, three_files
-from workflow_lib.datasets import _checksums, _download_archive, _download_files, msd, registry
-from workflow_lib.datasets._format import RemoteFile
-from workflow_lib.datasets.download import download_dataset
-from workflow_lib.errors import UserError
-from workflow_lib.files import read_json
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import read_json
+from workflow_lib.datasets.download import archive as _download_archive
+from workflow_lib.datasets.download import checksums as _checksums
+from workflow_lib.datasets.download import files as _download_files
+from workflow_lib.datasets.download.dataset import download_dataset
+from workflow_lib.datasets.formats import msd, registry
+from workflow_lib.datasets.formats.interface import RemoteFile
 
 __all__ = ["server", "three_files"]
 
@@ -368,7 +371,7 @@ def test_a_checksums_file_that_was_edited(tmp_path, content):
 
 HOLD = """
 import sys, time, pathlib
-from workflow_lib.datasets.download import _only_one
+from workflow_lib.datasets.download.dataset import _only_one
 with _only_one(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -408,11 +411,11 @@ def test_a_lock_in_the_folder_does_not_count_as_something_else(server, archive, 
 
 FETCH = """
 import signal, sys, pathlib
-from workflow_lib.datasets import registry
-from workflow_lib.datasets._format import RemoteFile
+from workflow_lib.datasets.formats import registry
+from workflow_lib.datasets.formats.interface import RemoteFile
 # A shell lets its background jobs, and all below them, ignore Ctrl-C; this is about a job in front.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from workflow_lib.datasets.download import download_dataset
+from workflow_lib.datasets.download.dataset import download_dataset
 url, root, count = sys.argv[1], pathlib.Path(sys.argv[2]), int(sys.argv[3])
 names = [f"case_{n:05d}/imaging.nii.gz" for n in range(count)]
 registry.get("kits19").downloads = lambda root, mirror: [RemoteFile(f"{url}/mirror/{n}", f"data/{n}", 1) for n in names]

@@ -2,7 +2,7 @@
 
 import io
 
-from workflow_lib.datasets._download_progress import Meter
+from workflow_lib.datasets.download.progress import Meter
 
 
 def test_progress_tells_bytes_rate_and_the_time_that_is_left():

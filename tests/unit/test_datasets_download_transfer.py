@@ -12,9 +12,9 @@ from types import SimpleNamespace
 import pytest
 
 from tests.unit.download_support import BODY, FAST, HURRIED, IMAGE, names, server
-from workflow_lib.datasets import _transfer
-from workflow_lib.datasets._transfer import Manners, fetch
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
+from workflow_lib.datasets.download import transfer as _transfer
+from workflow_lib.datasets.download.transfer import Manners, fetch
 
 __all__ = ["server"]
 

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from workflow_lib.cases import Case, Reading
-from workflow_lib.datasets import _layouts, registry
+from workflow_lib.base.errors import Faults, UserError
+from workflow_lib.datasets.formats import layouts as _layouts
+from workflow_lib.datasets.formats import registry
 from workflow_lib.datasets.inspection import inspect_case
-from workflow_lib.errors import Faults, UserError
-from workflow_lib.sections.files import Files
+from workflow_lib.images.cases import Case, Reading
+from workflow_lib.study.sections.files import Files
 
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
 MANY_DIGITS = "9" * 5000

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workflow_lib.cases import Case, LabelMap, Reading, name_fault
-from workflow_lib.datasets import cvc_clinicdb, registry
-from workflow_lib.errors import Faults, UserError
-from workflow_lib.sections.files import Files
+from workflow_lib.base.errors import Faults, UserError
+from workflow_lib.datasets.formats import cvc_clinicdb, registry
+from workflow_lib.images.cases import Case, LabelMap, Reading, name_fault
+from workflow_lib.study.sections.files import Files
 
 
 def touch(path):
@@ -80,7 +80,7 @@ def test_empty_root_and_file_as_root_are_told_apart(tmp_path):
 
 
 def test_unknown_format_suggests_the_nearest():
-    with pytest.raises(UserError, match=r"no 'kits91'; did you mean 'kits19'\? known formats: brats20, bus2017, "):
+    with pytest.raises(UserError, match=r"no dataset format 'kits91'; did you mean 'kits19'\? there are: brats20, bus2017, "):
         registry.get("kits91")
     assert "did you mean" in registry.faults("kits91", "folder")[0]
 

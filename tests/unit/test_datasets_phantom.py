@@ -6,11 +6,13 @@ import nibabel
 import numpy as np
 import pytest
 
-from workflow_lib.datasets import check, phantom, registry
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import read_json, sha256_file
+from workflow_lib.datasets import check
+from workflow_lib.datasets.formats import registry
 from workflow_lib.datasets.inspection import inspect_cases
-from workflow_lib.errors import UserError
-from workflow_lib.files import read_json, sha256_file
-from workflow_lib.sections.phantom import Phantom
+from workflow_lib.datasets.phantoms import generate as phantom
+from workflow_lib.study.sections.phantom import Phantom
 
 CT = Phantom(kind="ct", cases=3, shape=(24, 48, 48), seed=5)
 MRI = Phantom(kind="mri", cases=3, shape=(40, 40, 28), seed=5)

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from workflow_lib.cases import Case
-from workflow_lib.division import assign_folds, divide, folds_in, read_groups, read_table
-from workflow_lib.errors import UserError
-from workflow_lib.files import sha256_file
-from workflow_lib.folds import Place, read_folds
-from workflow_lib.sections.cross_validation import CrossValidation
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import sha256_file
+from workflow_lib.datasets.division import assign_folds, divide, folds_in, read_groups, read_table
+from workflow_lib.datasets.folds import Place, read_folds
+from workflow_lib.images.cases import Case
 from workflow_lib.steps import split
 from workflow_lib.steps._command import Context
+from workflow_lib.study.sections.cross_validation import CrossValidation
 
 NAMES = st.sets(st.text("abc0123456789", min_size=1, max_size=6), min_size=2, max_size=60)
 

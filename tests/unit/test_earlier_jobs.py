@@ -2,8 +2,8 @@
 
 import pytest
 
-from workflow_lib import earlier_jobs
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
+from workflow_lib.host import earlier_jobs
 
 OURS = "python -m snakemake --target-jobs 'train:...' --wait-for-files 'results/tiny/data/toy/cases.json' --mode 'remote'\n"
 OTHERS = OURS.replace("results/tiny/", "results/tiny2/")

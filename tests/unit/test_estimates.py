@@ -5,11 +5,13 @@ import json
 import pytest
 
 from tests.unit.test_changes import PLACE, planned
-from workflow_lib import estimates, network_size, networks
-from workflow_lib.estimates import Pace
-from workflow_lib.files import write_json
-from workflow_lib.sections.network import Network
-from workflow_lib.sections.training import Training
+from workflow_lib.base.files import write_json
+from workflow_lib.networks import adapter as networks
+from workflow_lib.networks import size as network_size
+from workflow_lib.plan import estimates
+from workflow_lib.plan.estimates import Pace
+from workflow_lib.study.sections.network import Network
+from workflow_lib.study.sections.training import Training
 
 
 @pytest.mark.parametrize(("patch", "depth", "channels"), [((16, 16, 16), 2, 1), ((32, 16), 1, 3)])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.spatial import distance
 
-from workflow_lib.cases import LabelMap
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
 from workflow_lib.evaluation.metrics import confusion_matrix, score_case
+from workflow_lib.images.cases import LabelMap
 
 LABELS = LabelMap(("background", "kidney", "tumour"), ((0,), (1,), (2,)), {"kidney and tumour": (1, 2)})
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workflow_lib.errors import Faults, UserError
-from workflow_lib.evaluation.frames import read_frame, write_frame
+from workflow_lib.base.errors import Faults, UserError
+from workflow_lib.base.frames import read_frame, write_frame
 from workflow_lib.evaluation.scores import COLUMNS, check_complete, class_names, read_scores, write_scores
 
 FOLDS = {"a": 1, "b": 2, "c": 1, "d": 2}

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 
-from workflow_lib.cases import LabelMap
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
 from workflow_lib.evaluation.surface import boundary, bounding_box, mask_scores, surface_scores
+from workflow_lib.images.cases import LabelMap
 
 LABELS = LabelMap(("background", "kidney", "tumour"), ((0,), (1,), (2,)), {"both": (1, 2)})
 

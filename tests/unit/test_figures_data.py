@@ -7,11 +7,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 
 from tests.report_fixture import HOSTILE, PAPER_LOSSES, make_dataset
-from workflow_lib.evaluation.frames import read_frame
+from workflow_lib.base.frames import read_frame
+from workflow_lib.base.seeds import generator
 from workflow_lib.evaluation.imbalance import percent, pooled_shares
 from workflow_lib.figures import distributions, imbalance, ranking, recall_precision, style, text, training_curves
 from workflow_lib.report.sources import SVG_LIMIT
-from workflow_lib.seeds import generator
 
 LOSSES = dict(list(PAPER_LOSSES.items())[:3])
 CLASSES = ["background", "kidney", "tumour"]

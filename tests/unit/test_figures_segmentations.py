@@ -6,7 +6,7 @@ import pytest
 
 from tests.report_fixture import PAPER_LOSSES
 from tests.report_fixture_figures import phantom
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
 from workflow_lib.figures import segmentations as seg
 from workflow_lib.figures import style
 

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from workflow_lib.errors import UserError
-from workflow_lib.files import atomic_folder, atomic_path, canonical_json, read_json, sha256_text, write_json, write_text
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import atomic_folder, atomic_path, canonical_json, read_json, sha256_text, write_json, write_text
 
 
 def write_file(path):

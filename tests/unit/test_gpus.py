@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from workflow_lib import gpus
+from workflow_lib.host import gpus
 
 TAKE = """
 import pathlib, sys
-from workflow_lib import gpus
+from workflow_lib.host import gpus
 environment = {"CUDA_VISIBLE_DEVICES": sys.argv[2]}
 print(gpus.take(int(sys.argv[3]), environment, folder=pathlib.Path(sys.argv[1])), environment["CUDA_VISIBLE_DEVICES"], flush=True)
 sys.stdin.read()

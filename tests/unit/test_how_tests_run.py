@@ -13,7 +13,7 @@ import pytest
 from tests import quick, slowest
 from tests.conftest import LONGEST, ROOM, _in_memory, place, pytest_xdist_auto_num_workers
 from tests.light import WATCHED, LightOnly
-from workflow_lib import memory
+from workflow_lib.host import memory
 
 
 @pytest.fixture

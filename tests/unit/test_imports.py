@@ -8,7 +8,7 @@ import typing
 
 import pytest
 
-from workflow_lib import imports
+from workflow_lib.base import imports
 
 
 @pytest.fixture

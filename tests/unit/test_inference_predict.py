@@ -7,14 +7,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from workflow_lib import memory, networks
-from workflow_lib.errors import UserError
-from workflow_lib.files import write_json
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import write_json
+from workflow_lib.host import memory
 from workflow_lib.inference import predict
 from workflow_lib.inference.predict import load_model, predict_case, probabilities
-from workflow_lib.sections.network import Network
+from workflow_lib.networks import adapter as networks
 from workflow_lib.steps import predict as step
 from workflow_lib.steps._command import Context
+from workflow_lib.study.sections.network import Network
 
 PATCH, OVERLAP = (8, 8, 8), (4, 4, 4)
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit import losses_oracle as oracle
 from tests.unit.losses_batches import CHOICES, ENTROPIES, EXAMPLES, SHAPES, edge_batches, outside_batch, parameters, random_batch
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
 from workflow_lib.losses import registry
 
 tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")

@@ -9,8 +9,8 @@ import pytest
 from matplotlib.mathtext import MathTextParser
 
 from tests.unit.losses_batches import EXAMPLES, random_batch
-from workflow_lib import generated
-from workflow_lib.errors import Faults, UserError
+from workflow_lib.base.errors import Faults, UserError
+from workflow_lib.commands import generated
 from workflow_lib.losses import documentation, registry
 from workflow_lib.losses._parameters import parameter_rows
 from workflow_lib.provenance.fingerprints import code_table
@@ -351,10 +351,17 @@ def test_a_loss_file_of_one_s_own(tmp_path, monkeypatch):
         ("own_t", ("from typing import Any", "import workflow_lib.losses.weighted_sum as w"), ["Compose the sum in the study's"]),
         (
             "own_u",
-            ("from typing import Any", "from workflow_lib.seeds import generator"),
-            ["line 2, imports workflow_lib.seeds.generator", "import workflow_lib.losses.toolkit, which has what losses share"],
+            ("from typing import Any", "from workflow_lib.base.seeds import generator"),
+            [
+                "line 2, imports workflow_lib.base.seeds.generator",
+                "import workflow_lib.losses.toolkit, which has what losses share",
+            ],
         ),
-        ("own_v", ("from typing import Any", "import workflow_lib.plan"), ["line 2, imports workflow_lib.plan, through which"]),
+        (
+            "own_v",
+            ("from typing import Any", "import workflow_lib.plan.jobs"),
+            ["line 2, imports workflow_lib.plan.jobs, through which"],
+        ),
         (
             "own_w",
             ("from typing import Any", "from workflow_lib import losses"),

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from tests.unit import losses_oracle as oracle
 from tests.unit.losses_batches import CHOICES, ENTROPIES, EXAMPLES, SHAPES, edge_batches, outside_batch, parameters, random_batch
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.seeds import generator
 from workflow_lib.losses import registry
-from workflow_lib.seeds import generator
 
 
 def value(name, y, p, **given_parameters):

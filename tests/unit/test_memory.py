@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workflow_lib import memory
-from workflow_lib.errors import UserError
-from workflow_lib.memory import Memory
+from workflow_lib.base.errors import UserError
+from workflow_lib.host import memory
+from workflow_lib.host.memory import Memory
 
 GIB = 2**30
 
@@ -147,7 +147,7 @@ def test_errors_of_numpy_and_tensorflow_themselves():
     with pytest.raises(UserError, match="used up"), memory.explained(lambda: "used up"):
         np.empty(2**46, dtype="f4")
     code = (
-        "from workflow_lib import memory, networks\n"
+        "from workflow_lib.host import memory\nfrom workflow_lib.networks import adapter as networks\n"
         "networks.configure_runtime(1, False, 0)\n"
         "import tensorflow as tf\n"
         "try:\n"

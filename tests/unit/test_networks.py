@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tests.unit.training_support import skip_where_onednn_is_held_back
-from workflow_lib.errors import UserError
-from workflow_lib.network_size import convolves_by_columns, count_parameters, estimate_memory
-from workflow_lib.networks import build_unet, load_network, save_network
+from workflow_lib.base.errors import UserError
+from workflow_lib.networks.adapter import build_unet, load_network, save_network
+from workflow_lib.networks.size import convolves_by_columns, count_parameters, estimate_memory
 
 TINY: dict[str, Any] = {"n_classes": 3, "channels": 1, "patch": (8, 8, 8), "filters": 4, "depth": 1, "batch_normalisation": True}
 
@@ -80,7 +80,7 @@ def test_another_process_gives_the_same_weights_and_prints_nothing_else():
     code = (
         "import sys, warnings\n"
         "warnings.simplefilter('error', UserWarning)\n"
-        "from workflow_lib.networks import build_unet, configure_runtime\n"
+        "from workflow_lib.networks.adapter import build_unet, configure_runtime\n"
         "configure_runtime(1, False, 0)\n"
         "import numpy\n"
         "build_unet(2, 1, (4, 4), 2, 1, True)(numpy.zeros((1, 4, 4, 1), 'float32'))\n"
@@ -97,7 +97,7 @@ def test_another_process_gives_the_same_weights_and_prints_nothing_else():
 def test_what_is_kept_out_of_the_imports_can_be_imported_later():
     code = (
         "import sys, types\n"
-        "from workflow_lib.networks import build_unet\n"
+        "from workflow_lib.networks.adapter import build_unet\n"
         "build_unet(2, 1, (4, 4), 2, 1, True)\n"
         "import pandas, sklearn.linear_model, matplotlib.pyplot, keras\n"
         "sys.modules['tensorflow_addons'] = types.ModuleType('tensorflow_addons')\n"
@@ -115,7 +115,7 @@ def test_what_is_kept_out_of_the_imports_can_be_imported_later():
 def test_output_of_a_failing_import_is_shown():
     code = (
         "import os, sys\n"
-        "from workflow_lib.networks import _silent_native_output\n"
+        "from workflow_lib.networks.adapter import _silent_native_output\n"
         "with _silent_native_output():\n"
         "    os.write(2, b'kept back')\n"
         "with _silent_native_output():\n"
@@ -132,7 +132,7 @@ def test_output_of_a_failing_import_is_shown():
 def test_runtime_settings_reach_tensorflow_and_a_user_s_keras_settings_do_not(tmp_path):
     (tmp_path / "keras.json").write_text('{"floatx": "float16", "backend": "jax", "image_data_format": "channels_first"}')
     code = (
-        "from workflow_lib.networks import configure_runtime\n"
+        "from workflow_lib.networks.adapter import configure_runtime\n"
         "device = configure_runtime(3, False, 0)\n"
         "import keras, tensorflow as tf, warnings\n"
         "from tensorflow.python.framework.config import is_op_determinism_enabled\n"
@@ -156,7 +156,7 @@ def test_runtime_settings_reach_tensorflow_and_a_user_s_keras_settings_do_not(tm
 
 def test_importing_the_module_imports_nothing_heavy():
     code = (
-        "import sys, workflow_lib.networks, workflow_lib.inference.predict, workflow_lib.training.checkpoints\n"
+        "import sys, workflow_lib.networks.adapter, workflow_lib.inference.predict, workflow_lib.training.checkpoints\n"
         "print(sorted({'tensorflow', 'keras', 'miscnn', 'h5py'} & set(sys.modules)))"
     )
     assert run_python(code).stdout.strip() == "[]"
@@ -208,9 +208,9 @@ def test_memory_covers_what_a_step_takes(precision, passes, batch_normalisation,
     if precision == "bfloat16":
         skip_where_onednn_is_held_back()
     code = (
-        "from workflow_lib.memory import peak_mib\n"
-        "from workflow_lib.network_size import *\n"
-        "from workflow_lib.networks import *\n"
+        "from workflow_lib.host.memory import peak_mib\n"
+        "from workflow_lib.networks.size import *\n"
+        "from workflow_lib.networks.adapter import *\n"
         "configure_runtime(2, False, 0)\n"
         "import keras, numpy as np\n"
         f"precision, passes, normalise, patch = {precision!r}, {passes}, {batch_normalisation}, ({side},) * 3\n"

@@ -5,8 +5,8 @@ import stat
 
 import pytest
 
-from workflow_lib import pdf
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
+from workflow_lib.commands import pdf
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
 from tests.unit.test_volumes_hostile import limited_memory
-from workflow_lib.errors import UserError
-from workflow_lib.pictures import _opening as opening
-from workflow_lib.pictures.reading import SUFFIXES, is_picture, picture_shape, read_picture, read_picture_mask
-from workflow_lib.pictures.writing import write_picture_labels
+from workflow_lib.base.errors import UserError
+from workflow_lib.images.pictures import _opening as opening
+from workflow_lib.images.pictures.reading import SUFFIXES, is_picture, picture_shape, read_picture, read_picture_mask
+from workflow_lib.images.pictures.writing import write_picture_labels
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (9, 11), dtype=np.uint8)

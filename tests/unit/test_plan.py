@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from tests.unit.test_losses_registry import OWN
-from workflow_lib import plan
-from workflow_lib.config import merge
-from workflow_lib.errors import Faults
+from workflow_lib.base.errors import Faults
 from workflow_lib.figures import loss_families, style
 from workflow_lib.losses import registry as losses
+from workflow_lib.plan import jobs as plan
+from workflow_lib.study.config import merge
 
 WEIGHTED = {"weighted": {"loss": "focal", "label": "Weighted", "parameters": {"alpha": [0.2, 0.8]}}}
 
@@ -221,7 +221,7 @@ def test_colours_are_those_of_the_whole_study(raw):
 
 
 def test_a_plan_loads_nothing_that_draws():
-    code = "import sys, workflow_lib.plan; print('matplotlib' in sys.modules)"
+    code = "import sys, workflow_lib.plan.jobs; print('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
 
 

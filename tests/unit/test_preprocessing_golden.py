@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tests.golden import make_resampling as golden
-from workflow_lib.cases import LabelMap
+from workflow_lib.images.cases import LabelMap
 from workflow_lib.preprocessing.pipeline import preprocess, restore_labels
 from workflow_lib.preprocessing.resample import resample_image, resample_labels
-from workflow_lib.sections.preprocessing import Preprocessing
+from workflow_lib.study.sections.preprocessing import Preprocessing
 
 TOLERANCE = 1e-5
 LABELS = LabelMap(("background", "kidney", "tumour"), ((0,), (1,), (2,)))

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from workflow_lib.cases import LabelMap
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
+from workflow_lib.images.cases import LabelMap
 from workflow_lib.preprocessing.normalise import clipped, mean_and_std, measure
 from workflow_lib.preprocessing.pipeline import preprocess, restore_labels
 from workflow_lib.preprocessing.resample import resample_image, resample_labels
-from workflow_lib.sections.preprocessing import Preprocessing
+from workflow_lib.study.sections.preprocessing import Preprocessing
 
 LABELS = LabelMap(("background", "kidney", "tumour"), ((0,), (1,), (2, 4)))
 

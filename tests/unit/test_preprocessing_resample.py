@@ -6,7 +6,7 @@ from batchgenerators.augmentations.utils import resize_multichannel_image, resiz
 from scipy import ndimage
 from skimage.transform import resize
 
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
 from workflow_lib.preprocessing.resample import RULES, resample_image, resample_labels, resampled_shape, spline_matrix
 
 GRIDS = [

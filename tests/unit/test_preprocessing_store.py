@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
 from workflow_lib.preprocessing.store import BINS, Geometry, Store, intensity_histogram, write_case, write_index
 
 GEOMETRY = Geometry(

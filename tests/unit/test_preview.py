@@ -5,8 +5,8 @@ import re
 import pytest
 
 from tests.unit.test_changes import planned
-from workflow_lib import preview
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
+from workflow_lib.commands import preview
 
 
 @pytest.fixture

@@ -95,14 +95,14 @@ def test_what_its_code_uses_counts_and_so_do_other_files():
 def test_files_of_one_s_own_count_with_what_they_import(tmp_path, monkeypatch):
     path = tmp_path / "own.py"
     path.write_text("from workflow_lib.losses import dice\nX = 1\n")
-    before = fingerprint({}, ["workflow_lib.errors", path])
-    assert before != fingerprint({}, ["workflow_lib.errors"])
+    before = fingerprint({}, ["workflow_lib.base.errors", path])
+    assert before != fingerprint({}, ["workflow_lib.base.errors"])
     path.write_text("from workflow_lib.losses import dice  # why\n\nX = 1\n")
-    assert fingerprint({}, [path, "workflow_lib.errors"]) == before
+    assert fingerprint({}, [path, "workflow_lib.base.errors"]) == before
     moved = tmp_path / "elsewhere" / "own.py"
     moved.parent.mkdir()
     path.rename(moved)
-    assert fingerprint({}, [moved, "workflow_lib.errors"]) == before
+    assert fingerprint({}, [moved, "workflow_lib.base.errors"]) == before
     real = fingerprints._module
 
     def edited(name):
@@ -111,10 +111,10 @@ def test_files_of_one_s_own_count_with_what_they_import(tmp_path, monkeypatch):
 
     monkeypatch.setattr(fingerprints, "_module", edited)
     fingerprints._table_of_modules.cache_clear()
-    assert fingerprint({}, [moved, "workflow_lib.errors"]) != before
+    assert fingerprint({}, [moved, "workflow_lib.base.errors"]) != before
     monkeypatch.undo()
     moved.write_text("from workflow_lib.losses import dice\nX = 2\n")
-    assert fingerprint({}, [moved, "workflow_lib.errors"]) != before
+    assert fingerprint({}, [moved, "workflow_lib.base.errors"]) != before
 
 
 def test_descriptions_of_settings_do_not_count_and_their_neighbours_do():
@@ -134,8 +134,13 @@ def test_a_hash_sign_in_a_string_is_no_comment():
 
 def test_the_closure_follows_imports_inside_functions_and_leaves_out_what_is_not_imported():
     closure = import_closure(["workflow_lib.steps.split"])
-    assert {"workflow_lib.steps.split", "workflow_lib.cases", "workflow_lib.seeds", "workflow_lib.files"} <= closure
-    assert "workflow_lib.config" not in closure
+    assert {
+        "workflow_lib.steps.split",
+        "workflow_lib.images.cases",
+        "workflow_lib.base.seeds",
+        "workflow_lib.base.files",
+    } <= closure
+    assert "workflow_lib.study.config" not in closure
     assert "workflow_lib.provenance.records" not in closure
 
 
@@ -145,8 +150,8 @@ def test_training_with_one_loss_does_not_reach_the_others():
     assert "workflow_lib.losses.dice" in closure
     for other in ("focal", "combo", "mixed_focal", "cross_entropy"):
         assert f"workflow_lib.losses.{other}" not in closure
-    assert "workflow_lib.config" not in closure
-    assert "workflow_lib.sections.phantom" not in closure
+    assert "workflow_lib.study.config" not in closure
+    assert "workflow_lib.study.sections.phantom" not in closure
     for room in ("report", "figures", "statistics", "tables", "evaluation"):
         assert not any(name.startswith(f"workflow_lib.{room}") for name in closure)
 
@@ -160,16 +165,16 @@ def test_a_training_reaches_all_that_decides_what_comes_out_of_it():
 
 
 def test_settings_and_modules_change_the_fingerprint():
-    first = fingerprint({"a": 1}, ["workflow_lib.cases"])
-    assert fingerprint({"a": 1}, ["workflow_lib.cases"]) == first
-    assert fingerprint({"a": 2}, ["workflow_lib.cases"]) != first
-    assert fingerprint({"a": 1}, ["workflow_lib.config"]) != first
+    first = fingerprint({"a": 1}, ["workflow_lib.images.cases"])
+    assert fingerprint({"a": 1}, ["workflow_lib.images.cases"]) == first
+    assert fingerprint({"a": 2}, ["workflow_lib.images.cases"]) != first
+    assert fingerprint({"a": 1}, ["workflow_lib.study.config"]) != first
 
 
 def test_swapped_values_change_the_fingerprint():
-    first = fingerprint({"alpha": 0.3, "beta": 0.7}, ["workflow_lib.cases"])
-    assert fingerprint({"alpha": 0.7, "beta": 0.3}, ["workflow_lib.cases"]) != first
-    assert fingerprint({"beta": 0.7, "alpha": 0.3}, ["workflow_lib.cases"]) == first
+    first = fingerprint({"alpha": 0.3, "beta": 0.7}, ["workflow_lib.images.cases"])
+    assert fingerprint({"alpha": 0.7, "beta": 0.3}, ["workflow_lib.images.cases"]) != first
+    assert fingerprint({"beta": 0.7, "alpha": 0.3}, ["workflow_lib.images.cases"]) == first
 
 
 def test_every_module_can_be_digested():
@@ -181,7 +186,7 @@ def test_every_module_can_be_digested():
 
 def test_planning_imports_no_heavy_library():
     heavy = "tensorflow keras miscnn batchgenerators matplotlib torch jax"
-    code = f"import sys, workflow_lib.plan; print([m for m in '{heavy}'.split() if m in sys.modules])"
+    code = f"import sys, workflow_lib.plan.jobs; print([m for m in '{heavy}'.split() if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=fingerprints.PACKAGE_FOLDER.parent
     )

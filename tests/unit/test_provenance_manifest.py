@@ -2,8 +2,8 @@
 
 import pytest
 
-from workflow_lib.errors import Faults, UserError
-from workflow_lib.files import read_json, sha256_text, write_json
+from workflow_lib.base.errors import Faults, UserError
+from workflow_lib.base.files import read_json, sha256_text, write_json
 from workflow_lib.provenance.manifest import build, sums
 from workflow_lib.provenance.records import digest
 

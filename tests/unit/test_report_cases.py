@@ -5,10 +5,10 @@ import re
 import pandas as pd
 import pytest
 
-from workflow_lib.cases import Case, LabelMap
 from workflow_lib.datasets import check
 from workflow_lib.datasets.inspection import Finding
 from workflow_lib.evaluation.imbalance import one_in
+from workflow_lib.images.cases import Case, LabelMap
 from workflow_lib.report import cases_page
 from workflow_lib.report.cases import case_rows, imbalance_rows, status_words
 

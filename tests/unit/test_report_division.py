@@ -2,7 +2,7 @@
 
 import pytest
 
-from workflow_lib.files import write_text
+from workflow_lib.base.files import write_text
 from workflow_lib.report import division
 from workflow_lib.report.sources import Sources
 

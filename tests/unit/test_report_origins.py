@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests.report_fixture import make_study
-from workflow_lib.files import write_json
+from workflow_lib.base.files import write_json
 from workflow_lib.report import origins, recipe
 from workflow_lib.report.assemble import build
 from workflow_lib.report.sources import Sources

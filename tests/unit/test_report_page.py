@@ -190,7 +190,7 @@ def unflattened(settings):
 
 
 def test_the_paper_s_own_protocol_has_no_departures(made, tmp_path):
-    from workflow_lib.config import merge
+    from workflow_lib.study.config import merge
     from workflow_lib.tables.published import load
 
     study = copy.deepcopy(made[0])

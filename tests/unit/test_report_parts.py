@@ -7,7 +7,7 @@ import pytest
 
 from tests.report_fixture import PAPER_LOSSES, make_study
 from tests.report_fixture_scores import write
-from workflow_lib.evaluation.frames import write_frame
+from workflow_lib.base.frames import write_frame
 from workflow_lib.report import details, paper, score_tables, sensitivity, text, words
 from workflow_lib.report.sources import Sources, png_size, svg_size
 from workflow_lib.statistics import surface

@@ -7,7 +7,7 @@ import pytest
 from tests.report_fixture import clone_dataset, make_study
 from tests.report_fixture_scores import write
 from tests.unit.test_report_page import Page
-from workflow_lib.files import write_json
+from workflow_lib.base.files import write_json
 from workflow_lib.report import assemble
 from workflow_lib.report.assemble import build
 from workflow_lib.report.sources import Sources

@@ -1,6 +1,6 @@
 """Seeded draws: a function of their names alone, the same on every machine."""
 
-from workflow_lib.seeds import derive, generator
+from workflow_lib.base.seeds import derive, generator
 
 
 def test_the_same_name_gives_the_same_numbers_and_another_name_others():

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from workflow_lib.evaluation.frames import read_frame
+from workflow_lib.base.frames import read_frame
+from workflow_lib.base.seeds import generator
 from workflow_lib.evaluation.scores import COLUMNS
-from workflow_lib.seeds import generator
 from workflow_lib.statistics.all import STEMS, compute, write
 from workflow_lib.statistics.intervals import bootstrap_means, fold_means, t_interval
 from workflow_lib.statistics.ranking import ranks

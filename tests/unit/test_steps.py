@@ -5,17 +5,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from workflow_lib.cases import Case, LabelMap, Reading
-from workflow_lib.errors import UserError
-from workflow_lib.files import sha256_file, write_json
-from workflow_lib.folds import Place, write_folds
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import sha256_file, write_json
+from workflow_lib.datasets.folds import Place, write_folds
+from workflow_lib.images.cases import Case, LabelMap, Reading
 from workflow_lib.preprocessing.store import INDEX, Geometry, write_case, write_index
-from workflow_lib.sections.augmentation import Augmentation
-from workflow_lib.sections.network import Network
-from workflow_lib.sections.preprocessing import Preprocessing
-from workflow_lib.sections.training import Training
 from workflow_lib.steps import preprocess, train
 from workflow_lib.steps._command import Context
+from workflow_lib.study.sections.augmentation import Augmentation
+from workflow_lib.study.sections.network import Network
+from workflow_lib.study.sections.preprocessing import Preprocessing
+from workflow_lib.study.sections.training import Training
 from workflow_lib.training import checkpoints
 
 NAMES = ("a", "b")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from workflow_lib.evaluation.frames import read_frame
+from workflow_lib.base.frames import read_frame
 from workflow_lib.statistics.holm import adjust
 from workflow_lib.statistics.ranksum import ranksum_tests
 from workflow_lib.tables import published

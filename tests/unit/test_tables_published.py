@@ -6,11 +6,11 @@ import math
 import pytest
 import yaml
 
-from workflow_lib.cases import csv_text
-from workflow_lib.config import Dataset
-from workflow_lib.errors import UserError
-from workflow_lib.plan import load as load_plan
+from workflow_lib.base.csv_text import csv_text
+from workflow_lib.base.errors import UserError
+from workflow_lib.plan.jobs import load as load_plan
 from workflow_lib.statistics.holm import mark
+from workflow_lib.study.config import Dataset
 from workflow_lib.tables import published
 from workflow_lib.tables.protocol import WORDS, departures, match_losses
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from workflow_lib.files import read_json
+from workflow_lib.base.files import read_json
 from workflow_lib.training import attempts
 from workflow_lib.training.attempts import AttemptLog
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.unit.augmentation_support import MemoryCase, histogram, smooth_case
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
 from workflow_lib.preprocessing.store import Geometry, Store, write_case, write_index
-from workflow_lib.sections.augmentation import Augmentation
+from workflow_lib.study.sections.augmentation import Augmentation
 from workflow_lib.training.batches import (
     case_order,
     cases_of_step,

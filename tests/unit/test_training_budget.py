@@ -7,11 +7,13 @@ import sys
 import pytest
 
 from tests.unit.training_support import tiny_request
-from workflow_lib import memory, network_size, networks
-from workflow_lib.errors import UserError
-from workflow_lib.memory import Memory
-from workflow_lib.sections.network import Network
-from workflow_lib.sections.training import Training
+from workflow_lib.base.errors import UserError
+from workflow_lib.host import memory
+from workflow_lib.host.memory import Memory
+from workflow_lib.networks import adapter as networks
+from workflow_lib.networks import size as network_size
+from workflow_lib.study.sections.network import Network
+from workflow_lib.study.sections.training import Training
 from workflow_lib.training import batches, budget, loop
 
 GIB = 2**30
@@ -94,9 +96,9 @@ def test_memory_that_is_used_up_names_device_estimate_and_settings(tmp_path):
     code = (
         "import pathlib, resource\n"
         "from tests.unit.training_support import tiny_request, train\n"
-        "from workflow_lib import networks\n"
-        "from workflow_lib.errors import UserError\n"
-        "from workflow_lib.sections.network import Network\n"
+        "from workflow_lib.networks import adapter as networks\n"
+        "from workflow_lib.base.errors import UserError\n"
+        "from workflow_lib.study.sections.network import Network\n"
         "networks.configure_runtime(1, False, 0)\n"
         "import tensorflow as tf\n"
         "tf.constant(1.0) + 1\n"
@@ -108,7 +110,7 @@ def test_memory_that_is_used_up_names_device_estimate_and_settings(tmp_path):
         "    train(request)\n"
         "except UserError as error:\n"
         "    print(error)\n"
-        "from workflow_lib.memory import peak_mib\n"
+        "from workflow_lib.host.memory import peak_mib\n"
         "print(peak_mib())"
     )
     if not sys.platform.startswith("linux"):

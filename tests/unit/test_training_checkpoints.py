@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
 from workflow_lib.training import checkpoints
 from workflow_lib.training.checkpoints import TrainingState
 from workflow_lib.training.schedule import PlateauState

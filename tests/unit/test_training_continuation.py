@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from tests.unit.training_support import tiny_request
-from workflow_lib.files import read_json, write_json
+from workflow_lib.base.files import read_json, write_json
 from workflow_lib.training import checkpoints
 from workflow_lib.training.loop import train
 

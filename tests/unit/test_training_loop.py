@@ -12,11 +12,13 @@ import pytest
 
 from tests.unit.augmentation_support import smooth_case
 from tests.unit.training_support import CASES, tiny_request
-from workflow_lib import memory, network_size, networks
-from workflow_lib.errors import UserError
-from workflow_lib.files import read_json
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import read_json
+from workflow_lib.host import memory
 from workflow_lib.losses import registry
-from workflow_lib.sections.network import Network
+from workflow_lib.networks import adapter as networks
+from workflow_lib.networks import size as network_size
+from workflow_lib.study.sections.network import Network
 from workflow_lib.training import batches, checkpoints, divergence
 from workflow_lib.training.loop import train
 from workflow_lib.training.model import compile_model, with_one_hot

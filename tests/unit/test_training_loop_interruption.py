@@ -10,8 +10,8 @@ import pytest
 
 from tests.unit.test_training_workers import children
 from tests.unit.training_support import tiny_request
-from workflow_lib.errors import UserError
-from workflow_lib.files import read_json
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import read_json
 from workflow_lib.training.interruption import StopRequest
 from workflow_lib.training.loop import train
 

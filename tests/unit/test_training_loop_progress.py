@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from workflow_lib.durations import duration
+from workflow_lib.base.durations import duration
 from workflow_lib.training.progress import Progress
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from tests.unit.test_training_step import compiled
 from tests.unit.training_support import skip_where_onednn_is_held_back
-from workflow_lib import networks
-from workflow_lib.sections.training import Training
+from workflow_lib.networks import adapter as networks
+from workflow_lib.study.sections.training import Training
 from workflow_lib.training import optimiser
 from workflow_lib.training.step import Steps
 

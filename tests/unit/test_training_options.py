@@ -10,8 +10,8 @@ import pytest
 
 from tests.unit.test_training_loop_interruption import outcome, send
 from tests.unit.training_support import tiny_request
-from workflow_lib.errors import UserError
-from workflow_lib.sections.network import Network
+from workflow_lib.base.errors import UserError
+from workflow_lib.study.sections.network import Network
 from workflow_lib.training import batches
 from workflow_lib.training.loop import train
 from workflow_lib.training.model import compile_model
@@ -65,7 +65,7 @@ def in_a_process(tmp_path, code):
         "import json, os, pathlib, signal, sys\n"
         "os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'\n"
         f"folder = pathlib.Path({str(tmp_path)!r})\n"
-        "from workflow_lib import networks\n"
+        "from workflow_lib.networks import adapter as networks\n"
     )
     done = subprocess.run([sys.executable, "-c", head + code], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr

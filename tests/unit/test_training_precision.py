@@ -8,9 +8,9 @@ import pytest
 from tests.unit.test_networks import TINY, digest, run_python
 from tests.unit.test_training_loop_interruption import outcome, send
 from tests.unit.training_support import skip_where_onednn_is_held_back, tiny_request
-from workflow_lib import networks
-from workflow_lib.errors import UserError
-from workflow_lib.networks import build_unet, load_network, save_network
+from workflow_lib.base.errors import UserError
+from workflow_lib.networks import adapter as networks
+from workflow_lib.networks.adapter import build_unet, load_network, save_network
 from workflow_lib.training.loop import train
 from workflow_lib.training.model import compile_model
 

@@ -6,7 +6,7 @@ import types
 import numpy as np
 import pytest
 
-from workflow_lib import networks
+from workflow_lib.networks import adapter as networks
 from workflow_lib.training.schedule import PlateauRule, PlateauState, after_epoch, shortest_float32, start
 
 

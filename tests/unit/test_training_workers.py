@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from tests.unit.augmentation_support import smooth_case
-from workflow_lib.errors import Faults, UserError
+from workflow_lib.base.errors import Faults, UserError
 from workflow_lib.preprocessing.store import Geometry, Store, write_case, write_index
-from workflow_lib.sections.augmentation import Augmentation
+from workflow_lib.study.sections.augmentation import Augmentation
 from workflow_lib.training.batches import BatchMaker
 from workflow_lib.training.prefetch import Prefetcher
 from workflow_lib.training.workers import KEPT, Processes, Threads, WorkerDiedError, check_room

@@ -10,9 +10,9 @@ import nibabel
 import numpy as np
 import pytest
 
-from workflow_lib import volumes
-from workflow_lib.errors import UserError
-from workflow_lib.volumes import read_channels, read_header, read_volume, write_labels
+from workflow_lib.base.errors import UserError
+from workflow_lib.images import volumes
+from workflow_lib.images.volumes import read_channels, read_header, read_volume, write_labels
 
 AFFINE = np.array([[0, 0, -0.8, 10.0], [0, -0.7, 0, 20], [-3.0, 0, 0, -5], [0, 0, 0, 1]])
 SHAPE = (5, 7, 40)

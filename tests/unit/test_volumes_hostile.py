@@ -20,9 +20,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workflow_lib import volumes
-from workflow_lib.errors import UserError
-from workflow_lib.volumes import read_channels, read_header, read_volume, write_labels
+from workflow_lib.base.errors import UserError
+from workflow_lib.images import volumes
+from workflow_lib.images.volumes import read_channels, read_header, read_volume, write_labels
 
 SHAPE = (4, 5, 6)
 AFFINE = np.diag([1.0, 2.0, 3.0, 1.0])

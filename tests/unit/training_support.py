@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.unit.augmentation_support import smooth_case
-from workflow_lib.network_size import convolves_by_columns
-from workflow_lib.sections.augmentation import Augmentation
-from workflow_lib.sections.network import Network
-from workflow_lib.sections.training import Training
+from workflow_lib.networks.size import convolves_by_columns
+from workflow_lib.study.sections.augmentation import Augmentation
+from workflow_lib.study.sections.network import Network
+from workflow_lib.study.sections.training import Training
 from workflow_lib.training.loop import train
 from workflow_lib.training.request import TrainingRequest
 

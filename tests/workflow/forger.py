@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from workflow_lib.audit import records
-from workflow_lib.files import read_json, sha256_file, write_json
+from workflow_lib.base.files import read_json, sha256_file, write_json
+from workflow_lib.commands.audit import records
 from workflow_lib.provenance.manifest import MANIFEST, SUMS, build, sums, write_sums
 from workflow_lib.provenance.records import digest
 from workflow_lib.steps._command import Context

@@ -10,16 +10,16 @@ import sys
 import pytest
 
 from tests.workflow.forger import again, edit, edit_record, seal
-from workflow_lib.audit import agreement, code, integrity, recompute, records, rescore, retrain, weights
-from workflow_lib.audit import folder as safe
-from workflow_lib.audit.__main__ import audit
-from workflow_lib.errors import UserError
-from workflow_lib.files import read_json, sha256_file, write_json
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import read_json, sha256_file, write_json
+from workflow_lib.base.version import VERSION
+from workflow_lib.commands.audit import agreement, code, integrity, recompute, records, rescore, retrain, weights
+from workflow_lib.commands.audit import folder as safe
+from workflow_lib.commands.audit.__main__ import audit
 from workflow_lib.provenance.fingerprints import combined, table_digest
 from workflow_lib.provenance.manifest import MANIFEST, SUMS
 from workflow_lib.report.assemble import build, with_cases
 from workflow_lib.steps import collect, figures_dataset, statistics, tables
-from workflow_lib.version import VERSION
 
 SCORES = "scores/toy/dice/fold_1.csv"
 TRAINED = "records/train/toy/dice/fold_1.json"
@@ -64,7 +64,7 @@ def command(folder, *arguments, cwd=None, env=None):
     root = recompute.__file__.split("/workflow_lib/")[0]
     path = os.pathsep.join([str(cwd), root]) if cwd else root
     return subprocess.run(
-        [sys.executable, "-m", "workflow_lib.audit", str(folder), *arguments],
+        [sys.executable, "-m", "workflow_lib", "audit", str(folder), *arguments],
         cwd=cwd or folder,
         env=os.environ | {"PYTHONPATH": path} | (env or {}),
         capture_output=True,

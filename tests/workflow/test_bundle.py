@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.test_crate import offline, validated
-from workflow_lib import bundle
-from workflow_lib.audit import integrity
-from workflow_lib.audit.__main__ import audit
-from workflow_lib.errors import UserError
-from workflow_lib.files import read_json, sha256_file
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import read_json, sha256_file
+from workflow_lib.commands import bundle
+from workflow_lib.commands.audit import integrity
+from workflow_lib.commands.audit.__main__ import audit
 
 __all__ = ["offline"]
 
 
 def run(checkout, *arguments):
     """Run the command in the checkout that made the results."""
-    command = [sys.executable, "-m", "workflow_lib.bundle", "results/tiny", *arguments]
+    command = [sys.executable, "-m", "workflow_lib", "bundle", "results/tiny", *arguments]
     return subprocess.run(command, cwd=checkout.folder, capture_output=True, text=True, timeout=300)
 
 

@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from tests.workflow.forger import again, edit_record
-from workflow_lib.compare.__main__ import compare
-from workflow_lib.compare.describe import DIFFERENT, NOT_COMPARABLE, SAME, text
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
+from workflow_lib.commands.compare.__main__ import compare
+from workflow_lib.commands.compare.describe import DIFFERENT, NOT_COMPARABLE, SAME, text
 from workflow_lib.evaluation.scores import read_scores, write_scores
 from workflow_lib.provenance.fingerprints import PACKAGE_FOLDER
 from workflow_lib.report.page import render
@@ -48,7 +48,7 @@ def test_every_difference_is_shown_and_judged(honest, other, tmp_path):
     edit_record(other, "records/tables/toy.json", lambda c: c["versions"].update(numpy="1.0"))
     page = tmp_path / "page.html"
     done = subprocess.run(
-        [sys.executable, "-m", "workflow_lib.compare", str(honest), str(other), "--page", str(page)],
+        [sys.executable, "-m", "workflow_lib", "compare", str(honest), str(other), "--page", str(page)],
         cwd=PACKAGE_FOLDER.parent,
         capture_output=True,
         text=True,

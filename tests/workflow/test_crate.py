@@ -10,10 +10,10 @@ import pytest
 import requests
 
 from tests.workflow.forger import edit
-from workflow_lib.audit.__main__ import audit
-from workflow_lib.crate.__main__ import METADATA, write
-from workflow_lib.errors import UserError
-from workflow_lib.files import read_json, sha256_file
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import read_json, sha256_file
+from workflow_lib.commands.audit.__main__ import audit
+from workflow_lib.commands.crate.__main__ import METADATA, write
 from workflow_lib.provenance.manifest import SUMS
 
 CONTEXTS = Path(__file__).parent / "ro_crate_contexts.json"
@@ -25,7 +25,7 @@ def crate(finished, tmp_path_factory):
     """The results of the finished study with its crate."""
     folder = tmp_path_factory.mktemp("crate") / "tiny"
     shutil.copytree(finished.folder / "results/tiny", folder)
-    command = [sys.executable, "-m", "workflow_lib.crate", str(folder)]
+    command = [sys.executable, "-m", "workflow_lib", "crate", str(folder)]
     done = subprocess.run(command, cwd=finished.folder, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return folder
@@ -127,7 +127,7 @@ def test_other_code_than_that_of_the_results_is_not_passed_for_it(finished_copy)
     before = sha256_file(folder / "records/report.json")
     (folder / "records/report.json").write_text(json.dumps(record))
     edit(folder, SUMS, before, sha256_file(folder / "records/report.json"))
-    command = [sys.executable, "-m", "workflow_lib.crate", str(folder)]
+    command = [sys.executable, "-m", "workflow_lib", "crate", str(folder)]
     assert subprocess.run(command, cwd=finished_copy.folder, timeout=120).returncode == 0
     focal = finished_copy.folder / "workflow_lib/losses/focal.py"
     focal.write_text(focal.read_text(encoding="utf-8") + "\n_OTHER = 1\n", encoding="utf-8")

@@ -2,10 +2,10 @@
 
 import yaml
 
-from workflow_lib.audit import agreement
-from workflow_lib.audit import folder as safe
-from workflow_lib.evaluation.frames import read_frame
-from workflow_lib.files import read_json
+from workflow_lib.base.files import read_json
+from workflow_lib.base.frames import read_frame
+from workflow_lib.commands.audit import agreement
+from workflow_lib.commands.audit import folder as safe
 
 SHAKY = """
 import os

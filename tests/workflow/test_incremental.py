@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import pytest
 import yaml
 
-from workflow_lib.files import read_json
+from workflow_lib.base.files import read_json
 
 AGGREGATES = {"collect", "statistics", "tables", "figures_dataset", "figures_losses", "manifest", "report_page"}
 
@@ -123,7 +123,8 @@ def test_editing_a_module_touches_exactly_the_steps_that_import_it(finished, tmp
 def codes(folder):
     """Return the fingerprints of a checkout's jobs, as one text for each step."""
     code = (
-        "import json, pathlib; from workflow_lib.trainings import read_plan; plan = read_plan([pathlib.Path('tiny.yaml')]);"
+        "import json, pathlib; from workflow_lib.commands.trainings import read_plan;"
+        "plan = read_plan([pathlib.Path('tiny.yaml')]);"
         "print(json.dumps([[p.step, plan.job(p.step, p.dataset, p.loss, p.number).fingerprint] for p in plan.jobs()]))"
     )
     done = subprocess.run(
@@ -224,13 +225,13 @@ def test_dividing_anew_preprocesses_nothing_again(finished_copy):
 
 def test_a_new_key_of_the_statistics_section_repeats_no_training(finished_copy):
     edit(
-        finished_copy.folder / "workflow_lib/config.py",
+        finished_copy.folder / "workflow_lib/study/config.py",
         "class Statistics(Section):",
         "_EDITED = 1\n\n\nclass Statistics(Section):",
     )
     assert "train" not in finished_copy.planned()
     edit(
-        finished_copy.folder / "workflow_lib/sections/training.py",
+        finished_copy.folder / "workflow_lib/study/sections/training.py",
         'description="Number of epochs, at most."',
         'description="How many epochs."',
     )

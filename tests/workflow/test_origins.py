@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.sameness import contents
-from workflow_lib.audit.__main__ import audit
-from workflow_lib.files import read_json, sha256_file
+from workflow_lib.base.files import read_json, sha256_file
+from workflow_lib.commands.audit.__main__ import audit
 from workflow_lib.provenance.manifest import MANIFEST
 
 

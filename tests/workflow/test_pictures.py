@@ -7,7 +7,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from workflow_lib.files import read_json
+from workflow_lib.base.files import read_json
 
 SHAPE = (50, 44)
 STUDY = """

@@ -9,7 +9,7 @@ import sys
 import pytest
 import yaml
 
-from workflow_lib.files import read_json
+from workflow_lib.base.files import read_json
 
 
 def test_the_papers_study_plans_every_training(root):

@@ -18,7 +18,7 @@ COST = r"about 0\.\d+ CPU-h \(by earlier trainings (of the same loss|on toy)\), 
 def said(checkout, *arguments, code=0):
     """Return the lines that the command prints."""
     done = subprocess.run(
-        [sys.executable, "-m", "workflow_lib.preview", "--configfile", "tiny.yaml", *arguments],
+        [sys.executable, "-m", "workflow_lib", "preview", "--configfile", "tiny.yaml", *arguments],
         cwd=checkout.folder, capture_output=True, text=True, timeout=120, check=False,
         env=os.environ | {"PYTHONPATH": str(checkout.folder)},
     )  # fmt: skip

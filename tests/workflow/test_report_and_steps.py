@@ -6,7 +6,7 @@ import subprocess
 import sys
 import zipfile
 
-from workflow_lib.files import read_json, sha256_file
+from workflow_lib.base.files import read_json, sha256_file
 
 
 def results(checkout):

@@ -6,13 +6,13 @@ import subprocess
 import sys
 import time
 
-from workflow_lib.files import read_json
+from workflow_lib.base.files import read_json
 
 
 def shown(checkout, *arguments):
     """Return state and further columns of every training, by loss and fold, and the last line."""
     done = subprocess.run(
-        [sys.executable, "-m", "workflow_lib.trainings", "--configfile", "tiny.yaml", *arguments],
+        [sys.executable, "-m", "workflow_lib", "trainings", "--configfile", "tiny.yaml", *arguments],
         cwd=checkout.folder, capture_output=True, text=True, timeout=120, check=False,
         env=os.environ | {"PYTHONPATH": str(checkout.folder)},
     )  # fmt: skip
@@ -68,7 +68,7 @@ def test_every_state_is_told(finished_copy):
 def test_a_study_that_is_wrong_is_told_without_traceback(checkout):
     (checkout.folder / "tiny.yaml").write_text("study: {nonsense: 1}")
     done = subprocess.run(
-        [sys.executable, "-m", "workflow_lib.trainings", "--configfile", "tiny.yaml"],
+        [sys.executable, "-m", "workflow_lib", "trainings", "--configfile", "tiny.yaml"],
         cwd=checkout.folder, capture_output=True, text=True, timeout=120, check=False,
         env=os.environ | {"PYTHONPATH": str(checkout.folder)},
     )  # fmt: skip

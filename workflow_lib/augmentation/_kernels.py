@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from workflow_lib.compiled import compiled
+from workflow_lib.base.compiled import compiled
 
 _POLE = 3.0**0.5 - 2.0
 """Pole of the recursive filter that turns samples into coefficients of a cubic spline (Unser 1999)."""

@@ -14,8 +14,8 @@ from workflow_lib.augmentation.elastic import elastic_displacement
 from workflow_lib.augmentation.intensity import Distribution, change_intensity, distribution, noise
 from workflow_lib.augmentation.parameters import Parameters, draw, draw_start
 from workflow_lib.augmentation.spatial import OUTSIDE, read_window, rotation_matrix, warp
-from workflow_lib.errors import UserError
-from workflow_lib.sections.augmentation import Augmentation
+from workflow_lib.base.errors import UserError
+from workflow_lib.study.sections.augmentation import Augmentation
 
 Patch = tuple[np.ndarray, np.ndarray]
 """Image (*patch, channels) float32 and classes (*patch) uint8."""

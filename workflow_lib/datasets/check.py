@@ -5,10 +5,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from workflow_lib.cases import Case, LabelMap, alike, csv_text
+from workflow_lib.base.csv_text import csv_text
+from workflow_lib.base.errors import Faults, UserError
+from workflow_lib.base.files import write_text
 from workflow_lib.datasets.inspection import Finding, joined_numbers
-from workflow_lib.errors import Faults, UserError
-from workflow_lib.files import write_text
+from workflow_lib.images.cases import Case, LabelMap, alike
 
 
 @dataclass(frozen=True)

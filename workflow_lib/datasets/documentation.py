@@ -1,6 +1,6 @@
 """docs/datasets.md, written from the formats (`make generated`)."""
 
-from workflow_lib.datasets import registry
+from workflow_lib.datasets.formats import registry
 
 HEAD = """# Datasets
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from workflow_lib.casefiles import joined, read_channel_files, read_mask_file
-from workflow_lib.cases import Case, LabelMap, Reading, name_fault
-from workflow_lib.errors import UserError
-from workflow_lib.files import sha256_file
-from workflow_lib.volumes import Volume
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import sha256_file
+from workflow_lib.images.casefiles import joined, read_channel_files, read_mask_file
+from workflow_lib.images.cases import Case, LabelMap, Reading, name_fault
+from workflow_lib.images.volumes import Volume
 
 SPACING_TOLERANCE = 1e-3
 """Largest relative difference of the voxel sizes of an image and its mask."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from workflow_lib.compiled import compiled
+from workflow_lib.base.compiled import compiled
 
 
 @compiled

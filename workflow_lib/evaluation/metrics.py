@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from workflow_lib.cases import LabelMap
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
+from workflow_lib.images.cases import LabelMap
 
 METRICS = ("dsc", "precision", "recall")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from workflow_lib.errors import Faults, UserError
-from workflow_lib.evaluation.frames import read_frame, write_frame
+from workflow_lib.base.errors import Faults, UserError
+from workflow_lib.base.frames import read_frame, write_frame
 from workflow_lib.evaluation.metrics import METRICS
 from workflow_lib.evaluation.surface import SURFACE_METRICS
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from workflow_lib.cases import LabelMap
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
+from workflow_lib.images.cases import LabelMap
 
 SURFACE_METRICS = ("hd95", "nsd")
 PERCENTILE = 95.0

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from workflow_lib.base.seeds import generator
 from workflow_lib.figures.style import GREY, INK, loss_colours, new_figure
 from workflow_lib.figures.text import heading, wrapped
-from workflow_lib.seeds import generator
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import to_hex, to_rgb
 
+from workflow_lib.base.seeds import generator
 from workflow_lib.evaluation.imbalance import one_in, percent, pooled_shares
 from workflow_lib.figures.segmentations import class_colour
 from workflow_lib.figures.style import GREY, INK, new_figure
 from workflow_lib.figures.text import wrapped
-from workflow_lib.seeds import generator
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
+from workflow_lib.base.files import atomic_path
 from workflow_lib.figures.looks import look_numbers
-from workflow_lib.files import atomic_path
 
 MM_PER_INCH = 25.4
 TEXT_WIDTH_MM = 180.0

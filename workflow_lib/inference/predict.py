@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workflow_lib import memory, networks
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
+from workflow_lib.host import memory
 from workflow_lib.inference.grid import Blender, Blending, cut_patch
-from workflow_lib.sections.network import Network
+from workflow_lib.networks import adapter as networks
+from workflow_lib.study.sections.network import Network
 
 if TYPE_CHECKING:
     import keras

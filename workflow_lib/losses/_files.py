@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
 
 HEAVY = ("tensorflow", "keras", "torch", "jax", "miscnn")
 """Libraries that Snakemake's own process never loads; it reads the loss files, because it checks their parameters."""

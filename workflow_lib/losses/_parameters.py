@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from workflow_lib.errors import Faults
+from workflow_lib.base.errors import Faults
 
 
 def _refuse_truth_values(value: object) -> object:

@@ -10,7 +10,7 @@ A voxel outside the volume has an all-zero row in y: it adds nothing to a cross 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
 from workflow_lib.losses._parameters import LossParameters, OverlapParameters, read_parameters
 
 Tensor = Any

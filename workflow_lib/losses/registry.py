@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any, Literal, Protocol, cast
 
 import workflow_lib.losses
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
 from workflow_lib.losses._files import read_module, source_of
 from workflow_lib.losses._parameters import LossParameters, parameter_faults, per_class_parameters, read_parameters
 from workflow_lib.losses._terms import LossFunction

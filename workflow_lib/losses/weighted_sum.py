@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
 from workflow_lib.losses import registry
 from workflow_lib.losses._parameters import LossParameters, Number, read_parameters
 from workflow_lib.losses._terms import LossFunction, Ops, Tensor

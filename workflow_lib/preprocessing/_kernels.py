@@ -6,7 +6,7 @@ All sums are made in SciPy's order and in double precision, because ties at one 
 import numpy as np
 from numba import njit
 
-from workflow_lib.compiled import compiled
+from workflow_lib.base.compiled import compiled
 
 _CORNERS = 8
 

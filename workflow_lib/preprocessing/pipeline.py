@@ -5,11 +5,11 @@ from typing import Literal, overload
 
 import numpy as np
 
-from workflow_lib.cases import LabelMap
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
+from workflow_lib.images.cases import LabelMap
 from workflow_lib.preprocessing.normalise import measure
 from workflow_lib.preprocessing.resample import resample_image, resample_labels, resampled_shape
-from workflow_lib.sections.preprocessing import Preprocessing
+from workflow_lib.study.sections.preprocessing import Preprocessing
 
 
 @overload

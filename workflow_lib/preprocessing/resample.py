@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
 from workflow_lib.preprocessing.resample_labels import resample_three_axes
 
 Rule = Literal["batchgenerators-0.21", "batchgenerators-0.25"]

@@ -12,9 +12,9 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from workflow_lib.cases import name_fault
-from workflow_lib.errors import UserError
-from workflow_lib.files import atomic_path, canonical_json, read_json, sha256_file, write_text
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import atomic_path, canonical_json, read_json, sha256_file, write_text
+from workflow_lib.images.cases import name_fault
 from workflow_lib.preprocessing.normalise import mean_and_std
 
 BINS = 4096

@@ -13,7 +13,7 @@ import tokenize
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from workflow_lib.files import canonical_json, sha256_text
+from workflow_lib.base.files import canonical_json, sha256_text
 
 SHORT = 12
 """Digits of a fingerprint where it is shown, or compared with one that is: 48 bits."""
@@ -23,10 +23,10 @@ PACKAGE_FOLDER = Path(__file__).resolve().parent.parent
 
 NEUTRAL = frozenset(
     {
-        "workflow_lib.version",
-        "workflow_lib.durations",
-        "workflow_lib.memory",
-        "workflow_lib.gpus",
+        "workflow_lib.base.version",
+        "workflow_lib.base.durations",
+        "workflow_lib.host.memory",
+        "workflow_lib.host.gpus",
         "workflow_lib.provenance.fingerprints",
         "workflow_lib.provenance.records",
         "workflow_lib.training.attempts",

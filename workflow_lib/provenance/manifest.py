@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from workflow_lib.errors import Faults, UserError
-from workflow_lib.files import canonical_json, read_json, sha256_file, sha256_text, write_text
+from workflow_lib.base.errors import Faults, UserError
+from workflow_lib.base.files import canonical_json, read_json, sha256_file, sha256_text, write_text
 
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"

@@ -11,9 +11,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from workflow_lib.files import canonical_json, read_json, sha256_file, sha256_text, write_json
-from workflow_lib.memory import peak_mib
-from workflow_lib.version import VERSION
+from workflow_lib.base.files import canonical_json, read_json, sha256_file, sha256_text, write_json
+from workflow_lib.base.version import VERSION
+from workflow_lib.host.memory import peak_mib
 
 PACKAGES = (
     "numpy",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from workflow_lib.cases import csv_text
+from workflow_lib.base.csv_text import csv_text
 from workflow_lib.report import captions
 from workflow_lib.report.cases import case_rows, imbalance_rows, status_words
 from workflow_lib.report.page import TEMPLATES, render

@@ -44,7 +44,7 @@ def describe(study: Mapping[str, Any], digest: str, stale: Sequence[str]) -> dic
         "environment": ["make venv", ". .venv/bin/activate"],
         "run": [
             shlex.join(["snakemake", "--cores", "all", "--configfile", f"{name}.yaml"]),
-            shlex.join(["python", "-m", "workflow_lib.audit", f"results/{name}", "--digest", digest]),
+            shlex.join(["whichloss", "audit", f"results/{name}", "--digest", digest]),
         ],
         "obstacles": [*_obstacles(commit), *_stale(stale)],
         "needs": _needs(study),

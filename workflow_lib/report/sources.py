@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from workflow_lib.evaluation.frames import read_frame
-from workflow_lib.files import sha256_file, sha256_text
+from workflow_lib.base.files import sha256_file, sha256_text
+from workflow_lib.base.frames import read_frame
 from workflow_lib.report.data import read_optional_json, read_rows
 
 SVG_LIMIT = 400_000

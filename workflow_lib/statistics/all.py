@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from workflow_lib.evaluation.frames import write_frame
+from workflow_lib.base.frames import write_frame
 from workflow_lib.evaluation.scores import class_names
 from workflow_lib.statistics.friedman import friedman_tests
 from workflow_lib.statistics.intervals import bootstrap_means, fold_means, means_table

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from workflow_lib.base.seeds import generator
 from workflow_lib.evaluation.metrics import EMPTY_PREDICTION, METRICS
-from workflow_lib.seeds import generator
 
 FOLD_COLUMNS = ("loss", "class", "metric", "fold", "mean", "cases")
 COLUMNS = (

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from workflow_lib.base.seeds import generator
 from workflow_lib.evaluation.metrics import BOTH_EMPTY
-from workflow_lib.seeds import generator
 
 COLUMNS = (
     *("loss", "class", "cases", "failures", "hd95_median", "hd95_low", "hd95_high"),

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workflow_lib.durations import duration
-from workflow_lib.errors import UserError
+from workflow_lib.base.durations import duration
+from workflow_lib.base.errors import UserError
 from workflow_lib.provenance.records import write_record
 
 USER_FAULT = 2

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow_lib.cases import Case, LabelMap
+from workflow_lib.base.files import read_json
 from workflow_lib.datasets.check import CaseRow, decide
 from workflow_lib.datasets.inspection import Finding
-from workflow_lib.files import read_json
+from workflow_lib.images.cases import Case, LabelMap
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from workflow_lib.casefiles import DIVERGED, Image, prediction_name, read_field_of_view, read_image, read_mask, read_prediction
-from workflow_lib.cases import Case
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
 from workflow_lib.figures import error_maps, gallery, segmentations
 from workflow_lib.figures.text import told_apart
+from workflow_lib.images.casefiles import (
+    DIVERGED,
+    Image,
+    prediction_name,
+    read_field_of_view,
+    read_image,
+    read_mask,
+    read_prediction,
+)
+from workflow_lib.images.cases import Case
 from workflow_lib.steps._study import Cases
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow_lib.cases import Case, LabelMap, Reading
-from workflow_lib.files import read_json
+from workflow_lib.base.files import read_json
+from workflow_lib.images.cases import Case, LabelMap, Reading
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from workflow_lib.base.files import write_text
 from workflow_lib.datasets.check import columns, csv_row
 from workflow_lib.evaluation.imbalance import unit_of
 from workflow_lib.figures import imbalance, style
-from workflow_lib.files import write_text
 from workflow_lib.report.cases_page import build
 from workflow_lib.steps._command import Context, run, say
 from workflow_lib.steps._inspection import read_inspection

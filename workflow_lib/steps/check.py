@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from workflow_lib.cases import Case
+from workflow_lib.base.errors import Faults
+from workflow_lib.base.files import write_json
 from workflow_lib.datasets import check
-from workflow_lib.errors import Faults
-from workflow_lib.files import write_json
+from workflow_lib.images.cases import Case
 from workflow_lib.steps._command import Context, run, say
 from workflow_lib.steps._inspection import read_inspection
 

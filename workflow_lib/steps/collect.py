@@ -2,9 +2,9 @@
 
 import pandas as pd
 
+from workflow_lib.base.files import read_json
+from workflow_lib.datasets.folds import read_folds, scored_in
 from workflow_lib.evaluation.scores import COLUMNS, check_complete, read_scores, write_scores
-from workflow_lib.files import read_json
-from workflow_lib.folds import read_folds, scored_in
 from workflow_lib.steps._command import Context, run, say
 from workflow_lib.steps._study import read_cases
 

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow_lib.casefiles import DIVERGED, prediction_name, read_field_of_view, read_mask, read_prediction, read_spacing
-from workflow_lib.cases import Case
-from workflow_lib.errors import Faults, UserError
+from workflow_lib.base.errors import Faults, UserError
+from workflow_lib.datasets.folds import read_folds, split_cases
 from workflow_lib.evaluation.metrics import score_case
 from workflow_lib.evaluation.scores import write_scores
 from workflow_lib.evaluation.surface import SURFACE_METRICS, surface_scores
-from workflow_lib.folds import read_folds, split_cases
-from workflow_lib.sections.evaluation import Evaluation
+from workflow_lib.images.casefiles import DIVERGED, prediction_name, read_field_of_view, read_mask, read_prediction, read_spacing
+from workflow_lib.images.cases import Case
 from workflow_lib.steps._command import Context, Countdown, run, say
 from workflow_lib.steps._study import Cases, read_cases
+from workflow_lib.study.sections.evaluation import Evaluation
 
 
 def work(context: Context) -> None:

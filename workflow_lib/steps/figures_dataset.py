@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from workflow_lib.evaluation.frames import read_frame
+from workflow_lib.base.files import write_json
+from workflow_lib.base.frames import read_frame
 from workflow_lib.evaluation.imbalance import unit_of
 from workflow_lib.evaluation.scores import read_scores
 from workflow_lib.figures import (
@@ -22,7 +23,6 @@ from workflow_lib.figures import (
     training_curves,
 )
 from workflow_lib.figures.text import told_apart
-from workflow_lib.files import write_json
 from workflow_lib.steps._command import Context, run, say
 from workflow_lib.steps._segmentations import Segmentations
 from workflow_lib.steps._study import read_cases

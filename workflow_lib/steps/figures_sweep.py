@@ -1,9 +1,9 @@
 """Draw the DSC over a parameter that the study sweeps."""
 
-from workflow_lib.evaluation.frames import read_frame
+from workflow_lib.base.files import read_json, write_json
+from workflow_lib.base.frames import read_frame
 from workflow_lib.figures import style, sweep
 from workflow_lib.figures.text import told_apart
-from workflow_lib.files import read_json, write_json
 from workflow_lib.statistics.sweeps import find_sweeps
 from workflow_lib.steps._command import Context, run
 

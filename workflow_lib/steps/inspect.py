@@ -1,9 +1,9 @@
 """Read every file of a dataset once, and note what is in it, faults included."""
 
-from workflow_lib.cases import Case, LabelMap, Reading
-from workflow_lib.datasets import registry
+from workflow_lib.base.files import read_json, write_json
+from workflow_lib.datasets.formats import registry
 from workflow_lib.datasets.inspection import inspect_cases
-from workflow_lib.files import read_json, write_json
+from workflow_lib.images.cases import Case, LabelMap, Reading
 from workflow_lib.steps._command import Context, Countdown, run, say
 
 

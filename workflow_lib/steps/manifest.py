@@ -1,6 +1,6 @@
 """Chain the records of all steps before the report into one manifest, whose SHA-256 is the digest of the study."""
 
-from workflow_lib.files import write_json
+from workflow_lib.base.files import write_json
 from workflow_lib.provenance.manifest import build
 from workflow_lib.steps._command import Context, run
 

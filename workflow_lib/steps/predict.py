@@ -2,18 +2,19 @@
 
 import numpy as np
 
-from workflow_lib import gpus, memory, networks
-from workflow_lib.casefiles import DIVERGED, prediction_name, write_prediction
-from workflow_lib.files import atomic_folder, read_json, write_json
-from workflow_lib.folds import read_folds, split_cases
+from workflow_lib.base.files import atomic_folder, read_json, write_json
+from workflow_lib.datasets.folds import read_folds, split_cases
+from workflow_lib.host import gpus, memory
+from workflow_lib.images.casefiles import DIVERGED, prediction_name, write_prediction
 from workflow_lib.inference import predict
+from workflow_lib.networks import adapter as networks
 from workflow_lib.preprocessing.pipeline import restore_labels
 from workflow_lib.preprocessing.store import Store
-from workflow_lib.sections.network import Network
-from workflow_lib.sections.prediction import Prediction
-from workflow_lib.sections.preprocessing import Preprocessing
 from workflow_lib.steps._command import Context, Countdown, run, say
 from workflow_lib.steps._study import read_cases
+from workflow_lib.study.sections.network import Network
+from workflow_lib.study.sections.prediction import Prediction
+from workflow_lib.study.sections.preprocessing import Preprocessing
 
 
 def work(context: Context) -> None:

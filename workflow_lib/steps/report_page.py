@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from workflow_lib.files import read_json, sha256_file, write_text
+from workflow_lib.base.files import read_json, sha256_file, write_text
+from workflow_lib.base.version import VERSION
 from workflow_lib.provenance.manifest import MANIFEST, sums, write_sums
 from workflow_lib.provenance.records import commit
 from workflow_lib.report.assemble import build, with_cases
 from workflow_lib.steps._command import Context, run, say
-from workflow_lib.version import VERSION
 
 
 def work(context: Context) -> Callable[[], None]:

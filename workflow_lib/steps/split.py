@@ -2,13 +2,13 @@
 
 from collections import Counter
 
-from workflow_lib.division import divide, read_groups, read_table
-from workflow_lib.errors import UserError
-from workflow_lib.files import sha256_file
-from workflow_lib.folds import write_folds
-from workflow_lib.sections.cross_validation import CrossValidation
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import sha256_file
+from workflow_lib.datasets.division import divide, read_groups, read_table
+from workflow_lib.datasets.folds import write_folds
 from workflow_lib.steps._command import Context, run, say
 from workflow_lib.steps._study import read_cases
+from workflow_lib.study.sections.cross_validation import CrossValidation
 
 
 def work(context: Context) -> None:

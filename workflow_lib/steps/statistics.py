@@ -1,6 +1,6 @@
 """Test the differences between the losses of a dataset, as published and as the same cases allow."""
 
-from workflow_lib.evaluation.frames import write_frame
+from workflow_lib.base.frames import write_frame
 from workflow_lib.evaluation.scores import read_scores
 from workflow_lib.statistics.all import compute
 from workflow_lib.steps._command import Context, run

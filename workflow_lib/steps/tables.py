@@ -1,8 +1,8 @@
 """Write the paper's tables of a dataset, and hold them against the published numbers."""
 
-from workflow_lib.cases import LabelMap
-from workflow_lib.evaluation.frames import read_frame
-from workflow_lib.files import read_json
+from workflow_lib.base.files import read_json
+from workflow_lib.base.frames import read_frame
+from workflow_lib.images.cases import LabelMap
 from workflow_lib.steps._command import Context, run
 from workflow_lib.tables import all as all_tables
 from workflow_lib.tables import published

@@ -3,19 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from workflow_lib import gpus
-from workflow_lib.errors import UserError
-from workflow_lib.files import canonical_json, sha256_text
-from workflow_lib.folds import read_folds, split_cases
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import canonical_json, sha256_text
+from workflow_lib.datasets.folds import read_folds, split_cases
+from workflow_lib.host import gpus
 from workflow_lib.losses import registry
 from workflow_lib.preprocessing.store import Store
 from workflow_lib.provenance.fingerprints import source_digest
 from workflow_lib.provenance.records import digest
-from workflow_lib.sections.augmentation import Augmentation
-from workflow_lib.sections.network import Network
-from workflow_lib.sections.training import Training
 from workflow_lib.steps._command import Context, run, say
 from workflow_lib.steps._study import read_cases
+from workflow_lib.study.sections.augmentation import Augmentation
+from workflow_lib.study.sections.network import Network
+from workflow_lib.study.sections.training import Training
 from workflow_lib.training import checkpoints, loop
 from workflow_lib.training.request import TrainingRequest
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from workflow_lib.evaluation.frames import write_frame
-from workflow_lib.files import write_text
+from workflow_lib.base.files import write_text
+from workflow_lib.base.frames import write_frame
 from workflow_lib.tables import claims
 from workflow_lib.tables.comparison import AGREEMENT_COLUMNS, COLUMNS, P_COLUMNS, p_comparison, rank_agreement, score_comparison
 from workflow_lib.tables.latex import pvalues_latex, scores_latex

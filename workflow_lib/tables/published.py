@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
 from workflow_lib.evaluation.metrics import METRICS
 
 FOLDER = Path(__file__).resolve().parents[2] / "reports" / "published"

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from workflow_lib.errors import UserError
-from workflow_lib.files import read_json, write_json
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import read_json, write_json
 
 FILE = "attempts.json"
 

@@ -13,9 +13,9 @@ from typing import Literal, Protocol
 import numpy as np
 
 from workflow_lib.augmentation import PatchSource, augmented_patch, plain_patch
-from workflow_lib.errors import UserError
-from workflow_lib.sections.augmentation import Augmentation
-from workflow_lib.seeds import generator
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.seeds import generator
+from workflow_lib.study.sections.augmentation import Augmentation
 
 Batch = tuple[np.ndarray, np.ndarray]
 """Images (batch, *patch, channels) float32 and classes (batch, *patch) uint8; 255 is outside the volume."""

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
-from workflow_lib import memory, network_size, networks
-from workflow_lib.sections.network import Network
-from workflow_lib.sections.training import Training
+from workflow_lib.host import memory
+from workflow_lib.networks import adapter as networks
+from workflow_lib.networks import size as network_size
+from workflow_lib.study.sections.network import Network
+from workflow_lib.study.sections.training import Training
 
 
 def step_bytes(n_classes: int, channels: int, network: Network, training: Training, gpus: int) -> int:

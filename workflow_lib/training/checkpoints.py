@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from workflow_lib.errors import UserError
-from workflow_lib.files import atomic_path, canonical_json, read_json, write_json
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import atomic_path, canonical_json, read_json, write_json
 from workflow_lib.training import attempts
 from workflow_lib.training.schedule import PlateauState
 

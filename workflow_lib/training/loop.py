@@ -19,10 +19,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from workflow_lib import imports, memory, networks
-from workflow_lib.cases import csv_text
-from workflow_lib.errors import UserError
-from workflow_lib.files import write_text
+from workflow_lib.base import imports
+from workflow_lib.base.csv_text import csv_text
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import write_text
+from workflow_lib.host import memory
+from workflow_lib.networks import adapter as networks
 from workflow_lib.training import attempts, batches, budget, checkpoints, results, schedule, workers
 from workflow_lib.training.divergence import DivergedError, diverged
 from workflow_lib.training.events import EventLog

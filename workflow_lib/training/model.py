@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from workflow_lib import networks
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.seeds import derive
 from workflow_lib.losses import registry
-from workflow_lib.seeds import derive
+from workflow_lib.networks import adapter as networks
 from workflow_lib.training import optimiser
 from workflow_lib.training.request import TrainingRequest
 

@@ -10,8 +10,8 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from workflow_lib import networks
-from workflow_lib.sections.training import Training
+from workflow_lib.networks import adapter as networks
+from workflow_lib.study.sections.training import Training
 
 
 def build(training: Training) -> Any:

@@ -4,7 +4,7 @@ import sys
 import time
 from typing import TextIO
 
-from workflow_lib.durations import duration
+from workflow_lib.base.durations import duration
 
 TERMINAL_SECONDS = 0.2
 LOG_SECONDS = 60.0

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workflow_lib.sections.augmentation import Augmentation
-from workflow_lib.sections.network import Network
-from workflow_lib.sections.training import Training
+from workflow_lib.study.sections.augmentation import Augmentation
+from workflow_lib.study.sections.network import Network
+from workflow_lib.study.sections.training import Training
 from workflow_lib.training import batches
 
 WEIGHTS, HISTORY, SUMMARY = "model.weights.h5", "history.csv", "training.json"

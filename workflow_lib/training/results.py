@@ -4,9 +4,10 @@ import importlib.metadata
 import platform
 from typing import Any
 
-from workflow_lib import memory, networks
-from workflow_lib.cases import csv_text
-from workflow_lib.files import write_json, write_text
+from workflow_lib.base.csv_text import csv_text
+from workflow_lib.base.files import write_json, write_text
+from workflow_lib.host import memory
+from workflow_lib.networks import adapter as networks
 from workflow_lib.training import checkpoints
 from workflow_lib.training.attempts import AttemptLog
 from workflow_lib.training.model import compile_model

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
 
 if TYPE_CHECKING:
     import keras

@@ -28,7 +28,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from workflow_lib.errors import UserError
+from workflow_lib.base.errors import UserError
 from workflow_lib.training.batches import KINDS, Batch, Kind
 
 KEPT = 2

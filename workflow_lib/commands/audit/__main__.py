@@ -1,0 +1,171 @@
+"""Tell whether a folder of results is what it says it is.
+
+    whichloss audit results/<study>                     files, records, and all that can be computed again
+    whichloss audit results/<study> --digest 12ab...    and that it is the study of this digest
+    whichloss audit results/<study> --rescore           and scores from the predictions and the raw masks
+    whichloss audit results/<study> --retrain dice:1    and the weights of one training, made again
+
+Runs nothing that lies in the folder, and needs neither images (but for --rescore and --retrain), network
+nor Snakemake's own records.
+Exit code 0: everything that was looked at holds; 1: something does not; 2: the audit could not be made.
+"""
+
+import argparse
+import math
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from workflow_lib.base.errors import UserError
+from workflow_lib.commands.audit import agreement, bounded, integrity, left_over, retrain
+from workflow_lib.commands.audit import folder as safe
+from workflow_lib.commands.audit.findings import NEED_IMAGES, Finding, table
+from workflow_lib.provenance.manifest import MANIFEST, SUMS
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is looked at beside the files, the records and what needs no image.
+
+    `images`: where images and masks are looked for. `retrain`: a training as `LOSS:FOLD` or `DATASET/LOSS:FOLD`, or None.
+    `seconds`: how long a computation may say nothing.
+    """
+
+    digest: str | None = None
+    rescore: bool = False
+    retrain: str | None = None
+    images: Sequence[Path] = (Path(),)
+    loss_files: Sequence[Path] = ()
+    gpus: int = 0
+    seconds: float = bounded.SECONDS
+
+
+def audit(
+    folder: Path, digest: str | None = None, options: Options | None = None, say: Callable[[str], None] = lambda line: None
+) -> Iterator[Finding]:
+    """Yield every finding of the audit, as it comes. Raises UserError where `folder` is no folder of results."""
+    options = options or Options(digest)
+    if options.digest is not None and not DIGEST.fullmatch(options.digest.lower()):
+        raise UserError(f"--digest: {options.digest!r} is no digest: give all 64 hexadecimal digits that the report shows")
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder. Name the folder of a study's results.")
+    if not os.path.lexists(folder / SUMS):
+        raise UserError(
+            f"{folder} holds no {SUMS}, so there is nothing to hold its files against: the study has not run to its end there, "
+            "or that file was taken away."
+        )
+    if options.retrain is not None:
+        retrain.require(folder, options.retrain)
+    try:
+        names = safe.listing(folder)
+        links = [name for name in names if (folder / name).is_symlink()]
+        if links:
+            # Nothing more is read: a link may lead anywhere.
+            yield from (Finding(name, "fails", "is a link; results hold none") for name in links)
+            return
+        say(f"{len(names)} files")
+        yield from integrity.check(folder)
+        own = safe.sha256(folder, MANIFEST)
+        if options.digest is not None:
+            yield _of_this_digest(own, options.digest)
+        with tempfile.TemporaryDirectory(prefix="audit-") as private:
+            study = Path(private) / "study"
+            # What is not there cannot be taken for a result of the study.
+            left = left_over.found(folder, names, safe.read_sums(folder, SUMS))
+            faults = safe.copy(folder, [name for name in names if safe.is_copied(name) and name not in left], study)
+            yield from (Finding("what is computed again", "fails", fault) for fault in faults)
+            yield from _computed(folder, study, options, say)
+    except UserError as error:
+        yield Finding("audit", "fails", f"ended early: {error}")
+
+
+def _of_this_digest(own: str, told: str) -> Finding:
+    if own != told.lower():
+        return Finding(MANIFEST, "fails", f"is of another study: its digest is {own}")
+    return Finding(MANIFEST, "holds", "has the digest that was given")
+
+
+def _computed(folder: Path, study: Path, options: Options, say: Callable[[str], None]) -> Iterator[Finding]:
+    def told(parts: Iterator[Finding | str]) -> Iterator[Finding]:
+        for part in parts:
+            if isinstance(part, str):
+                say(part)
+            elif not (options.rescore and part.text.endswith(NEED_IMAGES)):
+                # Where the private copy lies tells nobody anything.
+                yield Finding(part.subject, part.state, part.text.replace(f"{study}/", ""))
+
+    yield from told(bounded.findings("workflow_lib.commands.audit.recompute", [study], options.seconds))
+    yield from told(bounded.guarded("predictions", agreement.check_predictions, folder, study, before="cannot be compared"))
+    yield from told(bounded.findings("workflow_lib.commands.audit.weights", [folder, study], options.seconds))
+    if options.rescore:
+        roots = [path.absolute() for path in options.images]
+        yield from told(bounded.findings("workflow_lib.commands.audit.rescore", [folder, study, roots], options.seconds))
+    else:
+        yield Finding("scores", "not checked", "against the predictions and the raw masks: neither is read (--rescore)")
+    if options.retrain is None:
+        yield Finding("trainings", "not checked", "not made again; their files are as written (--retrain LOSS:FOLD)")
+        return
+    request = retrain.Request(options.retrain, options.images, options.loss_files, options.gpus)
+    yield from told(bounded.guarded("retraining", retrain.check, folder, study, request, say, before="cannot be made again"))
+
+
+def main() -> None:
+    """Audit the folder that the arguments name."""
+    parser = argparse.ArgumentParser(
+        prog="whichloss audit", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("results", type=Path, help="folder of a study's results")
+    parser.add_argument("--digest", help="the digest that the study must have, as its report shows it")
+    parser.add_argument("--rescore", action="store_true", help="compute the scores again from predictions and raw masks")
+    parser.add_argument("--retrain", metavar="[DATASET/]LOSS:FOLD", help="make one training again and compare the weights")
+    parser.add_argument(
+        "--images",
+        type=Path,
+        action="append",
+        metavar="FOLDER",
+        help="where images and masks are looked for, by the end of their path and their SHA-256; may be given several times "
+        "(default: the working directory)",
+    )
+    parser.add_argument("--loss-files", type=Path, nargs="*", default=[], help="for --retrain: loss files of your own")
+    parser.add_argument("--gpus", type=int, default=0, help="for --retrain: GPUs that it may use (default: none)")
+    parser.add_argument(
+        "--minutes", type=_minutes, default=60, help="stop a computation that says nothing for so long (default: 60)"
+    )
+    arguments = parser.parse_args()
+    options = Options(
+        arguments.digest,
+        arguments.rescore,
+        arguments.retrain,
+        arguments.images or [Path()],
+        arguments.loss_files,
+        arguments.gpus,
+        60 * arguments.minutes,
+    )
+    try:
+        found = list(audit(arguments.results, options=options, say=_say))
+    except UserError as error:
+        print(f"\n{error}\n", file=sys.stderr)
+        sys.exit(2)
+    print(table(found))
+    sys.exit(1 if any(f.state == "fails" for f in found) else 0)
+
+
+def _minutes(text: str) -> float:
+    minutes = float(text)
+    if not (minutes > 0 and math.isfinite(minutes)):
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text}")
+    return minutes
+
+
+def _say(line: str) -> None:
+    print(safe.printable(line), file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Which code made the results, held against the code of this checkout. Other code is no fault, but it should be known."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from workflow_lib.commands.audit import records
+from workflow_lib.commands.audit.agreement import made_with, tables_of_code
+from workflow_lib.commands.audit.findings import Finding
+from workflow_lib.provenance.fingerprints import PACKAGE, code_table, module_path
+
+SHOWN = 6
+_MODULE = re.compile(rf"{PACKAGE}(\.[A-Za-z_][A-Za-z0-9_]*)*")
+
+
+def check(study: Path) -> Iterator[Finding]:
+    """Yield for every step whether this checkout's code is the one that made its results, and which modules differ."""
+    tables = tables_of_code(study)
+    differing: dict[tuple[str, str], int] = {}
+    same = 0
+    for record in records.every(study):
+        table = made_with(record, tables)
+        if table is None:
+            continue
+        words = in_words(differences(table, here(record.step, table)))
+        if words:
+            differing[record.step, words] = differing.get((record.step, words), 0) + 1
+        else:
+            same += 1
+    for (step, words), count in differing.items():
+        yield Finding(f"code of {step}", "told", f"{_results(count)} made with other code than this checkout's: {words}")
+    if same:
+        yield Finding("code", "told", f"{_results(same)} made with the very code of this checkout")
+
+
+def here(step: str, table: Mapping[str, str]) -> dict[str, str]:
+    """Return the table of code that this checkout has in place of a recorded one; files of the user's own are none of it."""
+    roots = [name for name in [f"{PACKAGE}.steps.{step}", *table] if _MODULE.fullmatch(name) and module_path(name)]
+    return code_table(roots) | {name: digest for name, digest in table.items() if name.endswith(".py")}
+
+
+def differences(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the modules that are "changed", "new" or "gone" between two tables of code; only kinds that there are."""
+    found = {
+        "changed": sorted(name for name in {*before} & {*after} if before[name] != after[name]),
+        "new": sorted({*after} - {*before}),
+        "gone": sorted({*before} - {*after}),
+    }
+    return {kind: names for kind, names in found.items() if names}
+
+
+def in_words(found: Mapping[str, list[str]]) -> str:
+    """Return differences in one line, empty where there are none."""
+    return "; ".join(f"{kind}: {_cut(names)}" for kind, names in found.items())
+
+
+def _cut(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _results(count: int) -> str:
+    return "1 result was" if count == 1 else f"{count} results were"

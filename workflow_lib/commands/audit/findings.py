@@ -1,0 +1,31 @@
+"""What an audit says, line by line."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from workflow_lib.commands.audit.folder import printable
+
+State = Literal["fails", "not checked", "told", "holds"]
+NEED_IMAGES = "files need the images (--rescore)"
+"""How the line ends that tells of figures which are looked at only with --rescore."""
+
+STATES: tuple[State, ...] = ("fails", "not checked", "told", "holds")
+"""In the order in which they are shown. What is "told" is no fault: other code, another machine."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the audit: what was looked at, whether it holds, and what is wrong or was not looked at."""
+
+    subject: str
+    state: State
+    text: str = ""
+
+
+def table(found: Sequence[Finding]) -> str:
+    """Return the findings as text, what fails first, and a line that counts them."""
+    width = max(map(len, STATES))
+    lines = [f"{f.state.ljust(width)}  {f.subject}: {f.text}" for state in STATES for f in found if f.state == state]
+    counts = ", ".join(f"{sum(f.state == state for f in found)} {state}" for state in STATES)
+    return printable("\n".join([*lines, "", counts]))

@@ -1,0 +1,228 @@
+"""Looking into a folder that nobody vouches for: no path leaves it, no link is followed, no file is read without a bound."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+import stat
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from workflow_lib.base.errors import UserError
+from workflow_lib.provenance.manifest import SUMS
+
+JSON_BYTES = 64 << 20
+"""A JSON file above this many bytes is not read: as objects it takes twenty times as much. An index of histograms, the largest
+there is, has about 20 kB per case of its shard."""
+
+JSON_DEPTH = 40
+"""Levels of objects and lists in each other; a step writes no more than ten."""
+
+FILE_BYTES = 64 << 30
+"""A larger file is not hashed: a hole in it takes no disk and hours to read. A preprocessed volume has some hundred megabytes."""
+
+TEXT_BYTES = 256 << 20
+FIELD_CHARACTERS = 100_000
+"""A CSV file with a longer line is not read; a row of results has a hundred characters, of a large study 10,000."""
+
+COPIED_BYTES = 8 << 30
+"""All files that are copied to compute with; a study of 40 losses has less than one of these."""
+
+FILES = 2_000_000
+FOLDERS_DEEP = 40
+COPIED = (".json", ".csv", ".tex", ".svg", ".png", ".html")
+NOT_COPIED = ("predictions/", "logs/", "checkpoints/", "workflow/")
+_LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
+
+
+def safe_path(folder: Path, relative: str) -> Path:
+    """Return a file below `folder`. Raises UserError for a path that leads out of it, through a link, or to no regular file."""
+    parts = PurePosixPath(relative).parts
+    if not parts or PurePosixPath(relative).is_absolute() or ".." in parts or "\\" in relative or "\0" in relative:
+        raise UserError(f"{relative!r}: leads out of the folder")
+    path = folder
+    try:
+        for part in parts:
+            path = path / part
+            if path.is_symlink():
+                raise UserError(f"{relative}: is a link, or lies behind one")
+        kind = path.lstat().st_mode
+    except (OSError, ValueError):
+        raise UserError(f"{relative}: is missing") from None
+    if not stat.S_ISREG(kind):
+        raise UserError(f"{relative}: is no regular file")
+    return path
+
+
+def _opened(folder: Path, relative: str) -> io.BufferedReader:
+    """Open a file to read. What is put in its place after the look at it is no pipe that never answers."""
+    path = safe_path(folder, relative)
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise UserError(f"{relative}: cannot be read ({error.strerror})") from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise UserError(f"{relative}: is no regular file")
+    return open(handle, "rb")
+
+
+def sha256(folder: Path, relative: str) -> str:
+    """Return the SHA-256 of a file below `folder`. Raises UserError when it is larger than any result."""
+    with _opened(folder, relative) as stream:
+        if os.fstat(stream.fileno()).st_size > FILE_BYTES:
+            raise UserError(f"{relative}: has more than {FILE_BYTES} bytes, so it is not read")
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_bytes(folder: Path, relative: str, limit: int = TEXT_BYTES) -> bytes:
+    """Return a file's content. Raises UserError when it has more than `limit` bytes."""
+    with _opened(folder, relative) as stream:
+        # A hole takes no space on the disk, and memory when it is read.
+        if os.fstat(stream.fileno()).st_size <= limit:
+            content = stream.read(limit + 1)
+            if len(content) <= limit:
+                return content
+    raise UserError(f"{relative}: has more than {limit} bytes, so it is not read")
+
+
+def read_json(folder: Path, relative: str) -> dict[str, Any]:
+    """Return a JSON object. Raises UserError when it is none, or its lists lie too deep in each other."""
+    try:
+        content = json.loads(read_bytes(folder, relative, JSON_BYTES), parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        raise UserError(f"{relative}: is no JSON") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{relative}: is no JSON object")
+    if _deeper(content, JSON_DEPTH):
+        raise UserError(f"{relative}: holds lists in lists more than {JSON_DEPTH} deep, so it is not used")
+    return content
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _deeper(content: object, depth: int) -> bool:
+    """Return whether objects and lists lie more than `depth` deep in each other, level by level."""
+    level: list[object] = [content]
+    for _ in range(depth):
+        level = [
+            item
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(item, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
+def check_csv(folder: Path, relative: str) -> None:
+    """Raise UserError when a table has a line that is too long, or is no text."""
+    _table_text(folder, relative)
+
+
+def read_csv(folder: Path, relative: str) -> list[dict[str, str]]:
+    """Return the rows of a table. Raises UserError as `check_csv` does, and where a row has not a value for every column."""
+    try:
+        columns, *rows = csv.reader(io.StringIO(_table_text(folder, relative), newline=""), strict=True)
+    except (csv.Error, ValueError):
+        raise UserError(f"{relative}: is no table") from None
+    if any(len(row) != len(columns) for row in rows):
+        raise UserError(f"{relative}: a row has more or fewer values than there are columns")
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _table_text(folder: Path, relative: str) -> str:
+    content = read_bytes(folder, relative)
+    if max(map(len, content.split(b"\n")), default=0) > FIELD_CHARACTERS:
+        raise UserError(f"{relative}: has a line of more than {FIELD_CHARACTERS} characters, so it is not used")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UserError(f"{relative}: is no text in UTF-8") from None
+
+
+def read_sums(folder: Path, name: str) -> dict[str, str]:
+    """Return the digests of a file in the format of `sha256sum`. Raises UserError unless every byte of it is as it is written."""
+    text = read_bytes(folder, name).decode("utf-8", "surrogateescape")
+    lines = text.split("\n")
+    found: dict[str, str] = {}
+    for line in lines[:-1]:
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise UserError(f"{name}: {line[:80]!r} is no line of checksums")
+        found[match[2]] = match[1]
+    if lines[-1] or len(found) != len(lines) - 1 or list(found) != sorted(found):
+        raise UserError(f"{name}: a line is double, out of order, or not ended")
+    return found
+
+
+def listing(folder: Path) -> list[str]:
+    """Return the paths of everything below `folder` that is no folder, sorted.
+
+    Raises UserError when there are too many, folders lie too deep in each other, or one cannot be read.
+    """
+    found: list[str] = []
+    waiting = [("", 0)]
+    while waiting:
+        place, depth = waiting.pop()
+        if depth > FOLDERS_DEEP:
+            raise UserError(f"{place[:200]}: folders lie more than {FOLDERS_DEEP} deep in each other, which no study's do")
+        try:
+            with os.scandir(folder / place) as entries:
+                for entry in entries:
+                    path = f"{place}/{entry.name}" if place else entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append((path, depth + 1))
+                    else:
+                        found.append(path)
+        except OSError as error:
+            raise UserError(f"{folder / place}: cannot be read ({error.strerror})") from None
+        if len(found) + len(waiting) > FILES:
+            raise UserError(f"{folder} holds more than {FILES} files, which no study does")
+    return sorted(found)
+
+
+def is_copied(name: str) -> bool:
+    """Return whether a file of the results is small and needed to compute again."""
+    if name.startswith("preprocessed/"):
+        return name.endswith("/index.json")
+    return name == SUMS or (name.endswith(COPIED) and not name.startswith(NOT_COPIED))
+
+
+def copy(folder: Path, names: Sequence[str], target: Path) -> list[str]:
+    """Copy files into a folder of our own, so that none can change between the look at it and its use; return what is wrong.
+
+    A JSON file or a table that is not fit to be read is left out and told.
+    """
+    faults, room = [], COPIED_BYTES
+    for name in names:
+        try:
+            if name.endswith(".json"):
+                read_json(folder, name)
+            elif name.endswith(".csv"):
+                check_csv(folder, name)
+            content = read_bytes(folder, name)
+            room -= len(content)
+            if room < 0:
+                raise UserError(f"{name}: all small files together have more than {COPIED_BYTES} bytes, so it is not used")
+        except UserError as error:
+            faults.append(str(error))
+            continue
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return faults
+
+
+def printable(text: str) -> str:
+    """Return a text in which nothing steers a terminal: names of files and settings may be anybody's."""
+    return "".join(
+        character if character.isprintable() or character == "\n" else f"\\u{ord(character):04x}" for character in text
+    )

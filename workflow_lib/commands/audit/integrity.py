@@ -1,0 +1,107 @@
+"""Whether the files, the records and the manifest say the same."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from workflow_lib.base.errors import Faults, UserError
+from workflow_lib.base.files import WRITING
+from workflow_lib.commands.audit import folder as safe
+from workflow_lib.commands.audit import left_out, left_over, records
+from workflow_lib.commands.audit.findings import Finding
+from workflow_lib.provenance.manifest import MANIFEST, SUMS, build, sums
+
+REPORT = "report.html"
+BESIDE = ("workflow/", "report.pdf", "ro-crate-metadata.json")
+"""What is written on request beside the results (code, report in print, crate), which no record vouches for."""
+
+LEFT_OUT = ("logs/", "checkpoints/", "code/", left_out.BUNDLE, *BESIDE)
+"""What holds no results: names of files, and of folders with a slash at their end."""
+
+PREPROCESSED = "preprocessed/"
+"""May be absent: it is large, and can be made again from the images."""
+
+
+def check(folder: Path) -> Iterator[Finding]:
+    """Yield what holds and what does not of the files as such: each against the list of checksums, and none beside it.
+
+    What earlier runs left of losses and the like that the study no longer has is no fault.
+    """
+    listed = safe.read_sums(folder, SUMS)
+    every = safe.listing(folder)
+    there = [name for name in every if not _is_of(name, LEFT_OUT) and "/.snakemake" not in f"/{name}"]
+    half = [name for name in there if f"/{WRITING}" in f"/{name}"]
+    there = [name for name in there if name not in half]
+    declared = left_out.declared(folder)
+    optional = {name for name in set(listed) - set(there) if name.startswith(PREPROCESSED) or name in declared}
+    faults = list(_changed(folder, listed, optional))
+    yield from faults
+    left = left_over.found(folder, there, listed)
+    strangers = [name for name in there if name not in listed and name not in left and name != SUMS]
+    yield from (Finding(name, "fails", f"is not in {SUMS}: no step of the study wrote it") for name in strangers)
+    if not faults:
+        yield Finding("every file", "holds", f"{len(listed) - len(optional)} files are as {SUMS} says")
+    if half:
+        yield Finding("half-written files", "not checked", f"{len(half)} left by a killed job, such as {half[0]}")
+    yield from (Finding(kind, "not checked", text) for kind, text in left_over.told(left))
+    yield from (Finding(kind, "not checked", text) for kind, text in left_out.told(optional, declared))
+    yield from (
+        Finding(beside, "not checked", "was written beside the results on request, and is held against nothing")
+        for beside in BESIDE
+        if any(_is_of(name, [beside]) for name in every)
+    )
+
+
+def require(folder: Path, done: str) -> None:
+    """Raise UserError that names what does not hold of the files as such, so that they are not `done` ("packed")."""
+    if not (folder / SUMS).is_file():
+        raise UserError(f"{folder} holds no finished study: {SUMS} is missing. Run the study to its report first.")
+    faults = [f"{f.subject}: {f.text}" for f in check(folder) if f.state == "fails"]
+    if faults:
+        raise Faults(f"{folder} does not hold, so it is not {done} (whichloss audit {folder} says more):", faults)
+
+
+def _is_of(name: str, places: Sequence[str]) -> bool:
+    return any(name.startswith(place) if place.endswith("/") else name == place for place in places)
+
+
+def _changed(folder: Path, listed: Mapping[str, str], optional: set[str]) -> Iterator[Finding]:
+    for name, digest in listed.items():
+        if name in optional:
+            continue
+        try:
+            if safe.sha256(folder, name) != digest:
+                yield Finding(name, "fails", "is not what was written: its SHA-256 is another one")
+        except UserError as error:
+            yield Finding(name, "fails", str(error))
+
+
+def chain(study: Path) -> Iterator[Finding]:
+    """Compare records, manifest and report with each other, so that a forged list of checksums alone does not help.
+
+    `study` is the private copy. Raises UserError where a record is not one.
+    """
+    listed = safe.read_sums(study, SUMS)
+    names = records.names_in_manifest(study)
+    every = list(records.every(study))
+    root = records.root_of(study)
+    manifest = safe.read_json(study, MANIFEST)
+    again = build(study, names, root)
+    differing = [name for name in names if manifest["steps"][name] != again["steps"][name]]
+    yield from (Finding(name, "fails", f"{MANIFEST} says something else about this step") for name in differing)
+    # Where the store is not in the folder, nothing can be said of the files that its index would name.
+    absent = [record.name for record in every if record.step == "preprocess" and not _has_index(study, record, root)]
+    of_records = sums(study, [record.name for record in every if record.name not in absent], root)
+    compared = {name for name in {*of_records, *listed} if not (absent and name.startswith((PREPROCESSED, *absent)))}
+    wrong = sorted(name for name in compared if of_records.get(name) != listed.get(name))
+    yield from (Finding(name, "fails", f"the records and {SUMS} disagree about it") for name in wrong)
+    digest = safe.sha256(study, MANIFEST)
+    shown = digest in safe.read_bytes(study, REPORT).decode("utf-8", "replace")
+    if not shown:
+        yield Finding(REPORT, "fails", f"does not show the digest of {MANIFEST}, {digest}")
+    if not (differing or wrong) and shown:
+        yield Finding("chain of records", "holds", f"{len(names)} steps; the report shows the digest {digest}")
+
+
+def _has_index(study: Path, record: records.Record, root: Path) -> bool:
+    entries = record.outputs.get("store", [])
+    return bool(entries) and all((study / records.inside(entry["path"], root) / "index.json").is_file() for entry in entries)

@@ -1,0 +1,149 @@
+"""What earlier runs left of losses, folds, parts, sweeps and datasets that the study no longer has.
+
+The workflow keeps these files on purpose: a loss that comes back is not trained again. They are known by where they lie, and
+by what neither the report's record nor the manifest names; none of them is read.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workflow_lib.base.errors import UserError
+from workflow_lib.commands.audit import folder as safe
+from workflow_lib.commands.audit import layout, records
+from workflow_lib.commands.audit.records import NAME
+from workflow_lib.report.text import count
+
+FOLDERS = ("predict", "preprocess")
+"""Steps that write a folder of files."""
+
+SHOWN = 6
+"""So many places of a kind are named."""
+
+_PARTS = {"dataset": NAME.pattern, "loss": NAME.pattern, "number": "[1-9][0-9]{0,3}"}
+
+
+@dataclass(frozen=True)
+class _Dataset:
+    losses: Collection[str]
+    folds: int
+    parts: int
+    sweep: bool
+
+
+@dataclass(frozen=True)
+class _Study:
+    """What the study has: the records that its manifest names, and its datasets as the report's record tells them."""
+
+    records: Collection[str]
+    datasets: Mapping[str, _Dataset]
+
+    def lacks(self, step: str, dataset: str, loss: str, number: int) -> str:
+        """Return which kind of thing the study no longer has, so that it has not this job; "" where it has the job."""
+        if layout.record_name(step, dataset, loss, number) in self.records:
+            return ""
+        if dataset not in self.datasets:
+            return "datasets"
+        has = self.datasets[dataset]
+        if loss and loss not in has.losses:
+            return "losses"
+        if loss and number > has.folds:
+            return "folds"
+        if step == "preprocess" and number > has.parts:
+            return "parts"
+        return "sweeps" if step == "figures_sweep" and not has.sweep else ""
+
+
+def found(folder: Path, names: Collection[str], listed: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Return the files that were left over, each with what the study no longer has ("losses") and the place to name it by.
+
+    `names` are those in the folder, `listed` those with a checksum. A file of a job that the study has is none of them; where
+    report and manifest do not say what it has, none is.
+    """
+    matches = {name: places for name in names if name not in listed and (places := list(_places(name)))}
+    if not matches:
+        return {}
+    try:
+        study = _study(folder)
+    except (UserError, KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        # Made by a stranger: then no excuse is taken.
+        return {}
+    left = {}
+    for name, places in matches.items():
+        kinds = [study.lacks(*place) for place in places]
+        if all(kinds) and _is_file(folder, name):
+            left[name] = (kinds[0], _under(name, kinds[0], places[0][2]))
+    return left
+
+
+def told(left: Mapping[str, tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield of every kind of which something was left over its name, and how many files lie where."""
+    kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for kind, place in left.values():
+        kinds[kind][place] += 1
+    for kind, places in sorted(kinds.items()):
+        shown = ", ".join(sorted(places)[:SHOWN]) + (f" and {len(places) - SHOWN} more places" if len(places) > SHOWN else "")
+        yield f"{kind} that the study no longer has", f"{count(places.total(), 'file')} left by earlier runs under {shown}"
+
+
+def _study(folder: Path) -> _Study:
+    report = records.read(folder, records.REPORT_RECORD).settings
+    datasets = {
+        dataset["name"]: _Dataset(
+            frozenset(loss["name"] for loss in dataset["losses"]),
+            int(dataset["folds"]),
+            int(report["config"]["datasets"][dataset["name"]]["preprocessing"]["shards"]),
+            bool(dataset["sweep"]),
+        )
+        for dataset in report["datasets"]
+    }
+    if len(datasets) != len(report["datasets"]):
+        raise ValueError("a dataset stands in the report twice")
+    return _Study(frozenset(records.names_in_manifest(folder)), datasets)
+
+
+def _places(name: str) -> Iterator[tuple[str, str, str, int]]:
+    """Yield step, dataset, loss and number of every job that would write a file of this name."""
+    for step, pattern in _PATTERNS:
+        if match := pattern.fullmatch(name):
+            of: dict[str, Any] = match.groupdict()
+            yield step, of["dataset"], of.get("loss", ""), int(of.get("number", 0))
+
+
+def _patterns() -> Iterator[tuple[str, re.Pattern[str]]]:
+    for step, groups in layout.WRITES.items():
+        written = [path for paths in groups.values() for path in paths]
+        fields = {field: f"{{{field}}}" if any(f"{{{field}}}" in path for path in written) else "" for field in _PARTS}
+        if not fields["dataset"]:
+            continue
+        yield step, _pattern(layout.record_name(step, **fields))
+        for path in written:
+            yield step, _pattern(path, "/[^/]+" if step in FOLDERS else "")
+
+
+def _pattern(template: str, end: str = "") -> re.Pattern[str]:
+    text = re.escape(template)
+    for field, part in _PARTS.items():
+        text = text.replace(rf"\{{{field}\}}", f"(?P<{field}>{part})")
+    return re.compile(text + end)
+
+
+_PATTERNS = tuple(_patterns())
+
+
+def _under(name: str, kind: str, loss: str) -> str:
+    """Return the folder of a loss, or the one that a file lies in."""
+    if kind == "losses":
+        return f"{name.partition(f'/{loss}/')[0]}/{loss}"
+    return name.rpartition("/")[0]
+
+
+def _is_file(folder: Path, name: str) -> bool:
+    try:
+        safe.safe_path(folder, name)
+    except UserError:
+        return False
+    return True

@@ -1,0 +1,124 @@
+"""The records of a folder that nobody vouches for: read, and refused unless they are made as a step makes them."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import canonical_json, sha256_text
+from workflow_lib.commands.audit import folder as safe
+from workflow_lib.provenance.manifest import MANIFEST
+
+NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
+"""A dataset, a loss."""
+
+REPORT_RECORD = "records/report.json"
+LAST = ("records/manifest.json", REPORT_RECORD)
+"""Records of the steps after those that the manifest chains."""
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_RECORD = re.compile(r"records/[A-Za-z0-9_/-]{1,300}\.json")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a step said of itself; `name` is the path of its file below the results folder."""
+
+    name: str
+    step: str
+    settings: dict[str, Any]
+    fingerprint: str
+    inputs: dict[str, list[dict[str, Any]]]
+    outputs: dict[str, list[dict[str, Any]]]
+    versions: dict[str, str]
+
+    @property
+    def about(self) -> tuple[str, str, int]:
+        """Dataset, loss and fold (or shard) of the step's settings, empty or 0 where it has none."""
+        loss = self.settings.get("loss", "")
+        loss = loss.get("name", "") if isinstance(loss, dict) else loss
+        number = self.settings.get("fold", self.settings.get("shard", 0))
+        return str(self.settings.get("dataset", "")), str(loss), number if isinstance(number, int) else 0
+
+    def __str__(self) -> str:
+        """Return the record in words: "train of toy, dice, fold 1"."""
+        dataset, loss, number = self.about
+        unit = "part" if self.step == "preprocess" else "fold"
+        return ", ".join([f"{self.step} of {dataset}" if dataset else self.step, *filter(None, [loss])]) + (
+            f", {unit} {number}" if number else ""
+        )
+
+
+def read(folder: Path, name: str) -> Record:
+    """Read a record. Raises UserError that says what about it is not as a step writes it."""
+    if not _RECORD.fullmatch(name):
+        raise UserError(f"{name!r}: is no name of a record")
+    content = safe.read_json(folder, name)
+    try:
+        step, settings, fingerprint, versions = (content[key] for key in ("step", "settings", "fingerprint", "versions"))
+        sides = {side: _entries(name, content[side]) for side in ("inputs", "outputs")}
+    except (KeyError, TypeError, AttributeError):
+        raise UserError(f"{name}: is no record of a step") from None
+    if not (isinstance(step, str) and isinstance(settings, dict) and isinstance(fingerprint, str) and isinstance(versions, dict)):
+        raise UserError(f"{name}: is no record of a step")
+    return Record(name, step, settings, fingerprint, sides["inputs"], sides["outputs"], versions)
+
+
+def _entries(name: str, group: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    found = {}
+    for key, entries in group.items():
+        for entry in entries:
+            path, digest, files = entry["path"], entry["sha256"], entry.get("files", {})
+            if isinstance(files, int):
+                raise UserError(
+                    f"{name}: was written by an earlier version, which did not name the files in {path}; make that step's "
+                    f"results anew (--forcerun {name.split('/')[1]})"
+                )
+            if not (
+                isinstance(path, str) and path and "\0" not in path and isinstance(digest, str) and _DIGEST.fullmatch(digest)
+            ):
+                raise UserError(f"{name}: {key} is not named by path and SHA-256")
+            if entry.get("index", "index.json") != "index.json":
+                raise UserError(f"{name}: {path} has no index of a store")
+            for file, of_file in files.items():
+                parts = PurePosixPath(file).parts
+                if not parts or parts[0] == "/" or ".." in parts or not _DIGEST.fullmatch(of_file):
+                    raise UserError(f"{name}: {file!r} in {path} leads out of it, or has no SHA-256")
+            # The manifest holds the digest of a folder alone, so the files that a record names must be those of it.
+            if "files" in entry and sha256_text(canonical_json(files)) != digest:
+                raise UserError(f"{name}: the files that it names in {path} are not those of the folder's SHA-256")
+        found[key] = list(entries)
+    return found
+
+
+def names_in_manifest(folder: Path) -> list[str]:
+    """Return the names of the records that the manifest chains. Raises UserError when it names none."""
+    steps = safe.read_json(folder, MANIFEST).get("steps")
+    if not isinstance(steps, dict) or not steps:
+        raise UserError(f"{MANIFEST}: names no steps")
+    return sorted(steps)
+
+
+def every(folder: Path) -> Iterator[Record]:
+    """Yield the records of the manifest and the two last ones."""
+    for name in [*names_in_manifest(folder), *LAST]:
+        yield read(folder, name)
+
+
+def root_of(folder: Path) -> Path:
+    """Return where the results lay when they were made, as the record of the report names it."""
+    entries = read(folder, REPORT_RECORD).outputs.get("page", [])
+    if len(entries) != 1:
+        raise UserError(f"{REPORT_RECORD}: names no page")
+    return Path(entries[0]["path"]).parent
+
+
+def inside(recorded: str, root: Path) -> str:
+    """Return the path below the results folder of a path that a record names. Raises UserError when it lies elsewhere."""
+    relative = Path(os.path.relpath(recorded, root)).as_posix()
+    if relative.startswith(".."):
+        raise UserError(f"{recorded}: lies outside the results, so it is not there to be looked at")
+    return relative

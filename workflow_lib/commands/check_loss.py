@@ -1,0 +1,242 @@
+"""Try a loss before anything is trained with it.
+
+    whichloss check-loss my_losses/soft_f2.py
+    whichloss check-loss focal --parameters '{"gamma": 3}'
+
+Values, gradients against central differences, the edges that a training runs into, half precision, compilation, and what it
+costs beside Keras's cross entropy. Prints a line for each; the exit code is 1 when one fails, 2 when the loss cannot be built.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from workflow_lib.base.errors import Faults, UserError
+from workflow_lib.base.seeds import generator
+from workflow_lib.losses import registry
+from workflow_lib.losses._parameters import per_class_parameters
+from workflow_lib.losses._terms import LossFunction
+from workflow_lib.networks import adapter as networks
+
+CLASSES = 3
+"""Classes of the batches, where the parameters do not say for how many classes they are."""
+FLAT, SOLID, LARGE, COSTLY = (2, 4, 3), (2, 3, 2, 3), (1, 300, 300), (2, 32, 96, 96)
+"""Samples and spatial axes of the batches."""
+DIFFERENCE = 1e-6
+"""Step of the central differences."""
+TOLERANCE = 1e-4
+"""Greatest difference between gradient and central differences, in relation to the largest element."""
+
+Batch = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found: whether it holds (None: a fact that is neither), what was looked at, and what was seen."""
+
+    holds: bool | None
+    what: str
+    seen: str
+
+
+def chosen(loss: str, parameters: Mapping[str, Any]) -> LossFunction:
+    """Return the loss of a name or file with its parameters. Raises Faults that names everything that is wrong with them."""
+    name = registry.resolve(loss)
+    found = registry.faults(name, parameters) or registry.faults(name, parameters, classes_of(name, parameters))
+    if found:
+        raise Faults(f"Loss {name!r} cannot be built:", found)
+    return registry.build(name, parameters)
+
+
+def classes_of(name: str, parameters: Mapping[str, Any]) -> int | None:
+    """Return the number of classes that the first parameter with a value per class is for; None where there is none."""
+    values = registry.resolved_parameters(name, parameters)
+    lists = (values[key] for key in per_class_parameters(registry.get(name).Parameters))
+    of_parts = (classes_of(part, own) for part, own in registry.components(name, parameters))
+    return next((len(value) for value in lists if isinstance(value, list)), None) or next(filter(None, of_parts), None)
+
+
+def random_batch(shape: tuple[int, ...]) -> Batch:
+    """Return one-hot ground truth with every class in every sample, as far as they have room, and softmax output, float64."""
+    rng = generator(1, "check_loss", *shape)
+    classes = rng.integers(0, shape[-1], shape[:-1])
+    some = classes.reshape(shape[0], -1)[:, : shape[-1]]
+    some[:] = np.arange(some.shape[-1])
+    p = np.exp(rng.normal(0, 1.5, shape))
+    return np.eye(shape[-1])[classes], p / p.sum(axis=-1, keepdims=True)
+
+
+def edges(n_classes: int) -> dict[str, Batch]:
+    """Return the batches at which losses fail most often, in 3-D."""
+    y, p = random_batch((*SOLID, n_classes))
+    background = np.zeros_like(y)
+    background[..., 0] = 1
+    wrong = np.roll(y, 1, axis=-1)
+    return {
+        "no foreground in the patch": (background, p),
+        "no foreground, and none found": (background, background),
+        "no foreground, but some found": (background, wrong),
+        "everything right, probabilities 0 and 1": (y, y),
+        "everything wrong, probabilities 0 and 1": (y, wrong),
+        "outside the volume (no class)": (np.zeros_like(y), p),
+    }
+
+
+def check(loss: LossFunction) -> Iterator[Finding]:
+    """Yield what the checks find, one after the other."""
+    told = classes_of(loss.name, loss.parameters.model_dump(mode="json"))
+    n_classes = told or CLASSES
+    yield from _gradients(loss, {"2-D": (*FLAT, told or 2), "3-D": (*SOLID, n_classes)})
+    yield from _edges(loss, n_classes)
+    yield _half_precision(loss, n_classes)
+    yield _compiled(loss, n_classes)
+    yield _least(loss, n_classes)
+    yield _order_of_voxels(loss, n_classes)
+    yield _cost(loss, n_classes)
+
+
+def _gradients(loss: LossFunction, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[Finding]:
+    for what, shape in shapes.items():
+        y, p = random_batch(shape)
+        value, gradient = _value_and_gradient(loss, y, p, "float64")
+        expected = np.zeros_like(p)
+        for index in np.ndindex(p.shape):
+            up, down = p.copy(), p.copy()
+            up[index] += DIFFERENCE
+            down[index] -= DIFFERENCE
+            expected[index] = (_value(loss, y, up) - _value(loss, y, down)) / (2 * DIFFERENCE)
+        largest = max(float(np.abs(expected).max()), 1e-12)
+        off = float(np.abs(gradient - expected).max()) / largest
+        holds = bool(np.isfinite(value)) and off < TOLERANCE
+        seen = f"value {value:.4g}; off central differences by {off:.1e}"
+        yield Finding(holds, f"gradient, {what}, {shape[-1]} classes", seen)
+
+
+def _edges(loss: LossFunction, n_classes: int) -> Iterator[Finding]:
+    for what, (y, p) in edges(n_classes).items():
+        value, gradient = _value_and_gradient(loss, y, p, "float32")
+        holds = bool(np.isfinite(value) and np.isfinite(gradient).all())
+        yield Finding(holds, what, f"value {value:.4g}, largest gradient {np.abs(gradient).max():.2g}")
+
+
+def _half_precision(loss: LossFunction, n_classes: int) -> Finding:
+    y, p = random_batch((*LARGE, n_classes))
+    whole, half = (_value_and_gradient(loss, y, p, dtype) for dtype in ("float32", "float16"))
+    holds = bool(np.isfinite(half[1]).all()) and abs(half[0] - whole[0]) <= 0.01 * max(abs(whole[0]), 0.01)
+    return Finding(holds, "float16 predictions of 90 000 voxels", f"value {half[0]:.4g}, in float32 {whole[0]:.4g}")
+
+
+def _compiled(loss: LossFunction, n_classes: int) -> Finding:
+    import tensorflow as tf
+
+    y, p = (tf.constant(array, "float32") for array in random_batch((*SOLID, n_classes)))
+    values = [float(loss(y, p)), *(float(tf.function(loss, jit_compile=jit)(y, p)) for jit in (False, True))]
+    holds = max(values) - min(values) <= 1e-4 * max(abs(values[0]), 1e-3)
+    return Finding(holds, "eager, tf.function, XLA", "values " + ", ".join(f"{value:.6g}" for value in values))
+
+
+def _least(loss: LossFunction, n_classes: int) -> Finding:
+    y, _ = random_batch((*SOLID, n_classes))
+    rng = generator(2, "check_loss")
+    others = [_value(loss, y, rng.dirichlet(np.ones(y.shape[-1]), y.shape[:-1])) for _ in range(20)]
+    perfect = _value(loss, y, y)
+    return Finding(
+        perfect < min(others), "the right answer costs least", f"{perfect:.4g}; the least of 20 others {min(others):.4g}"
+    )
+
+
+def _order_of_voxels(loss: LossFunction, n_classes: int) -> Finding:
+    y, p = random_batch((2, 6, 6, n_classes))
+    order = generator(3, "check_loss").permutation(36)
+    shuffled = (array.reshape(2, 36, n_classes)[:, order].reshape(array.shape) for array in (y, p))
+    same = bool(np.isclose(_value(loss, y, p), _value(loss, *shuffled), rtol=1e-9))
+    return Finding(None, "the order of the voxels", "does not matter" if same else "matters: it looks at where a voxel is")
+
+
+def _cost(loss: LossFunction, n_classes: int) -> Finding:
+    import tensorflow as tf
+
+    keras = networks.import_keras()
+    shape = (*COSTLY, n_classes)
+    y, p = (tf.constant(array, "float32") for array in random_batch(shape))
+
+    def cross_entropy(y: Any, p: Any) -> Any:
+        return tf.reduce_mean(keras.losses.categorical_crossentropy(y, p))
+
+    own, theirs = (_seconds(function, y, p) for function in (loss, cross_entropy))
+    return Finding(None, "value and gradient", f"{own * 1e3:.0f} ms for {shape}, {own / theirs:.1f} times Keras's cross entropy")
+
+
+def _seconds(function: Callable[[Any, Any], Any], y: Any, p: Any, repetitions: int = 5) -> float:
+    import tensorflow as tf
+
+    def value_and_gradient(y: Any, p: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(p)
+            value = function(y, p)
+        return value, tape.gradient(value, p)
+
+    step = tf.function(value_and_gradient)
+    times = []
+    for _ in range(repetitions + 1):
+        begin = time.perf_counter()
+        step(y, p)[0].numpy()
+        times.append(time.perf_counter() - begin)
+    return min(times[1:])
+
+
+def _value(loss: LossFunction, y: np.ndarray, p: np.ndarray) -> float:
+    import tensorflow as tf
+
+    return float(loss(tf.constant(y, "float64"), tf.constant(p, "float64")))
+
+
+def _value_and_gradient(loss: LossFunction, y: np.ndarray, p: np.ndarray, dtype: str) -> tuple[float, np.ndarray]:
+    import tensorflow as tf
+
+    prediction = tf.constant(p, dtype)
+    with tf.GradientTape() as tape:
+        tape.watch(prediction)
+        value = loss(tf.constant(y, "float32"), prediction)
+    gradient = tape.gradient(value, prediction)
+    if gradient is None:
+        raise UserError(f"loss {loss.name!r}: the value does not depend on the predictions, so nothing can be learnt with it.")
+    return float(value), np.asarray(gradient, dtype=float)
+
+
+def main() -> None:
+    """Check the loss that the arguments name."""
+    parser = argparse.ArgumentParser(
+        prog="whichloss check-loss",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("loss", help="a Python file with a loss of your own, or the name of a loss")
+    parser.add_argument("--parameters", type=json.loads, default={}, metavar="JSON", help="parameters other than the defaults")
+    arguments = parser.parse_args()
+    try:
+        loss = chosen(arguments.loss, arguments.parameters)
+        networks.configure_runtime(threads=2, deterministic=False, gpus=0)
+        failed = 0
+        for finding in check(loss):
+            mark = {True: "ok", False: "FAILS", None: "-"}[finding.holds]
+            print(f"{mark:6}{finding.what:42}{finding.seen}", flush=True)
+            failed += finding.holds is False
+    except UserError as error:
+        print(f"\n{error}\n", file=sys.stderr)
+        sys.exit(2)
+    except Exception as error:
+        print(f"\nThe formula of {arguments.loss} fails: {type(error).__name__}: {error}\n", file=sys.stderr)
+        sys.exit(1)
+    print(f"{loss}: {f'{failed} check(s) fail' if failed else 'all checks hold'}")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

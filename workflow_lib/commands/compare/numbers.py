@@ -1,0 +1,156 @@
+"""The numbers of two studies side by side, and whether a difference is within what seeds explain.
+
+The definition. Of the same cases in the same folds, the differences B - A of each fold are averaged over its cases; the question
+is whether the 95 % t interval of these fold differences, mean ± t(.975, k-1) s / √k over k folds, holds 0. Had nothing changed
+but the seeds, every fold's network would have been drawn anew on both sides, independently of the other folds, and the fold
+differences would scatter around 0 with the very spread that two seeds make. So "within" says that the difference needs no other
+explanation than seeds, not that there is none; "beyond" that seeds alone make one like it in 1 of 20 numbers.
+With one split there are no folds, and with other cases no pairs: then nothing is said.
+Beside it stands an interval of the difference over the cases, by a paired bootstrap within the folds: it takes the trained
+networks as they are, and says nothing on seeds.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from workflow_lib.base.seeds import generator
+from workflow_lib.commands.compare.sides import Data, Row, number
+from workflow_lib.evaluation.metrics import METRICS
+from workflow_lib.statistics.intervals import t_interval
+
+Verdict = Literal["same", "within", "beyond", "open"]
+CONFIDENCE = 0.95
+SAMPLES = 2000
+ROUNDING = 1e-9
+"""By so much a difference of two means may differ from the mean of the differences."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number of both sides. `low`, `high`: the interval over the folds; `cases_low`, `cases_high`: over the cases; or NaN."""
+
+    name: str
+    a: float
+    b: float
+    verdict: Verdict
+    reason: str = ""
+    low: float = math.nan
+    high: float = math.nan
+    cases_low: float = math.nan
+    cases_high: float = math.nan
+
+    @property
+    def difference(self) -> float:
+        """B minus A; NaN where one of them is undefined."""
+        return self.b - self.a
+
+
+def same(a: float, b: float) -> bool:
+    """Return whether two numbers are equal, or both undefined."""
+    return a == b or (math.isnan(a) and math.isnan(b))
+
+
+def means(a: Data, b: Data) -> list[Cell]:
+    """Return the means of every loss, class and metric that both sides have."""
+    first, second = (_by_key(data.means, ("loss", "class", "metric")) for data in (a, b))
+    obstacle = _obstacle(a, b)
+    return [
+        _mean(" · ".join(key), number(first[key]["mean"]), number(second[key]["mean"]), obstacle, a, b, key)
+        for key in first
+        if key in second and key[2] in METRICS
+    ]
+
+
+def _mean(name: str, one: float, other: float, obstacle: str, a: Data, b: Data, key: tuple[str, ...]) -> Cell:
+    if same(one, other):
+        return Cell(name, one, other, "same")
+    if obstacle:
+        return Cell(name, one, other, "open", obstacle)
+    by_fold = _differences(a, b, key)
+    if len(by_fold) < 2:
+        return Cell(name, one, other, "open", "there is one split only, so no spread over folds")
+    middle, half, _ = t_interval([float(values.mean()) for values in by_fold], CONFIDENCE)
+    low, high = middle - half, middle + half
+    if not low - ROUNDING <= other - one <= high + ROUNDING:
+        # Cases that one side leaves undefined, or means that do not follow from the scores.
+        return Cell(name, one, other, "open", "the cases that both sides score do not give this difference", low, high)
+    return Cell(name, one, other, "within" if low <= 0 <= high else "beyond", "", low, high, *_bootstrap(by_fold))
+
+
+def _obstacle(a: Data, b: Data) -> str:
+    """Return why cases of both sides make no pairs, or nothing."""
+    if set(a.folds) != set(b.folds):
+        return "not the same cases"
+    if any(a.cases.get(case) != b.cases.get(case) for case in a.folds):
+        return "not the same images"
+    return "" if a.folds == b.folds else "not the same folds"
+
+
+def _differences(a: Data, b: Data, key: tuple[str, ...]) -> list[np.ndarray]:
+    """Return B - A of the cases where both are defined, fold by fold; folds without such a case are left out."""
+    loss, name, metric = key
+    position = METRICS.index(metric)
+    nowhere = (math.nan,) * len(METRICS)
+    found: dict[int, list[float]] = {}
+    for case, fold in sorted(a.folds.items()):
+        one, other = (data.scores.get((loss, name, case), nowhere)[position] for data in (a, b))
+        if not math.isnan(other - one):
+            found.setdefault(fold, []).append(other - one)
+    return [np.array(values) for _, values in sorted(found.items())]
+
+
+def _bootstrap(by_fold: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Return percentile bounds of the mean of fold means when the cases of each fold are drawn again."""
+    if all(values.size < 2 for values in by_fold):
+        return math.nan, math.nan
+    draws = [
+        values[generator(0, "compare", fold).integers(0, values.size, (SAMPLES, values.size))].mean(axis=1)
+        for fold, values in enumerate(by_fold)
+    ]
+    low, high = np.quantile(np.mean(draws, axis=0), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+def p_values(a: Data, b: Data) -> list[Cell]:
+    """Return the corrected p of every pair that both sides have; the reason says where the mark is another one."""
+    first, second = (_by_key(data.p_values, ("class", "row", "column")) for data in (a, b))
+    return [
+        Cell(
+            f"{key[0]} · {key[1]} against {key[2]}",
+            number(first[key]["p_holm"]),
+            number(second[key]["p_holm"]),
+            "same" if same(number(first[key]["p_holm"]), number(second[key]["p_holm"])) else "open",
+            _marks(first[key]["mark"], second[key]["mark"]),
+        )
+        for key in first
+        if key in second
+    ]
+
+
+def _marks(one: str, other: str) -> str:
+    return "" if one == other else f"mark {one or 'none'} -> {other or 'none'}"
+
+
+def surface(a: Data, b: Data) -> Iterator[Cell]:
+    """Yield the medians of HD95 and the means of NSD that both sides have."""
+    first, second = (_by_key(data.surface, ("loss", "class")) for data in (a, b))
+    for key in first:
+        for column in ("hd95_median", "nsd_mean"):
+            if key in second:
+                one, other = number(first[key][column]), number(second[key][column])
+                yield Cell(f"{key[0]} · {key[1]} · {column}", one, other, "same" if same(one, other) else "open")
+
+
+def scores(a: Data, b: Data) -> tuple[int, int]:
+    """Return how many scores of single cases both sides have, and how many of them are the same."""
+    common = [key for key in a.scores if key in b.scores]
+    equal = sum(all(map(same, a.scores[key], b.scores[key])) for key in common)
+    return len(common), equal
+
+
+def _by_key(rows: Sequence[Row], columns: tuple[str, ...]) -> dict[tuple[str, ...], Row]:
+    return {tuple(row[column] for column in columns): row for row in rows}

@@ -1,0 +1,87 @@
+"""The code that made a study, copied beside its results."""
+
+import io
+import re
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import atomic_folder, write_text
+from workflow_lib.images.cases import LONGEST_NAME, name_fault
+from workflow_lib.plan import jobs as planning
+from workflow_lib.report.recipe import CHANGES, study_yaml
+
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+ROOT = Path(__file__).resolve().parents[3]
+NEEDED = ("LICENSE", "Makefile", "Snakefile", "config.yaml", "envs", "reports", "rules", "workflow_lib")
+"""What of the repository it takes to run a study."""
+
+
+def copy_source(record: Mapping[str, Any], target: Path) -> str:
+    """Write the code that made the report of `record` into `target`, with the study as YAML; return in words where it comes from.
+
+    Taken from the commit that the record names. Where there is none, or changes to it were not committed, from this checkout,
+    which must then be the same code. Raises UserError where it is not, or where the study's name cannot be that of a file.
+    """
+    commit, name = record["facts"]["commit"], str(record["settings"]["name"])
+    if fault := name_fault(name):
+        raise UserError(f"The report's record names a study that cannot be one, {name[:LONGEST_NAME]!r}: {fault}.")
+    with atomic_folder(target) as folder:
+        if commit and not commit.endswith(CHANGES) and (archive := _archive(commit)) is not None:
+            with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+                tar.extractall(folder, filter="data")
+            said = f"commit {commit}"
+        else:
+            _require_same_code(record, commit)
+            _copy_checkout(folder)
+            said = _of_checkout(commit)
+        write_text(folder / f"{name}.yaml", study_yaml(record["settings"]["config"]))
+    return said
+
+
+def _of_checkout(commit: str | None) -> str:
+    """Return what the code of this checkout is, which has the fingerprints of the results."""
+    if commit is None:
+        return "a checkout without git"
+    if commit.endswith(CHANGES):
+        return f"uncommitted changes to commit {commit.removesuffix(CHANGES)}"
+    return f"commit {commit}"
+
+
+def _archive(commit: str) -> bytes | None:
+    """Return the needed files of a commit as a tar archive; None where git or the commit is not there."""
+    if not _COMMIT.fullmatch(commit):
+        return None  # git would take it for an option, or for another name than that of a commit
+    try:
+        done = subprocess.run(
+            ["git", "-C", ROOT, "archive", "--format=tar", commit, "--", *NEEDED], capture_output=True, check=True, timeout=60
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout
+
+
+def _require_same_code(record: Mapping[str, Any], commit: str | None) -> None:
+    try:
+        now = planning.load(record["settings"]["config"], "the study's record").job("report_page").fingerprint
+    except UserError:
+        now = ""
+    if now != record["fingerprint"]:
+        name = f"commit {commit}" if commit else "no commit"
+        raise UserError(
+            f"This checkout is not the code that made these results: their report was made by {name}, with another fingerprint. "
+            "Run the same command in the checkout that made them."
+        )
+
+
+def _copy_checkout(folder: Path) -> None:
+    for name in NEEDED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        elif source.is_file():
+            shutil.copyfile(source, folder / name)

@@ -1,0 +1,86 @@
+"""The report as PDF: a print of the page by a Chromium that is on the machine.
+
+    whichloss pdf results/demo/report.html                     beside the page, report.pdf
+    whichloss pdf results/demo/report.html --pdf thesis.pdf
+    whichloss pdf results/demo/report.html --browser /opt/chrome/chrome
+
+No other part of the workflow needs a browser. Any browser prints the page as well: its print style is part of it.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import atomic_path
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge", "msedge")
+"""Names under which a browser that prints is looked for, in this order."""
+
+SECONDS = 300
+"""How long a print may take."""
+
+
+def find_browser(named: str | None = None, which: Callable[[str], str | None] = shutil.which) -> str:
+    """Return the path of the browser: the one that is named, or the first of `BROWSERS` on the machine.
+
+    Raises UserError that says what to do where there is none.
+    """
+    for name in [named] if named else BROWSERS:
+        found = which(name)
+        if found:
+            return found
+    if named:
+        raise UserError(f"There is no program {named}. Name the path of Chromium, Chrome or Edge.")
+    raise UserError(
+        f"No browser that prints was found (looked for {', '.join(BROWSERS)}). Install Chromium, or name one with --browser, or "
+        "open the page in any browser and print it to a file: the page is made for that."
+    )
+
+
+def print_page(page: Path, pdf: Path, browser: str) -> None:
+    """Print `page` (HTML) to `pdf`, atomically. Raises UserError when there is no page or the browser fails."""
+    if not page.is_file():
+        raise UserError(f"There is no page {page}. Run the workflow first.")
+    with atomic_path(pdf) as temporary, tempfile.TemporaryDirectory() as profile:
+        command = [
+            *(browser, "--headless", "--disable-gpu", "--disable-extensions", "--no-first-run", "--no-pdf-header-footer"),
+            # As root, in containers, Chromium's sandbox cannot start; the page asks for nothing from anywhere.
+            *(["--no-sandbox"] if os.geteuid() == 0 else []),
+            *(f"--user-data-dir={profile}", f"--print-to-pdf={temporary.resolve()}", page.resolve().as_uri()),
+        ]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise UserError(f"{browser} did not print {page} within {SECONDS} s.") from error
+        except OSError as error:
+            raise UserError(f"{browser} does not start: {error}.") from error
+        if done.returncode != 0 or not temporary.is_file() or not temporary.read_bytes().startswith(b"%PDF"):
+            said = "\n".join(done.stderr.strip().splitlines()[-5:])
+            raise UserError(f"{browser} printed no PDF of {page} (exit code {done.returncode}). It said:\n{said}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the page named on the command line; 2 after a fault the user can mend."""
+    parser = argparse.ArgumentParser(prog="whichloss pdf", description="Print a report to PDF.")
+    parser.add_argument("page", type=Path, help="the report: results/<study>/report.html")
+    parser.add_argument("--pdf", type=Path, help="where to write; beside the page if not given")
+    parser.add_argument("--browser", help="name or path of Chromium, Chrome or Edge, if it is not found by itself")
+    given = parser.parse_args(arguments)
+    pdf = given.pdf or given.page.with_suffix(".pdf")
+    try:
+        print_page(given.page, pdf, find_browser(given.browser))
+    except UserError as error:
+        print(f"\npdf: {error}\n", file=sys.stderr)
+        return 2
+    print(f"{pdf}: {pdf.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

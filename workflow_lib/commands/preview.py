@@ -1,0 +1,295 @@
+"""What a run would do and why, before it does it; and what its trainings cost.
+
+    whichloss preview                                         the study of config.yaml
+    whichloss preview --configfile studies/demo.yaml          another one, as for snakemake
+    whichloss preview -- --forcerun tables                    what follows is passed on to snakemake,
+                                                                           unless it would choose another study
+
+Which jobs run, Snakemake decides, and is asked (`--summary`); why, the records beside the results tell. Nothing is changed.
+"""
+
+import argparse
+import contextlib
+import csv
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import read_json
+from workflow_lib.commands.trainings import read_plan
+from workflow_lib.plan import changes, estimates
+from workflow_lib.plan.jobs import Place, Plan
+from workflow_lib.steps.train import INPUTS, folder_name, with_inputs
+from workflow_lib.training import checkpoints
+
+TEMPLATES, PAGES = Path("reports/templates"), ("cases_page", "report_page")
+
+NAMES = {
+    "obtain": "find or download {}",
+    "inspect": "read every case of {}",
+    "cases_page": "show the cases of {}",
+    "check": "decide which cases of {} are used",
+    "split": "divide {}",
+    "preprocess": "preprocess {}",
+    "train": "train on {}",
+    "predict": "predict {}",
+    "evaluate": "score {}",
+    "collect": "collect the scores of {}",
+    "statistics": "statistics of {}",
+    "tables": "tables of {}",
+    "figures_dataset": "figures of {}",
+    "figures_sweep": "figure of the sweep of {}",
+    "figures_losses": "figures of the losses",
+    "manifest": "manifest",
+    "report_page": "report",
+}
+"""What a step does to a dataset, in words."""
+
+AFTER = (
+    "predict",
+    "evaluate",
+    "collect",
+    "statistics",
+    "tables",
+    "figures_dataset",
+    "figures_sweep",
+    "figures_losses",
+    "manifest",
+    "report_page",
+)
+"""Steps that follow from trainings."""
+
+REASONS_SHOWN = 3
+
+CHOOSING = ("config", "configfile", "replace_workflow_config", "directory", "snakefile")
+"""Options of Snakemake that choose the study or where it lies, as its parser names them."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A job that Snakemake would run: which one, which of its files are missing, and why its record disagrees, if it does."""
+
+    place: Place
+    missing: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass
+class Group:
+    """Trainings on one dataset for one reason: of which losses, and the epochs that they go on from."""
+
+    dataset: str
+    reasons: tuple[str, ...]
+    done: int
+    places: list[Place] = field(default_factory=list)
+
+
+def planned(plan: Plan, summary: str) -> list[Planned]:
+    """Return the jobs that run, from what `snakemake --summary` printed, in the order of the study."""
+    lines = summary.splitlines()
+    # Words of Snakemake's own may come before the table.
+    head = next((number for number, line in enumerate(lines) if line.startswith("output_file\t")), len(lines))
+    records = f"{plan.results}/records/"
+    missing: dict[str, tuple[str, ...]] = {}
+    of_one_job: list[str] = []
+    for row in csv.DictReader(lines[head:], delimiter="\t", quoting=csv.QUOTE_NONE):
+        file = row["output_file"]
+        # A job's outputs follow each other, its record last.
+        of_one_job += [file] if row["status"] == "missing" else []
+        if file.startswith(records):
+            if row["plan"] == "update pending":
+                missing[file.removeprefix(records)] = tuple(of_one_job)
+            of_one_job = []
+    return [
+        Planned(place, missing[place.record], tuple(changes.reasons(plan, place)))
+        for place in plan.jobs()
+        if place.record in missing
+    ]
+
+
+def groups(plan: Plan, jobs: Iterable[Planned]) -> list[Group]:
+    """Return the planned trainings, grouped by dataset, reason and the epochs that they go on from."""
+    found: dict[tuple[str, tuple[str, ...], int], Group] = {}
+    for job in jobs:
+        if job.place.step == "train":
+            reasons = tuple(map(_of_a_loss, job.reasons)) or _missing(job) or ("its data changed or are made anew",)
+            done = epochs_done(plan, job.place)
+            key = job.place.dataset, reasons, done
+            found.setdefault(key, Group(*key)).places.append(job.place)
+    return list(found.values())
+
+
+def _of_a_loss(reason: str) -> str:
+    return re.sub(r"^loss\.parameters\.", "parameter ", reason)
+
+
+def _missing(job: Planned) -> tuple[str, ...]:
+    if not job.missing:
+        return ()
+    more = f" and {len(job.missing) - 1} more" if len(job.missing) > 1 else ""
+    return (f"output missing: {job.missing[0]}{more}",)
+
+
+def epochs_done(plan: Plan, place: Place) -> int:
+    """Return the epochs of a training that need not be done again, because its state or that of a shorter one is there."""
+    try:
+        inputs = read_json(changes.records(plan) / place.record)["inputs"]
+        digests = {name: [entry["sha256"] for entry in inputs[name]] for name in INPUTS}
+    except (UserError, KeyError, TypeError):
+        return 0
+    lineage = with_inputs(plan.lineage(place.dataset, place.loss, place.number), digests)
+    folder = Path(plan.results) / "checkpoints" / place.dataset / place.loss / f"fold_{place.number}" / folder_name(lineage)
+    return checkpoints.kept_epochs(folder, plan.dataset(place.dataset).training.epochs)
+
+
+def text(plan: Plan, jobs: Sequence[Planned]) -> str:
+    """Return what runs, why and what it costs, as lines for people."""
+    if not jobs:
+        return f"{plan.results}: nothing to do; every result is there, and of these settings and this code."
+    known = list(estimates.paces(plan))
+    trainings = groups(plan, jobs)
+    lines = [f"{plan.results}:", ""]
+    lines += [f"  {line}" for line in _other_lines(plan, (job for job in jobs if job.place.step not in (*AFTER, "train")))]
+    for group in trainings:
+        cost = estimates.cost(plan, group.places, known, dict.fromkeys(group.places, group.done))
+        lines.append(f"  {_head(plan, group)}: {count(len(group.places), 'training')} on {group.dataset}, {cost.text}")
+    after = [job for job in jobs if job.place.step in AFTER]
+    if trainings:
+        lines += [f"  then {_counts(after)}"] if after else []
+    else:
+        lines += [f"  {line}" for line in _other_lines(plan, after)]
+    everything = len(jobs) == len(list(plan.jobs()))
+    lines += ["", f"{count(len(jobs), 'job')}{': the whole study' if everything else '; nothing else'}."]
+    if len(trainings) > 1:
+        places = [place for group in trainings for place in group.places]
+        done = {place: group.done for group in trainings for place in group.places}
+        lines[-1] += f" All trainings: {estimates.cost(plan, places, known, done).text}."
+    return "\n".join(lines)
+
+
+def _head(plan: Plan, group: Group) -> str:
+    """Return what is done to which losses, and why."""
+    losses = list(dict.fromkeys(place.loss for place in group.places))
+    named = ", ".join(losses) if len(losses) <= REASONS_SHOWN else f"{len(losses)} losses"
+    if group.reasons == (changes.NEVER,):
+        others = any((changes.records(plan) / "train" / group.dataset).glob("*/*.json"))
+        return f"add {named}" if others else f"train {named}"
+    verb = f"continue {named} from epoch {group.done}" if group.done else f"repeat {named}"
+    return f"{verb} ({_said(group.reasons)})"
+
+
+def _said(reasons: Sequence[str]) -> str:
+    more = len(reasons) - REASONS_SHOWN
+    return "; ".join(reasons[:REASONS_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _other_lines(plan: Plan, jobs: Iterable[Planned]) -> Iterator[str]:
+    """Yield a line for each step and reason, with its datasets; an evaluation or prediction names its losses, too."""
+    found: dict[tuple[str, tuple[str, ...]], list[Planned]] = {}
+    for job in jobs:
+        reasons = job.reasons or _missing(job) or _templates(plan, job.place) or ("follows from the above",)
+        found.setdefault((job.place.step, reasons), []).append(job)
+    for (step, reasons), several in found.items():
+        subjects = dict.fromkeys(" ".join(filter(None, (job.place.dataset, job.place.loss))) for job in several)
+        jobs_of = f", {count(len(several), 'job')}" if len(several) > len(subjects) else ""
+        yield f"{NAMES[step].format(', '.join(subjects))}{jobs_of} ({_said(reasons)})"
+
+
+def _templates(plan: Plan, place: Place) -> tuple[str, ...]:
+    """Return which templates are newer than a page; asked only where Snakemake found that something is."""
+    if place.step not in PAGES:
+        return ()
+    made = (changes.records(plan) / place.record).stat().st_mtime
+    newer = [file for file in sorted(TEMPLATES.glob("*")) if file.stat().st_mtime > made]
+    return (f"template changed: {', '.join(map(str, newer))}",) if newer else ()
+
+
+def _counts(jobs: Sequence[Planned]) -> str:
+    """Return how many jobs of each step follow, in words."""
+    words = {"predict": "prediction", "evaluate": "score"}
+    parts = []
+    for step in AFTER:
+        number = sum(job.place.step == step for job in jobs)
+        if number and step in words:
+            parts.append(count(number, words[step]))
+        elif number:
+            datasets = ", ".join(job.place.dataset for job in jobs if job.place.step == step)
+            parts.append(NAMES[step].format(datasets))
+    return ", ".join(parts)
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where it is more than one."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def refuse_another_study(files: Sequence[Path], more: Sequence[str]) -> None:
+    """Refuse what makes Snakemake take another study than the `files` say: the records would be held against the wrong plan.
+
+    `more`: the options for Snakemake, which may name a profile. Raises UserError.
+    """
+    expected: dict[str, Any] = {"configfile": list(files)}
+    found = as_snakemake_reads(files, more)
+    options = [f"--{name.replace('_', '-')}" for name in CHOOSING if (found.get(name) or None) != (expected.get(name) or None)]
+    if options:
+        raise UserError(
+            f"{' and '.join(options)} {'chooses' if len(options) == 1 else 'choose'} the study or where it lies, and after -- or "
+            "in a profile only Snakemake would know of it. Put what --config would say into a study file, and name study files "
+            "with --configfile before the --; for another folder or another Snakefile, call this in that folder."
+        )
+
+
+def as_snakemake_reads(files: Sequence[Path], more: Sequence[str]) -> dict[str, Any]:
+    """Return Snakemake's options as its own parser reads them, profiles included; nothing where it refuses them."""
+    from snakemake.cli import parse_args
+
+    # What it says of profiles and faults, it says again when it is asked for the plan.
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere), contextlib.redirect_stdout(nowhere):
+        try:
+            _, options = parse_args(_command(files, more))
+        except (Exception, SystemExit):
+            return {"configfile": list(files)}
+    return dict(vars(options))
+
+
+def _command(files: Sequence[Path], more: Sequence[str]) -> list[str]:
+    return ["--summary", "--nolock", *(["--configfile", *map(str, files)] if files else []), *more]
+
+
+def ask_snakemake(files: Sequence[Path], more: Sequence[str]) -> str:
+    """Return what `snakemake --summary` prints about a study. Raises UserError with its message when it cannot plan."""
+    command = [sys.executable, "-m", "snakemake", *_command(files, more)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()
+        # Of an option that it does not know, Snakemake says so behind a list of all its options.
+        usage, _, fault = said.rpartition(": error: ")
+        raise UserError(f"Snakemake cannot plan the study:\n{fault if 'usage: ' in usage else said}")
+    return done.stdout
+
+
+def main() -> None:
+    """Show what a run of the study that the arguments name would do."""
+    parser = argparse.ArgumentParser(
+        prog="whichloss preview", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--configfile", type=Path, nargs="*", default=[], metavar="FILE", help="as for snakemake")
+    parser.add_argument("more", nargs="*", metavar="-- OPTION", help="further options, for snakemake")
+    arguments = parser.parse_args()
+    try:
+        refuse_another_study(arguments.configfile, arguments.more)
+        plan = read_plan(arguments.configfile)
+        print(text(plan, planned(plan, ask_snakemake(arguments.configfile, arguments.more))))
+    except UserError as error:
+        print(f"\n{error}\n", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

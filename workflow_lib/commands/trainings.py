@@ -1,0 +1,219 @@
+"""All trainings of a study at a glance: state, epoch, losses, pace, remaining time, restarts.
+
+    whichloss trainings                                       the study of config.yaml
+    whichloss trainings --configfile studies/demo.yaml        another one, as for snakemake
+    whichloss trainings --watch                               again every half minute
+
+Everything is read from the files that trainings leave behind, so it can be asked anywhere where the results can be seen, also
+while a cluster works on them. Nothing is changed.
+"""
+
+import argparse
+import csv
+import datetime
+import math
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from workflow_lib.base.durations import duration
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import read_json
+from workflow_lib.datasets.folds import read_folds, split_cases
+from workflow_lib.plan import jobs as planning
+from workflow_lib.study.config import merge
+from workflow_lib.training import attempts
+
+HEADS = ("dataset", "loss", "fold", "state", "epoch", "validation", "lowest", "steps/s", "waited", "left", "starts")
+WATCH_SECONDS = 30.0
+
+SILENT_SECONDS = 300.0
+"""A training writes its record every half minute, or after a step that took longer; older ones are told with their age."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training as its files tell it; a number that is not known is NaN.
+
+    `state` is "waiting", "running", "silent" (no sign of life for a while: killed, or in a very long step), "interrupted",
+    "failed", "out of memory", "diverged", "finished" or "unreadable" (now; look again). `seconds_left` is an estimate from the
+    pace of the present attempt.
+    """
+
+    dataset: str
+    loss: str
+    fold: int
+    state: str
+    epoch: int = 0
+    epochs: int = 0
+    validation_loss: float = math.nan
+    lowest: float = math.nan
+    pace: float = math.nan
+    waited: float = math.nan
+    seconds_left: float = math.nan
+    starts: int = 0
+    silent_for: float = 0.0
+
+
+def trainings(plan: planning.Plan, now: float) -> Iterator[Training]:
+    """Yield all trainings of a study, in the order of its tables. `now`: seconds since 1970, to tell ages by."""
+    results = Path(plan.results)
+    for dataset in plan.datasets:
+        epochs = plan.dataset(dataset).training.epochs
+        for loss in plan.losses(dataset):
+            for fold in plan.folds(dataset):
+                place = f"{dataset}/{loss}/fold_{fold}"
+                head = Training(dataset, loss, fold, "waiting", epochs=epochs)
+                summary = results / "training" / place / "training.json"
+                try:
+                    if summary.is_file():
+                        found = _finished(head, read_json(summary), summary.with_name("history.csv"))
+                    else:
+                        found = _under_way(head, plan, results / "checkpoints" / place, now)
+                except (OSError, UserError):
+                    # Its files were moved or cleared away while they were read, or cannot be read.
+                    found = replace(head, state="unreadable")
+                yield found
+
+
+def _finished(head: Training, summary: Mapping[str, Any], history: Path) -> Training:
+    record = summary["attempts"]
+    seconds = float(summary["seconds"])
+    validation, lowest = _losses(history)
+    return replace(
+        head,
+        state="diverged" if summary.get("diverged") else "finished",
+        epoch=int(summary["epochs"]),
+        validation_loss=validation,
+        lowest=lowest,
+        pace=_ratio(sum(attempt["steps"] for attempt in record), seconds),
+        waited=_ratio(summary["waiting_seconds"], seconds),
+        starts=len(record),
+    )
+
+
+def _under_way(head: Training, plan: planning.Plan, folder: Path, now: float) -> Training:
+    """Return a training that has not ended, from the newest record below its checkpoint folder."""
+    record = attempts.newest(folder)
+    found = read_json(record) if record else []
+    if not record or not found:
+        return head
+    last = found[-1]
+    age = now - record.stat().st_mtime
+    silent = last["ended"] == attempts.RUNNING and age > SILENT_SECONDS
+    validation, lowest = _losses(record.with_name("history.csv"))
+    pace = _ratio(last["steps"], last["seconds"])
+    return replace(
+        head,
+        state="silent" if silent else str(last["ended"]),
+        epoch=int(last["last_epoch"]),
+        validation_loss=validation,
+        lowest=lowest,
+        pace=pace,
+        waited=_ratio(last["waiting_seconds"], last["seconds"]),
+        seconds_left=_ratio(_steps_left(last, plan, head), pace),
+        starts=len(found),
+        silent_for=age if silent else 0.0,
+    )
+
+
+def _ratio(amount: float, of: float) -> float:
+    return float(amount) / of if of > 0 else math.nan
+
+
+def _steps_left(attempt: Mapping[str, Any], plan: planning.Plan, head: Training) -> float:
+    """Return the steps to the end of the last epoch."""
+    training = plan.dataset(head.dataset).training
+    per_epoch = training.iterations
+    if per_epoch is None:
+        places = read_folds(Path(plan.results) / "data" / head.dataset / "folds.csv")
+        per_epoch = math.ceil(len(split_cases(places, head.fold).training) / training.batch_size)
+    return float(per_epoch * (head.epochs - attempt["last_epoch"] + 1) - attempt["last_step"])
+
+
+def _losses(history: Path) -> tuple[float, float]:
+    """Return the last validation loss and the lowest."""
+    if not history.is_file():
+        return math.nan, math.nan
+    with open(history, newline="", encoding="utf-8") as stream:
+        losses = [float(row["validation_loss"]) for row in csv.DictReader(stream)]
+    return (losses[-1], min(losses)) if losses else (math.nan, math.nan)
+
+
+def table(found: Sequence[Training]) -> str:
+    """Return the trainings as a table of text, and a line that counts their states."""
+    rows = [HEADS, *(_row(training) for training in found)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADS))]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    states = [training.state for training in found]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    return "\n".join([*lines, "", f"{len(found)} trainings: {counts}"])
+
+
+def _row(training: Training) -> tuple[str, ...]:
+    state = training.state
+    if state == "silent":
+        state = f"silent for {duration(training.silent_for)}"
+    return (
+        training.dataset,
+        training.loss,
+        str(training.fold),
+        state,
+        f"{training.epoch}/{training.epochs}" if training.starts else "",
+        _number(training.validation_loss, ".4g"),
+        _number(training.lowest, ".4g"),
+        _number(training.pace, ".3g"),
+        _number(training.waited, ".0%"),
+        duration(training.seconds_left) if training.seconds_left > 0 and state == "running" else "",
+        str(training.starts) if training.starts else "",
+    )
+
+
+def _number(value: float, form: str) -> str:
+    return format(value, form) if math.isfinite(value) else ""
+
+
+def read_plan(files: Sequence[Path]) -> planning.Plan:
+    """Return the plan of config.yaml in this folder with the `files` laid over it, as snakemake's --configfile does."""
+    raw: dict[str, Any] = {}
+    for file in (Path("config.yaml"), *files):
+        try:
+            raw = merge(raw, yaml.safe_load(file.read_text(encoding="utf-8")) or {})
+        except (OSError, yaml.YAMLError) as error:
+            raise UserError(f"{file} cannot be read: {error}. Call this where you call snakemake.") from error
+    return planning.load(raw, " + ".join(["config.yaml", *map(str, files)]))
+
+
+def main() -> None:
+    """Show the trainings of the study that the arguments name."""
+    parser = argparse.ArgumentParser(
+        prog="whichloss trainings",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--configfile", type=Path, nargs="*", default=[], metavar="FILE", help="as for snakemake")
+    parser.add_argument("--watch", action="store_true", help=f"again every {WATCH_SECONDS:.0f} s, until interrupted")
+    arguments = parser.parse_args()
+    try:
+        plan = read_plan(arguments.configfile)
+        while True:
+            text = table(list(trainings(plan, time.time())))
+            if not arguments.watch:
+                print(text)
+                return
+            print(f"\033[2J\033[H{datetime.datetime.now():%H:%M:%S}  {plan.results}\n\n{text}", flush=True)
+            time.sleep(WATCH_SECONDS)
+    except KeyboardInterrupt:
+        print()
+    except UserError as error:
+        print(f"\n{error}\n", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""Looking for files in the folders of a dataset: what the formats share."""
+
+import json
+import re
+import reprlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from workflow_lib.base.errors import Faults, UserError
+from workflow_lib.images.pictures.reading import is_picture
+
+LARGEST_DESCRIPTION = 64 << 20
+"""Bytes of a dataset.json that are still read; real ones have some kilobytes."""
+
+IMAGE_SUFFIXES = (".nii.gz", ".nii")
+
+_LONGEST_CLASS_NAME = 100
+_MOST_FAULTS = 20
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel, _BRIEF.maxdict, _BRIEF.maxlist, _BRIEF.maxstring = 3, 8, 8, 60
+
+
+def natural(text: str) -> tuple[tuple[int, int, str, str], ...]:
+    """Return the key by which names are sorted as people do: 2 before 10."""
+    return tuple(_natural_part(part) for part in re.findall(r"[0-9]+|[^0-9]+", text))
+
+
+def _natural_part(part: str) -> tuple[int, int, str, str]:
+    if part[0] not in "0123456789":
+        return 1, 0, part.casefold(), part
+    # By length, then as text: the same order as by value, for numbers of any length (int() refuses very long ones).
+    digits = part.lstrip("0")
+    return 0, len(digits), digits, part
+
+
+def entries(folder: Path) -> list[Path]:
+    """Return what lies in a folder, in natural order; nothing if it is no folder.
+
+    Raises UserError where it cannot be listed, or where a name is no text, so that no file of ours could tell it.
+    """
+    if not folder.is_dir():
+        return []
+    try:
+        paths = sorted(folder.iterdir(), key=lambda path: natural(path.name))
+    except OSError as error:
+        raise UserError(f"{folder} cannot be listed: {error.strerror}.") from error
+    unreadable = [ascii(path.name) for path in paths if not is_text(path.name)]
+    if unreadable:
+        raise UserError(f"{folder}: names that are not UTF-8: {', '.join(unreadable[:5])}. Rename or remove these files.")
+    return paths
+
+
+def is_text(name: str) -> bool:
+    """Say whether a name can be written to a text file: no bytes that are not UTF-8, no half of a pair of surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def shown(value: object) -> str:
+    """Return a value of a JSON file as it stands there, cut short where it is long or nested deeply."""
+    return _BRIEF.repr(value)[:300]
+
+
+def raise_faults(heading: str, faults: list[str]) -> None:
+    """Raise Faults of all faults, the first twenty in words, if there are any."""
+    if faults:
+        more = [f"and {len(faults) - _MOST_FAULTS} more"] if len(faults) > _MOST_FAULTS else []
+        raise Faults(heading, [*faults[:_MOST_FAULTS], *more])
+
+
+def is_class_name(name: object) -> bool:
+    """Say whether a value of a JSON file can be the name of a class or channel: text of one line that can be shown."""
+    return isinstance(name, str) and 0 < len(name.strip()) <= _LONGEST_CLASS_NAME and name.strip().isprintable()
+
+
+def stem(name: str) -> str:
+    """Return a file's name without .nii.gz, .nii, or the ending of a picture."""
+    for suffix in IMAGE_SUFFIXES:
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return name[: -len(Path(name).suffix)] if is_picture(Path(name)) else name
+
+
+def is_image(path: Path) -> bool:
+    """Say by the name whether a file is NIfTI or a picture, and not hidden."""
+    name = path.name.lower()
+    return not name.startswith((".", "_")) and (name.endswith(IMAGE_SUFFIXES) or is_picture(path))
+
+
+def images_in(folder: Path) -> dict[str, Path]:
+    """Return the images of a folder by their names without ending, in natural order.
+
+    Raises Faults where files differ in the ending only: which of the two is meant cannot be told.
+    """
+    found: dict[str, Path] = {}
+    faults = []
+    for path in entries(folder):
+        if is_image(path):
+            other = found.setdefault(stem(path.name), path)
+            if other != path:
+                faults.append(f"{other.name} and {path.name} have the same name. Remove one of the two")
+    raise_faults(f"{folder}: files that cannot be told apart:", faults)
+    return found
+
+
+def subfolder(root: Path, *candidates: str) -> Path | None:
+    """Return the first of the folders below root that exists, whatever the case of its letters, or None."""
+    for candidate in candidates:
+        folder: Path | None = root
+        for part in Path(candidate).parts:
+            folder = _child(folder, part) if folder is not None else None
+        if folder is not None and folder.is_dir():
+            return folder
+    return None
+
+
+def _child(folder: Path, name: str) -> Path | None:
+    if (folder / name).is_dir():
+        return folder / name
+    return next((path for path in entries(folder) if path.name.lower() == name.lower() and path.is_dir()), None)
+
+
+def read_description(path: Path, what: str) -> dict[str, Any]:
+    """Return the object in a dataset.json. Raises UserError when it is missing, too large, no JSON, or not `what` it must be."""
+    try:
+        if path.stat().st_size > LARGEST_DESCRIPTION:
+            raise UserError(f"{path} has {path.stat().st_size / 1e6:.0f} MB; that is no description of a dataset.")
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not valid JSON ({error}). Get the file again.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: must hold {what}.")
+    return content
+
+
+def below(folder: Path, name: object) -> Path | None:
+    """Return the file of a relative path that stays below a folder, or None where it is no such path."""
+    if not isinstance(name, str) or not name or "\0" in name or "\\" in name or not is_text(name):
+        return None
+    path = Path(name)
+    return None if path.is_absolute() or ".." in path.parts or not path.name else folder / path
+
+
+def names_of(channels: object) -> dict[str, int] | None:
+    """Return channel name -> index of `channel_names` or `modality` ({"0": "T1", ...}), or None where it is no such list.
+
+    A name that stands twice gets its index behind it, and what is no name is called channel and its index, so that every
+    channel can be chosen.
+    """
+    if not isinstance(channels, Mapping) or not channels:
+        return None
+    try:
+        by_index = {int(index): name.strip() if is_class_name(name) else "channel" for index, name in channels.items()}
+    except (TypeError, ValueError):
+        return None
+    if len(by_index) != len(channels) or sorted(by_index) != list(range(len(by_index))):
+        return None
+    times = Counter(by_index.values())
+    names = {
+        name if times[name] == 1 and name != "channel" else f"{name} {index}": index for index, name in sorted(by_index.items())
+    }
+    return names if len(names) == len(by_index) else {f"channel {index}": index for index in sorted(by_index)}
+
+
+def chosen_channels(path: Path, available: Mapping[str, int], wanted: Iterable[str] | None) -> tuple[int, ...]:
+    """Return the indices of the wanted channels, all if None. Raises UserError that names channels which do not exist."""
+    if wanted is None:
+        return tuple(available.values())
+    unknown = [name for name in wanted if name not in available]
+    if unknown:
+        raise UserError(f"channels: {path} has no {', '.join(map(repr, unknown))}; it has {', '.join(map(repr, available))}.")
+    return tuple(available[name] for name in wanted)
+
+
+def channel_list_faults(options: Mapping[str, Any]) -> list[str]:
+    """Return the fault of a `channels` key that is empty or names one twice."""
+    channels = options.get("channels")
+    if channels is not None and (not channels or len(set(channels)) != len(channels)):
+        return ["channels: name at least one, and none twice; or remove the key to read all"]
+    return []

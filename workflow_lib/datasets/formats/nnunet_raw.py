@@ -1,0 +1,231 @@
+"""Datasets in the raw layout of nnU-Net, version 2: DatasetNNN_Name with dataset.json, imagesTr, labelsTr."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from workflow_lib.base.errors import UserError
+from workflow_lib.datasets.formats.interface import Options, layout_error, no_downloads
+from workflow_lib.datasets.formats.layouts import (
+    below,
+    channel_list_faults,
+    chosen_channels,
+    entries,
+    is_class_name,
+    is_text,
+    names_of,
+    natural,
+    raise_faults,
+    read_description,
+    shown,
+)
+from workflow_lib.images.cases import Case, Colour, LabelMap, Reading
+from workflow_lib.images.pictures.reading import SUFFIXES
+
+LABEL = "nnU-Net raw dataset"
+LICENCE = "that of the dataset"
+URL = "https://github.com/MIC-DKFZ/nnUNet/blob/master/documentation/dataset_format.md"
+DOWNLOADABLE = False
+PHANTOM = None
+GROUP = None
+
+INSTRUCTIONS = f"""\
+How to use a dataset in nnU-Net's raw layout, version 2 (licence: {LICENCE}; layout: {URL}):
+`root` is the folder DatasetNNN_Name that holds dataset.json, imagesTr/CASE_0000.nii.gz (one file per channel: _0000, _0001, ...)
+and labelsTr/CASE.nii.gz. dataset.json must hold `channel_names`, `labels` (name: value) and `file_ending`.
+The ending may be .nii.gz, .nii, or that of a picture. `channels` chooses channels by their names; of a picture whose one file
+holds red, green and blue, one of the three, or all."""
+
+_ENDINGS = (".nii.gz", ".nii", *sorted(SUFFIXES))
+_WHAT = "the description of a dataset in nnU-Net's layout, version 2"
+_COLOURS: Mapping[str, Colour] = {"r": "red", "red": "red", "g": "green", "green": "green", "b": "blue", "blue": "blue"}
+
+
+def label_map(root: Path, options: Options) -> LabelMap:
+    """Return the classes by value; a label of several values is a region, which is scored too.
+
+    Raises UserError where dataset.json is missing or unusable, or where it has an `ignore` label.
+    """
+    path = root / "dataset.json"
+    labels = _description(root).get("labels")
+    if not isinstance(labels, Mapping):
+        raise UserError(
+            f'{path}: `labels` must map names to values, as in {{"background": 0, "tumour": 1}}; it is {shown(labels)}.'
+        )
+    single: dict[str, int] = {}
+    joined: dict[str, list[int]] = {}
+    faults = []
+    for name, value in labels.items():
+        values = value if isinstance(value, list) else [value]
+        whole = all(isinstance(v, int) and not isinstance(v, bool) and 0 <= v <= 255 for v in values)
+        if name == "ignore":
+            faults.append(
+                "the label `ignore` (voxels without ground truth) cannot be handled. Give these voxels a class in all masks, and "
+                "remove the label"
+            )
+        elif not is_class_name(name) or name.strip() in {*single, *joined}:
+            faults.append(f"the name {shown(name)} stands twice, or cannot be shown")
+        elif not values or not whole:
+            faults.append(
+                f"the label {shown(name)} must be a whole number from 0 to 255, or a list of such; it is {shown(value)}"
+            )
+        elif len(set(values)) == 1:
+            single[name.strip()] = values[0]
+        else:
+            joined[name.strip()] = sorted(set(values))
+    raise_faults(f"{path}: faults in `labels`:", faults)
+    return _label_map(path, single, joined)
+
+
+def _label_map(path: Path, single: Mapping[str, int], joined: Mapping[str, list[int]]) -> LabelMap:
+    """Values that are named in regions only become classes of their own."""
+    named = {value: name for name, value in single.items()}
+    if len(named) != len(single):
+        raise UserError(f"{path}: `labels` gives two names to one value: {shown(dict(single))}.")
+    members = {value for values in joined.values() for value in values}
+    named |= {value: f"label {value}" for value in sorted(members - set(named))}
+    if 0 not in named or len(named) < 2 or len(set(named.values())) != len(named):
+        raise UserError(
+            f"{path}: `labels` must name 0 (background) and at least one more value, each name once; it has {shown(named)}."
+        )
+    if set(joined) & set(named.values()):
+        raise UserError(
+            f"{path}: `labels` uses a name for a label and for a region: {sorted(set(joined) & set(named.values()))}."
+        )
+    values = sorted(named)
+    regions = {name: tuple(values.index(value) for value in part if value != 0) for name, part in joined.items()}
+    return LabelMap(
+        tuple(named[v] for v in values), tuple((v,) for v in values), {n: m for n, m in regions.items() if len(m) > 1}
+    )
+
+
+def reading(root: Path, options: Options) -> Reading:
+    """Return one channel per file; of pictures whose one file holds red, green and blue, the colours that are chosen.
+
+    Raises UserError where two of the three colours are chosen.
+    """
+    description = _description(root)
+    available = _channels(root / "dataset.json", description)
+    indices = chosen_channels(root / "dataset.json", available, options.get("channels"))
+    if not _holds_colours(root, description, available):
+        return Reading()
+    if len(indices) == 1:
+        return Reading(colour=_COLOURS[list(available)[indices[0]].lower()])
+    if indices != (0, 1, 2):
+        raise UserError(f"channels: of pictures with red, green and blue in one file, choose one or all three ({root}).")
+    return Reading(colour="rgb")
+
+
+def _channels(path: Path, description: Mapping[str, Any]) -> dict[str, int]:
+    names = description.get("channel_names", description.get("modality"))
+    available = names_of(names)
+    if available is None:
+        raise UserError(
+            f'{path}: `channel_names` must number the channels from 0, as in {{"0": "T1", "1": "T2"}}; it is {shown(names)}.'
+        )
+    return available
+
+
+def _holds_colours(root: Path, description: Mapping[str, Any], available: Mapping[str, int]) -> bool:
+    """Say whether one file holds the channels, red, green and blue, as nnU-Net stores pictures."""
+    if [_COLOURS.get(name.lower()) for name in available] != ["red", "green", "blue"]:
+        return False
+    listed = description.get("dataset")
+    if isinstance(listed, Mapping):
+        images = [entry.get("images") for entry in listed.values() if isinstance(entry, Mapping)]
+        return not any(isinstance(paths, list) and len(paths) > 1 for paths in images)
+    ending = _ending(root / "dataset.json", description)
+    return not any(path.name.endswith(f"_0001{ending}") for path in entries(root / "imagesTr"))
+
+
+def find_cases(root: Path, options: Options) -> list[Case]:
+    """Return the cases of labelsTr, or those that dataset.json lists under `dataset`, in natural order.
+
+    Raises UserError where dataset.json is missing or unusable, and Faults that names every case without one of its channels or
+    without a label.
+    """
+    path = root / "dataset.json"
+    description = _description(root)
+    available = _channels(path, description)
+    indices = chosen_channels(path, available, options.get("channels"))
+    if _holds_colours(root, description, available):
+        available, indices = {"rgb": 0}, (0,)
+    listed = description.get("dataset")
+    if listed is not None:
+        return _listed(path, listed, len(available), indices)
+    return _found(root, _ending(path, description), len(available), indices)
+
+
+def _ending(path: Path, description: Mapping[str, Any]) -> str:
+    ending = description.get("file_ending", ".nii.gz")
+    if not isinstance(ending, str) or ending.lower() not in _ENDINGS:
+        raise UserError(f"{path}: files that end in {shown(ending)} cannot be read; it must be one of {', '.join(_ENDINGS)}.")
+    return ending
+
+
+def _found(root: Path, ending: str, channels: int, indices: tuple[int, ...]) -> list[Case]:
+    images, labels = root / "imagesTr", root / "labelsTr"
+    there = {folder: _names(folder, ending) for folder in (images, labels)}
+    of_images = {name[:-5] for name in there[images] if len(name) > 5 and name[-5] == "_" and name[-4:].isdecimal()}
+    if not there[labels]:
+        raise layout_error(LABEL, root, [f"imagesTr/CASE_0000{ending}", f"labelsTr/CASE{ending}"], INSTRUCTIONS)
+    faults = [f"{name}: no label ({labels / (name + ending)})" for name in sorted(of_images - there[labels], key=natural)]
+    cases = []
+    for name in sorted(there[labels], key=natural):
+        missing = [f"{name}_{i:04d}{ending}" for i in range(channels) if f"{name}_{i:04d}" not in there[images]]
+        if missing:
+            faults.append(f"{name}: no {', '.join(missing)} in {images}")
+        files = tuple(images / f"{name}_{index:04d}{ending}" for index in indices)
+        cases.append(Case(name, files, (labels / f"{name}{ending}",)))
+    raise_faults(f"{root}: {len(faults)} case(s) are not complete:", faults)
+    return cases
+
+
+def _names(folder: Path, ending: str) -> set[str]:
+    names = [path.name for path in entries(folder)]
+    return {name[: -len(ending)] for name in names if name.endswith(ending) and not name.startswith((".", "_"))}
+
+
+def _listed(path: Path, listed: object, channels: int, indices: tuple[int, ...]) -> list[Case]:
+    """Read the files that `dataset` lists per case; their paths start at the folder of dataset.json."""
+    if not isinstance(listed, Mapping) or not listed:
+        raise UserError(f"{path}: `dataset` must list files per case: {{CASE: {{images: [...], label: ...}}}}.")
+    faults, cases = [], []
+    for name in sorted(listed, key=natural):
+        entry = listed[name]
+        images = entry.get("images") if isinstance(entry, Mapping) else None
+        files = [below(path.parent, image) for image in images] if isinstance(images, list) else []
+        label = below(path.parent, entry.get("label")) if isinstance(entry, Mapping) else None
+        whole = [file for file in files if file is not None]
+        if not is_text(name):
+            faults.append(f"{shown(name)}: the name is no text that can be written")
+        elif label is None or len(whole) != channels or len(files) != channels:
+            faults.append(
+                f"{shown(name)}: must list {channels} image(s) and a label, as paths below {path.parent}; it is {shown(entry)}"
+            )
+        else:
+            cases.append(Case(str(name), tuple(whole[index] for index in indices), (label,)))
+    raise_faults(f"{path}: {len(faults)} case(s) are not complete:", faults)
+    return cases
+
+
+def _description(root: Path) -> dict[str, Any]:
+    path = root / "dataset.json"
+    if not path.is_file():
+        raise layout_error(LABEL, root, ["dataset.json", "imagesTr/CASE_0000.nii.gz", "labelsTr/CASE.nii.gz"], INSTRUCTIONS)
+    return read_description(path, _WHAT)
+
+
+def option_faults(options: Options) -> list[str]:
+    """Return what is wrong with a list of channels; whether the names exist, dataset.json tells later."""
+    return channel_list_faults(options)
+
+
+def explain_labels(values: Collection[float]) -> str:
+    """Recognise masks of 0 and 255, as programs for pictures save them, for which 1 was declared."""
+    if set(values) == {0.0, 255.0}:
+        return "a mask of 0 and 255. Write 255 in `labels` of dataset.json, or store 1 in place of 255"
+    return ""
+
+
+downloads = no_downloads

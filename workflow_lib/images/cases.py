@@ -1,0 +1,169 @@
+"""The vocabulary of the study: cases and classes."""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from workflow_lib.base.errors import UserError
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image with its ground truth.
+
+    `images`: one file per channel, or one file with all of them. `masks`: usually one; of several, each marks a part of the
+    same class. `field_of_view`: a mask of the part that counts, if the dataset has one. `group`: what the case belongs to
+    beside others (a sequence, a patient), or empty. `part`: "training" or "test" where the dataset comes divided, or empty.
+    """
+
+    id: str
+    images: tuple[Path, ...]
+    masks: tuple[Path, ...]
+    field_of_view: Path | None = None
+    group: str = ""
+    part: str = ""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files of the case, each once."""
+        view = () if self.field_of_view is None else (self.field_of_view,)
+        return tuple(dict.fromkeys((*self.images, *self.masks, *view)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data for a JSON file; paths with forward slashes."""
+        return {
+            "id": self.id,
+            "images": [path.as_posix() for path in self.images],
+            "masks": [path.as_posix() for path in self.masks],
+            "field_of_view": None if self.field_of_view is None else self.field_of_view.as_posix(),
+            "group": self.group,
+            "part": self.part,
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Case":
+        """Read what `to_json` wrote; further keys are ignored."""
+        view = content["field_of_view"]
+        return cls(
+            content["id"],
+            tuple(map(Path, content["images"])),
+            tuple(map(Path, content["masks"])),
+            None if view is None else Path(view),
+            content["group"],
+            content["part"],
+        )
+
+
+LONGEST_NAME = 150
+"""Bytes of a case's name in UTF-8; with the endings of its files it stays below the 255 that file systems take."""
+
+
+def name_fault(case_id: str) -> str:
+    """Return why a case's name cannot be a file name on every system, or an empty text."""
+    if len(case_id.encode("utf-8", "replace")) > LONGEST_NAME:
+        return f"its name is longer than {LONGEST_NAME} bytes"
+    categories = {unicodedata.category(character) for character in case_id}
+    if not case_id or case_id[0] in ". -" or case_id[-1] in ". ":
+        return "its name is empty, or begins or ends with a dot or a space, or begins with a hyphen"
+    if categories & {"Cc", "Cs", "Cn", "Zl", "Zp"} or set(case_id) & set('/\\:*?"<>|'):
+        return 'its name holds a character that file names cannot hold everywhere (/ \\ : * ? " < > | or a control character)'
+    return ""
+
+
+def alike(case_id: str) -> str:
+    """Return what two names have in common that some file systems take for one: letter case and the form of accents."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", case_id).casefold())
+
+
+Colour = Literal["rgb", "grey", "red", "green", "blue"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the files of a dataset are read, the same for all its cases.
+
+    `channels`: of files that hold several channels along a last axis, which ones, by index; None: a file holds one channel.
+    `colour`: what is taken of a picture (PNG, TIFF, ...): all three colours, or one channel. `threshold`: mask values above it
+    count as 255 and the others as 0; None: values count as they stand.
+    """
+
+    channels: tuple[int, ...] | None = None
+    colour: Colour = "grey"
+    threshold: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data for a JSON file."""
+        channels = None if self.channels is None else list(self.channels)
+        return {"channels": channels, "colour": self.colour, "threshold": self.threshold}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Reading":
+        """Read what `to_json` wrote."""
+        channels = content["channels"]
+        return cls(None if channels is None else tuple(channels), content["colour"], content["threshold"])
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """The classes of a dataset, background first, and the values that stand for them in its mask files.
+
+    `values[c]` are the accepted raw values of class c; the first one is written to predictions.
+    `regions` are unions of classes that are scored beside the classes, by class index.
+    """
+
+    names: tuple[str, ...]
+    values: tuple[tuple[int, ...], ...]
+    regions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, background included."""
+        return len(self.names)
+
+    def unknown_values(self, raw: np.ndarray) -> dict[float, int]:
+        """Return the values in `raw` that no class declares, with their number of voxels."""
+        present, counts = np.unique(raw, return_counts=True)
+        known = {value for values in self.values for value in values}
+        return {float(v): int(n) for v, n in zip(present, counts, strict=True) if float(v) not in known}
+
+    def to_classes(self, raw: np.ndarray) -> np.ndarray:
+        """Map raw mask values to class indices (uint8, same shape). Raises UserError on a value that is not declared."""
+        classes = np.full(raw.shape, 255, dtype=np.uint8)
+        for index, values in enumerate(self.values):
+            for value in values:
+                classes[raw == value] = index
+        if np.any(classes == 255):
+            unknown = ", ".join(f"{v:g} ({n} voxels)" for v, n in self.unknown_values(raw).items())
+            declared = ", ".join(f"{'/'.join(map(str, v))} = {n}" for n, v in zip(self.names, self.values, strict=True))
+            raise UserError(f"label values outside the declared set: {unknown}; declared: {declared}")
+        return classes
+
+    def to_raw(self, classes: np.ndarray) -> np.ndarray:
+        """Map class indices to the raw values of the dataset's own masks (uint8, same shape)."""
+        raw = classes.astype(np.uint8)
+        for index, values in enumerate(self.values):
+            # Most datasets number their classes as they are numbered here.
+            if values[0] != index:
+                raw[classes == index] = values[0]
+        return raw
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain data for a JSON file."""
+        return {
+            "names": list(self.names),
+            "values": [list(values) for values in self.values],
+            "regions": {name: list(classes) for name, classes in self.regions.items()},
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, object]) -> "LabelMap":
+        """Read what `to_json` wrote."""
+        names, values, regions = content["names"], content["values"], content["regions"]
+        assert isinstance(names, list)
+        assert isinstance(values, list)
+        assert isinstance(regions, dict)
+        return cls(tuple(names), tuple(tuple(v) for v in values), {name: tuple(c) for name, c in regions.items()})

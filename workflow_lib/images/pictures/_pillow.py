@@ -1,0 +1,91 @@
+"""PNG, BMP, GIF and JPEG, by Pillow."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workflow_lib.base.errors import UserError
+from workflow_lib.images.pictures._opening import (
+    MEND,
+    SAVE,
+    Picture,
+    Reader,
+    check_finite,
+    check_orientation,
+    check_palette,
+    check_pixels,
+    check_single,
+    check_size,
+    native,
+)
+
+_PIXELS_PER_BYTE = {"PNG": 8 * 1032, "GIF": 2600, "BMP": 128, "JPEG": 512}
+"""The most pixels that a byte of a file can stand for: by deflate (1032 bytes, of 8 pixels at best), by LZW (some 3900 pixels
+in 12 bits), by run lengths (255 pixels in 2 bytes), and by one bit for each block of 8 x 8 pixels."""
+
+
+def shape(path: Path, reader: Reader, kind: str) -> tuple[int, int]:
+    """Return (rows, columns) by the header."""
+    with _image(path, reader, kind) as image:
+        return image.height, image.width
+
+
+def pixels(path: Path, reader: Reader, kind: str) -> Picture:
+    """Decode a picture of the format `kind`."""
+    if kind == "PNG":
+        with _image(path, reader, kind) as image:
+            image.verify()  # the checksums of all its parts, to the last
+    with _image(path, reader, kind) as image:
+        image.load()
+        check_orientation(path, image.getexif().get(274))
+        return from_pillow(path, image)
+
+
+@contextmanager
+def _image(path: Path, reader: Reader, kind: str) -> Iterator[Any]:
+    """Open a picture of which nothing is decoded yet, its header checked."""
+    from PIL import Image, UnidentifiedImageError
+
+    reader.seek(0)
+    try:
+        image = Image.open(reader, formats=[kind])
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{path} has far too many pixels by its header ({error}). {MEND}") from error
+    except UnidentifiedImageError as error:
+        raise UserError(f"{path} is damaged or cut short: its header is no valid {kind} header. {MEND}") from error
+    with image:
+        check_pixels(path, image.height, image.width)
+        pixels = image.height * image.width
+        check_size(path, pixels, _PIXELS_PER_BYTE[kind] * reader.size, reader.size, "pixels")
+        for codec, _, offset, arguments in image.tile:
+            if codec == "raw" and isinstance(arguments, tuple):  # uncompressed; the second one is the length of a line
+                claimed = offset + arguments[1] * image.height
+                check_size(path, claimed, reader.size, reader.size, "bytes")
+            if kind == "PNG" and ";16" in str(arguments) and image.mode != "I;16":
+                raise UserError(
+                    f"{path} has 16 bits per colour, which is not read from PNG. Save it as TIFF without compression."
+                )
+        check_single(path, getattr(image, "n_frames", 1))
+        if kind != "PNG" or "exif" in image.info:  # of a PNG without, Pillow would decode all to look behind the pixels
+            check_orientation(path, image.getexif().get(274))
+        yield image
+
+
+def from_pillow(path: Path, image: Any) -> Picture:
+    """Return the pixels of a decoded Pillow image."""
+    if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I", "F"):
+        raise UserError(f"{path} has colours of the kind {image.mode}; only grey, RGB and palettes are read. {SAVE}")
+    pixels = native(np.asarray(image))
+    pixels = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
+    palette = None
+    if image.mode == "P":
+        palette = np.array(image.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
+    if image.mode in ("LA", "RGBA"):
+        pixels = pixels[..., :-1]
+    picture = Picture(pixels, palette)
+    check_finite(path, picture.pixels)
+    check_palette(path, picture)
+    return picture

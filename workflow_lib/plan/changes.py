@@ -1,0 +1,161 @@
+"""What has changed since a result was made, from the record that lies beside it, in a user's terms.
+
+Snakemake remembers in `.snakemake/` what it ran. Where that is lost, or a job ended after Snakemake had been killed, only the
+records know with which settings and code a result was made; so the workflow compares them itself before every run.
+Records hold the fingerprint of all code as one number. What it was made of stands in `code/` beside them: one table for each such
+number, written when a run begins.
+"""
+
+import functools
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import canonical_json, read_json, write_json
+from workflow_lib.plan.jobs import Place, Plan
+from workflow_lib.provenance.fingerprints import combined, table_digest
+
+CODE = "code"
+"""Folder of the tables of code."""
+
+SHOWN = 3
+"""So many files are named one by one."""
+
+NEVER = "never run"
+
+DIVISION = {"table": "cross_validation.table", "groups": "groups"}
+"""CSV files of the user's own that a division follows, as the study names them."""
+
+LONGEST = 60
+"""Characters of a value that is shown."""
+
+
+def records(plan: Plan) -> Path:
+    """Return the folder of the study's records."""
+    return Path(plan.results) / "records"
+
+
+def disagreeing(plan: Plan) -> Iterator[Path]:
+    """Yield the records that were made with other settings or other code than the plan has now.
+
+    A record that is missing or cannot be read is none of them: the first Snakemake sees, the second is taken for disagreeing.
+    """
+    for place in plan.jobs():
+        path = records(plan) / place.record
+        try:
+            found = json.loads(path.read_bytes())["fingerprint"]
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, KeyError, TypeError):
+            found = None
+        if found != planned_fingerprint(plan, place):
+            yield path
+
+
+def planned_fingerprint(plan: Plan, place: Place) -> str:
+    """Return the fingerprint that the job has now."""
+    return plan.job(place.step, place.dataset, place.loss, place.number).fingerprint
+
+
+def remember_code(plan: Plan) -> None:
+    """Write the tables of the present code that are not there yet, so that a later change can be told by its files."""
+    for place in plan.jobs():
+        table = plan.code(place.step, place.dataset, place.loss, place.number)
+        path = Path(plan.results) / CODE / f"{table_digest(table)}.json"
+        if not path.exists():
+            write_json(path, table)
+
+
+def reasons(plan: Plan, place: Place) -> list[str]:
+    """Return why the job's record disagrees with the plan, or [] when it agrees."""
+    path = records(plan) / place.record
+    if not path.exists():
+        return [NEVER]
+    try:
+        record = read_json(path)
+        before, found = record["settings"], record["fingerprint"]
+    except (UserError, KeyError, TypeError):
+        return ["its record cannot be read"]
+    job = plan.job(place.step, place.dataset, place.loss, place.number)
+    if found == job.fingerprint:
+        return []
+    said = setting_changes(before, json.loads(job.settings))
+    table = plan.code(place.step, place.dataset, place.loss, place.number)
+    if combined(before, table_digest(table)) != found:
+        earlier = next((t for t in _tables(Path(plan.results) / CODE) if combined(before, table_digest(t)) == found), None)
+        said += _code_changes(earlier, table)
+    return said
+
+
+@functools.cache
+def _tables(folder: Path) -> tuple[Mapping[str, str], ...]:
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(read_json(path))
+        except UserError:
+            continue
+    return tuple(table for table in found if isinstance(table, dict))
+
+
+def setting_changes(before: Any, after: Any, name: str = "") -> list[str]:
+    """Return what differs between two settings: `training.epochs 1 -> 3`. Lists are taken as a whole, or by names."""
+    if before == after:
+        return []
+    if _is_list_of_named(before) and _is_list_of_named(after):
+        # Lists of losses, of datasets: by their names, once these are the same.
+        one, other = ({item["name"]: item for item in items} for items in (before, after))
+        if list(one) == list(other):
+            before, after = one, other
+    if not (isinstance(before, dict) and isinstance(after, dict)):
+        return [f"{name or 'settings'} {_shown(before)} -> {_shown(after)}"]
+    said = []
+    for key in sorted({*before, *after}):
+        inner = f"{name}.{key}" if name else str(key)
+        if inner == "fingerprints":
+            # Of the report: those of the jobs before it, each of which tells its own reasons.
+            continue
+        if key == "division_files":
+            said += _file_changes(before.get(key, {}), after.get(key, {}))
+        elif key not in before:
+            said.append(f"{inner} is new: {_shown(after[key])}")
+        elif key not in after:
+            said.append(f"{inner} is gone")
+        elif name.endswith("loss.files") and before[key] != after[key]:
+            said.append(f"the loss file {key}.py changed")
+        else:
+            said += setting_changes(before[key], after[key], inner)
+    return said
+
+
+def _file_changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    changed = [key for key in DIVISION if before.get(key) != after.get(key)]
+    how = {key: "is new" if key not in before else "is gone" if key not in after else "changed" for key in changed}
+    return [f"the file of {DIVISION[key]} {how[key]}" for key in changed]
+
+
+def _shown(value: Any) -> str:
+    if _is_list_of_named(value):
+        value = [item["name"] for item in value]
+    texts = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    text = ", ".join(value) if texts else canonical_json(value).strip('"')
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+
+
+def _is_list_of_named(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) and "name" in item for item in value)
+
+
+def _code_changes(before: Mapping[str, str] | None, after: Mapping[str, str]) -> list[str]:
+    if before is None:
+        return ["code changed"]
+    changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    named = [_file(name) for name in changed]
+    more = f" and {len(named) - SHOWN} more files" if len(named) > SHOWN + 1 else ""
+    return [f"code changed: {', '.join(named[:SHOWN] if more else named)}{more}"]
+
+
+def _file(module: str) -> str:
+    return module if module.endswith(".py") else module.replace(".", "/") + ".py"

@@ -1,0 +1,171 @@
+"""What trainings cost: GPU hours and disk, from the records of earlier ones or from the size of the network.
+
+The work of a training is counted in multiplications of its network. Earlier trainings tell how many a device does in a second,
+all else included (batches, validation, checkpoints); the most similar ones count: of the same loss and data, else of the same
+data, else of any. It is an estimate, to the factor, not to the minute.
+"""
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import read_json
+from workflow_lib.datasets.formats import registry as formats
+from workflow_lib.networks import size as network_size
+from workflow_lib.plan.faults import options
+from workflow_lib.plan.jobs import Place, Plan
+from workflow_lib.study.sections.network import Network
+from workflow_lib.study.sections.training import Training
+
+ASSUMED_GPU_RATE = 2e12
+"""Multiplications per second of a GPU where no training has been recorded yet: an assumption, and told as one."""
+
+ASSUMED_THREAD_RATE = 2e10
+"""The same of a thread on a CPU: 1.9e10 in docs/performance.md's training (8 filters, depth 3), on its machine."""
+
+PASSES = 3
+"""Forward, and backward to the inputs and to the weights: each costs about the same."""
+
+CLASSES = 3
+"""Taken where the data have not told their classes yet; the estimate hardly depends on it."""
+
+FLOAT32_BYTES = 4
+ADAM, SGD = 4, 3
+"""Arrays of the size of the weights that a kept state holds: weights, best weights, and the optimiser's two or one."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Multiplications per second of one recorded training, in steps of its training alone."""
+
+    dataset: str
+    loss: str
+    on_gpu: bool
+    rate: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of some trainings: hours of all their devices, whether those are GPUs, where the pace comes from; bytes on the disk."""
+
+    device_hours: float
+    on_gpu: bool
+    basis: str
+    disk_bytes: int
+
+    @property
+    def text(self) -> str:
+        """The cost in words."""
+        device = "GPU" if self.on_gpu else "CPU"
+        return f"about {_hours(self.device_hours)} {device}-h ({self.basis}), {_bytes(self.disk_bytes)} of disk"
+
+
+def multiplications(classes: int, channels: int, network: Network, training: Training) -> float:
+    """Return the multiplications of the convolutions in one training step: forward and backward, of the whole batch."""
+    dimensions = len(training.patch)
+    kernel, voxels = 3**dimensions, math.prod(training.patch)
+    total = 0.0
+    for level in range(network.depth + 1):
+        filters = network.filters * 2**level
+        before = channels if level == 0 else filters // 2
+        here = voxels / 2 ** (dimensions * level)
+        total += here * kernel * (before * filters + filters * filters)
+        if level < network.depth:
+            # The transposed convolution (from the level below), then two more over the concatenation.
+            total += here * (2 * filters) * filters + here * kernel * (2 * filters * filters + filters * filters)
+    return PASSES * training.batch_size * (total + voxels * network.filters * classes)
+
+
+def _steps(training: Training, cases: int | None, epochs: int) -> int:
+    per_epoch = training.iterations or math.ceil((cases or 1) / training.batch_size)
+    return per_epoch * epochs
+
+
+def paces(plan: Plan) -> Iterator[Pace]:
+    """Yield the pace of every training whose results and record are there."""
+    results = Path(plan.results)
+    for place in plan.jobs():
+        if place.step != "train":
+            continue
+        folder = results / "training" / place.dataset / place.loss / f"fold_{place.number}"
+        try:
+            summary, record = read_json(folder / "training.json"), read_json(results / "records" / place.record)
+            found = _pace(place, summary, record["settings"])
+        except (UserError, KeyError, TypeError, ValueError):
+            continue
+        if found is not None:
+            yield found
+
+
+def _pace(place: Place, summary: Mapping[str, Any], settings: Mapping[str, Any]) -> Pace | None:
+    training = Training.model_validate(settings["training"])
+    work = multiplications(CLASSES, 1, Network.model_validate(settings["network"]), training)
+    attempts = summary["attempts"]
+    seconds, steps = sum(a["seconds"] for a in attempts), sum(a["steps"] for a in attempts)
+    if not seconds or not steps:
+        return None
+    return Pace(place.dataset, place.loss, attempts[-1]["device"] != "cpu", work * steps / (seconds * max(1, training.gpus)))
+
+
+def cost(plan: Plan, places: Sequence[Place], known: Sequence[Pace], done: Mapping[Place, int]) -> Cost:
+    """Return what these trainings cost. `done`: epochs that a training goes on from."""
+    seconds, bases = 0.0, []
+    disk = 0
+    on_gpu = any(plan.dataset(place.dataset).training.gpus for place in places)
+    for place in places:
+        dataset = plan.dataset(place.dataset)
+        rate, basis = _rate(place, dataset.training, known)
+        bases.append(basis)
+        work = multiplications(CLASSES, len(dataset.channels or [0]), dataset.network, dataset.training)
+        steps = _steps(dataset.training, _cases(plan, place.dataset), dataset.training.epochs - done.get(place, 0))
+        seconds += steps * work / rate
+        disk += training_bytes(plan, place.dataset)
+    return Cost(seconds / 3600, on_gpu, bases[0] if len(set(bases)) == 1 else "in part " + max(set(bases), key=bases.count), disk)
+
+
+def _rate(place: Place, training: Training, known: Sequence[Pace]) -> tuple[float, str]:
+    usable = [pace for pace in known if pace.on_gpu == (training.gpus > 0)]
+    alike = [
+        ([p for p in usable if (p.dataset, p.loss) == (place.dataset, place.loss)], "by earlier trainings of the same loss"),
+        ([p for p in usable if p.dataset == place.dataset], f"by earlier trainings on {place.dataset}"),
+        (usable, "by earlier trainings on other data"),
+    ]
+    for found, basis in alike:
+        if found:
+            return statistics.median(pace.rate for pace in found), basis
+    assumed = ASSUMED_GPU_RATE if training.gpus else ASSUMED_THREAD_RATE * training.threads
+    return assumed, f"by the network's size, if its device multiplies {assumed:.0e} times a second"
+
+
+def _cases(plan: Plan, dataset: str) -> int | None:
+    try:
+        return len(read_json(Path(plan.results) / "data" / dataset / "cases.json")["cases"])
+    except (UserError, KeyError, TypeError):
+        return None
+
+
+def training_bytes(plan: Plan, name: str) -> int:
+    """Return the bytes that a finished training leaves: its weights, and its last state where that is kept."""
+    dataset = plan.dataset(name)
+    training, network = dataset.training, dataset.network
+    try:
+        classes = formats.label_map(dataset.format, Path(dataset.root).expanduser(), options(dataset)).n_classes
+    except (UserError, OSError, ValueError):
+        classes = CLASSES
+    numbers = network_size.count_parameters(
+        classes, len(dataset.channels or [0]), training.patch, network.filters, network.depth, network.batch_normalisation
+    )
+    kept = (ADAM if training.optimiser == "adam" else SGD) if training.keep_state else 0
+    return FLOAT32_BYTES * numbers * (1 + kept)
+
+
+def _hours(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}" if value >= 0.01 else "0.01"
+
+
+def _bytes(value: int) -> str:
+    return f"{value / 1e9:.1f} GB" if value >= 1e9 else f"{value / 1e6:.0f} MB" if value >= 1e6 else f"{value / 1e3:.0f} kB"

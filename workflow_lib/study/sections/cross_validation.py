@@ -1,0 +1,39 @@
+"""Division of the cases."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from workflow_lib.study.sections._section import Section
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class FixedSplit(Section):
+    """One division into training, validation and test cases in place of folds."""
+
+    test: Share | Literal["official"] = Field(
+        0.2, description="Share of the cases that are the test set; or official: the test set that the dataset comes with."
+    )
+    validation: Share = Field(0.2, description="Share of the other cases that choose the weights.")
+
+
+class CrossValidation(Section):
+    """Division of the cases: into folds, into one fixed split, or as a table of your own says."""
+
+    folds: int = Field(5, ge=2, le=20, description="Number of folds; every fold is trained and scored.")
+    fixed: FixedSplit | None = Field(None, description="One split into training, validation and test cases in place of folds.")
+    by_group: bool = Field(
+        False, description="Keep the cases of a group (patient, sequence) together, so that none straddles two folds or parts."
+    )
+    table: str | None = Field(
+        None,
+        description="CSV of your own division in place of a random one: `case,fold`, or `case,part` with the parts training, "
+        "validation, test. A relative path starts at the working directory.",
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "CrossValidation":
+        if self.table is not None and self.by_group:
+            raise ValueError("by_group divides at random; a `table` says itself which case goes where. Remove one of the two")
+        return self

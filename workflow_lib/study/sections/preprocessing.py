@@ -1,0 +1,68 @@
+"""From the images as they are to what the network sees."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from workflow_lib.study.sections._section import Range, Section, ascending
+
+
+class Preprocessing(Section):
+    """From the images as they are to what the network sees. In this order: clip, z-score, resample."""
+
+    clip: Range | None = Field(
+        None, description="Lowest and highest intensity kept, in the unit of the image (HU for CT); null: no clipping."
+    )
+    normalise: Literal["z-score", "z-score-channel", "none"] = Field(
+        "z-score",
+        description="z-score over the whole image, (x - mean + 1e-6) / (std + 1e-6), all channels together as in MIScnn; or each "
+        "channel by its own mean and std.",
+    )
+    spacing: tuple[float, ...] | None = Field(
+        None,
+        min_length=2,
+        max_length=3,
+        description="Voxel size after resampling, in mm, in the axes of the file; null: the grid stays as it is.",
+    )
+    size: tuple[int, ...] | None = Field(
+        None,
+        min_length=2,
+        max_length=3,
+        description="Shape after resizing, in place of `spacing`; predictions go back to the original shape.",
+    )
+    resampling: Literal["batchgenerators-0.21", "batchgenerators-0.25"] = Field(
+        "batchgenerators-0.21",
+        description="Whose border and label rule: 0.21 (what the paper had: image border 0, last label with at least "
+        "one half wins) or 0.25 (reflected border, argmax).",
+    )
+    shards: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="Jobs that share the preprocessing. Results are the same, but changing it repeats a finished study.",
+    )
+
+    @field_validator("clip")
+    @classmethod
+    def _clip_ascends(cls, value: Range | None) -> Range | None:
+        return ascending(value)
+
+    @field_validator("spacing")
+    @classmethod
+    def _spacing_is_positive(cls, value: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if value is not None and min(value) <= 0:
+            raise ValueError("every spacing must be above 0 mm")
+        return value
+
+    @field_validator("size")
+    @classmethod
+    def _size_is_positive(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if value is not None and not all(1 <= side <= 10000 for side in value):
+            raise ValueError("every side must be between 1 and 10000")
+        return value
+
+    @model_validator(mode="after")
+    def _one_target(self) -> "Preprocessing":
+        if self.spacing is not None and self.size is not None:
+            raise ValueError("spacing and size exclude each other; set one of them to null")
+        return self

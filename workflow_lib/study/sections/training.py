@@ -1,0 +1,133 @@
+"""One training: one loss on one fold."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from workflow_lib.study.sections._section import Section
+
+
+class Training(Section):
+    """One training: one loss on one fold."""
+
+    patch: tuple[int, ...] = Field(
+        min_length=2, max_length=3, description="Shape of the training patches, in voxels, in the axes of the file."
+    )
+    batch_size: int = Field(2, ge=1, le=1024, description="Patches of a step, each of another case.")
+    epochs: int = Field(ge=1, description="Number of epochs, at most.")
+    iterations: int | None = Field(ge=1, description="Steps of an epoch; null: as many as show every training case once.")
+    early_stop: int | None = Field(
+        None, ge=1, description="End after so many epochs without a lower validation loss; null: train all epochs."
+    )
+    optimiser: Literal["adam", "sgd"] = Field("adam", description="Adam, or stochastic gradient descent.")
+    momentum: float = Field(0.0, ge=0, lt=1, description="Momentum of sgd.")
+    nesterov: bool = Field(False, description="Nesterov's form of the momentum.")
+    learning_rate: float = Field(3e-4, gt=0, description="Initial learning rate.")
+    minimum_learning_rate: float = Field(1e-6, gt=0, description="The plateau schedule does not go below it.")
+    plateau_factor: float = Field(0.1, gt=0, lt=1, description="Factor on the rate when the validation loss stalls.")
+    plateau_patience: int = Field(20, ge=1, description="Epochs without a lower validation loss before the rate falls.")
+    plateau_min_delta: float = Field(
+        1e-4,
+        ge=0,
+        description="A validation loss counts as lower when it is lower by more than this; Keras's default, as in MIScnn.",
+    )
+    validation: Literal["fixed", "random"] = Field(
+        "fixed",
+        description="Validation patches: fixed (one set per fold, the same for every loss and epoch) or random "
+        "(new crops each epoch, as MIScnn).",
+    )
+    precision: Literal["float32", "tf32", "bfloat16", "float16"] = Field(
+        "float32",
+        description="Number format of the layers: float32 (as the paper); tf32: float32, products in NVIDIA's TensorFloat-32; "
+        "bfloat16 or float16: mixed precision (weights, softmax and loss stay float32), float16 with loss scaling.",
+    )
+    xla: bool = Field(False, description="Compile the step with XLA.")
+    accumulation: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="Passes that the batch of a step is spread over, one after the other, to save memory; batch_size must "
+        "divide by it.",
+    )
+    deterministic: bool = Field(
+        False,
+        description="On GPUs too, only operations that always give the same bits (slower); CPUs have no others, but with xla.",
+    )
+    checkpoint_minutes: float = Field(10, gt=0, description="At most so many minutes of training are lost when a job dies.")
+    keep_state: bool = Field(
+        True,
+        description="Keep the last state of a finished training (four times its weights), so that one of more epochs goes on "
+        "from there.",
+    )
+    threads: int = Field(2, ge=1, le=256, description="CPU threads of a training. Part of the result on a CPU.")
+    batch_processes: int | None = Field(
+        None,
+        ge=0,
+        le=64,
+        description="Processes that prepare batches; 0: threads of the training itself; null: `threads` of them with a "
+        "GPU, none without.",
+    )
+    gpus: int = Field(
+        1,
+        ge=0,
+        le=16,
+        description="GPUs that a training asks the cluster for: 1; 0 for a study that runs on CPUs; more: one training on "
+        "several GPUs of a node, which divide each batch and so change the result.",
+    )
+    memory_mb: int = Field(
+        16000, ge=500, description="Memory to ask the cluster for, in MB; doubled after an attempt that ran out of it."
+    )
+    minutes: int = Field(
+        1440, ge=1, description="Time limit to ask the cluster for; a training that meets it continues at its next attempt."
+    )
+    longest_minutes: int | None = Field(
+        None,
+        ge=1,
+        description="An attempt that met its time limit is followed by one that asks for `minutes` more, up to this; null: "
+        "always for `minutes`, since a partition has a limit of its own, above which a job waits for ever.",
+    )
+
+    @property
+    def processes_for_batches(self) -> int:
+        """The number of processes that prepare batches, 0 for none."""
+        if self.batch_processes is not None:
+            return self.batch_processes
+        return self.threads if self.gpus else 0
+
+    @field_validator("patch")
+    @classmethod
+    def _patch_is_positive(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if min(value) < 1:
+            raise ValueError("every side must be at least 1 voxel")
+        return value
+
+    @model_validator(mode="after")
+    def _options_go_together(self) -> "Training":
+        faults = []
+        if self.accumulation > 1 and self.precision == "float16":
+            faults.append(
+                "precision: float16 and accumulation do not go together: where loss scaling skips a pass, the passes of later "
+                "steps would be out of turn. Use precision: bfloat16, or accumulation: 1"
+            )
+        if self.accumulation > 1 and self.gpus > 1:
+            faults.append(
+                "gpus and accumulation do not go together: Keras cannot accumulate gradients on several GPUs. Use more GPUs, or "
+                "accumulation: 1"
+            )
+        if self.deterministic and self.xla:
+            faults.append("deterministic and xla do not go together: with XLA, TensorFlow cannot be bound to such operations")
+        if self.batch_size % self.accumulation:
+            faults.append(f"batch_size {self.batch_size} must divide by accumulation {self.accumulation}")
+        if self.gpus > 1 and self.batch_size % self.gpus:
+            faults.append(f"batch_size {self.batch_size} must divide by gpus {self.gpus}: every GPU takes as many patches")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    @model_validator(mode="after")
+    def _rates_descend(self) -> "Training":
+        if self.minimum_learning_rate > self.learning_rate:
+            raise ValueError("minimum_learning_rate must not be above learning_rate")
+        if self.optimiser == "adam" and (self.momentum or self.nesterov):
+            raise ValueError("momentum and nesterov belong to optimiser: sgd")
+        return self
