@@ -8,15 +8,14 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.io import report as in_report  # at the start of a line, its own name is a keyword
-from snakemake.settings.types import RerunTrigger
 
-from workflow_lib.plan import changes
-from workflow_lib.host import earlier_jobs
-from workflow_lib.host import forwarding
-from workflow_lib.host import gpus
-from workflow_lib.plan import jobs as planning
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import read_json
+from workflow_lib.host import earlier_jobs, forwarding, gpus
+from workflow_lib.host import snakemake as inner
+from workflow_lib.plan import changes
+from workflow_lib.plan import jobs as planning
+from workflow_lib.provenance import layout, shown
 from workflow_lib.tables import published
 from workflow_lib.training import attempts
 
@@ -30,25 +29,15 @@ ENVIRONMENT = str(ROOT / "envs" / "workflow.yaml")
 planning.prepare_environment(ROOT)
 
 # In a job. A local run is the user's own: there Snakemake's word holds, that on SIGTERM it lets its jobs end.
-if workflow.remote_exec:
+if inner.is_job(workflow):
     forwarding.pass_on()
 
 try:
-    PLAN = planning.load(config, "config.yaml" + "".join(f" + {file}" for file in workflow.overwrite_configfiles))
+    PLAN = planning.load(config, "config.yaml" + "".join(f" + {file}" for file in inner.study_files(workflow)))
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = PLAN.results
-DATASET_FIGURES = (
-    "segmentations",
-    "distributions",
-    "recall_precision",
-    "training_curves",
-    "imbalance",
-    "ranking",
-    "share_effect",
-)
-GALLERIES = ("gallery_worst", "gallery_median", "gallery_best")
 
 
 wildcard_constraints:
@@ -58,66 +47,98 @@ wildcard_constraints:
     shard=r"\d+",
 
 
-def step_command(paths, shown=False):
-    """Return the shell command of a rule's step with its own paths.
+# A rule says nothing that workflow_lib/provenance/layout.py says already: reads(...), writes(...), logs(...), job(...) and
+# command(...) take it from there.
 
-    A failed step shows the end of its log; with `shown` all of it appears on the screen as it is written. The shell waits for a
-    step that saves its state after a signal to both: without a trap it would die, and the job with it.
+
+def reads(step):
+    """Return the inputs of a step by name; those of which a dataset has several as input functions."""
+    return {name: _read(step, output) for name, output in layout.STEPS[step].reads.items() if output != layout.WHOLE}
+
+
+def _read(step, output):
+    """Return paths as Snakemake takes them; where others have more jobs than this step, a function that names them all."""
+    if set(layout.STEPS[layout.maker(output)].of) <= set(layout.STEPS[step].of):
+        paths = [f"{RESULTS}/{template}" for template in layout.templates(output)]
+        return paths if len(paths) > 1 else paths[0]
+    return lambda wildcards: PLAN.paths(output, wildcards.dataset)
+
+
+def after(step):
+    """Return all that must be there before a step that reads the results as a whole."""
+    return [path for output in layout.STEPS[step].after for path in PLAN.paths(output)]
+
+
+def writes(step):
+    """Return the outputs of a step by name, its record included, and which of them Snakemake's own report shows."""
+    this = layout.STEPS[step]
+    outputs = {name: _written(step, name, paths) for name, paths in {**this.writes, **this.unrecorded}.items()}
+    return outputs | {"record": f"{RESULTS}/{layout.record_template(step)}"}
+
+
+def _written(step, name, paths):
+    if name in layout.STEPS[step].folders:
+        return directory(f"{RESULTS}/{paths[0]}")
+    found = [_shown(path) for path in paths]
+    return found if layout.several(step, name) else found[0]
+
+
+def _shown(path):
+    """Return an output as it is, or flagged with its place in Snakemake's own report."""
+    place = shown.place(path)
+    if place is None:
+        return f"{RESULTS}/{path}"
+    caption = f"../reports/captions/{place.caption}.rst"
+    return in_report(f"{RESULTS}/{path}", caption=caption, category=place.category, labels=dict(place.labels))
+
+
+def logs(step):
+    """Return where a step's log lies."""
+    return f"{RESULTS}/{layout.log_template(step)}"
+
+
+def benchmark_of(step):
+    """Return where Snakemake notes time and memory of a step's jobs (`benchmark:`), beside its log."""
+    return f"{RESULTS}/{layout.log_template(step, 'tsv')}"
+
+
+def job(step, **more):
+    """Return the params of a step: settings and fingerprint, which Snakemake compares to decide what to run again, and `more`.
+
+    The state of a training is no output: Snakemake deletes the outputs of a job that dies, and the training goes on from there.
     """
-    command = (
-        "trap : TERM INT USR1; python -m workflow_lib.steps.{params.step} --settings {params.settings:q} --fingerprint {params.fingerprint}"
-        " --workers {threads} --record {output.record:q}"
-    )
-    logged = " 2>&1 | tee {log:q}" if shown else " > {log:q} 2>&1 || {{ code=$?; tail -n 40 {log:q} >&2; exit $code; }}"
-    return f"{command}{paths}{logged}"
+    state = {name: f"{RESULTS}/{template}" for name, template in layout.STEPS[step].state.items()}
+    return {"step": step, "settings": lambda w: _job(step, w).settings, "fingerprint": lambda w: _job(step, w).fingerprint} | state | more
 
 
-FORMATS = {"csv": "CSV", "tex": "LaTeX", "svg": "SVG, for print", "png": "PNG"}
-NAMES = {"pvalues": "p-values", "comparison_p": "comparison of p-values"}
-
-
-def shown(pattern, kind, names, suffixes, dataset="{dataset}"):
-    """Return outputs that Snakemake's own report shows, each with labels of its own; {name} and {suffix} stand in the pattern."""
-    return [
-        in_report(
-            pattern.format(name=name, suffix=suffix),
-            caption=f"../reports/captions/{kind}s.rst",
-            category=f"{kind}s".capitalize(),
-            labels={"dataset": dataset, kind: NAMES.get(name, name.replace("_", " ")), "format": FORMATS[suffix]},
-        )
-        for name in names
-        for suffix in suffixes
-    ]
-
-
-def settings(step, **fixed):
-    """Return a params function: the step's settings, as one line of JSON that Snakemake compares to decide what to rerun."""
-    return lambda wildcards: _job(step, wildcards, fixed).settings
-
-
-def fingerprint(step, **fixed):
-    """Return a params function: the digest of the step's settings and of all code it can reach."""
-    return lambda wildcards: _job(step, wildcards, fixed).fingerprint
-
-
-def _job(step, wildcards, fixed):
-    names = {**dict(wildcards), **fixed}
-    number = int(names.get("fold", names.get("shard", 0)))
+def _job(step, wildcards):
+    names = dict(wildcards)
+    number = int(names.get(layout.unit(step), 0))
     return PLAN.job(step, names.get("dataset", ""), names.get("loss", ""), number)
 
 
-def over_losses_and_folds(pattern):
-    """Return an input function: the pattern for every loss and fold of the dataset."""
-    return lambda wildcards: [
-        pattern.format(dataset=wildcards.dataset, loss=loss, fold=fold)
-        for loss in PLAN.losses(wildcards.dataset)
-        for fold in PLAN.folds(wildcards.dataset)
+def command(step, on_screen=False):
+    """Return the shell command of a rule's step.
+
+    A failed step shows the end of its log; with `on_screen` all of it appears on the screen as it is written. The shell waits for a
+    step that saves its state after a signal to both: without a trap it would die, and the job with it.
+    """
+    this = layout.STEPS[step]
+    words = [
+        "trap : TERM INT USR1; python -m workflow_lib.steps.{params.step} --settings {params.settings:q}",
+        "--fingerprint {params.fingerprint} --workers {threads} --record {output.record:q}",
+        *(_argument(name, "params" if output == layout.WHOLE else "input") for name, output in this.reads.items()),
+        *(_argument(name, "params") for name in (*this.outside, *this.state)),
+        *(_argument(name, "resources") for name in this.numbers),
+        *(_argument(name, "params") for name in this.texts),
+        *(_argument(name, "output") for name in (*this.writes, *this.unrecorded)),
     ]
+    logged = "2>&1 | tee {log:q}" if on_screen else "> {log:q} 2>&1 || {{ code=$?; tail -n 40 {log:q} >&2; exit $code; }}"
+    return " ".join([*words, logged])
 
 
-def over_shards(pattern):
-    """Return an input function: the pattern for every preprocessing job of the dataset."""
-    return lambda wildcards: [pattern.format(dataset=wildcards.dataset, shard=shard) for shard in PLAN.shards(wildcards.dataset)]
+def _argument(name, of):
+    return f"--{name} {{{of}.{name.replace('-', '_')}:q}}"
 
 
 def of_training(key):
@@ -147,11 +168,11 @@ def minutes_of_training(wildcards):
 
 
 def _attempts(wildcards):
-    return attempts.read(Path(RESULTS) / "checkpoints" / wildcards.dataset / wildcards.loss / f"fold_{wildcards.fold}")
+    return attempts.read(Path(RESULTS) / layout.state("train", "checkpoints", wildcards.dataset, wildcards.loss, wildcards.fold))
 
 
 def published_files(dataset):
-    """Return the files with the published numbers that the dataset is held against."""
+    """Return the files with the published numbers that the dataset is compared with."""
     name = PLAN.dataset(dataset).published
     return [os.path.relpath(file) for file in published.files(name)] if name else []
 
@@ -169,8 +190,8 @@ def templates(page):
 
 @functools.cache
 def _force_what_disagrees():
-    if workflow.is_main_process and RerunTrigger.PARAMS in workflow.dag_settings.rerun_triggers:
-        workflow.dag.forcefiles.update(path.as_posix() for path in changes.disagreeing(PLAN))
+    if inner.is_head(workflow) and inner.compares_settings(workflow):
+        inner.run_again(workflow, (path.as_posix() for path in changes.disagreeing(PLAN)))
 
 
 def no_input_but_records_compared(wildcards):
@@ -185,27 +206,20 @@ def no_input_but_records_compared(wildcards):
 
 
 # Without this, a machine with a GPU and eight cores would start several trainings on that GPU; each job takes GPUs of its own
-# (workflow_lib/host/gpus.py), as many at a time as there are. On CPUs trainings run one after the other: nobody counts the memory of
-# a local run. A cluster has a number of jobs (--jobs), a local run has none; which executor it will be is not known yet when
-# this is read.
-if workflow.nodes is None:
-    limits = {
-        "gpu": max([1, len(gpus.visible()), *(PLAN.dataset(name).training.gpus for name in PLAN.datasets)]),
-        "cpu_trainings": 1,
-    }
-    for name, limit in limits.items():
-        if name not in workflow.global_resources:
-            workflow.register_resource(name, limit)
+# (workflow_lib/host/gpus.py), as many at a time as there are. On CPUs trainings run one after the other: nobody counts the memory
+# of a local run. Which executor it will be is not known yet when this is read.
+if inner.is_local(workflow):
+    inner.limit(workflow, "gpu", max([1, len(gpus.visible()), *(PLAN.dataset(name).training.gpus for name in PLAN.datasets)]))
+    inner.limit(workflow, "cpu_trainings", 1)
 
 
 def diverged_trainings():
     """Return the trainings of the study whose loss was no number any more, in words."""
     return [
-        f"{loss} on {dataset}, fold {fold}"
-        for dataset in PLAN.datasets
-        for loss in PLAN.losses(dataset)
-        for fold in PLAN.folds(dataset)
-        for summary in [Path(RESULTS) / f"training/{dataset}/{loss}/fold_{fold}/training.json"]
+        f"{place.loss} on {place.dataset}, fold {place.number}"
+        for place in PLAN.jobs()
+        if place.step == "train"
+        for summary in [Path(RESULTS) / layout.path("train.summary", place.dataset, place.loss, place.number)]
         if summary.exists() and read_json(summary).get("diverged")
     ]
 
@@ -213,14 +227,14 @@ def diverged_trainings():
 # When the head of a run begins to run jobs: not in the jobs, which start Snakemake again, nor where a plan alone is asked for.
 onstart:
     try:
-        earlier_jobs.refuse(workflow.executor_plugin.name, workflow.local_exec, RESULTS)
+        earlier_jobs.refuse(inner.executor(workflow), inner.runs_here(workflow), RESULTS)
     except UserError as error:
         raise WorkflowError(str(error)) from None
     changes.remember_code(PLAN)
 
 
 onsuccess:
-    report = Path(RESULTS) / "report.html"
+    report = Path(RESULTS) / layout.path("report_page.page")
     if report.exists():
         print(f"\nReport: {report}")
     diverged = diverged_trainings()

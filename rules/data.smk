@@ -8,34 +8,30 @@ localrules:
 
 rule obtain:
     input:
-        # Here and in `all`: one of them stands in every graph.
+        # Here and in the targets: one of them stands in every graph.
         no_input_but_records_compared,
     output:
-        files=f"{RESULTS}/data/{{dataset}}/files.json",
-        record=f"{RESULTS}/records/obtain/{{dataset}}.json",
+        **writes("obtain"),
     log:
-        f"{RESULTS}/logs/obtain/{{dataset}}.log",
+        logs("obtain"),
     conda:
         ENVIRONMENT
     threads: 4
     params:
-        step="obtain",
-        settings=settings("obtain"),
-        fingerprint=fingerprint("obtain"),
+        **job("obtain"),
     message:
         "Obtain {wildcards.dataset}: find, download or generate its files"
     shell:
-        step_command(" --files {output.files:q}", shown=True)
+        command("obtain", on_screen=True)
 
 
 rule inspect:
     input:
-        files=f"{RESULTS}/data/{{dataset}}/files.json",
+        **reads("inspect"),
     output:
-        inspection=f"{RESULTS}/data/{{dataset}}/inspection.json",
-        record=f"{RESULTS}/records/inspect/{{dataset}}.json",
+        **writes("inspect"),
     log:
-        f"{RESULTS}/logs/inspect/{{dataset}}.log",
+        logs("inspect"),
     conda:
         ENVIRONMENT
     threads: 4
@@ -43,30 +39,22 @@ rule inspect:
         mem_mb=growing(8000),
         runtime=240,
     params:
-        step="inspect",
-        settings=settings("inspect"),
-        fingerprint=fingerprint("inspect"),
+        **job("inspect"),
     message:
         "Read every case of {wildcards.dataset}"
     shell:
-        step_command(" --files {input.files:q} --inspection {output.inspection:q}")
+        command("inspect")
 
 
 # No input of `check`: a new look of the page decides nothing again. Started before it, to be there when a fault stops the study.
 rule cases_page:
     input:
-        inspection=f"{RESULTS}/data/{{dataset}}/inspection.json",
+        **reads("cases_page"),
         templates=templates("cases_page.html.j2"),
     output:
-        page=report(
-            f"{RESULTS}/data/{{dataset}}/cases.html",
-            caption="../reports/captions/cases.rst",
-            category="Data",
-            labels={"dataset": "{dataset}", "table": "cases, to look at"},
-        ),
-        record=f"{RESULTS}/records/cases_page/{{dataset}}.json",
+        **writes("cases_page"),
     log:
-        f"{RESULTS}/logs/cases_page/{{dataset}}.log",
+        logs("cases_page"),
     priority: 10
     conda:
         ENVIRONMENT
@@ -74,65 +62,53 @@ rule cases_page:
         mem_mb=growing(1000),
         runtime=10,
     params:
-        step="cases_page",
-        settings=settings("cases_page"),
-        fingerprint=fingerprint("cases_page"),
+        **job("cases_page"),
     message:
         "Show the cases of {wildcards.dataset}, with faults and class imbalance"
     shell:
-        step_command(" --inspection {input.inspection:q} --page {output.page:q}")
+        command("cases_page")
 
 
 rule check:
     input:
-        inspection=f"{RESULTS}/data/{{dataset}}/inspection.json",
+        **reads("check"),
     output:
-        cases=f"{RESULTS}/data/{{dataset}}/cases.json",
-        table=report(
-            f"{RESULTS}/data/{{dataset}}/cases.csv",
-            caption="../reports/captions/cases.rst",
-            category="Data",
-            labels={"dataset": "{dataset}", "table": "cases"},
-        ),
-        record=f"{RESULTS}/records/check/{{dataset}}.json",
+        **writes("check"),
     log:
-        f"{RESULTS}/logs/check/{{dataset}}.log",
+        logs("check"),
     conda:
         ENVIRONMENT
     resources:
         mem_mb=growing(1000),
         runtime=10,
     params:
-        step="check",
-        settings=settings("check"),
-        fingerprint=fingerprint("check"),
+        **job("check"),
     message:
         "Decide which cases of {wildcards.dataset} are used"
     shell:
-        step_command(" --inspection {input.inspection:q} --cases {output.cases:q} --table {output.table:q}")
+        command("check")
 
 
 rule split:
     input:
-        cases=f"{RESULTS}/data/{{dataset}}/cases.json",
+        **reads("split"),
     output:
-        folds=f"{RESULTS}/data/{{dataset}}/folds.csv",
-        record=f"{RESULTS}/records/split/{{dataset}}.json",
+        **writes("split"),
     log:
-        f"{RESULTS}/logs/split/{{dataset}}.log",
+        logs("split"),
     conda:
         ENVIRONMENT
     resources:
         mem_mb=growing(1000),
         runtime=10,
     params:
-        step="split",
-        settings=settings("split"),
-        fingerprint=fingerprint("split"),
-        # Where they lie is no part of the fingerprint, what they say is. A function that takes `resources` is not compared.
-        groups=lambda wildcards, resources: PLAN.division_files(wildcards.dataset)["groups"],
-        table=lambda wildcards, resources: PLAN.division_files(wildcards.dataset)["table"],
+        **job(
+            "split",
+            # Where they lie is no part of the fingerprint, what they say is. A function that takes `resources` is not compared.
+            groups=lambda wildcards, resources: PLAN.division_files(wildcards.dataset)["groups"],
+            table=lambda wildcards, resources: PLAN.division_files(wildcards.dataset)["table"],
+        ),
     message:
         "Divide the cases of {wildcards.dataset}"
     shell:
-        step_command(" --cases {input.cases:q} --groups {params.groups:q} --table {params.table:q} --folds {output.folds:q}")
+        command("split")

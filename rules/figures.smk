@@ -3,88 +3,58 @@
 
 rule figures_losses:
     output:
-        figures=shown(
-            f"{RESULTS}/figures/{{name}}.{{suffix}}",
-            "figure",
-            ["loss_families", "gamma_curves"],
-            ["svg", "png"],
-            dataset="all losses",
-        ),
-        record=f"{RESULTS}/records/figures_losses.json",
+        **writes("figures_losses"),
     log:
-        f"{RESULTS}/logs/figures_losses.log",
+        logs("figures_losses"),
     conda:
         ENVIRONMENT
     resources:
         mem_mb=growing(2000),
         runtime=10,
     params:
-        step="figures_losses",
-        settings=settings("figures_losses"),
-        fingerprint=fingerprint("figures_losses"),
+        **job("figures_losses"),
     message:
         "Draw the family of losses and the effect of gamma"
     shell:
-        step_command(" --figures {output.figures:q}")
+        command("figures_losses")
 
 
 rule figures_dataset:
     input:
-        cases=f"{RESULTS}/data/{{dataset}}/cases.json",
-        table=f"{RESULTS}/data/{{dataset}}/cases.csv",
-        scores=f"{RESULTS}/scores/{{dataset}}.csv",
-        results=rules.statistics.output.results,
-        histories=over_losses_and_folds(f"{RESULTS}/training/{{dataset}}/{{loss}}/fold_{{fold}}/history.csv"),
-        predictions=over_losses_and_folds(f"{RESULTS}/predictions/{{dataset}}/{{loss}}/fold_{{fold}}"),
+        **reads("figures_dataset"),
     output:
-        figures=shown(
-            f"{RESULTS}/figures/{{name}}_{{{{dataset}}}}.{{suffix}}", "figure", DATASET_FIGURES + GALLERIES, ["svg", "png"]
-        ),
-        choice=f"{RESULTS}/figures/segmentations_{{dataset}}.json",
-        texts=[f"{RESULTS}/figures/{name}_{{dataset}}.json" for name in ("share_effect", *GALLERIES)],
-        record=f"{RESULTS}/records/figures_dataset/{{dataset}}.json",
+        **writes("figures_dataset"),
     log:
-        f"{RESULTS}/logs/figures_dataset/{{dataset}}.log",
+        logs("figures_dataset"),
     conda:
         ENVIRONMENT
     resources:
         mem_mb=growing(4000),
         runtime=60,
     params:
-        step="figures_dataset",
-        settings=settings("figures_dataset"),
-        fingerprint=fingerprint("figures_dataset"),
+        **job("figures_dataset"),
     message:
         "Draw the figures of {wildcards.dataset}"
     shell:
-        step_command(
-            " --cases {input.cases:q} --table {input.table:q} --scores {input.scores:q} --results {input.results:q}"
-            " --histories {input.histories:q} --predictions {input.predictions:q}"
-            " --figures {output.figures:q} --choice {output.choice:q} --texts {output.texts:q}"
-        )
+        command("figures_dataset")
 
 
 # Only for datasets whose losses sweep a parameter; the report asks for it.
 rule figures_sweep:
     input:
-        cases=f"{RESULTS}/data/{{dataset}}/cases.json",
-        means=f"{RESULTS}/statistics/{{dataset}}/means.csv",
+        **reads("figures_sweep"),
     output:
-        figures=shown(f"{RESULTS}/figures/{{name}}_{{{{dataset}}}}.{{suffix}}", "figure", ["sweep"], ["svg", "png"]),
-        choice=f"{RESULTS}/figures/sweep_{{dataset}}.json",
-        record=f"{RESULTS}/records/figures_sweep/{{dataset}}.json",
+        **writes("figures_sweep"),
     log:
-        f"{RESULTS}/logs/figures_sweep/{{dataset}}.log",
+        logs("figures_sweep"),
     conda:
         ENVIRONMENT
     resources:
         mem_mb=growing(2000),
         runtime=10,
     params:
-        step="figures_sweep",
-        settings=settings("figures_sweep"),
-        fingerprint=fingerprint("figures_sweep"),
+        **job("figures_sweep"),
     message:
         "Draw the sweep of {wildcards.dataset}"
     shell:
-        step_command(" --cases {input.cases:q} --means {input.means:q} --figures {output.figures:q} --choice {output.choice:q}")
+        command("figures_sweep")

@@ -3,16 +3,13 @@
 
 rule predict:
     input:
-        cases=f"{RESULTS}/data/{{dataset}}/cases.json",
-        folds=f"{RESULTS}/data/{{dataset}}/folds.csv",
-        stores=over_shards(f"{RESULTS}/preprocessed/{{dataset}}/shard_{{shard}}"),
-        weights=f"{RESULTS}/training/{{dataset}}/{{loss}}/fold_{{fold}}/model.weights.h5",
-        summary=f"{RESULTS}/training/{{dataset}}/{{loss}}/fold_{{fold}}/training.json",
+        **reads("predict"),
     output:
-        predictions=directory(f"{RESULTS}/predictions/{{dataset}}/{{loss}}/fold_{{fold}}"),
-        record=f"{RESULTS}/records/predict/{{dataset}}/{{loss}}/fold_{{fold}}.json",
+        **writes("predict"),
     log:
-        f"{RESULTS}/logs/predict/{{dataset}}/{{loss}}/fold_{{fold}}.log",
+        logs("predict"),
+    benchmark:
+        benchmark_of("predict")
     conda:
         ENVIRONMENT
     threads: of_training("threads")
@@ -21,14 +18,8 @@ rule predict:
         mem_mb=lambda wildcards, attempt: of_training("memory_mb")(wildcards) * growth(attempt),
         runtime=lambda wildcards, attempt: 240 * min(attempt, 3),
     params:
-        step="predict",
-        settings=settings("predict"),
-        fingerprint=fingerprint("predict"),
+        **job("predict"),
     message:
         "Predict {wildcards.dataset}, {wildcards.loss}, fold {wildcards.fold}"
     shell:
-        step_command(
-            " --cases {input.cases:q} --folds {input.folds:q} --stores {input.stores:q}"
-            " --gpus {resources.gpu} --weights {input.weights:q} --summary {input.summary:q}"
-            " --predictions {output.predictions:q}"
-        )
+        command("predict")

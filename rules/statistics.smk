@@ -3,64 +3,40 @@
 
 rule statistics:
     input:
-        scores=f"{RESULTS}/scores/{{dataset}}.csv",
+        **reads("statistics"),
     output:
-        results=multiext(
-            f"{RESULTS}/statistics/{{dataset}}/",
-            "means.csv",
-            "fold_means.csv",
-            "ranksum.csv",
-            "signed_rank.csv",
-            "friedman.csv",
-            "ranking.csv",
-            "surface.csv",
-            "sensitivity.csv",
-            "sensitivity_means.csv",
-        ),
-        record=f"{RESULTS}/records/statistics/{{dataset}}.json",
+        **writes("statistics"),
     log:
-        f"{RESULTS}/logs/statistics/{{dataset}}.log",
+        logs("statistics"),
     conda:
         ENVIRONMENT
     resources:
         mem_mb=growing(2000),
         runtime=60,
     params:
-        step="statistics",
-        settings=settings("statistics"),
-        fingerprint=fingerprint("statistics"),
+        **job("statistics"),
     message:
         "Test the differences between the losses on {wildcards.dataset}"
     shell:
-        step_command(" --scores {input.scores:q} --results {output.results:q}")
-
-
-TABLES_PATTERN = f"{RESULTS}/tables/{{{{dataset}}}}_{{name}}.{{suffix}}"
+        command("statistics")
 
 
 rule tables:
     input:
-        results=rules.statistics.output.results,
-        cases=f"{RESULTS}/data/{{dataset}}/cases.json",
+        **reads("tables"),
         published=lambda wildcards: published_files(wildcards.dataset),
     output:
-        tables=[
-            *shown(TABLES_PATTERN, "table", ["scores", "pvalues", "comparison", "comparison_p", "agreement", "claims"], ["csv"]),
-            *shown(TABLES_PATTERN, "table", ["scores", "pvalues"], ["tex"]),
-        ],
-        record=f"{RESULTS}/records/tables/{{dataset}}.json",
+        **writes("tables"),
     log:
-        f"{RESULTS}/logs/tables/{{dataset}}.log",
+        logs("tables"),
     conda:
         ENVIRONMENT
     resources:
         mem_mb=growing(1000),
         runtime=10,
     params:
-        step="tables",
-        settings=settings("tables"),
-        fingerprint=fingerprint("tables"),
+        **job("tables"),
     message:
         "Write the tables of {wildcards.dataset}"
     shell:
-        step_command(" --results {input.results:q} --cases {input.cases:q} --tables {output.tables:q}")
+        command("tables")

@@ -7,10 +7,11 @@ import pytest
 import yaml
 
 from workflow_lib.base.files import sha256_file, write_json
-from workflow_lib.commands.audit import agreement, layout, report_record
+from workflow_lib.commands.audit import agreement, report_record
 from workflow_lib.commands.audit.records import REPORT_RECORD, Record
 from workflow_lib.datasets.folds import Place, write_folds
 from workflow_lib.plan import jobs as plan
+from workflow_lib.provenance import layout
 
 ROOT = Path(plan.__file__).parents[2]
 
@@ -44,7 +45,7 @@ def test_a_study_agrees_with_itself(tmp_path, study):
     found = records_of(study, tmp_path)
     assert [finding.text for finding in agreement._settings(tmp_path, list(found.values()))] == []
     # Every record lies where the audit looks for one of its step.
-    assert [name for name, record in found.items() if layout._name(record) != name] == []
+    assert [name for name, record in found.items() if layout.record(record.step, *record.about) != name] == []
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def planned(folder, **training):
 def record(study, place=PLACE):
     """Leave the record of a job as a step would."""
     job = study.job(place.step, place.dataset, place.loss, place.number)
-    path = changes.records(study) / place.record
+    path = Path(study.results) / place.record
     write_json(path, {"settings": json.loads(job.settings), "fingerprint": job.fingerprint})
     return path
 

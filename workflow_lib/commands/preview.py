@@ -25,6 +25,7 @@ from workflow_lib.base.files import read_json
 from workflow_lib.commands.trainings import read_plan
 from workflow_lib.plan import changes, estimates
 from workflow_lib.plan.jobs import Place, Plan
+from workflow_lib.provenance import layout
 from workflow_lib.steps.train import INPUTS, folder_name, with_inputs
 from workflow_lib.training import checkpoints
 
@@ -95,16 +96,16 @@ def planned(plan: Plan, summary: str) -> list[Planned]:
     lines = summary.splitlines()
     # Words of Snakemake's own may come before the table.
     head = next((number for number, line in enumerate(lines) if line.startswith("output_file\t")), len(lines))
-    records = f"{plan.results}/records/"
+    records = {f"{plan.results}/{place.record}": place.record for place in plan.jobs()}
     missing: dict[str, tuple[str, ...]] = {}
     of_one_job: list[str] = []
     for row in csv.DictReader(lines[head:], delimiter="\t", quoting=csv.QUOTE_NONE):
         file = row["output_file"]
         # A job's outputs follow each other, its record last.
         of_one_job += [file] if row["status"] == "missing" else []
-        if file.startswith(records):
+        if file in records:
             if row["plan"] == "update pending":
-                missing[file.removeprefix(records)] = tuple(of_one_job)
+                missing[records[file]] = tuple(of_one_job)
             of_one_job = []
     return [
         Planned(place, missing[place.record], tuple(changes.reasons(plan, place)))
@@ -139,12 +140,13 @@ def _missing(job: Planned) -> tuple[str, ...]:
 def epochs_done(plan: Plan, place: Place) -> int:
     """Return the epochs of a training that need not be done again, because its state or that of a shorter one is there."""
     try:
-        inputs = read_json(changes.records(plan) / place.record)["inputs"]
+        inputs = read_json(Path(plan.results) / place.record)["inputs"]
         digests = {name: [entry["sha256"] for entry in inputs[name]] for name in INPUTS}
     except (UserError, KeyError, TypeError):
         return 0
     lineage = with_inputs(plan.lineage(place.dataset, place.loss, place.number), digests)
-    folder = Path(plan.results) / "checkpoints" / place.dataset / place.loss / f"fold_{place.number}" / folder_name(lineage)
+    state = layout.state("train", "checkpoints", place.dataset, place.loss, place.number)
+    folder = Path(plan.results) / state / folder_name(lineage)
     return checkpoints.kept_epochs(folder, plan.dataset(place.dataset).training.epochs)
 
 
@@ -178,7 +180,7 @@ def _head(plan: Plan, group: Group) -> str:
     losses = list(dict.fromkeys(place.loss for place in group.places))
     named = ", ".join(losses) if len(losses) <= REASONS_SHOWN else f"{len(losses)} losses"
     if group.reasons == (changes.NEVER,):
-        others = any((changes.records(plan) / "train" / group.dataset).glob("*/*.json"))
+        others = any((Path(plan.results) / place.record).exists() for place in plan.jobs_of("train", group.dataset))
         return f"add {named}" if others else f"train {named}"
     verb = f"continue {named} from epoch {group.done}" if group.done else f"repeat {named}"
     return f"{verb} ({_said(group.reasons)})"
@@ -205,7 +207,7 @@ def _templates(plan: Plan, place: Place) -> tuple[str, ...]:
     """Return which templates are newer than a page; asked only where Snakemake found that something is."""
     if place.step not in PAGES:
         return ()
-    made = (changes.records(plan) / place.record).stat().st_mtime
+    made = (Path(plan.results) / place.record).stat().st_mtime
     newer = [file for file in sorted(TEMPLATES.glob("*")) if file.stat().st_mtime > made]
     return (f"template changed: {', '.join(map(str, newer))}",) if newer else ()
 

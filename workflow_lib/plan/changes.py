@@ -32,18 +32,13 @@ LONGEST = 60
 """Characters of a value that is shown."""
 
 
-def records(plan: Plan) -> Path:
-    """Return the folder of the study's records."""
-    return Path(plan.results) / "records"
-
-
 def disagreeing(plan: Plan) -> Iterator[Path]:
     """Yield the records that were made with other settings or other code than the plan has now.
 
     A record that is missing or cannot be read is none of them: the first Snakemake sees, the second is taken for disagreeing.
     """
     for place in plan.jobs():
-        path = records(plan) / place.record
+        path = Path(plan.results) / place.record
         try:
             found = json.loads(path.read_bytes())["fingerprint"]
         except FileNotFoundError:
@@ -70,7 +65,7 @@ def remember_code(plan: Plan) -> None:
 
 def reasons(plan: Plan, place: Place) -> list[str]:
     """Return why the job's record disagrees with the plan, or [] when it agrees."""
-    path = records(plan) / place.record
+    path = Path(plan.results) / place.record
     if not path.exists():
         return [NEVER]
     try:

@@ -18,6 +18,7 @@ from workflow_lib.datasets.formats import registry as formats
 from workflow_lib.networks import size as network_size
 from workflow_lib.plan.faults import options
 from workflow_lib.plan.jobs import Place, Plan
+from workflow_lib.provenance import layout
 from workflow_lib.study.sections.network import Network
 from workflow_lib.study.sections.training import Training
 
@@ -91,9 +92,9 @@ def paces(plan: Plan) -> Iterator[Pace]:
     for place in plan.jobs():
         if place.step != "train":
             continue
-        folder = results / "training" / place.dataset / place.loss / f"fold_{place.number}"
+        training = results / layout.path("train.summary", place.dataset, place.loss, place.number)
         try:
-            summary, record = read_json(folder / "training.json"), read_json(results / "records" / place.record)
+            summary, record = read_json(training), read_json(results / place.record)
             found = _pace(place, summary, record["settings"])
         except (UserError, KeyError, TypeError, ValueError):
             continue
@@ -143,7 +144,7 @@ def _rate(place: Place, training: Training, known: Sequence[Pace]) -> tuple[floa
 
 def _cases(plan: Plan, dataset: str) -> int | None:
     try:
-        return len(read_json(Path(plan.results) / "data" / dataset / "cases.json")["cases"])
+        return len(read_json(Path(plan.results) / layout.path("check.cases", dataset))["cases"])
     except (UserError, KeyError, TypeError):
         return None
 

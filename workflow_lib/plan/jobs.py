@@ -21,6 +21,7 @@ from workflow_lib.datasets.formats import registry as formats
 from workflow_lib.figures.looks import look_numbers
 from workflow_lib.losses import registry as losses
 from workflow_lib.plan.faults import chosen, faults_of
+from workflow_lib.provenance import layout
 from workflow_lib.provenance.fingerprints import SHORT, code_table, fingerprint, source_digest
 from workflow_lib.statistics.sweeps import find_sweeps
 from workflow_lib.study.config import Config, Dataset, validate
@@ -33,9 +34,6 @@ HERE_ONLY = {"label", "root", "url", "figure_case", "losses", "groups", "files"}
 
 CURVES = ("focal", "focal_tversky", "cosine_tversky")
 """Losses whose curves the paper's Figure 2 shows."""
-
-LAST = ("manifest", "report_page")
-"""Steps that look at the results of all others."""
 
 Code = str | Path
 """A module of the package, or a loss file of the user's own, that a step's result depends on."""
@@ -60,10 +58,8 @@ class Place:
 
     @property
     def record(self) -> str:
-        """Where the job's record lies below the folder `records`."""
-        parts = [self.dataset, self.loss, f"{'shard' if self.step == 'preprocess' else 'fold'}_{self.number}"]
-        name = "report" if self.step == "report_page" else self.step
-        return "/".join([name, *(part for part in parts[: 3 if self.number else 2] if part)]) + ".json"
+        """Where the job's record lies below the results."""
+        return layout.record(self.step, self.dataset, self.loss, self.number)
 
 
 class Plan:
@@ -133,22 +129,37 @@ class Plan:
 
     def jobs(self) -> Iterator[Place]:
         """Yield all jobs that the study consists of, each before those that use its results."""
+        of_dataset = [step for step, this in layout.STEPS.items() if "dataset" in this.of]
         for dataset in self.datasets:
-            for step in ("obtain", "inspect", "cases_page", "check", "split"):
-                yield Place(step, dataset)
-            for shard in self.shards(dataset):
-                yield Place("preprocess", dataset, number=shard)
-            for step in ("train", "predict", "evaluate"):
-                for loss in self.losses(dataset):
-                    for fold in self.folds(dataset):
-                        yield Place(step, dataset, loss, fold)
-            for step in ("collect", "statistics", "tables", "figures_dataset"):
-                yield Place(step, dataset)
-            if self.has_sweep(dataset):
-                yield Place("figures_sweep", dataset)
-        yield Place("figures_losses")
-        yield Place("manifest")
-        yield Place("report_page")
+            for step in of_dataset:
+                yield from self.jobs_of(step, dataset)
+        for step in layout.STEPS:
+            if step not in of_dataset:
+                yield Place(step)
+
+    def jobs_of(self, step: str, dataset: str) -> Iterator[Place]:
+        """Yield the jobs of a step on one dataset."""
+        of = layout.STEPS[step].of
+        numbers = {"fold": self.folds, "shard": self.shards}
+        if step == "figures_sweep" and not self.has_sweep(dataset):
+            return
+        for loss in self.losses(dataset) if "loss" in of else [""]:
+            for number in numbers[layout.unit(step)](dataset) if layout.unit(step) else [0]:
+                yield Place(step, dataset, loss, number)
+
+    @functools.cache  # noqa: B019 -- one plan lives as long as the process
+    def paths(self, output: str, dataset: str = "") -> list[str]:
+        """Return all files of an output (``"step.output"``), of one dataset or, with "", of the whole study."""
+        step, templates = layout.maker(output), layout.templates(output)
+        if "dataset" not in layout.STEPS[step].of:
+            places = [Place(step)]
+        else:
+            places = [place for name in ([dataset] if dataset else self.datasets) for place in self.jobs_of(step, name)]
+        return [
+            f"{self.results}/{layout.filled(template, place.dataset, place.loss, place.number)}"
+            for place in places
+            for template in templates
+        ]
 
     def _parts(self, step: str, dataset: str, loss: str, number: int) -> tuple[dict[str, Any], list[Code]]:
         settings, code = getattr(self, f"_{step}")(*[part for part in (dataset, loss, number) if part])
@@ -331,7 +342,7 @@ class Plan:
 
     def records(self) -> list[str]:
         """Return the records of all steps before the manifest, as paths below the study's results."""
-        return sorted(f"records/{place.record}" for place in self.jobs() if place.step not in LAST)
+        return sorted(place.record for place in self.jobs() if place.step not in layout.LAST)
 
     def fingerprints(self, dataset: str) -> dict[str, list[str]]:
         """Return the short fingerprints that the jobs of a dataset have now: "step" or "step/loss" to one per fold or shard.
@@ -340,7 +351,7 @@ class Plan:
         """
         found: dict[str, list[str]] = {}
         for place in self.jobs():
-            if place.dataset == dataset and place.step not in LAST:
+            if place.dataset == dataset and place.step not in layout.LAST:
                 job = self.job(place.step, place.dataset, place.loss, place.number)
                 key = f"{place.step}/{place.loss}" if place.loss else place.step
                 found.setdefault(key, []).append(job.fingerprint[:SHORT])

@@ -16,7 +16,7 @@ from workflow_lib.report.text import grouped, listed
 from workflow_lib.tables import protocol
 
 
-def build(study: Mapping[str, Any], folder: Path, templates: Path = TEMPLATES) -> str:
+def build(study: Mapping[str, Any], folder: Path, templates: Path = TEMPLATES, read: dict[str, str] | None = None) -> str:
     """Return the report of `study` as HTML, made from the files in `folder` (results/<study>).
 
     `study` is plain data: `title`, `name`, `config` (the whole validated configuration as JSON), `version`, `commit`, and
@@ -26,14 +26,15 @@ def build(study: Mapping[str, Any], folder: Path, templates: Path = TEMPLATES) -
     `regions` (name -> indices of the classes in it; may be absent)}. `fingerprints` (may be absent) holds for each
     dataset, and for "", the short fingerprints that its jobs have now, so that results made with others are shown as stale. A
     file that is missing shows as a gap on the page. The same inputs give the same text, except within
-    <section id="run-facts">, which holds times and machines.
+    <section id="run-facts">, which holds times and machines. `read` is given the SHA-256 of every file the body is made from.
     """
-    page = render(context(study, folder), templates)
+    read = {} if read is None else read
+    page = render(context(study, folder, read=read), templates)
     excess = len(page.encode("utf-8")) - PAGE_LIMIT
     if excess <= 0:
         return page
     # Once more, with as many pictures fewer as it takes.
-    return render(context(study, folder, max(0, PICTURES_LIMIT - excess - SPARE)), templates)
+    return render(context(study, folder, max(0, PICTURES_LIMIT - excess - SPARE), read), templates)
 
 
 def with_cases(dataset: Mapping[str, Any], cases: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,9 +44,11 @@ def with_cases(dataset: Mapping[str, Any], cases: Mapping[str, Any]) -> dict[str
     return {**dataset, **added}
 
 
-def context(study: Mapping[str, Any], folder: Path, pictures: int = PICTURES_LIMIT) -> dict[str, Any]:
+def context(
+    study: Mapping[str, Any], folder: Path, pictures: int = PICTURES_LIMIT, read: dict[str, str] | None = None
+) -> dict[str, Any]:
     """Return everything the templates show, as plain data, with `pictures` bytes of figures at most."""
-    sources = Sources(Path(folder), pictures=pictures)
+    sources = Sources(Path(folder), {} if read is None else read, pictures)
     of_losses = origins.of_the_losses(sources, study)
     drawn = origins.of_figure(of_losses, "figures_losses")
     general = [_figure(sources, name, i + 1, drawn, *texts) for i, (name, texts) in enumerate(captions.GENERAL.items())]

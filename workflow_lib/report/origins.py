@@ -7,15 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from workflow_lib.provenance import layout
 from workflow_lib.provenance.fingerprints import SHORT
 from workflow_lib.report.data import read_optional_json
 from workflow_lib.report.details import expected_folds
 from workflow_lib.report.sources import Sources, anchor
 
-OF_A_TRAINING = ("train", "predict", "evaluate")
+OF_A_TRAINING = tuple(step for step in layout.STEPS if layout.unit(step) == "fold")
 """Steps that run once for every loss and fold."""
 
-OF_A_DATASET = ("obtain", "inspect", "check", "split", "preprocess", "collect", "statistics", "tables")
+_SHOWN_ONLY = ("cases_page", "figures_dataset", "figures_sweep")
+OF_A_DATASET = tuple(
+    step for step, this in layout.STEPS.items() if "dataset" in this.of and "loss" not in this.of and step not in _SHOWN_ONLY
+)
 """Steps that all numbers of a dataset come from."""
 
 FILES = (
@@ -186,8 +190,7 @@ def _entries(record: Mapping[str, Any], side: str) -> list[Mapping[str, Any]]:
 def _record(dataset: str, key: str, number: int) -> str:
     """Return where the record of a job lies below the results; of one that runs once the number says nothing."""
     step, _, loss = key.partition("/")
-    last = f"fold_{number}" if loss else f"shard_{number}" if step == "preprocess" else ""
-    return f"records/{'/'.join(part for part in (step, dataset, loss, last) if part)}.json"
+    return layout.record(step, dataset, loss, number)
 
 
 def told(reasons: Sequence[str], most: int = 3) -> list[str]:

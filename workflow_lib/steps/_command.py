@@ -14,13 +14,14 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from workflow_lib.base.durations import duration
 from workflow_lib.base.errors import UserError
+from workflow_lib.provenance import layout
 from workflow_lib.provenance.records import write_record
 
 USER_FAULT = 2
@@ -40,6 +41,9 @@ class Context:
     paths: dict[str, list[Path]]
     numbers: dict[str, int]
     texts: dict[str, str] = field(default_factory=dict)
+    record: Path | None = None
+    read: dict[str, list[Path]] = field(default_factory=dict)
+    """What the step has read of a folder that it was given as a whole, for its record."""
 
     def path(self, name: str) -> Path:
         """Return the one path of an argument."""
@@ -47,53 +51,31 @@ class Context:
         return path
 
 
-def run(
-    step: str,
-    description: str | None,
-    work: Callable[[Context], Callable[[], None] | None],
-    inputs: Sequence[str],
-    outputs: Sequence[str],
-    numbers: Sequence[str] = (),
-    texts: Sequence[str] = (),
-) -> None:
+def run(step: str, description: str | None, work: Callable[[Context], Callable[[], None] | None]) -> None:
     """Parse the arguments, do the work, write the record; end the process with code 2 after a user's fault.
 
-    What `work` returns is called last, when the record stands.
-    `inputs` and `outputs` name the path arguments; a name that ends in '+' takes several, in '?' none or one.
-    An output in '?' is one that the record does not hash (state that outlives the step).
+    The arguments are what `layout` says of the step. What `work` returns is called last, when the record stands.
     """
-    parser = argparse.ArgumentParser(prog=f"python -m workflow_lib.steps.{step}", description=description)
-    parser.add_argument("--settings", type=json.loads, default={}, metavar="JSON", help="settings of the step, as JSON")
-    parser.add_argument("--fingerprint", default="by-hand", help="digest of settings and code, for the record")
-    parser.add_argument("--workers", type=int, default=1, help="processes or threads the step may use")
-    parser.add_argument("--record", type=Path, help="where to write the record of this run")
-    for name in [*inputs, *outputs]:
-        bare = name.rstrip("+?")
-        parser.add_argument(
-            f"--{bare}", type=Path, nargs="*" if name[-1] in "+?" else 1, default=[], required=name[-1] not in "+?"
-        )
-    for name in numbers:
-        parser.add_argument(f"--{name}", type=int, required=True)
-    for name in texts:
-        parser.add_argument(f"--{name}", required=True)
-    arguments = parser.parse_args()
-    paths = {name.rstrip("+?"): list(getattr(arguments, name.rstrip("+?").replace("-", "_"))) for name in [*inputs, *outputs]}
+    this = layout.STEPS[step]
+    arguments = _parser(step, description).parse_args()
+    paths = {name: list(getattr(arguments, name.replace("-", "_"))) for name in _paths(this)}
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     clock = time.monotonic()
     try:
-        steering = {name: int(getattr(arguments, name.replace("-", "_"))) for name in numbers}
-        said = {name: str(getattr(arguments, name.replace("-", "_"))) for name in texts}
+        numbers = {name: int(getattr(arguments, name.replace("-", "_"))) for name in this.numbers}
+        texts = {name: str(getattr(arguments, name.replace("-", "_"))) for name in this.texts}
         # The record says what was asked for, whatever the step makes of it.
         settings = copy.deepcopy(arguments.settings)
-        afterwards = work(Context(settings, arguments.fingerprint, max(1, arguments.workers), paths, steering, said))
+        context = Context(settings, arguments.fingerprint, max(1, arguments.workers), paths, numbers, texts, arguments.record)
+        afterwards = work(context)
         if arguments.record is not None:
             write_record(
                 arguments.record,
                 step,
                 arguments.settings,
                 arguments.fingerprint,
-                inputs={name.rstrip("+?"): paths[name.rstrip("+?")] for name in inputs},
-                outputs={name.rstrip("+"): paths[name.rstrip("+")] for name in outputs if not name.endswith("?")},
+                inputs={name: context.read.get(name, paths[name]) for name in (*this.reads, *this.outside)},
+                outputs={name: paths[name] for name in this.writes},
                 started=started,
                 seconds=time.monotonic() - clock,
             )
@@ -105,6 +87,30 @@ def run(
     except BrokenPipeError:
         # Whoever read our output went away; there is nobody left to tell.
         os._exit(141)
+
+
+def _paths(step: layout.Step) -> list[str]:
+    """Return the names of all arguments that are paths."""
+    return [*step.reads, *step.outside, *step.writes, *step.unrecorded, *step.state]
+
+
+def _parser(step: str, description: str | None) -> argparse.ArgumentParser:
+    this = layout.STEPS[step]
+    parser = argparse.ArgumentParser(prog=f"python -m workflow_lib.steps.{step}", description=description)
+    parser.add_argument("--settings", type=json.loads, default={}, metavar="JSON", help="settings of the step, as JSON")
+    parser.add_argument("--fingerprint", default="by-hand", help="digest of settings and code, for the record")
+    parser.add_argument("--workers", type=int, default=1, help="processes or threads the step may use")
+    parser.add_argument("--record", type=Path, help="where to write the record of this run")
+    for name in _paths(this):
+        # Of the user's own files there may be none; where the state of a run goes need not be said.
+        needed = name not in (*this.outside, *this.unrecorded, *this.state) and this.reads.get(name) != layout.WHOLE
+        several = layout.several(step, name)
+        parser.add_argument(f"--{name}", type=Path, nargs="*" if several or not needed else 1, default=[], required=needed)
+    for name in this.numbers:
+        parser.add_argument(f"--{name}", type=int, required=True)
+    for name in this.texts:
+        parser.add_argument(f"--{name}", required=True)
+    return parser
 
 
 class Countdown:

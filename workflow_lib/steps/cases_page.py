@@ -41,4 +41,4 @@ def _figure(table: pd.DataFrame, names: tuple[str, ...], seed: int) -> bytes:
 
 
 if __name__ == "__main__":
-    run("cases_page", __doc__, work, inputs=["inspection"], outputs=["page"])
+    run("cases_page", __doc__, work)

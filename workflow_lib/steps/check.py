@@ -42,4 +42,4 @@ def _entry(case: Case, digests: Mapping[str, str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run("check", __doc__, work, inputs=["inspection"], outputs=["cases", "table"])
+    run("check", __doc__, work)

@@ -43,4 +43,4 @@ def _fold(name: str) -> int:
 
 
 if __name__ == "__main__":
-    run("collect", __doc__, work, inputs=["cases", "folds", "parts+", "summaries+"], outputs=["scores"])
+    run("collect", __doc__, work)

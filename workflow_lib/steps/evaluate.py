@@ -63,4 +63,4 @@ def _score(study: Cases, case: Case, prediction: Path, inside_view: bool, evalua
 
 
 if __name__ == "__main__":
-    run("evaluate", __doc__, work, inputs=["cases", "folds", "predictions"], outputs=["scores"])
+    run("evaluate", __doc__, work)

@@ -102,10 +102,4 @@ def _histories(paths: list[Path]) -> dict[str, dict[int, pd.DataFrame]]:
 
 
 if __name__ == "__main__":
-    run(
-        "figures_dataset",
-        __doc__,
-        work,
-        inputs=["cases", "table", "scores", "results+", "histories+", "predictions+"],
-        outputs=["figures+", "choice", "texts+"],
-    )
+    run("figures_dataset", __doc__, work)

@@ -14,4 +14,4 @@ def work(context: Context) -> None:
 
 
 if __name__ == "__main__":
-    run("figures_losses", __doc__, work, inputs=[], outputs=["figures+"])
+    run("figures_losses", __doc__, work)

@@ -22,4 +22,4 @@ def work(context: Context) -> None:
 
 
 if __name__ == "__main__":
-    run("figures_sweep", __doc__, work, inputs=["cases", "means"], outputs=["figures+", "choice"])
+    run("figures_sweep", __doc__, work)

@@ -26,4 +26,4 @@ def work(context: Context) -> None:
 
 
 if __name__ == "__main__":
-    run("inspect", __doc__, work, inputs=["files"], outputs=["inspection"])
+    run("inspect", __doc__, work)

@@ -7,8 +7,10 @@ from workflow_lib.steps._command import Context, run
 
 def work(context: Context) -> None:
     """Write `manifest` from the records below `results` that the settings name. Raises Faults where they disagree."""
-    write_json(context.path("manifest"), build(context.path("results"), context.settings["records"]))
+    folder, records = context.path("results"), context.settings["records"]
+    context.read["results"] = [folder / name for name in records]
+    write_json(context.path("manifest"), build(folder, records))
 
 
 if __name__ == "__main__":
-    run("manifest", __doc__, work, inputs=["results?"], outputs=["manifest"])
+    run("manifest", __doc__, work)

@@ -34,4 +34,4 @@ def work(context: Context) -> None:
 
 
 if __name__ == "__main__":
-    run("obtain", __doc__, work, inputs=[], outputs=["files"])
+    run("obtain", __doc__, work)

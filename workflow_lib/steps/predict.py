@@ -65,11 +65,4 @@ def work(context: Context) -> None:
 
 
 if __name__ == "__main__":
-    run(
-        "predict",
-        __doc__,
-        work,
-        inputs=["cases", "folds", "stores+", "weights", "summary"],
-        outputs=["predictions"],
-        numbers=["gpus"],
-    )
+    run("predict", __doc__, work)

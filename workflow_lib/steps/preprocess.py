@@ -54,4 +54,4 @@ def _preprocess(study: Cases, case: Case, settings: Preprocessing, folder: Path)
 
 
 if __name__ == "__main__":
-    run("preprocess", __doc__, work, inputs=["cases"], outputs=["store"])
+    run("preprocess", __doc__, work)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from workflow_lib.base.files import read_json, sha256_file, write_text
 from workflow_lib.base.version import VERSION
+from workflow_lib.provenance import layout
 from workflow_lib.provenance.manifest import MANIFEST, sums, write_sums
 from workflow_lib.provenance.records import commit
 from workflow_lib.report.assemble import build, with_cases
@@ -19,20 +20,22 @@ def work(context: Context) -> Callable[[], None]:
     study = dict(context.settings) | {"version": VERSION, "commit": commit(), "digest": sha256_file(folder / MANIFEST)}
     # Not through the report's own sources: this file says where the images lie, which is no part of a result.
     study["datasets"] = [
-        with_cases(dataset, read_json(folder / "data" / dataset["name"] / "cases.json")) for dataset in study["datasets"]
+        with_cases(dataset, read_json(folder / layout.path("check.cases", dataset["name"]))) for dataset in study["datasets"]
     ]
-    page = build(study, folder)
+    read: dict[str, str] = {}
+    page = build(study, folder, read=read)
+    context.read["results"] = [folder / name for name in sorted({MANIFEST, *read})]
     write_text(context.path("page"), page)
     say(f"{context.path('page')}: {len(page.encode()) / 1e6:.1f} MB")
 
     def seal() -> None:
-        records = [*read_json(folder / MANIFEST)["steps"], "records/manifest.json"]
-        if context.paths["record-file"]:
-            records.append(context.path("record-file").relative_to(folder).as_posix())
+        records = [*read_json(folder / MANIFEST)["steps"], layout.record("manifest")]
+        if context.record is not None:
+            records.append(context.record.relative_to(folder).as_posix())
         write_sums(context.path("sums"), sums(folder, records))
 
     return seal
 
 
 if __name__ == "__main__":
-    run("report_page", __doc__, work, inputs=["results?"], outputs=["page", "record-file?", "sums?"])
+    run("report_page", __doc__, work)

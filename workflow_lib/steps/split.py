@@ -35,4 +35,4 @@ def _require_planned(context: Context) -> None:
 
 
 if __name__ == "__main__":
-    run("split", __doc__, work, inputs=["cases", "groups?", "table?"], outputs=["folds"])
+    run("split", __doc__, work)

@@ -15,4 +15,4 @@ def work(context: Context) -> None:
 
 
 if __name__ == "__main__":
-    run("statistics", __doc__, work, inputs=["scores"], outputs=["results+"])
+    run("statistics", __doc__, work)

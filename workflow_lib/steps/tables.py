@@ -23,4 +23,4 @@ def work(context: Context) -> None:
 
 
 if __name__ == "__main__":
-    run("tables", __doc__, work, inputs=["results+", "cases"], outputs=["tables+"])
+    run("tables", __doc__, work)

@@ -113,12 +113,4 @@ def folder_name(lineage: str) -> str:
 
 
 if __name__ == "__main__":
-    run(
-        "train",
-        __doc__,
-        work,
-        inputs=["cases", "folds", "stores+", "loss-files+"],
-        outputs=["weights", "history", "summary", "checkpoints?", "events?"],
-        numbers=["checkpoint-seconds", "batch-processes", "gpus", "keep-state"],
-        texts=["lineage"],
-    )
+    run("train", __doc__, work)

@@ -13,10 +13,10 @@ from workflow_lib.base.seeds import derive
 from workflow_lib.commands.audit import folder as safe
 from workflow_lib.commands.audit import left_out, outcomes, records, report_record
 from workflow_lib.commands.audit.findings import Finding
-from workflow_lib.commands.audit.layout import FROM_OUTSIDE
 from workflow_lib.commands.audit.records import Record
 from workflow_lib.datasets.folds import read_folds, split_cases
 from workflow_lib.images.casefiles import DIVERGED
+from workflow_lib.provenance import layout
 from workflow_lib.provenance.fingerprints import combined, table_digest
 from workflow_lib.report.text import count
 
@@ -142,7 +142,7 @@ def _of_split(record: Record, dataset: Mapping[str, Any], config: Mapping[str, A
     said = record.settings.get(DIVISION, {})
     if said != dataset["protocol"].get(DIVISION, {}):
         yield "it divided the cases by other files than the report says"
-    read = {key: entries[0]["sha256"] for key in FROM_OUTSIDE["split"] if (entries := record.inputs.get(key))}
+    read = {key: entries[0]["sha256"] for key in layout.STEPS["split"].outside if (entries := record.inputs.get(key))}
     if said and read != said:
         yield "it read other files of the division than its settings say"
     # A division by a table of the user's own cannot be made again, so that nobody may only say that there was one.

@@ -13,17 +13,16 @@ from typing import Any
 
 from workflow_lib.base.errors import UserError
 from workflow_lib.commands.audit import folder as safe
-from workflow_lib.commands.audit import layout, records
+from workflow_lib.commands.audit import records
 from workflow_lib.commands.audit.records import NAME
+from workflow_lib.provenance import layout
 from workflow_lib.report.text import count
-
-FOLDERS = ("predict", "preprocess")
-"""Steps that write a folder of files."""
 
 SHOWN = 6
 """So many places of a kind are named."""
 
-_PARTS = {"dataset": NAME.pattern, "loss": NAME.pattern, "number": "[1-9][0-9]{0,3}"}
+_NUMBER = "[1-9][0-9]{0,3}"
+_PARTS = {"dataset": NAME.pattern, "loss": NAME.pattern, "fold": _NUMBER, "shard": _NUMBER}
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class _Study:
 
     def lacks(self, step: str, dataset: str, loss: str, number: int) -> str:
         """Return which kind of thing the study no longer has, so that it has not this job; "" where it has the job."""
-        if layout.record_name(step, dataset, loss, number) in self.records:
+        if layout.record(step, dataset, loss, number) in self.records:
             return ""
         if dataset not in self.datasets:
             return "datasets"
@@ -110,18 +109,16 @@ def _places(name: str) -> Iterator[tuple[str, str, str, int]]:
     for step, pattern in _PATTERNS:
         if match := pattern.fullmatch(name):
             of: dict[str, Any] = match.groupdict()
-            yield step, of["dataset"], of.get("loss", ""), int(of.get("number", 0))
+            yield step, of["dataset"], of.get("loss", ""), int(of.get("fold", of.get("shard", 0)))
 
 
 def _patterns() -> Iterator[tuple[str, re.Pattern[str]]]:
-    for step, groups in layout.WRITES.items():
-        written = [path for paths in groups.values() for path in paths]
-        fields = {field: f"{{{field}}}" if any(f"{{{field}}}" in path for path in written) else "" for field in _PARTS}
-        if not fields["dataset"]:
+    for step, this in layout.STEPS.items():
+        if "dataset" not in this.of:
             continue
-        yield step, _pattern(layout.record_name(step, **fields))
-        for path in written:
-            yield step, _pattern(path, "/[^/]+" if step in FOLDERS else "")
+        yield step, _pattern(layout.record_template(step))
+        for name, paths in this.writes.items():
+            yield from ((step, _pattern(path, "/[^/]+" if name in this.folders else "")) for path in paths)
 
 
 def _pattern(template: str, end: str = "") -> re.Pattern[str]:

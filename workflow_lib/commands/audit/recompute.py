@@ -11,7 +11,7 @@ from typing import Any
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import sha256_file, write_text
 from workflow_lib.base.version import VERSION
-from workflow_lib.commands.audit import agreement, code, integrity, layout, records
+from workflow_lib.commands.audit import agreement, code, integrity, places, records
 from workflow_lib.commands.audit import folder as safe
 from workflow_lib.commands.audit.bounded import guarded
 from workflow_lib.commands.audit.findings import NEED_IMAGES, Finding
@@ -47,7 +47,7 @@ VERSIONED = ("jinja2", "matplotlib", "numpy", "pandas", "scipy", "statsmodels")
 def check(study: Path, steps: Collection[str] = (*WORKS, "report")) -> Iterator[Finding | str]:
     """Yield what holds of the records and of the results of `steps` computed again; `study` is the private copy."""
     yield from guarded("chain of records", integrity.chain, study, before="is broken")
-    yield from guarded("steps", layout.check, study, before="cannot be compared")
+    yield from guarded("steps", places.check, study, before="cannot be compared")
     yield from guarded("records", agreement.check, study, before="cannot be compared")
     yield from guarded("code", code.check, study, before="cannot be compared")
     try:

@@ -3,7 +3,8 @@
 import pytest
 
 from workflow_lib.base.files import write_json
-from workflow_lib.commands.audit import layout
+from workflow_lib.commands.audit import places
+from workflow_lib.provenance import layout
 
 ROOT = "results/tiny"
 OTHER = "records/evaluate/toy/dice/fold_1.json"
@@ -22,7 +23,7 @@ def named(group):
 @pytest.fixture
 def content():
     """Four records as steps write them, by name."""
-    names = [path.removeprefix("statistics/{dataset}/") for path in layout.WRITES["statistics"]["results"]]
+    names = [path.removeprefix("statistics/{dataset}/") for path in layout.STEPS["statistics"].writes["results"]]
     return {
         OTHER: record(
             "evaluate",
@@ -40,8 +41,8 @@ def content():
             {"scores": ["scores/toy.csv"]},
             {"results": [f"statistics/toy/{name}" for name in names]},
         ),
-        "records/manifest.json": record("manifest", {}, {"results": [""]}, {"manifest": ["manifest.json"]}),
-        "records/report.json": record("report_page", {}, {"results": [""]}, {"page": ["report.html"]}),
+        "records/manifest.json": record("manifest", {}, {"results": [OTHER, HIDDEN]}, {"manifest": ["manifest.json"]}),
+        "records/report.json": record("report_page", {}, {"results": ["manifest.json", "scores/toy.csv"]}, {"page": ["report.html"]}),
     }
 
 
@@ -49,7 +50,7 @@ def looked_at(folder, content):
     for name, what in content.items():
         write_json(folder / name, what)
     write_json(folder / "manifest.json", {"steps": {OTHER: {}, HIDDEN: {}}})
-    return {finding.subject: (finding.state, finding.text) for finding in layout.check(folder)}
+    return {finding.subject: (finding.state, finding.text) for finding in places.check(folder)}
 
 
 def test_records_as_steps_write_them_hold(tmp_path, content):

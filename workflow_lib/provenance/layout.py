@@ -1,0 +1,269 @@
+"""Which steps there are, what each reads and writes, and where: the one list of it.
+
+The rules, the steps' arguments, the plan, the audit and the report take names and paths from here; a test compares the table of
+files in docs/architecture.md with it. Paths are relative to the folder of a study's results, and hold the names of what a job is of:
+{dataset}, {loss}, {fold}, {shard}.
+"""
+
+import re
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from workflow_lib.figures import registry as figures
+from workflow_lib.statistics import registry as statistics
+from workflow_lib.tables import registry as tables
+
+WHOLE = "."
+"""In place of a step's inputs: it reads the results of all others, and its record names their folder."""
+
+_TRAINING = "{dataset}/{loss}/fold_{fold}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the chain.
+
+    Parameters
+    ----------
+    of : tuple of str
+        What one job of it is of, of "dataset", "loss", "fold" and "shard". A study has a job for each.
+    writes : mapping of str to tuple of str
+        Name of an output to the paths of its files, all of them.
+    reads : mapping of str to str
+        Name of an input to the output that it is, as ``"step.output"``. Where that step has more jobs than this one (``of``), all
+        of them are read. ``"step.output:name.csv"`` is one file of an output.
+    outside : tuple of str
+        Inputs that are no results: files of the user's own, none or several.
+    unrecorded : mapping of str to tuple of str
+        Outputs that the record does not name: they are written when it stands.
+    state : mapping of str to str
+        Further paths that the step writes, which are no results: what it goes on from, and what shows its progress.
+    after : tuple of str
+        Outputs (as in `reads`) that must be there, of a step that reads the folder as a whole.
+    folders : frozenset of str
+        Outputs that are folders.
+    numbers, texts : tuple of str
+        Further arguments, which steer the step and change no result.
+    """
+
+    of: tuple[str, ...]
+    writes: Mapping[str, tuple[str, ...]]
+    reads: Mapping[str, str] = field(default_factory=dict)
+    outside: tuple[str, ...] = ()
+    unrecorded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    state: Mapping[str, str] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
+    folders: frozenset[str] = frozenset()
+    numbers: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+
+
+def _drawn(names: Sequence[str], of: str = "") -> tuple[str, ...]:
+    return tuple(f"figures/{name}{of}.{suffix}" for name in names for suffix in ("svg", "png"))
+
+
+_OF_DATASET = "_{dataset}"
+
+STEPS: Mapping[str, Step] = {
+    "obtain": Step(("dataset",), {"files": ("data/{dataset}/files.json",)}),
+    "inspect": Step(("dataset",), {"inspection": ("data/{dataset}/inspection.json",)}, {"files": "obtain.files"}),
+    "cases_page": Step(("dataset",), {"page": ("data/{dataset}/cases.html",)}, {"inspection": "inspect.inspection"}),
+    "check": Step(
+        ("dataset",),
+        {"cases": ("data/{dataset}/cases.json",), "table": ("data/{dataset}/cases.csv",)},
+        {"inspection": "inspect.inspection"},
+    ),
+    "split": Step(("dataset",), {"folds": ("data/{dataset}/folds.csv",)}, {"cases": "check.cases"}, outside=("groups", "table")),
+    "preprocess": Step(
+        ("dataset", "shard"),
+        {"store": ("preprocessed/{dataset}/shard_{shard}",)},
+        {"cases": "check.cases"},
+        folders=frozenset({"store"}),
+    ),
+    "train": Step(
+        ("dataset", "loss", "fold"),
+        {
+            "weights": (f"training/{_TRAINING}/model.weights.h5",),
+            "history": (f"training/{_TRAINING}/history.csv",),
+            "summary": (f"training/{_TRAINING}/training.json",),
+        },
+        {"cases": "check.cases", "folds": "split.folds", "stores": "preprocess.store"},
+        outside=("loss-files",),
+        state={"checkpoints": f"checkpoints/{_TRAINING}", "events": f"logs/tensorboard/{_TRAINING}"},
+        numbers=("checkpoint-seconds", "batch-processes", "gpus", "keep-state"),
+        texts=("lineage",),
+    ),
+    "predict": Step(
+        ("dataset", "loss", "fold"),
+        {"predictions": (f"predictions/{_TRAINING}",)},
+        {
+            "cases": "check.cases",
+            "folds": "split.folds",
+            "stores": "preprocess.store",
+            "weights": "train.weights",
+            "summary": "train.summary",
+        },
+        folders=frozenset({"predictions"}),
+        numbers=("gpus",),
+    ),
+    "evaluate": Step(
+        ("dataset", "loss", "fold"),
+        {"scores": (f"scores/{_TRAINING}.csv",)},
+        {"cases": "check.cases", "folds": "split.folds", "predictions": "predict.predictions"},
+    ),
+    "collect": Step(
+        ("dataset",),
+        {"scores": ("scores/{dataset}.csv",)},
+        {"cases": "check.cases", "folds": "split.folds", "parts": "evaluate.scores", "summaries": "train.summary"},
+    ),
+    "statistics": Step(
+        ("dataset",),
+        {"results": tuple(f"statistics/{{dataset}}/{name}.csv" for name in statistics.names())},
+        {"scores": "collect.scores"},
+    ),
+    "tables": Step(
+        ("dataset",),
+        {
+            "tables": (
+                *(f"tables/{{dataset}}_{name}.csv" for name in tables.names()),
+                *(f"tables/{{dataset}}_{name}.tex" for name in tables.latex_names()),
+            )
+        },
+        {"results": "statistics.results", "cases": "check.cases"},
+    ),
+    "figures_dataset": Step(
+        ("dataset",),
+        {
+            "figures": _drawn(figures.of_dataset(), _OF_DATASET),
+            "texts": tuple(f"figures/{name}_{{dataset}}.json" for name in figures.with_text(figures.of_dataset())),
+        },
+        {
+            "cases": "check.cases",
+            "table": "check.table",
+            "scores": "collect.scores",
+            "results": "statistics.results",
+            "histories": "train.history",
+            "predictions": "predict.predictions",
+        },
+    ),
+    "figures_sweep": Step(
+        ("dataset",),
+        {
+            "figures": _drawn(figures.of_sweep(), _OF_DATASET),
+            "texts": tuple(f"figures/{name}_{{dataset}}.json" for name in figures.with_text(figures.of_sweep())),
+        },
+        {"cases": "check.cases", "means": "statistics.results:means.csv"},
+    ),
+    "figures_losses": Step((), {"figures": _drawn(figures.of_losses())}),
+    "manifest": Step((), {"manifest": ("manifest.json",)}, {"results": WHOLE}),
+    "report_page": Step(
+        (),
+        {"page": ("report.html",)},
+        {"results": WHOLE},
+        unrecorded={"sums": ("SHA256SUMS",)},
+        after=(
+            *("check.cases", "check.table", "cases_page.page", "split.folds", "train.summary", "train.history", "collect.scores"),
+            *("statistics.results", "tables.tables", "figures_losses.figures", "figures_dataset.figures", "figures_dataset.texts"),
+            *("figures_sweep.figures", "figures_sweep.texts", "manifest.manifest"),
+        ),
+    ),
+}
+"""The steps in the order in which results come about; each reads only what an earlier one writes."""
+
+MANIFEST = "manifest.manifest"
+"""The output that chains all records but those of `LAST`."""
+
+LAST = ("manifest", "report_page")
+"""Steps that read the results of all others."""
+
+_CALLED = {"report_page": "report"}
+"""Steps whose record has another name than they."""
+
+
+def unit(step: str) -> str:
+    """Return what the number of a step's job is: "fold" or "shard", "" where it has none."""
+    return next((name for name in ("fold", "shard") if name in STEPS[step].of), "")
+
+
+def record_template(step: str) -> str:
+    """Return where the records of a step lie, with the names of what they are of in braces."""
+    return _beside("records", step, "json")
+
+
+def log_template(step: str, suffix: str = "log") -> str:
+    """Return where the logs of a step lie."""
+    return _beside("logs", step, suffix)
+
+
+def _beside(folder: str, step: str, suffix: str) -> str:
+    parts = ["{dataset}"] * ("dataset" in STEPS[step].of) + ["{loss}"] * ("loss" in STEPS[step].of)
+    number = [f"{unit(step)}_{{{unit(step)}}}"] if unit(step) else []
+    return "/".join([folder, _CALLED.get(step, step), *parts, *number]) + f".{suffix}"
+
+
+def filled(template: str, dataset: str = "", loss: str = "", number: int | str = "") -> str:
+    """Return a path with the names of a job in it; `number` is its fold or shard."""
+    return template.format(dataset=dataset, loss=loss, fold=number, shard=number)
+
+
+def record(step: str, dataset: str = "", loss: str = "", number: int | str = "") -> str:
+    """Return where the record of a job lies."""
+    return filled(record_template(step), dataset, loss, number)
+
+
+def path(output: str, dataset: str = "", loss: str = "", number: int | str = "") -> str:
+    """Return where the one file of an output (``"step.output"``) lies."""
+    (template,) = templates(output)
+    return filled(template, dataset, loss, number)
+
+
+def state(step: str, name: str, dataset: str, loss: str, number: int) -> str:
+    """Return where a job keeps what is no result."""
+    return filled(STEPS[step].state[name], dataset, loss, number)
+
+
+def maker(output: str) -> str:
+    """Return the step that makes an output."""
+    return output.split(".", 1)[0]
+
+
+def templates(output: str) -> tuple[str, ...]:
+    """Return the paths of an output as its step writes them, of ``"step.output:name"`` those of one file."""
+    step, _, name = output.partition(".")
+    name, _, file = name.partition(":")
+    found = tuple(path for path in STEPS[step].writes[name] if not file or path.endswith(f"/{file}"))
+    if not found:
+        raise KeyError(output)
+    return found
+
+
+def wildcards(template: str) -> tuple[str, ...]:
+    """Return the names in braces in a path."""
+    return tuple(dict.fromkeys(name for _, name, _, _ in string.Formatter().parse(template) if name))
+
+
+def several(step: str, name: str) -> bool:
+    """Say whether an input or output of a step is several files."""
+    this = STEPS[step]
+    if name in this.outside:
+        return True
+    if name in this.state or name in this.unrecorded:
+        return False
+    output = f"{step}.{name}" if name in this.writes else this.reads[name]
+    if output == WHOLE:
+        return False
+    return len(templates(output)) > 1 or not set(STEPS[maker(output)].of) <= set(this.of)
+
+
+def pattern(template: str, step: str, dataset: str, loss: str, number: int | str, name: str) -> str:
+    """Return a regular expression of the paths that a job reads; where others have more jobs, `name` stands for theirs.
+
+    Of no step ("") nothing is known, and `name` stands for everything.
+    """
+    of = STEPS[step].of if step else ()
+    own = {"dataset": dataset, "loss": loss} | ({unit(step): str(number)} if step and unit(step) else {})
+    return "".join(
+        re.escape(text) + ("" if key is None else re.escape(own[key]) if key in of else name)
+        for text, key, _, _ in string.Formatter().parse(template)
+    )
