@@ -1,22 +1,14 @@
 # Tests, intervals and the paper's tables.
 
+from workflow_lib.statistics import registry as statistics
+from workflow_lib.tables import registry as tables
+
 
 rule statistics:
     input:
         scores=f"{RESULTS}/scores/{{dataset}}.csv",
     output:
-        results=multiext(
-            f"{RESULTS}/statistics/{{dataset}}/",
-            "means.csv",
-            "fold_means.csv",
-            "ranksum.csv",
-            "signed_rank.csv",
-            "friedman.csv",
-            "ranking.csv",
-            "surface.csv",
-            "sensitivity.csv",
-            "sensitivity_means.csv",
-        ),
+        results=[f"{RESULTS}/statistics/{{dataset}}/{name}.csv" for name in statistics.names()],
         record=f"{RESULTS}/records/statistics/{{dataset}}.json",
     log:
         f"{RESULTS}/logs/statistics/{{dataset}}.log",
@@ -45,8 +37,8 @@ rule tables:
         published=lambda wildcards: published_files(wildcards.dataset),
     output:
         tables=[
-            *shown(TABLES_PATTERN, "table", ["scores", "pvalues", "comparison", "comparison_p", "agreement", "claims"], ["csv"]),
-            *shown(TABLES_PATTERN, "table", ["scores", "pvalues"], ["tex"]),
+            *shown(TABLES_PATTERN, "table", tables.names(), ["csv"]),
+            *shown(TABLES_PATTERN, "table", tables.latex_names(), ["tex"]),
         ],
         record=f"{RESULTS}/records/tables/{{dataset}}.json",
     log:

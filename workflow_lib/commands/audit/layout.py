@@ -12,6 +12,8 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.commands.audit import records
 from workflow_lib.commands.audit.findings import Finding
 from workflow_lib.commands.audit.records import NAME, Record
+from workflow_lib.statistics import registry as statistics
+from workflow_lib.tables import registry as tables
 
 Groups = Mapping[str, Sequence[str]]
 
@@ -23,19 +25,10 @@ _STORES = ("preprocessed/{dataset}/shard_*",)
 _WEIGHTS = (f"training/{_TRAINING}/model.weights.h5",)
 _SUMMARY = (f"training/{_TRAINING}/training.json",)
 _PREDICTIONS = (f"predictions/{_TRAINING}",)
-_STATISTICS = tuple(
-    f"statistics/{{dataset}}/{name}.csv"
-    for name in (
-        *("means", "fold_means", "ranksum", "signed_rank", "friedman", "ranking"),
-        *("surface", "sensitivity", "sensitivity_means"),
-    )
-)
-_TABLES = tuple(
-    f"tables/{{dataset}}_{name}"
-    for name in (
-        *("scores.csv", "pvalues.csv", "comparison.csv", "comparison_p.csv", "agreement.csv", "claims.csv"),
-        *("scores.tex", "pvalues.tex"),
-    )
+_STATISTICS = tuple(f"statistics/{{dataset}}/{name}.csv" for name in statistics.names())
+_TABLES = (
+    *(f"tables/{{dataset}}_{name}.csv" for name in tables.names()),
+    *(f"tables/{{dataset}}_{name}.tex" for name in tables.latex_names()),
 )
 _GALLERIES = ("gallery_worst", "gallery_median", "gallery_best")
 _FIGURES = (
