@@ -24,8 +24,53 @@ include: "rules/figures.smk"
 include: "rules/report.smk"
 
 
+# Parts of the chain by name, each with all that it needs: `snakemake --cores all scores`.
+
+
+rule data:
+    input:
+        no_input_but_records_compared,
+        made("check.table", "cases_page.page", "split.folds"),
+
+
+rule preprocessed:
+    input:
+        no_input_but_records_compared,
+        made("preprocess.store"),
+
+
+rule trainings:
+    input:
+        no_input_but_records_compared,
+        made("train.weights"),
+
+
+rule predictions:
+    input:
+        no_input_but_records_compared,
+        made("predict.predictions"),
+
+
+rule scores:
+    input:
+        no_input_but_records_compared,
+        made("collect.scores"),
+
+
+rule results:
+    input:
+        no_input_but_records_compared,
+        made("statistics.results", "tables.tables"),
+
+
+rule drawings:
+    input:
+        no_input_but_records_compared,
+        made("figures_losses.figures", "figures_dataset.figures", "figures_sweep.figures"),
+
+
 rule all:
     default_target: True
     input:
         no_input_but_records_compared,
-        report=f"{RESULTS}/report.html",
+        made("report_page.page"),

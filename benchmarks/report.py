@@ -14,11 +14,12 @@ from typing import Any
 from benchmarks._measure import OURS, Row, alone, cpu_seconds, row, side
 from tests.report_fixture import PAPER_LOSSES, make_study
 from tests.report_fixture_figures import draw_figures
+from workflow_lib.base.frames import write_frame
 from workflow_lib.evaluation.scores import read_scores
 from workflow_lib.report.assemble import build
-from workflow_lib.statistics import all as statistics
-from workflow_lib.tables import all as all_tables
+from workflow_lib.statistics import registry as statistics
 from workflow_lib.tables import published
+from workflow_lib.tables import registry as all_tables
 
 CASES, REPEATS, BOOTSTRAP = 204, 3, 10_000
 CLASSES = ["background", "kidney", "tumour", "kidney and tumour"]
@@ -57,7 +58,8 @@ def whole_study(kits19: int, brats20: int, settings: dict[str, Any]) -> list[flo
         def work() -> str:
             for key, (classes, losses, cases) in sets.items():
                 tables = statistics.compute(read_scores(folder / f"scores/{key}.csv"), list(losses), settings, 1)
-                statistics.write(folder / f"statistics/{key}", tables)
+                for stem, table in tables.items():
+                    write_frame(folder / f"statistics/{key}/{stem}.csv", table)
                 protocol = {**study["config"]["datasets"][key], "losses": _entries(study, key)}
                 made = all_tables.build(tables, protocol, classes[1:], cases, True, published.load(key))
                 all_tables.write(folder / "tables", key, made)

@@ -47,7 +47,7 @@ wildcard_constraints:
     shard=r"\d+",
 
 
-# A rule says nothing that workflow_lib/provenance/layout.py says already: reads(...), writes(...), logs(...), job(...) and
+# What workflow_lib/provenance/layout.py says of a step is not said again: reads(...), writes(...), logs(...), job(...) and
 # command(...) take it from there.
 
 
@@ -64,9 +64,9 @@ def _read(step, output):
     return lambda wildcards: PLAN.paths(output, wildcards.dataset)
 
 
-def after(step):
-    """Return all that must be there before a step that reads the results as a whole."""
-    return [path for output in layout.STEPS[step].after for path in PLAN.paths(output)]
+def made(*outputs):
+    """Return all files of the study that are some outputs ("step.output")."""
+    return [path for output in outputs for path in PLAN.paths(output)]
 
 
 def writes(step):
@@ -108,7 +108,11 @@ def job(step, **more):
     The state of a training is no output: Snakemake deletes the outputs of a job that dies, and the training goes on from there.
     """
     state = {name: f"{RESULTS}/{template}" for name, template in layout.STEPS[step].state.items()}
-    return {"step": step, "settings": lambda w: _job(step, w).settings, "fingerprint": lambda w: _job(step, w).fingerprint} | state | more
+    return (
+        {"step": step, "settings": lambda w: _job(step, w).settings, "fingerprint": lambda w: _job(step, w).fingerprint}
+        | state
+        | more
+    )
 
 
 def _job(step, wildcards):
@@ -138,7 +142,8 @@ def command(step, on_screen=False):
 
 
 def _argument(name, of):
-    return f"--{name} {{{of}.{name.replace('-', '_')}:q}}"
+    # Snakemake and SLURM know the resource as `gpu`.
+    return f"--{name} {{{of}.{'gpu' if name == 'gpus' else name.replace('-', '_')}:q}}"
 
 
 def of_training(key):

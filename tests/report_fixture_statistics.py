@@ -73,15 +73,16 @@ def _write_sensitivity(
 ) -> None:
     """Write the panel's two tables as the step does; of very many tests, the same ones under every variant."""
     from workflow_lib.base.frames import write_frame
-    from workflow_lib.statistics.paired import signed_rank_tests
     from workflow_lib.statistics.ranksum import ranksum_tests
-    from workflow_lib.statistics.sensitivity import COLUMNS, VARIANTS, sensitivity_means, sensitivity_tests
+    from workflow_lib.statistics.sensitivity import COLUMNS, VARIANTS, sensitivity_tests
+    from workflow_lib.statistics.sensitivity_means import sensitivity_means
+    from workflow_lib.statistics.signed_rank import signed_rank_tests
 
     write_frame(target / "sensitivity_means.csv", sensitivity_means(scores, losses, classes))
     if len(ranksum) > 500:
         signs = [("+" if test["statistic"] > 0 else "-") for test in ranksum]
         rows = [{**test, "variant": v, "sign": s} for v in VARIANTS for test, s in zip(ranksum, signs, strict=True)]
-        write(target / "sensitivity.csv", COLUMNS, [{column: row[column] for column in COLUMNS} for row in rows])
+        write(target / "sensitivity.csv", list(COLUMNS), [{column: row[column] for column in COLUMNS} for row in rows])
         return
     tests = ranksum_tests(scores, losses, classes), signed_rank_tests(scores, losses, classes, 0.95)
     write_frame(target / "sensitivity.csv", sensitivity_tests(scores, *tests, losses, classes))

@@ -78,8 +78,8 @@ def _published_sign(printed: Mapping[tuple[str, str, str], Any], pair: Mapping[s
 def write_claims(folder: Path, name: str) -> None:
     """Write the checks of the paper's claims, and how well the rankings agree, from the published numbers and the comparison."""
     from workflow_lib.base.frames import read_frame, write_frame
+    from workflow_lib.tables.agreement import rank_agreement
     from workflow_lib.tables.claims import check_claims
-    from workflow_lib.tables.comparison import rank_agreement
 
     comparison, tests = (read_frame(folder / f"tables/{name}_{stem}.csv") for stem in ("comparison", "comparison_p"))
     published = load(name)

@@ -42,7 +42,9 @@ def content():
             {"results": [f"statistics/toy/{name}" for name in names]},
         ),
         "records/manifest.json": record("manifest", {}, {"results": [OTHER, HIDDEN]}, {"manifest": ["manifest.json"]}),
-        "records/report.json": record("report_page", {}, {"results": ["manifest.json", "scores/toy.csv"]}, {"page": ["report.html"]}),
+        "records/report.json": record(
+            "report_page", {}, {"results": ["manifest.json", "scores/toy.csv"]}, {"page": ["report.html"]}
+        ),
     }
 
 

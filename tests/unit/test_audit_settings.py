@@ -33,7 +33,7 @@ def records_of(study, folder, over=None):
     for place in made.jobs():
         job = made.job(place.step, place.dataset, place.loss, place.number)
         settings = json.loads(job.settings) if isinstance(job.settings, str) else job.settings
-        name = f"records/{place.record}"
+        name = place.record
         found[name] = Record(name, place.step, settings, job.fingerprint, {}, {}, {})
     common = {"fingerprint": "f", "versions": {}, "inputs": {}, "outputs": {}}
     write_json(folder / REPORT_RECORD, common | {"step": "report_page", "settings": found[REPORT_RECORD].settings})

@@ -115,17 +115,6 @@ def test_a_lineage_is_all_but_the_epochs(tmp_path):
     assert study.lineage("a", "focal", 1) not in others
 
 
-def test_the_places_of_records_are_those_of_the_rules(root, tmp_path):
-    rules = "".join(path.read_text(encoding="utf-8") for path in Path(root / "rules").glob("*.smk"))
-    for place in planned(tmp_path).jobs():
-        pattern = place.record
-        for name, value in (("dataset", place.dataset), ("loss", place.loss)):
-            pattern = pattern.replace(f"/{value}", f"/{{{{{name}}}}}", 1) if value else pattern
-        number = "shard" if place.step == "preprocess" else "fold"
-        pattern = pattern.replace(f"{number}_{place.number}", f"{number}_{{{{{number}}}}}")
-        assert f'record=f"{{RESULTS}}/records/{pattern}"' in rules
-
-
 def test_the_report_knows_the_fingerprints_of_the_jobs_before_it(tmp_path):
     study = planned(tmp_path)
     found = json.loads(study.job("report_page").settings)["fingerprints"]["a"]

@@ -64,7 +64,7 @@ def test_a_recorded_training_gives_its_pace(tmp_path):
     write_json(folder / "training/a/focal/fold_1/training.json", {"attempts": attempts})
     assert list(estimates.paces(study)) == []
 
-    write_json(folder / "records" / PLACE.record, {"settings": json.loads(job.settings), "fingerprint": job.fingerprint})
+    write_json(folder / PLACE.record, {"settings": json.loads(job.settings), "fingerprint": job.fingerprint})
     (found,) = estimates.paces(study)
     work = estimates.multiplications(3, 1, study.dataset("a").network, study.dataset("a").training)
     assert (found.dataset, found.loss, found.on_gpu, found.rate) == ("a", "focal", True, work * 3)
@@ -76,7 +76,7 @@ def test_the_pace_of_several_gpus_is_that_of_one_of_them(tmp_path):
     folder, job = tmp_path / "toy", study.job("train", "a", "focal", 1)
     attempts = [{"seconds": 5.0, "steps": 10, "device": "2 x NVIDIA H100"}]
     write_json(folder / "training/a/focal/fold_1/training.json", {"attempts": attempts})
-    write_json(folder / "records" / PLACE.record, {"settings": json.loads(job.settings), "fingerprint": job.fingerprint})
+    write_json(folder / PLACE.record, {"settings": json.loads(job.settings), "fingerprint": job.fingerprint})
     (found,) = estimates.paces(study)
     work = estimates.multiplications(3, 1, study.dataset("a").network, study.dataset("a").training)
     assert found.rate == work * 10 / 5 / 2

@@ -12,7 +12,7 @@ from workflow_lib.report import details, paper, score_tables, sensitivity, text,
 from workflow_lib.report.sources import Sources, png_size, svg_size
 from workflow_lib.statistics import surface
 from workflow_lib.statistics.holm import mark
-from workflow_lib.statistics.paired import signed_rank_tests
+from workflow_lib.statistics.signed_rank import signed_rank_tests
 
 LOSSES = dict(list(PAPER_LOSSES.items())[-3:])
 

@@ -10,7 +10,9 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from tests.unit.test_statistics_intervals import computed, scores
-from workflow_lib.statistics.sensitivity import COLUMNS, MEAN_COLUMNS, VARIANTS, sensitivity_means
+from workflow_lib.statistics import sensitivity_means as means_of_variants
+from workflow_lib.statistics.sensitivity import COLUMNS, VARIANTS
+from workflow_lib.statistics.sensitivity_means import sensitivity_means
 
 LOSSES = ["a", "b", "c"]
 
@@ -56,9 +58,9 @@ def values(frame, loss, name="tumour"):
 
 def test_every_variant_tests_every_pair_of_every_class(tables):
     table = tables["sensitivity"]
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == tuple(COLUMNS)
     assert table.groupby("variant", sort=False).size().to_dict() == dict.fromkeys(VARIANTS, 6)
-    assert tuple(tables["sensitivity_means"].columns) == MEAN_COLUMNS
+    assert tuple(tables["sensitivity_means"].columns) == tuple(means_of_variants.COLUMNS)
 
 
 def test_the_published_and_the_paired_test_are_those_of_their_tables(tables):

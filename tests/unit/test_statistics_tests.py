@@ -12,7 +12,9 @@ from scipy import stats
 
 from workflow_lib.statistics.friedman import friedman, friedman_tests
 from workflow_lib.statistics.holm import adjust, mark
-from workflow_lib.statistics.paired import (
+from workflow_lib.statistics.pairs import pairs, score_table
+from workflow_lib.statistics.ranksum import ranksum_tests
+from workflow_lib.statistics.signed_rank import (
     cliffs_delta,
     compare,
     hodges_lehmann_interval,
@@ -21,8 +23,6 @@ from workflow_lib.statistics.paired import (
     signed_rank_tests,
     walsh_averages,
 )
-from workflow_lib.statistics.pairs import pairs, score_table
-from workflow_lib.statistics.ranksum import ranksum_tests
 
 # Hamilton depression scores of nine patients before and after treatment (Hollander & Wolfe, table 3.1; ?wilcox.test in R).
 BEFORE = np.array([1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30])

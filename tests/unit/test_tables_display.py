@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 
 from workflow_lib.tables import display
-from workflow_lib.tables.latex import escape, pvalues_latex, scores_latex
+from workflow_lib.tables.latex import escape
+from workflow_lib.tables.pvalues import pvalues_latex
+from workflow_lib.tables.scores import scores_latex
 
 
 @pytest.mark.parametrize(

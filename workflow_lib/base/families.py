@@ -4,12 +4,15 @@ A member is found by the name of its file, so that adding one touches no list. F
 family's own `registry` and `interface`, are no members.
 """
 
+import ast
 import difflib
 import importlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from workflow_lib.base.errors import UserError
 
@@ -45,11 +48,34 @@ class Family:
         """Return the dotted name of a member's module, for a fingerprint."""
         return f"workflow_lib.{self.package}.{name}"
 
+    def modules(self, names: Iterable[str] | None = None) -> list[str]:
+        """Return the dotted names of several members' modules; of all without `names`."""
+        return [self.module(name) for name in (self.names() if names is None else names)]
+
     def get(self, name: str) -> ModuleType:
         """Return a member's module. Raises UserError for a name that is none, with the nearest one."""
         if name not in self.names():
             raise UserError(self.unknown(name))
         return importlib.import_module(self.module(name))
+
+    def facts(self, name: str) -> Mapping[str, Any]:
+        """Return what a member says of itself: the constants in capitals at the top level of its file that are literals.
+
+        They are read from the source. Nothing is imported, so whoever needs names and titles alone loads no large library.
+        """
+        if name not in self.names():
+            raise UserError(self.unknown(name))
+        return _facts(self.package, name)[0]
+
+    def defines(self, name: str, function: str) -> bool:
+        """Return whether a member's file has a function of that name at its top level. Imports nothing."""
+        if name not in self.names():
+            raise UserError(self.unknown(name))
+        return function in _facts(self.package, name)[1]
+
+    def ordered(self) -> tuple[str, ...]:
+        """Return the names by the members' `ORDER`; those without one come last, by name."""
+        return tuple(sorted(self.names(), key=lambda name: (float(self.facts(name).get("ORDER", "inf")), name)))
 
     def unknown(self, name: str) -> str:
         """Return what to say of a name that is no member's."""
@@ -62,3 +88,24 @@ class Family:
 def _modules(package: str) -> tuple[str, ...]:
     folder = PACKAGE_FOLDER.joinpath(*package.split("."))
     return tuple(sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith("_") and p.stem not in OWN))
+
+
+@cache
+def _facts(package: str, name: str) -> tuple[Mapping[str, Any], frozenset[str]]:
+    """Return the literal constants of a member's file, and the names of its functions."""
+    path = PACKAGE_FOLDER.joinpath(*package.split("."), f"{name}.py")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    constants: dict[str, Any] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            targets, value = node.targets, node.value
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            targets, value = [node.target], node.value
+        else:
+            continue
+        if len(targets) == 1 and isinstance(targets[0], ast.Name) and targets[0].id.isupper():
+            try:
+                constants[targets[0].id] = ast.literal_eval(value)
+            except ValueError:
+                continue  # Computed when the module is imported: nothing that a member says of itself.
+    return constants, frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef))

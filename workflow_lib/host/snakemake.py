@@ -1,7 +1,7 @@
-"""What this workflow uses of Snakemake beyond its language: inner attributes, which may change with any version. No other file does.
+"""Inner attributes of Snakemake that this workflow uses, which may change with any version. No other file uses any.
 
-A run with a version outside of `TESTED` goes on as long as all of these are there; where one is not, the message says which versions
-are known to work.
+A version outside of `TESTED` is accepted as long as all of these are there; where one is not, the message names the versions
+that are known to work.
 """
 
 from collections.abc import Callable, Iterable

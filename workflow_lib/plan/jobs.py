@@ -23,8 +23,10 @@ from workflow_lib.losses import registry as losses
 from workflow_lib.plan.faults import chosen, faults_of
 from workflow_lib.provenance import layout
 from workflow_lib.provenance.fingerprints import SHORT, code_table, fingerprint, source_digest
+from workflow_lib.statistics import registry as statistics
 from workflow_lib.statistics.sweeps import find_sweeps
 from workflow_lib.study.config import Config, Dataset, validate
+from workflow_lib.tables import registry as tables
 
 STEERING = {"shards", "checkpoint_minutes", "keep_state", "batch_processes", "gpus", "memory_mb", "minutes", "longest_minutes"}
 """Keys of a study that steer how a step runs and cannot change what comes out; `gpus` above 1 does (`_several_gpus`)."""
@@ -272,7 +274,7 @@ class Plan:
             "statistics": _plain(self.datasets[name].statistics) | {"interval_over": self.interval_over(name)},
             "seed": derive(self.config.study.seed, "statistics", name),
         }
-        return settings, []
+        return settings, [*statistics.FAMILY.modules()]
 
     def _tables(self, name: str) -> tuple[dict[str, Any], list[Code]]:
         dataset = self.datasets[name]
@@ -283,7 +285,7 @@ class Plan:
             "synthetic": dataset.source == "phantom",
             "protocol": self.protocol(name),
         }
-        return settings, []
+        return settings, [*tables.FAMILY.modules()]
 
     def _figures_losses(self) -> tuple[dict[str, Any], list[Code]]:
         trained: dict[str, losses.Node] = {}

@@ -1,8 +1,8 @@
 """Which steps there are, what each reads and writes, and where: the one list of it.
 
 The rules, the steps' arguments, the plan, the audit and the report take names and paths from here; a test compares the table of
-files in docs/architecture.md with it. Paths are relative to the folder of a study's results, and hold the names of what a job is of:
-{dataset}, {loss}, {fold}, {shard}.
+files in docs/architecture.md with it. Paths are relative to the folder of a study's results, and hold the names of what a job
+is of: {dataset}, {loss}, {fold}, {shard}.
 """
 
 import re
@@ -164,8 +164,8 @@ STEPS: Mapping[str, Step] = {
         unrecorded={"sums": ("SHA256SUMS",)},
         after=(
             *("check.cases", "check.table", "cases_page.page", "split.folds", "train.summary", "train.history", "collect.scores"),
-            *("statistics.results", "tables.tables", "figures_losses.figures", "figures_dataset.figures", "figures_dataset.texts"),
-            *("figures_sweep.figures", "figures_sweep.texts", "manifest.manifest"),
+            *("statistics.results", "tables.tables", "figures_losses.figures", "figures_dataset.figures"),
+            *("figures_dataset.texts", "figures_sweep.figures", "figures_sweep.texts", "manifest.manifest"),
         ),
     ),
 }

@@ -12,6 +12,8 @@ from workflow_lib.provenance.fingerprints import SHORT
 from workflow_lib.report.data import read_optional_json
 from workflow_lib.report.details import expected_folds
 from workflow_lib.report.sources import Sources, anchor
+from workflow_lib.statistics import registry as statistics
+from workflow_lib.tables import registry as tables
 
 OF_A_TRAINING = tuple(step for step in layout.STEPS if layout.unit(step) == "fold")
 """Steps that run once for every loss and fold."""
@@ -23,21 +25,8 @@ OF_A_DATASET = tuple(
 """Steps that all numbers of a dataset come from."""
 
 FILES = (
-    ("Scores of every loss", "tables/{}_scores.csv", "loss; columns <metric>_<class> and <metric>_<class>_ci95", "tables"),
-    ("Published values beside ours", "tables/{}_comparison.csv", "loss, class, metric", "tables"),
-    ("Adjusted p-values", "tables/{}_pvalues.csv", "class, row, column (names of losses)", "tables"),
-    ("Published p-values beside ours", "tables/{}_comparison_p.csv", "class, row, column", "tables"),
-    ("Agreement with the paper", "tables/{}_agreement.csv", "class, metric", "tables"),
-    ("The paper's claims", "tables/{}_claims.csv", "claim, class", "tables"),
-    ("Means with intervals", "statistics/{}/means.csv", "loss, class, metric", "statistics"),
-    ("Means of the folds", "statistics/{}/fold_means.csv", "loss, class, metric, fold", "statistics"),
-    ("Rank-sum tests", "statistics/{}/ranksum.csv", "class, row, column", "statistics"),
-    ("Signed-rank tests, effect sizes", "statistics/{}/signed_rank.csv", "class, row, column", "statistics"),
-    ("Friedman test", "statistics/{}/friedman.csv", "class", "statistics"),
-    ("Ranking under the bootstrap", "statistics/{}/ranking.csv", "class, loss", "statistics"),
-    ("Surface distances", "statistics/{}/surface.csv", "loss, class", "statistics"),
-    ("Other choices: tests", "statistics/{}/sensitivity.csv", "variant, class, row, column", "statistics"),
-    ("Other choices: means", "statistics/{}/sensitivity_means.csv", "variant, class, loss", "statistics"),
+    *((file.title, file.path, file.keys, "tables") for file in tables.files()),
+    *((file.title, file.path, file.keys, "statistics") for file in statistics.files()),
     ("Scores of every case", "scores/{}.csv", "loss, fold, case, class", "collect"),
     ("Cases and voxels of each class", "data/{}/cases.csv", "case", "check"),
     ("Folds", "data/{}/folds.csv", "case", "split"),
@@ -46,8 +35,7 @@ FILES = (
 )
 """What the numbers are, the file they stand in, the columns that find the row, and the step that wrote it."""
 
-
-AGAINST_A_PAPER = {f"tables/{{}}_{name}.csv" for name in ("comparison", "comparison_p", "agreement", "claims")}
+AGAINST_A_PAPER = {file.path for file in tables.files() if file.published}
 """Files that are empty where a dataset is held against no publication."""
 
 OF_THE_LOSSES = ("Figures of the losses", "figures/loss_families.svg", "no measured number is in them", "figures_losses")

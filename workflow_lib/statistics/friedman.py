@@ -7,9 +7,28 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from workflow_lib.statistics.interface import Data
 from workflow_lib.statistics.pairs import score_table
 
-COLUMNS = ("class", "n", "k", "chi2", "p", "f", "p_f", "kendalls_w")
+NAME = "friedman"
+TITLE = "Friedman test"
+ORDER = 50
+KEYS = ("class",)
+COLUMNS = {
+    "class": "class or region",
+    "n": "cases in which every loss has a defined DSC",
+    "k": "losses with scores",
+    "chi2": "Friedman's statistic, corrected for ties",
+    "p": "its p-value",
+    "f": "Iman and Davenport's F; `inf` where all cases have the same order",
+    "p_f": "its p-value; exact where F is infinite",
+    "kendalls_w": "Kendall's W: agreement between the cases, 0 to 1",
+}
+
+
+def compute(data: Data) -> pd.DataFrame:
+    """Return the table of a dataset."""
+    return friedman_tests(data.scores, data.losses, data.classes)
 
 
 def friedman_tests(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:

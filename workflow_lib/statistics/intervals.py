@@ -9,13 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from workflow_lib.base.seeds import generator
-from workflow_lib.evaluation.metrics import EMPTY_PREDICTION, METRICS
-
-FOLD_COLUMNS = ("loss", "class", "metric", "fold", "mean", "cases")
-COLUMNS = (
-    *("loss", "class", "metric", "mean", "ci95", "sd", "folds", "cases", "excluded", "empty_predictions"),
-    *("case_mean", "case_mean_low", "case_mean_high"),
-)
+from workflow_lib.evaluation.metrics import METRICS
 
 Key = tuple[str, str, str]
 """(loss, class, metric)."""
@@ -46,26 +40,6 @@ class Bootstrap:
         return float(low), float(high)
 
 
-def fold_means(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:
-    """Return the mean of each metric per loss, class and fold over the cases where it is defined, with their number.
-
-    Only folds that the loss was scored in have a row; a fold where the metric is defined nowhere has NaN and 0 cases.
-    """
-    grouped = frame.groupby(["loss", "class", "fold"], sort=True)[list(METRICS)]
-    table = grouped.mean()
-    means = dict(zip(table.index, table.to_numpy(), strict=True))
-    counts = dict(zip(table.index, grouped.count().to_numpy(), strict=True))
-    rows = [
-        (loss, name, metric, fold, float(means[loss, name, fold][position]), int(counts[loss, name, fold][position]))
-        for loss in losses
-        for name in classes
-        for position, metric in enumerate(METRICS)
-        for fold in map(int, sorted(frame["fold"].unique()))
-        if (loss, name, fold) in means
-    ]
-    return pd.DataFrame(rows, columns=list(FOLD_COLUMNS))
-
-
 def t_interval(values: Sequence[float] | np.ndarray, confidence: float) -> tuple[float, float, float]:
     """Return mean, half width t((1 + confidence) / 2, k - 1) s / sqrt(k), and standard deviation s of k values.
 
@@ -82,43 +56,12 @@ def t_interval(values: Sequence[float] | np.ndarray, confidence: float) -> tuple
     return mean, float(stats.t.ppf((1 + confidence) / 2, array.size - 1)) * sd / math.sqrt(array.size), sd
 
 
-def means_table(
-    frame: pd.DataFrame,
-    per_fold: pd.DataFrame,
-    bootstrap: Bootstrap,
-    losses: Sequence[str],
-    classes: Sequence[str],
-    confidence: float,
-    over_cases: bool = False,
-) -> pd.DataFrame:
-    """Return one row per loss, class and metric with the published mean and interval and, beside it, the mean over cases.
-
-    `mean`, `ci95` and `sd` are over the folds, as published; with `over_cases`, for a study of one fixed split, over its cases.
-    `excluded` counts the scored cases where the metric is undefined, `empty_predictions` those where the class was missed
-    altogether. A loss without scores has a row of NaN and zeros.
-    """
-    by_key = dict(list(per_fold.groupby(["loss", "class", "metric"])["mean"]))
-    scores = dict(list(frame.groupby(["loss", "class"])))
-    rows = []
-    for loss, name, metric in _keys(losses, classes):
-        found = scores.get((loss, name), frame.iloc[:0])
-        values = found[metric].dropna()
-        of_folds = by_key.get((loss, name, metric), pd.Series(dtype=float))
-        mean, half, sd = t_interval((values if over_cases else of_folds).to_numpy(), confidence)
-        case_mean = float(values.mean()) if len(values) else math.nan
-        empty = int((found["note"] == EMPTY_PREDICTION).sum())
-        low, high = bootstrap.interval((loss, name, metric), confidence)
-        counts = (int(of_folds.notna().sum()), len(values), len(found) - len(values), empty)
-        rows.append((loss, name, metric, mean, half, sd, *counts, case_mean, low, high))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
 def bootstrap_means(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str], samples: int, seed: int) -> Bootstrap:
     """Return `samples` bootstrap means of every loss, class and metric; the same for the same scores and seed.
 
     With numbers of draws per case as a matrix (samples, cases of the fold), sums over cases are matrix products.
     """
-    keys = _keys(losses, classes)
+    keys = keys_of(losses, classes)
     total = np.zeros((samples, len(keys)))
     number = np.zeros((samples, len(keys)))
     sum_of_folds = np.zeros((samples, len(keys)))
@@ -151,5 +94,6 @@ def _ratio(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
-def _keys(losses: Sequence[str], classes: Sequence[str]) -> list[Key]:
+def keys_of(losses: Sequence[str], classes: Sequence[str]) -> list[Key]:
+    """Return the keys of all means, loss by loss."""
     return [(loss, name, metric) for loss in losses for name in classes for metric in METRICS]

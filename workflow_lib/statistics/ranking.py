@@ -6,7 +6,26 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from workflow_lib.statistics.interface import Data
 from workflow_lib.statistics.intervals import Bootstrap
+
+NAME = "ranking"
+TITLE = "Ranking under the bootstrap"
+ORDER = 60
+KEYS = ("class", "loss")
+NEEDS = ("means",)
+COLUMNS = {
+    "class": "class or region",
+    "loss": "loss",
+    "rank": "rank by the mean DSC of the table, 1 the highest",
+    "mean_rank": "mean rank over the bootstrap samples",
+    "share_rank_<r>": "share of the bootstrap samples in which the loss has rank r, for every r",
+}
+
+
+def compute(data: Data) -> pd.DataFrame:
+    """Return the table of a dataset."""
+    return ranking_table(data.tables["means"], data.bootstrap, data.losses, data.classes)
 
 
 def ranking_table(means: pd.DataFrame, bootstrap: Bootstrap, losses: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:

@@ -8,9 +8,29 @@ import pandas as pd
 from scipy import stats
 
 from workflow_lib.statistics.holm import adjust, mark
+from workflow_lib.statistics.interface import Data
 from workflow_lib.statistics.pairs import defined, pairs, score_table
 
-COLUMNS = ("class", "row", "column", "statistic", "p", "p_holm", "mark", "n_row", "n_column")
+NAME = "ranksum"
+TITLE = "Rank-sum tests"
+ORDER = 30
+KEYS = ("class", "row", "column")
+COLUMNS = {
+    "class": "class or region",
+    "row": "loss in the row of the triangle",
+    "column": "loss in its column, which stands before it in the tables",
+    "statistic": "z of the rank-sum test, positive where the row's loss scored higher",
+    "p": "two-sided p-value",
+    "p_holm": "p adjusted by Holm's method over the pairs of the class",
+    "mark": "mark of significance of p_holm: `*`, `**`, `‡`",
+    "n_row": "cases of the row's loss",
+    "n_column": "cases of the column's loss",
+}
+
+
+def compute(data: Data) -> pd.DataFrame:
+    """Return the table of a dataset."""
+    return ranksum_tests(data.scores, data.losses, data.classes)
 
 
 def ranksum_tests(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:

@@ -11,18 +11,38 @@ Each variant changes one choice and keeps the others:
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from workflow_lib.evaluation.metrics import BOTH_EMPTY, EMPTY_PREDICTION
+from workflow_lib.statistics._variants import both_empty_one, without_missed
 from workflow_lib.statistics.holm import adjust, mark
+from workflow_lib.statistics.interface import Data
 from workflow_lib.statistics.ranksum import ranksum_tests
 
+NAME = "sensitivity"
+TITLE = "Other choices: tests"
+ORDER = 80
+KEYS = ("variant", "class", "row", "column")
+NEEDS = ("ranksum", "signed_rank")
+COLUMNS = {
+    "variant": "the choice that is changed",
+    "class": "class or region",
+    "row": "loss in the row of the triangle",
+    "column": "loss in its column, which stands before it in the tables",
+    "sign": "`+` where the row's loss scored higher by the test, `-` lower, `0` neither",
+    "p": "two-sided p-value",
+    "p_holm": "p adjusted as the variant says",
+    "mark": "mark of significance of p_holm",
+}
+
 VARIANTS = ("published", "folds", "paired", "all_classes", "uncorrected", "both_empty_one", "without_missed")
-COLUMNS = ("variant", "class", "row", "column", "sign", "p", "p_holm", "mark")
-MEAN_COLUMNS = ("variant", "class", "loss", "mean", "cases")
+
+
+def compute(data: Data) -> pd.DataFrame:
+    """Return the table of a dataset."""
+    tests = data.tables["ranksum"], data.tables["signed_rank"]
+    return sensitivity_tests(data.scores, *tests, data.losses, data.classes)
 
 
 def sensitivity_tests(
@@ -45,8 +65,8 @@ def sensitivity_tests(
         "paired": shifted,
         "all_classes": together,
         "uncorrected": ranksum.assign(p_holm=ranksum["p"]),
-        "both_empty_one": ranksum_tests(_both_empty_one(frame), losses, classes),
-        "without_missed": ranksum_tests(_without_missed(frame), losses, classes),
+        "both_empty_one": ranksum_tests(both_empty_one(frame), losses, classes),
+        "without_missed": ranksum_tests(without_missed(frame), losses, classes),
     }
     rows = []
     for variant in VARIANTS:
@@ -55,29 +75,6 @@ def sensitivity_tests(
             sign = "" if np.isnan(test["statistic"]) else {1.0: "+", -1.0: "-"}.get(float(np.sign(test["statistic"])), "0")
             rows.append((variant, test["class"], test["row"], test["column"], sign, float(test["p"]), p, mark(p)))
     return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def sensitivity_means(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:
-    """Return the mean DSC of every loss and class under the variants that change it, with the number of cases behind it.
-
-    The mean is that of the fold means; `paired` has the mean over all cases. A loss without scores has no row.
-    """
-    rows = []
-    for variant, changed in {
-        "published": frame,
-        "paired": frame,
-        "both_empty_one": _both_empty_one(frame),
-        "without_missed": _without_missed(frame),
-    }.items():
-        folds = changed.groupby(["class", "loss", "fold"])["dsc"].mean()
-        per_fold: dict[Any, float] = {key: float(values.mean()) for key, values in folds.groupby(level=["class", "loss"])}
-        pooled = {key: (float(values.mean()), values.count()) for key, values in changed.groupby(["class", "loss"])["dsc"]}
-        for name in classes:
-            for loss in losses:
-                mean, cases = pooled.get((name, loss), (np.nan, 0))
-                if cases:
-                    rows.append((variant, name, loss, mean if variant == "paired" else per_fold[name, loss], int(cases)))
-    return pd.DataFrame(rows, columns=list(MEAN_COLUMNS))
 
 
 def _fold_tests(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:
@@ -91,11 +88,3 @@ def _fold_tests(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[st
 def _direction(signed_rank: pd.DataFrame) -> pd.Series:
     """Return the sign of the shift that the signed-rank test saw: that of the rank-biserial correlation."""
     return signed_rank["rank_biserial"].astype(float).map(np.sign)
-
-
-def _both_empty_one(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(dsc=frame["dsc"].mask(frame["note"] == BOTH_EMPTY, 1.0))
-
-
-def _without_missed(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(dsc=frame["dsc"].mask(frame["note"] == EMPTY_PREDICTION))

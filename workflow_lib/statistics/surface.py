@@ -8,11 +8,29 @@ import pandas as pd
 
 from workflow_lib.base.seeds import generator
 from workflow_lib.evaluation.metrics import BOTH_EMPTY
+from workflow_lib.statistics.interface import Data
 
-COLUMNS = (
-    *("loss", "class", "cases", "failures", "hd95_median", "hd95_low", "hd95_high"),
-    *("nsd_mean", "nsd_low", "nsd_high"),
-)
+NAME = "surface"
+TITLE = "Surface distances"
+ORDER = 70
+KEYS = ("loss", "class")
+COLUMNS = {
+    "loss": "loss",
+    "class": "class or region",
+    "cases": "cases in which one of the two masks is not empty",
+    "failures": "cases of these in which the other mask is empty; their HD95 counts as infinite",
+    "hd95_median": "median HD95",
+    "hd95_low": "lower bound of its bootstrap interval",
+    "hd95_high": "upper bound of its bootstrap interval",
+    "nsd_mean": "mean NSD",
+    "nsd_low": "lower bound of its bootstrap interval",
+    "nsd_high": "upper bound of its bootstrap interval",
+}
+
+
+def compute(data: Data) -> pd.DataFrame:
+    """Return the table of a dataset."""
+    return surface_table(data.scores, data.losses, data.classes, data.samples, data.confidence, data.seed)
 
 
 def surface_table(

@@ -54,7 +54,7 @@ def draw_numbers(context: Context) -> None:
         "ranking": lambda: ranking.draw(statistics["ranking"], names[1:], labels),
         "share_effect": lambda: share_effect.draw(scores, table, target, labels, colours, unit_of(table)),
     }
-    folder, dataset = context.path("choice").parent, settings["dataset"]
+    folder, dataset = context.paths["texts"][0].parent, settings["dataset"]
     for name, draw in figures.items():
         style.save(draw(), folder / f"{name}_{dataset}")
         say(name)
@@ -69,7 +69,7 @@ def draw_images(context: Context) -> None:
     voxels = _voxels(read_frame(context.path("table")), study.labels.names)
     scores = read_scores(context.path("scores"))
     pictures = Segmentations(settings, study, scores, voxels, context.paths["predictions"])
-    folder, dataset = context.path("choice").parent, settings["dataset"]
+    folder, dataset = context.paths["texts"][0].parent, settings["dataset"]
     shown: dict[str, Callable[[], tuple[Figure, dict[str, Any]]]] = {"segmentations": pictures.main}
     shown |= {f"gallery_{rank}": functools.partial(pictures.ranked, rank) for rank in gallery.RANKS}
     for name, choose in shown.items():
@@ -89,7 +89,7 @@ def _voxels(table: pd.DataFrame, names: Sequence[str]) -> dict[str, float]:
 
 
 def _texts(context: Context) -> dict[str, Path]:
-    return {context.path("choice").stem: context.path("choice")} | {path.stem: path for path in context.paths["texts"]}
+    return {path.stem: path for path in context.paths["texts"]}
 
 
 def _histories(paths: list[Path]) -> dict[str, dict[int, pd.DataFrame]]:

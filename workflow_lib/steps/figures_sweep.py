@@ -16,9 +16,9 @@ def work(context: Context) -> None:
     labels = told_apart({entry["name"]: entry["label"] for entry in settings["losses"]})
     colours = style.colours_of(settings["colours"])
     figure = sweep.draw(read_frame(context.path("means")), classes, sweeps, labels, settings["titles"], colours)
-    style.save(figure, context.path("choice").with_suffix(""))
+    style.save(figure, context.path("texts").with_suffix(""))
     text = sweep.caption(sweeps, settings["label"], settings["titles"])
-    write_json(context.path("choice"), {"caption": text, "alt": "Mean DSC per class over the values of the parameter."})
+    write_json(context.path("texts"), {"caption": text, "alt": "Mean DSC per class over the values of the parameter."})
 
 
 if __name__ == "__main__":

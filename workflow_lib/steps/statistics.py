@@ -2,14 +2,14 @@
 
 from workflow_lib.base.frames import write_frame
 from workflow_lib.evaluation.scores import read_scores
-from workflow_lib.statistics.all import compute
+from workflow_lib.statistics import registry
 from workflow_lib.steps._command import Context, run
 
 
 def work(context: Context) -> None:
     """Write one CSV for each kind of statistic, under the names that the outputs have."""
     settings = context.settings
-    tables = compute(read_scores(context.path("scores")), settings["losses"], settings["statistics"], settings["seed"])
+    tables = registry.compute(read_scores(context.path("scores")), settings["losses"], settings["statistics"], settings["seed"])
     for path in context.paths["results"]:
         write_frame(path, tables[path.stem])
 

@@ -20,9 +20,25 @@ import pandas as pd
 
 from workflow_lib.statistics.holm import SIGNIFICANT
 from workflow_lib.tables.display import METRIC_NAMES, number
+from workflow_lib.tables.interface import Data
 from workflow_lib.tables.published import Published
 
-COLUMNS = ("claim", "where", "class", "published", "published_detail", "ours", "ours_detail")
+NAME = "claims"
+TITLE = "The paper's claims"
+ORDER = 60
+KEYS = ("claim", "class")
+NEEDS = ("comparison", "comparison_p")
+PUBLISHED = True
+COLUMNS = {
+    "claim": "the claim in words",
+    "where": "where the publication makes it",
+    "class": "class, or the two classes of a drop",
+    "published": "`holds`, `does not hold` or `no scores`, by the printed numbers",
+    "published_detail": "the printed numbers that decide",
+    "ours": "the same by our numbers",
+    "ours_detail": "our numbers that decide",
+}
+
 STATES = ("holds", "does not hold", "no scores")
 
 Result = tuple[str, str]
@@ -48,6 +64,11 @@ class Numbers:
     def label(self, loss: str) -> str:
         """Return a loss's name as printed, without the word loss."""
         return self.labels[loss].removesuffix(" loss")
+
+
+def compute(data: Data) -> pd.DataFrame:
+    """Return the table of a dataset."""
+    return check_claims(data.paper, data.tables["comparison"], data.tables["comparison_p"])
 
 
 def check_claims(published: Published, comparison: pd.DataFrame, comparison_p: pd.DataFrame) -> pd.DataFrame:

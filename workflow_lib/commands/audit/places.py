@@ -31,9 +31,7 @@ def _fault(record: Record, root: Path) -> str:
     if any(part and not NAME.fullmatch(part) for part in (dataset, loss)):
         return "names a dataset or a loss that cannot be one"
     this = layout.STEPS[step]
-    expected = {
-        name: sorted(layout.filled(path, dataset, loss, number) for path in paths) for name, paths in this.writes.items()
-    }
+    expected = {name: sorted(layout.filled(path, dataset, loss, number) for path in paths) for name, paths in this.writes.items()}
     if {name: sorted(_places(record.outputs[name], root)) for name in record.outputs} != expected:
         return f"names other results than this checkout's step {step} writes"
     for name, entries in record.inputs.items():
@@ -53,9 +51,7 @@ def _allowed(record: Record, name: str) -> str:
         return ""
     if output == layout.WHOLE:
         return "|".join(_everything())
-    patterns = (
-        layout.pattern(template, record.step, *record.about, name=NAME.pattern) for template in layout.templates(output)
-    )
+    patterns = (layout.pattern(template, record.step, *record.about, name=NAME.pattern) for template in layout.templates(output))
     return "|".join(patterns)
 
 
@@ -64,7 +60,9 @@ def _everything() -> Iterator[str]:
     for step, this in layout.STEPS.items():
         if step not in layout.LAST or step == layout.maker(layout.MANIFEST):
             templates = [path for paths in this.writes.values() for path in paths]
-            yield from (layout.pattern(path, "", "", "", "", name=NAME.pattern) for path in [*templates, layout.record_template(step)])
+            yield from (
+                layout.pattern(path, "", "", "", "", name=NAME.pattern) for path in [*templates, layout.record_template(step)]
+            )
 
 
 def _places(entries: Sequence[Mapping[str, str]], root: Path) -> list[str]:

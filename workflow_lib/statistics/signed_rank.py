@@ -10,16 +10,41 @@ import pandas as pd
 from scipy import stats
 
 from workflow_lib.statistics.holm import adjust, mark
+from workflow_lib.statistics.interface import Data
 from workflow_lib.statistics.pairs import pairs, score_table
 
-COLUMNS = (
-    *("class", "row", "column", "n", "statistic", "p", "p_holm", "mark", "median_difference"),
-    *("hodges_lehmann", "hodges_lehmann_low", "hodges_lehmann_high", "rank_biserial", "cliffs_delta", "a12"),
-    *("wins", "ties", "losses"),
-)
+NAME = "signed_rank"
+TITLE = "Signed-rank tests, effect sizes"
+ORDER = 40
+KEYS = ("class", "row", "column")
+COLUMNS = {
+    "class": "class or region",
+    "row": "loss in the row of the triangle",
+    "column": "loss in its column, which stands before it in the tables",
+    "n": "cases in which both losses have a defined DSC",
+    "statistic": "the smaller sum of ranks",
+    "p": "two-sided p-value",
+    "p_holm": "p adjusted by Holm's method over the pairs of the class",
+    "mark": "mark of significance of p_holm: `*`, `**`, `‡`",
+    "median_difference": "median of the differences of DSC, row minus column",
+    "hodges_lehmann": "Hodges-Lehmann estimate of the shift",
+    "hodges_lehmann_low": "lower bound of its interval",
+    "hodges_lehmann_high": "upper bound of its interval",
+    "rank_biserial": "matched-pairs rank-biserial correlation, -1 to 1",
+    "cliffs_delta": "Cliff's delta, -1 to 1",
+    "a12": "Vargha and Delaney's A12, the probability that the row's loss scores higher",
+    "wins": "cases in which the row's loss scores higher",
+    "ties": "cases in which both score the same",
+    "losses": "cases in which the row's loss scores lower",
+}
 
 _DECIMALS = 12  # equal differences of DSC differ by rounding errors below this
 _EXACT_UP_TO = 50
+
+
+def compute(data: Data) -> pd.DataFrame:
+    """Return the table of a dataset."""
+    return signed_rank_tests(data.scores, data.losses, data.classes, data.confidence)
 
 
 def signed_rank_tests(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str], confidence: float) -> pd.DataFrame:

@@ -1,0 +1,46 @@
+"""The mean of every metric in every fold."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from workflow_lib.evaluation.metrics import METRICS
+from workflow_lib.statistics.interface import Data
+
+NAME = "fold_means"
+TITLE = "Means of the folds"
+ORDER = 20
+KEYS = ("loss", "class", "metric", "fold")
+COLUMNS = {
+    "loss": "loss",
+    "class": "class or region",
+    "metric": "metric",
+    "fold": "fold",
+    "mean": "mean over the fold's cases in which the metric is defined",
+    "cases": "their number",
+}
+
+
+def compute(data: Data) -> pd.DataFrame:
+    """Return the table of a dataset."""
+    return fold_means(data.scores, data.losses, data.classes)
+
+
+def fold_means(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:
+    """Return the mean of each metric per loss, class and fold over the cases where it is defined, with their number.
+
+    Only folds that the loss was scored in have a row; a fold where the metric is defined nowhere has NaN and 0 cases.
+    """
+    grouped = frame.groupby(["loss", "class", "fold"], sort=True)[list(METRICS)]
+    table = grouped.mean()
+    means = dict(zip(table.index, table.to_numpy(), strict=True))
+    counts = dict(zip(table.index, grouped.count().to_numpy(), strict=True))
+    rows = [
+        (loss, name, metric, fold, float(means[loss, name, fold][position]), int(counts[loss, name, fold][position]))
+        for loss in losses
+        for name in classes
+        for position, metric in enumerate(METRICS)
+        for fold in map(int, sorted(frame["fold"].unique()))
+        if (loss, name, fold) in means
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))

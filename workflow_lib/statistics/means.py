@@ -1,0 +1,68 @@
+"""The published mean and interval of every score and, beside it, the mean over the cases with bootstrap bounds."""
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from workflow_lib.evaluation.metrics import EMPTY_PREDICTION
+from workflow_lib.statistics.interface import Data
+from workflow_lib.statistics.intervals import Bootstrap, keys_of, t_interval
+
+NAME = "means"
+TITLE = "Means with intervals"
+ORDER = 10
+KEYS = ("loss", "class", "metric")
+NEEDS = ("fold_means",)
+COLUMNS = {
+    "loss": "loss",
+    "class": "class or region",
+    "metric": "metric",
+    "mean": "mean of the fold means; of one fixed split, of its cases",
+    "ci95": "half width of its t-interval, as published",
+    "sd": "standard deviation of the fold means, or of the cases",
+    "folds": "folds with a mean",
+    "cases": "cases in which the metric is defined",
+    "excluded": "scored cases in which it is undefined",
+    "empty_predictions": "cases in which the class was missed altogether",
+    "case_mean": "mean over all cases",
+    "case_mean_low": "lower bound of its bootstrap interval",
+    "case_mean_high": "upper bound of its bootstrap interval",
+}
+
+
+def compute(data: Data) -> pd.DataFrame:
+    """Return the table of a dataset."""
+    per_fold, over_cases = data.tables["fold_means"], data.over_cases
+    return means_table(data.scores, per_fold, data.bootstrap, data.losses, data.classes, data.confidence, over_cases)
+
+
+def means_table(
+    frame: pd.DataFrame,
+    per_fold: pd.DataFrame,
+    bootstrap: Bootstrap,
+    losses: Sequence[str],
+    classes: Sequence[str],
+    confidence: float,
+    over_cases: bool = False,
+) -> pd.DataFrame:
+    """Return one row per loss, class and metric with the published mean and interval and, beside it, the mean over cases.
+
+    `mean`, `ci95` and `sd` are over the folds, as published; with `over_cases`, for a study of one fixed split, over its cases.
+    `excluded` counts the scored cases where the metric is undefined, `empty_predictions` those where the class was missed
+    altogether. A loss without scores has a row of NaN and zeros.
+    """
+    by_key = dict(list(per_fold.groupby(["loss", "class", "metric"])["mean"]))
+    scores = dict(list(frame.groupby(["loss", "class"])))
+    rows = []
+    for loss, name, metric in keys_of(losses, classes):
+        found = scores.get((loss, name), frame.iloc[:0])
+        values = found[metric].dropna()
+        of_folds = by_key.get((loss, name, metric), pd.Series(dtype=float))
+        mean, half, sd = t_interval((values if over_cases else of_folds).to_numpy(), confidence)
+        case_mean = float(values.mean()) if len(values) else math.nan
+        empty = int((found["note"] == EMPTY_PREDICTION).sum())
+        low, high = bootstrap.interval((loss, name, metric), confidence)
+        counts = (int(of_folds.notna().sum()), len(values), len(found) - len(values), empty)
+        rows.append((loss, name, metric, mean, half, sd, *counts, case_mean, low, high))
+    return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -1,0 +1,93 @@
+"""The tables of statistics, found by the names of their files."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING, Any, cast
+
+from workflow_lib.base.families import Family
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workflow_lib.statistics.interface import Member
+
+FAMILY = Family("statistics", "table of statistics", frozenset({"holm", "intervals", "pairs", "sweeps"}))
+
+
+@dataclass(frozen=True)
+class File:
+    """A table as the report lists it: what it is, its file ({} stands for the dataset), and the columns that find a row.
+
+    `published`: whether it has rows only where a dataset is compared with published numbers.
+    """
+
+    title: str
+    path: str
+    keys: str
+    published: bool = False
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the tables, which are those of their files without '.csv', in the order of the report."""
+    return FAMILY.ordered()
+
+
+def files() -> list[File]:
+    """Return how the report lists the tables."""
+    facts = {name: FAMILY.facts(name) for name in names()}
+    return [File(own["TITLE"], f"statistics/{{}}/{name}.csv", ", ".join(own["KEYS"])) for name, own in facts.items()]
+
+
+def columns(name: str) -> Mapping[str, str]:
+    """Return the columns of a table with what each holds."""
+    return dict(FAMILY.facts(name)["COLUMNS"])
+
+
+def get(name: str) -> Member:
+    """Return a member's module."""
+    return cast("Member", FAMILY.get(name))
+
+
+def compute(scores: pd.DataFrame, losses: Sequence[str], settings: Mapping[str, Any], seed: int) -> dict[str, pd.DataFrame]:
+    """Return all tables of a dataset, each computed after those that it needs.
+
+    What is missing (a training, a loss) shows in the counts; everything else is computed from what is there. Classes and regions
+    keep the order of the scores; else the order of the rows does not matter.
+
+    Parameters
+    ----------
+    scores : pd.DataFrame
+        The scores of every case.
+    losses : sequence of str
+        The losses in the order of the tables; others in the scores are left out.
+    settings : mapping
+        `bootstrap` (number of samples), `confidence` (level of all intervals), and `interval_over` ("folds" as published, or
+        "cases").
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    dict of str to pd.DataFrame
+        The tables by name, in the order of `names`.
+    """
+    from workflow_lib.evaluation.scores import class_names
+    from workflow_lib.statistics.interface import Data
+    from workflow_lib.statistics.intervals import bootstrap_means
+
+    scores = scores[scores["loss"].isin(list(losses))]
+    classes, samples = class_names(scores), int(settings["bootstrap"])
+    bootstrap = bootstrap_means(scores, losses, classes, samples, seed)
+    over_cases, confidence = settings.get("interval_over") == "cases", float(settings["confidence"])
+    data = Data(scores, losses, classes, confidence, samples, over_cases, seed, bootstrap, {})
+    needs = {name: FAMILY.facts(name).get("NEEDS", ()) for name in names()}
+    done: dict[str, pd.DataFrame] = {}
+    for name in TopologicalSorter(needs).static_order():
+        # Only what it names: a table that is used without being named would be computed too late one day.
+        given = {need: done[need] for need in needs[name]}
+        done[name] = get(name).compute(dataclasses.replace(data, tables=given))
+    return {name: done[name] for name in names()}
