@@ -39,16 +39,6 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = PLAN.results
-DATASET_FIGURES = (
-    "segmentations",
-    "distributions",
-    "recall_precision",
-    "training_curves",
-    "imbalance",
-    "ranking",
-    "share_effect",
-)
-GALLERIES = ("gallery_worst", "gallery_median", "gallery_best")
 
 
 wildcard_constraints:

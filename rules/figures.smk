@@ -1,15 +1,18 @@
 # The figures of the paper, and those that show more.
 
+from workflow_lib.figures import registry as figures
+
 
 rule figures_losses:
     output:
         figures=shown(
             f"{RESULTS}/figures/{{name}}.{{suffix}}",
             "figure",
-            ["loss_families", "gamma_curves"],
+            figures.of_losses(),
             ["svg", "png"],
             dataset="all losses",
         ),
+        texts=[f"{RESULTS}/figures/{name}.json" for name in figures.with_text(figures.of_losses())],
         record=f"{RESULTS}/records/figures_losses.json",
     log:
         f"{RESULTS}/logs/figures_losses.log",
@@ -25,7 +28,7 @@ rule figures_losses:
     message:
         "Draw the family of losses and the effect of gamma"
     shell:
-        step_command(" --figures {output.figures:q}")
+        step_command(" --figures {output.figures:q} --texts {output.texts:q}")
 
 
 rule figures_dataset:
@@ -37,11 +40,8 @@ rule figures_dataset:
         histories=over_losses_and_folds(f"{RESULTS}/training/{{dataset}}/{{loss}}/fold_{{fold}}/history.csv"),
         predictions=over_losses_and_folds(f"{RESULTS}/predictions/{{dataset}}/{{loss}}/fold_{{fold}}"),
     output:
-        figures=shown(
-            f"{RESULTS}/figures/{{name}}_{{{{dataset}}}}.{{suffix}}", "figure", DATASET_FIGURES + GALLERIES, ["svg", "png"]
-        ),
-        choice=f"{RESULTS}/figures/segmentations_{{dataset}}.json",
-        texts=[f"{RESULTS}/figures/{name}_{{dataset}}.json" for name in ("share_effect", *GALLERIES)],
+        figures=shown(f"{RESULTS}/figures/{{name}}_{{{{dataset}}}}.{{suffix}}", "figure", figures.of_dataset(), ["svg", "png"]),
+        texts=[f"{RESULTS}/figures/{name}_{{dataset}}.json" for name in figures.with_text(figures.of_dataset())],
         record=f"{RESULTS}/records/figures_dataset/{{dataset}}.json",
     log:
         f"{RESULTS}/logs/figures_dataset/{{dataset}}.log",
@@ -60,7 +60,7 @@ rule figures_dataset:
         step_command(
             " --cases {input.cases:q} --table {input.table:q} --scores {input.scores:q} --results {input.results:q}"
             " --histories {input.histories:q} --predictions {input.predictions:q}"
-            " --figures {output.figures:q} --choice {output.choice:q} --texts {output.texts:q}"
+            " --figures {output.figures:q} --texts {output.texts:q}"
         )
 
 
@@ -70,8 +70,8 @@ rule figures_sweep:
         cases=f"{RESULTS}/data/{{dataset}}/cases.json",
         means=f"{RESULTS}/statistics/{{dataset}}/means.csv",
     output:
-        figures=shown(f"{RESULTS}/figures/{{name}}_{{{{dataset}}}}.{{suffix}}", "figure", ["sweep"], ["svg", "png"]),
-        choice=f"{RESULTS}/figures/sweep_{{dataset}}.json",
+        figures=shown(f"{RESULTS}/figures/{{name}}_{{{{dataset}}}}.{{suffix}}", "figure", figures.of_sweep(), ["svg", "png"]),
+        texts=[f"{RESULTS}/figures/{name}_{{dataset}}.json" for name in figures.with_text(figures.of_sweep())],
         record=f"{RESULTS}/records/figures_sweep/{{dataset}}.json",
     log:
         f"{RESULTS}/logs/figures_sweep/{{dataset}}.log",
@@ -87,4 +87,4 @@ rule figures_sweep:
     message:
         "Draw the sweep of {wildcards.dataset}"
     shell:
-        step_command(" --cases {input.cases:q} --means {input.means:q} --figures {output.figures:q} --choice {output.choice:q}")
+        step_command(" --cases {input.cases:q} --means {input.means:q} --figures {output.figures:q} --texts {output.texts:q}")

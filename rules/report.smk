@@ -35,13 +35,12 @@ rule report_page:
         tables=expand(rules.tables.output.tables, dataset=PLAN.datasets),
         figures_losses=rules.figures_losses.output.figures,
         figures=expand(rules.figures_dataset.output.figures, dataset=PLAN.datasets),
-        sweeps=expand(
-            f"{RESULTS}/figures/sweep_{{dataset}}.{{suffix}}",
-            dataset=[dataset for dataset in PLAN.datasets if PLAN.has_sweep(dataset)],
-            suffix=["svg", "png", "json"],
-        ),
-        choices=expand(rules.figures_dataset.output.choice, dataset=PLAN.datasets),
+        texts_losses=rules.figures_losses.output.texts,
         texts=expand(rules.figures_dataset.output.texts, dataset=PLAN.datasets),
+        sweeps=expand(
+            [*rules.figures_sweep.output.figures, *rules.figures_sweep.output.texts],
+            dataset=[dataset for dataset in PLAN.datasets if PLAN.has_sweep(dataset)],
+        ),
         trainings=[
             f"{RESULTS}/training/{dataset}/{loss}/fold_{fold}/{name}"
             for dataset in PLAN.datasets

@@ -34,7 +34,7 @@ def _figures() -> dict[str, Figure]:
     """Return the figures of docs/losses.md by their paths there."""
     plotted = [name for name in registry.names() if documentation.is_plotted(name)]
     figures = {documentation.plot_of(name): loss_plots.draw(name) for name in plotted}
-    return figures | {documentation.FAMILIES: loss_families.draw([registry.node(name) for name in plotted], plotted)}
+    return figures | {documentation.FAMILIES: loss_families.plot([registry.node(name) for name in plotted], plotted)}
 
 
 def _svg(figure: Figure) -> str:

@@ -12,6 +12,7 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.commands.audit import records
 from workflow_lib.commands.audit.findings import Finding
 from workflow_lib.commands.audit.records import NAME, Record
+from workflow_lib.figures import registry as figures
 from workflow_lib.statistics import registry as statistics
 from workflow_lib.tables import registry as tables
 
@@ -30,15 +31,15 @@ _TABLES = (
     *(f"tables/{{dataset}}_{name}.csv" for name in tables.names()),
     *(f"tables/{{dataset}}_{name}.tex" for name in tables.latex_names()),
 )
-_GALLERIES = ("gallery_worst", "gallery_median", "gallery_best")
-_FIGURES = (
-    *("segmentations", "distributions", "recall_precision", "training_curves", "imbalance", "ranking", "share_effect"),
-    *_GALLERIES,
-)
+_OF = "_{dataset}"
 
 
-def _drawn(*names: str) -> tuple[str, ...]:
-    return tuple(f"figures/{name}.{suffix}" for name in names for suffix in ("svg", "png"))
+def _drawn(of: str, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"figures/{name}{of}.{suffix}" for name in names for suffix in ("svg", "png"))
+
+
+def _texts(of: str, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"figures/{name}{of}.json" for name in figures.with_text(names))
 
 
 WRITES: Mapping[str, Groups] = {
@@ -54,13 +55,9 @@ WRITES: Mapping[str, Groups] = {
     "collect": {"scores": ("scores/{dataset}.csv",)},
     "statistics": {"results": _STATISTICS},
     "tables": {"tables": _TABLES},
-    "figures_losses": {"figures": _drawn("loss_families", "gamma_curves")},
-    "figures_dataset": {
-        "figures": _drawn(*(f"{name}_{{dataset}}" for name in _FIGURES)),
-        "choice": ("figures/segmentations_{dataset}.json",),
-        "texts": tuple(f"figures/{name}_{{dataset}}.json" for name in ("share_effect", *_GALLERIES)),
-    },
-    "figures_sweep": {"figures": _drawn("sweep_{dataset}"), "choice": ("figures/sweep_{dataset}.json",)},
+    "figures_losses": {"figures": _drawn("", figures.of_losses()), "texts": _texts("", figures.of_losses())},
+    "figures_dataset": {"figures": _drawn(_OF, figures.of_dataset()), "texts": _texts(_OF, figures.of_dataset())},
+    "figures_sweep": {"figures": _drawn(_OF, figures.of_sweep()), "texts": _texts(_OF, figures.of_sweep())},
     "manifest": {"manifest": ("manifest.json",)},
     "report_page": {"page": ("report.html",)},
 }

@@ -155,8 +155,9 @@ def _figures(folder: Path, study: Path, record: Record, cases: Mapping[str, Any]
     """Draw the figures of segmentations again: only the cases that they show are read."""
     root, again, dataset = records.root_of(study), study.parent / "again_with_images", record.about[0]
     outputs = {name: [records.inside(entry["path"], root) for entry in entries] for name, entries in record.outputs.items()}
-    choices = [path for group in ("choice", "texts") for path in outputs[group]]
-    shown = {str(content["case"]) for path in choices for content in [safe.read_json(study, path)] if content.get("case")}
+    shown = {
+        str(content["case"]) for path in outputs["texts"] for content in [safe.read_json(study, path)] if content.get("case")
+    }
     there = {entry["id"]: entry for entry in cases["cases"]}
     places, declared = [records.inside(entry["path"], root) for entry in record.inputs["predictions"]], left_out.declared(study)
     if any(_left_out(folder, place, there[case], declared) for place in places for case in shown & set(there)):
