@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from workflow_lib.figures.interface import Data, Drawn
+from workflow_lib.figures.interface import Drawn, LossesData
 from workflow_lib.figures.style import PALETTE, label_panels, new_figure
 from workflow_lib.losses import registry
 
@@ -33,7 +33,7 @@ LINES = ("-", "--", "-.", ":")
 COLOURS = PALETTE[:4]
 
 
-def draw(data: Data) -> Drawn:
+def draw(data: LossesData) -> Drawn:
     """Return the figure."""
     return Drawn(plot())
 

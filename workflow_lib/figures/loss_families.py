@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from workflow_lib.figures.interface import Data, Drawn
+from workflow_lib.figures.interface import Drawn, LossesData
 from workflow_lib.figures.style import GREY, INK, TEXT_WIDTH_MM, new_figure
 from workflow_lib.figures.text import wrapped
 from workflow_lib.losses.registry import FAMILIES, Node
@@ -66,9 +66,10 @@ class _Layout:
         }
 
 
-def draw(data: Data) -> Drawn:
+def draw(data: LossesData) -> Drawn:
     """Return the figure of the study's losses and those that they are built from."""
-    return Drawn(plot(data.nodes, data.settings["trained"]))
+    nodes = [Node(**{**node, "built_from": tuple(node["built_from"])}) for node in data.settings["losses"]]
+    return Drawn(plot(nodes, data.settings["trained"]))
 
 
 def plot(nodes: Sequence[Node], trained: Collection[str]) -> Figure:

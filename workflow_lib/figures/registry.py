@@ -11,9 +11,11 @@ from workflow_lib.base.families import Family
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from workflow_lib.figures.interface import Data, Member
+    from workflow_lib.figures.interface import Data, LossesData, Member
 
-FAMILY = Family("figures", "figure", frozenset({"style", "looks", "text", "slices", "error_maps", "gallery", "loss_plots"}))
+FAMILY = Family(
+    "figures", "figure", frozenset({"data", "style", "looks", "text", "slices", "error_maps", "gallery", "loss_plots"})
+)
 
 STEPS = {"losses": "figures_losses", "dataset": "figures_dataset", "sweep": "figures_sweep"}
 """What a figure is of, and the step that draws it."""
@@ -82,7 +84,7 @@ def describe(name: str) -> Figure:
     return Figure(name, own["OF"], own.get("PLACE", "supplement"), own.get("WIDE", True), own["CAPTION"], own["ALT"])
 
 
-def draw(name: str, data: Data, path: Path) -> None:
+def draw(name: str, data: Data | LossesData, path: Path) -> None:
     """Draw a figure and write `<path>.svg`, `<path>.png`, and `<path>.json` where the member says that it has a text."""
     from workflow_lib.base.files import write_json
     from workflow_lib.figures import style

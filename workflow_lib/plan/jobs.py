@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_lib.base.errors import Faults
+from workflow_lib.base.families import Listed
 from workflow_lib.base.files import canonical_json, sha256_file, sha256_text
 from workflow_lib.base.seeds import derive
 from workflow_lib.datasets.division import folds_in, read_table
@@ -373,11 +374,11 @@ class Plan:
         settings = {"name": study.name, "title": study.title, "datasets": described, "config": config}
         settings["fingerprints"] = {name: self.fingerprints(name) for name in ("", *self.datasets)}
         # What the members of the families say of themselves for the page is no code of the steps that make the results.
-        said: list[figures.Figure | statistics.File] = [*tables.files(), *statistics.files(), *figures.described(*figures.STEPS)]
+        said: list[figures.Figure | Listed] = [*tables.files(), *statistics.files(), *figures.described(*figures.STEPS)]
         return settings | {"captions": _digest(said)}, []
 
 
-def _digest(said: Sequence[figures.Figure | statistics.File]) -> str:
+def _digest(said: Sequence[figures.Figure | Listed]) -> str:
     """Return the digest of what members of the families say of themselves."""
     return sha256_text(canonical_json([dataclasses.asdict(item) for item in said]))
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from workflow_lib.figures import registry
-from workflow_lib.figures.interface import Data
+from workflow_lib.figures.data import Files
 from workflow_lib.steps._command import Context, run, say
 
 
@@ -24,7 +24,7 @@ def draw_images(context: Context) -> None:
 
 
 def _draw(context: Context, names: Sequence[str]) -> None:
-    data, folder = Data(context.settings, context.paths), context.paths["figures"][0].parent
+    data, folder = Files(context.settings, context.paths), context.paths["figures"][0].parent
     for name in names:
         registry.draw(name, data, folder / f"{name}_{context.settings['dataset']}")
         say(name)

@@ -1,13 +1,13 @@
 """Draw the figures that show the losses themselves: all members of the family `figures` that are of the losses."""
 
 from workflow_lib.figures import registry
-from workflow_lib.figures.interface import Data
+from workflow_lib.figures.interface import LossesData
 from workflow_lib.steps._command import Context, run
 
 
 def work(context: Context) -> None:
     """Write every figure as SVG and PNG."""
-    data, folder = Data(context.settings, context.paths), context.paths["figures"][0].parent
+    data, folder = LossesData(context.settings), context.paths["figures"][0].parent
     for name in registry.of_losses():
         registry.draw(name, data, folder / name)
 

@@ -1,13 +1,13 @@
 """Draw the figures over a parameter that the study sweeps: all members of the family `figures` that are of a sweep."""
 
 from workflow_lib.figures import registry
-from workflow_lib.figures.interface import Data
+from workflow_lib.figures.data import Files
 from workflow_lib.steps._command import Context, run
 
 
 def work(context: Context) -> None:
     """Write every figure as SVG and PNG, and `texts`: for some of them, what they show, and the caption."""
-    data, folder = Data(context.settings, context.paths), context.paths["figures"][0].parent
+    data, folder = Files(context.settings, context.paths), context.paths["figures"][0].parent
     for name in registry.of_sweep():
         registry.draw(name, data, folder / f"{name}_{context.settings['dataset']}")
 
