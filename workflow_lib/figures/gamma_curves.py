@@ -15,7 +15,7 @@ from workflow_lib.losses import registry
 
 NAME = "gamma_curves"
 OF = "losses"
-ORDER = 20
+ORDER = 2
 LOSSES = ("focal", "focal_tversky", "cosine_tversky")
 CAPTION = "Effect of the parameter γ on the focal, focal Tversky and cosine Tversky losses."
 ALT = "Curves of three losses for several values of γ."

@@ -14,7 +14,7 @@ from workflow_lib.losses.registry import FAMILIES, Node
 
 NAME = "loss_families"
 OF = "losses"
-ORDER = 10
+ORDER = 1
 CAPTION = (
     "The losses by family: distribution-based, region-based, and compound losses that join both. Arrows lead from a loss to "
     "those that generalise it or combine it with others."
