@@ -23,6 +23,7 @@ def draw_figures(
         recall_precision,
         segmentations,
         share_effect,
+        slices,
         style,
         training_curves,
     )
@@ -32,32 +33,31 @@ def draw_figures(
     scores = read_frame(folder / f"scores/{name}.csv")
     means = read_frame(folder / f"statistics/{name}/means.csv")
     foreground = list(classes)[1:]
-    style.save(distributions.draw(scores, foreground, losses, colours), target / f"distributions_{name}")
-    style.save(recall_precision.draw(means, foreground, losses, colours), target / f"recall_precision_{name}")
+    style.save(distributions.plot(scores, foreground, losses, colours), target / f"distributions_{name}")
+    style.save(recall_precision.plot(means, foreground, losses, colours), target / f"recall_precision_{name}")
     cases, ranks = read_frame(folder / f"data/{name}/cases.csv"), read_frame(folder / f"statistics/{name}/ranking.csv")
-    style.save(imbalance.draw(cases, classes), target / f"imbalance_{name}")
-    style.save(ranking.draw(ranks, foreground, losses), target / f"ranking_{name}")
+    style.save(imbalance.plot(cases, classes), target / f"imbalance_{name}")
+    style.save(ranking.plot(ranks, foreground, losses), target / f"ranking_{name}")
     histories: dict[str, dict[int, pd.DataFrame]] = {}
     for loss in losses:
         for path in sorted((folder / f"training/{name}/{loss}").glob("fold_*/history.csv")):
             history = read_frame(path)
             histories.setdefault(loss, {})[int(path.parent.name.split("_")[1])] = history
-    style.save(training_curves.draw(histories, losses, colours), target / f"training_curves_{name}")
+    style.save(training_curves.plot(histories, losses, colours), target / f"training_curves_{name}")
     image, truth = phantom(len(classes))
     predictions: dict[str, np.ndarray | None] = {text: np.roll(truth, i % 5, axis=2) for i, text in enumerate(losses.values())}
-    view = segmentations.cut(image, truth, predictions, "IPL", (3.0, 0.78, 0.78), len(classes) - 1)
-    style.save(
-        segmentations.draw(view, len(classes), len(classes) - 1, segmentations.CT_WINDOW), target / f"segmentations_{name}"
-    )
+    view = slices.cut(image, truth, predictions, "IPL", (3.0, 0.78, 0.78), len(classes) - 1)
+    style.save(segmentations.plot(view, len(classes), len(classes) - 1, slices.CT_WINDOW), target / f"segmentations_{name}")
     text = segmentations.caption(view, classes, len(classes) - 1, label, "case_00003")
     write_json(target / f"segmentations_{name}.json", {"caption": text})
     rarest = len(classes) - 1
-    for case, rank in enumerate(gallery.RANKS):
+    every_rank: tuple[slices.Rank, ...] = ("worst", "median", "best")
+    for case, rank in enumerate(every_rank):
         values = dict(zip(losses.values(), 0.4 + 0.02 * np.arange(len(losses)) + 0.2 * case, strict=True))
-        figure = gallery.draw(view, len(classes), rarest, values, segmentations.CT_WINDOW)
+        figure = gallery.draw(view, len(classes), rarest, values, slices.CT_WINDOW)
         style.save(figure, target / f"gallery_{rank}_{name}")
         write_json(target / f"gallery_{rank}_{name}.json", {"caption": gallery.caption(view, classes, rarest, "case_3", rank)})
-    style.save(share_effect.draw(scores, cases, classes[rarest], losses, colours), target / f"share_effect_{name}")
+    style.save(share_effect.plot(scores, cases, classes[rarest], losses, colours), target / f"share_effect_{name}")
 
 
 def phantom(n_classes: int) -> tuple[np.ndarray, np.ndarray]:

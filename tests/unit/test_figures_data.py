@@ -38,11 +38,11 @@ def draw(folder):
     means, ranks = read_frame(statistics / "means.csv"), read_frame(statistics / "ranking.csv")
     cases = read_frame(folder / "data/kits19/cases.csv")
     return {
-        "distributions": lambda losses=LOSSES: distributions.draw(scores, CLASSES[1:], losses),
-        "recall_precision": lambda losses=LOSSES: recall_precision.draw(means, CLASSES[1:], losses),
-        "training_curves": lambda losses=LOSSES: training_curves.draw(histories(), losses),
-        "imbalance": lambda losses=LOSSES: imbalance.draw(cases, CLASSES),
-        "ranking": lambda losses=LOSSES: ranking.draw(ranks, CLASSES[1:], losses),
+        "distributions": lambda losses=LOSSES: distributions.plot(scores, CLASSES[1:], losses),
+        "recall_precision": lambda losses=LOSSES: recall_precision.plot(means, CLASSES[1:], losses),
+        "training_curves": lambda losses=LOSSES: training_curves.plot(histories(), losses),
+        "imbalance": lambda losses=LOSSES: imbalance.plot(cases, CLASSES),
+        "ranking": lambda losses=LOSSES: ranking.plot(ranks, CLASSES[1:], losses),
     }
 
 
@@ -79,7 +79,7 @@ def test_thousands_of_cases_make_no_large_file(tmp_path):
     scores = pd.concat(pd.DataFrame({"loss": loss, "class": "organ", "fold": 1, "case": names}) for loss in LOSSES)
     for metric in distributions.METRICS:
         scores[metric] = rng.random(len(scores))
-    figure = distributions.draw(scores, ["organ"], LOSSES)
+    figure = distributions.plot(scores, ["organ"], LOSSES)
     svg, _ = style.save(figure, tmp_path / "many")
     # Small enough to come with the page as it is.
     assert svg.stat().st_size < SVG_LIMIT
@@ -112,7 +112,7 @@ def test_curves_are_logarithmic_only_where_it_helps(folder):
     history = read_frame(folder / "training/kits19/dice/fold_1/history.csv")
     wide = history.assign(training_loss=np.geomspace(100, 0.1, len(history)))
     below_zero = history.assign(training_loss=np.linspace(1, -1, len(history)))
-    scales = [training_curves.draw({"dice": {1: h}}, {"dice": "Dice"}).axes[0].get_yscale() for h in (history, wide, below_zero)]
+    scales = [training_curves.plot({"dice": {1: h}}, {"dice": "Dice"}).axes[0].get_yscale() for h in (history, wide, below_zero)]
     assert scales == ["linear", "log", "linear"]
 
 
@@ -145,7 +145,7 @@ def strips(axes):
 
 def test_every_share_is_a_point_and_the_line_is_the_pooled_share():
     table = pd.concat([case_table([[0.02], [0.0], [0.004]]), case_table([[0.9]], "excluded")])
-    axes = imbalance.draw(table, ["k0", "k1"], unit="pixels").axes[0]
+    axes = imbalance.plot(table, ["k0", "k1"], unit="pixels").axes[0]
     assert sorted(np.asarray(strips(axes)[1].get_xdata()).tolist()) == pytest.approx([0.4, 2.0])
     lines = [np.asarray(line.get_xdata()).tolist() for line in axes.lines if line.get_marker() != "."]
     assert lines == [pytest.approx([99.2] * 2), pytest.approx([0.8] * 2)]
@@ -157,7 +157,7 @@ def test_every_share_is_a_point_and_the_line_is_the_pooled_share():
 @pytest.mark.parametrize(("cases", "classes"), [(4, 2), (60, 5), pytest.param(1000, 15, marks=pytest.mark.large)])
 def test_any_number_of_cases_and_classes_is_legible(cases, classes, tmp_path):
     table, names = many_cases(cases, classes)
-    figure = imbalance.draw(table, names)
+    figure = imbalance.plot(table, names)
     axes = figure.axes[0]
     FigureCanvasAgg(figure).draw()
     texts = [text for text in axes.texts if text.get_text().startswith("absent")]
@@ -166,15 +166,15 @@ def test_any_number_of_cases_and_classes_is_legible(cases, classes, tmp_path):
     points = np.concatenate([axes.transData.transform(line.get_xydata()) for line in strips(axes)])
     assert right < points[:, 0].min()
     assert points[:, 0].max() < axes.get_window_extent().x1
-    svg, png = style.save(imbalance.draw(table, names), tmp_path / "a")
+    svg, png = style.save(imbalance.plot(table, names), tmp_path / "a")
     assert svg.stat().st_size < 1_000_000
-    again = style.save(imbalance.draw(table, names), tmp_path / "b")
+    again = style.save(imbalance.plot(table, names), tmp_path / "b")
     assert [svg.read_bytes(), png.read_bytes()] == [path.read_bytes() for path in again]
 
 
 def test_no_class_is_drawn_in_a_colour_that_paper_swallows():
     table, names = many_cases(20, 15)
-    for line in strips(imbalance.draw(table, names).axes[0]):
+    for line in strips(imbalance.plot(table, names).axes[0]):
         red, green, blue = to_rgb(line.get_color())
         # The contrast of WCAG; 2 is below what text needs, but these are dots with a label beside them.
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (red, green, blue)]
@@ -183,9 +183,9 @@ def test_no_class_is_drawn_in_a_colour_that_paper_swallows():
 
 def test_a_dataset_without_foreground_or_without_cases_draws(tmp_path):
     empty = case_table([[0.0], [0.0]])
-    texts = [t.get_text() for t in imbalance.draw(empty, ["k0", "k1"]).axes[0].texts]
+    texts = [t.get_text() for t in imbalance.plot(empty, ["k0", "k1"]).axes[0].texts]
     assert texts == ["100.00 %", "absent in 2 of 2"]
-    style.save(imbalance.draw(empty.assign(status="excluded"), ["k0", "k1"]), tmp_path / "none")
+    style.save(imbalance.plot(empty.assign(status="excluded"), ["k0", "k1"]), tmp_path / "none")
 
 
 def test_pooled_shares_weigh_the_cases_by_their_voxels():

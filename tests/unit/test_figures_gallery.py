@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from tests.report_fixture_figures import phantom
-from workflow_lib.figures import error_maps, gallery, segmentations, share_effect, style
+from workflow_lib.figures import error_maps, gallery, share_effect, slices, style
 
 
 def view_of(losses, missing=()):
     image, truth = phantom(3)
     predictions = {f"Loss {n}": None if n in missing else np.roll(truth, n % 5, axis=2) for n in range(losses)}
-    return segmentations.cut(image, truth, predictions, "IPL", (3.0, 0.78, 0.78), 2)
+    return slices.cut(image, truth, predictions, "IPL", (3.0, 0.78, 0.78), 2)
 
 
 def test_errors_over_an_image():
@@ -49,7 +49,7 @@ def test_a_missing_prediction_and_an_absent_class_draw(tmp_path):
     view = view_of(3, missing=[1])
     figure = gallery.draw(view, 3, 2, {})
     assert figure.axes[4].texts[0].get_text() == "no prediction"
-    empty = segmentations.SliceView(view.image, np.zeros_like(view.truth), view.predictions, 1.0, 0, 1)
+    empty = slices.SliceView(view.image, np.zeros_like(view.truth), view.predictions, 1.0, 0, 1)
     style.save(gallery.draw(empty, 3, 2, {"Loss 0": float("nan")}), tmp_path / "a")
     style.save(gallery.empty("nothing $x$ to see"), tmp_path / "b")
 
@@ -83,7 +83,7 @@ def test_every_case_stands_at_its_share_and_the_trend_follows():
     table, scores = imbalanced(10, ["dice"])
     table.loc[0, "share_tumour"] = 0.0
     scores.loc[1, "dsc"] = np.nan
-    figure = share_effect.draw(scores, table, "tumour", {"dice": "Dice loss"})
+    figure = share_effect.plot(scores, table, "tumour", {"dice": "Dice loss"})
     points = figure.axes[0].lines[0]
     np.testing.assert_allclose(np.asarray(points.get_xdata()), 100 * table["share_tumour"][2:])
     np.testing.assert_allclose(np.asarray(points.get_ydata()), scores["dsc"][2:])
@@ -101,7 +101,7 @@ def test_trend_by_hand():
 def test_any_number_of_losses_and_cases(cases, losses, tmp_path):
     labels = {f"l{n}": f"Loss $x$ {n}" for n in range(losses)}
     table, scores = imbalanced(cases, labels)
-    svg, _ = style.save(share_effect.draw(scores, table, "tumour", labels), tmp_path / "a")
+    svg, _ = style.save(share_effect.plot(scores, table, "tumour", labels), tmp_path / "a")
     assert svg.stat().st_size < 1_500_000
 
 
@@ -110,7 +110,7 @@ def test_the_numbers_of_the_axis_do_not_run_into_each_other(low, high):
     labels = {f"l{n}": f"Loss {n}" for n in range(7)}
     table, scores = imbalanced(12, labels)
     table["share_tumour"] = np.geomspace(low, high, 12)
-    figure = share_effect.draw(scores, table, "tumour", labels)
+    figure = share_effect.plot(scores, table, "tumour", labels)
     figure.draw_without_rendering()
     for axes in figure.axes[3:7]:
         left, right = axes.get_xlim()

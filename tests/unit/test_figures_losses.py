@@ -18,7 +18,7 @@ def data(line):
 
 
 def test_gamma_curves_are_the_paper_s():
-    figure = gamma_curves.draw()
+    figure = gamma_curves.plot()
     assert len(figure.axes) == 3
     expected = {
         "Focal loss": lambda x, gamma: -((1 - x) ** gamma) * np.log(x),
@@ -39,10 +39,10 @@ def test_gamma_curves_are_the_paper_s():
 
 
 def test_the_curves_follow_the_registry(monkeypatch):
-    _, before = data(gamma_curves.draw().axes[1].lines[0])
+    _, before = data(gamma_curves.plot().axes[1].lines[0])
     real = registry.build
     monkeypatch.setattr(registry, "build", lambda name, parameters: real("dice" if name == "focal_tversky" else name, {}))
-    _, after = data(gamma_curves.draw().axes[1].lines[2])
+    _, after = data(gamma_curves.plot().axes[1].lines[2])
     np.testing.assert_allclose(after, before, atol=1e-5)
 
 
@@ -59,7 +59,7 @@ def texts(figure):
 
 
 def tree(*names):
-    return loss_families.draw([registry.node(name) for name in registry.with_components(names)], names)
+    return loss_families.plot([registry.node(name) for name in registry.with_components(names)], names)
 
 
 def label(name):
@@ -124,7 +124,7 @@ def test_labels_stay_in_their_boxes_and_are_fit_for_print(names):
 
 def test_a_composed_loss_stands_in_the_tree_with_what_it_is_composed_of():
     nodes = [registry.node("dice"), registry.node("boundary"), registry.Node("mine", "x" * 300, "compound", ("dice", "boundary"))]
-    figure = loss_families.draw(nodes, ["mine"])
+    figure = loss_families.plot(nodes, ["mine"])
     assert len(arrows(figure)) == 2
     assert "Boundary-based losses" in texts(figure)
     assert "Distribution-based losses" not in texts(figure)
@@ -135,9 +135,9 @@ def test_no_deep_learning_library_is_loaded():
         "import sys\n"
         "from workflow_lib.figures import gamma_curves, loss_families, loss_plots\n"
         "from workflow_lib.losses import registry\n"
-        "gamma_curves.draw()\n"
+        "gamma_curves.plot()\n"
         "loss_plots.draw('boundary')\n"
-        "loss_families.draw([registry.node(n) for n in registry.with_components(['combo'])], ['combo'])\n"
+        "loss_families.plot([registry.node(n) for n in registry.with_components(['combo'])], ['combo'])\n"
         "print([m for m in ('keras', 'tensorflow', 'matplotlib.pyplot') if m in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

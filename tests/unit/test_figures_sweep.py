@@ -71,7 +71,7 @@ def test_points_lie_at_the_values_and_the_other_losses_are_lines():
     frame = means(names, ["kidney", "tumour"])
     found = find_sweeps(ENTRIES)
     labels = dict(zip(names, names, strict=True))
-    figure = sweep.draw(frame, ["kidney", "tumour"], found, labels, {DBCE: "DBCE"}, style.loss_colours(names))
+    figure = sweep.plot(frame, ["kidney", "tumour"], found, labels, {DBCE: "DBCE"}, style.loss_colours(names))
     for axes in figure.axes[:2]:
         assert curve_of(axes).get_xdata().tolist() == [1.0, 3.0, 8.0]
         assert curve_of(axes).get_ydata().tolist() == pytest.approx([0.7, 0.8, 0.6])
@@ -86,12 +86,12 @@ def test_missing_scores_leave_points_out_and_break_nothing(tmp_path):
     frame.loc[frame["loss"] == "r8", "ci95"] = math.nan
     labels = {name: f"<b>{name}</b> $x" for name in names}
     found = find_sweeps(ENTRIES)
-    figure = sweep.draw(frame, ["tumour"], found, labels, {DBCE: "DBCE"}, style.loss_colours(names))
+    figure = sweep.plot(frame, ["tumour"], found, labels, {DBCE: "DBCE"}, style.loss_colours(names))
     assert curve_of(figure.axes[0]).get_xdata().tolist() == [1.0, 8.0]
     svg, _ = style.save(figure, tmp_path / "a")
-    again, _ = style.save(sweep.draw(frame, ["tumour"], found, labels, {DBCE: "DBCE"}, style.loss_colours(names)), tmp_path / "b")
+    again, _ = style.save(sweep.plot(frame, ["tumour"], found, labels, {DBCE: "DBCE"}, style.loss_colours(names)), tmp_path / "b")
     assert svg.read_bytes() == again.read_bytes()
-    empty = sweep.draw(frame.iloc[:0], ["tumour"], found, labels, {DBCE: "DBCE"}, style.loss_colours(names))
+    empty = sweep.plot(frame.iloc[:0], ["tumour"], found, labels, {DBCE: "DBCE"}, style.loss_colours(names))
     assert empty.axes[0].texts[0].get_text() == "no scores"
     assert "radius of the DBCE" in sweep.caption(found, "Toy", {DBCE: "DBCE"})
 
@@ -102,7 +102,7 @@ def swept(loss, parameter, values, mean=0.5, ci95=0.1):
     names = [e["name"] for e in entries]
     frame = pd.DataFrame([{"loss": n, "class": "tumour", "metric": "dsc", "mean": mean, "ci95": ci95} for n in names])
     labels = dict(zip(names, names, strict=True))
-    return sweep.draw(frame, ["tumour"], find_sweeps(entries), labels, {loss: "Swept loss"}, style.loss_colours(names))
+    return sweep.plot(frame, ["tumour"], find_sweeps(entries), labels, {loss: "Swept loss"}, style.loss_colours(names))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_an_unknown_interval_has_no_bar():
 def test_the_legend_tells_the_curve_from_the_lines():
     names = [e["name"] for e in ENTRIES]
     labels = dict(zip(names, names, strict=True))
-    figure = sweep.draw(means(names, ["a"]), ["a"], find_sweeps(ENTRIES), labels, {DBCE: "DBCE"}, style.loss_colours(names))
+    figure = sweep.plot(means(names, ["a"]), ["a"], find_sweeps(ENTRIES), labels, {DBCE: "DBCE"}, style.loss_colours(names))
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["DBCE", "cross_entropy", "dice"]
 
 
@@ -140,7 +140,7 @@ def test_values_close_together_do_not_run_into_each_other():
     names, classes = [e["name"] for e in entries], ["a", "b", "c"]
     labels = dict(zip(names, names, strict=True))
     frame = means(names, classes)
-    figure = sweep.draw(frame, classes, find_sweeps(entries), labels, {DBCE: "DBCE"}, style.loss_colours(names))
+    figure = sweep.plot(frame, classes, find_sweeps(entries), labels, {DBCE: "DBCE"}, style.loss_colours(names))
     FigureCanvasAgg(figure).draw()
     for axes in figure.axes:
         assert len(axes.get_xticks()) == 10

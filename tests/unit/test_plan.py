@@ -84,7 +84,7 @@ def test_a_composed_loss_may_be_called_like_one_of_its_terms(raw):
     settings = json.loads(plan.load(raw).job("figures_losses").settings)
     nodes = [losses.Node(**{**node, "built_from": tuple(node["built_from"])}) for node in settings["losses"]]
     assert {node.label for node in nodes} == {"Both", "Dice loss", "Boundary loss"}
-    assert len(loss_families.draw(nodes, settings["trained"]).axes) == 1
+    assert len(loss_families.plot(nodes, settings["trained"]).axes) == 1
 
 
 def test_a_preset_of_a_loss_of_one_s_own_is_told_with_the_other_faults(raw, tmp_path):

@@ -8,6 +8,7 @@ from tests.report_fixture import clone_dataset, make_study
 from tests.report_fixture_scores import write
 from tests.unit.test_report_page import Page
 from workflow_lib.base.files import write_json
+from workflow_lib.figures import registry as figures
 from workflow_lib.report import assemble
 from workflow_lib.report.assemble import build
 from workflow_lib.report.sources import Sources
@@ -77,8 +78,9 @@ def test_pictures_that_do_not_fit_are_linked_galleries_first(tmp_path):
     for stem in ("gallery_worst", "ranking"):
         (tmp_path / f"figures/{stem}_a.svg").write_text('<svg width="30pt" height="15pt">' + " " * 3000 + "</svg>")
     sources = Sources(tmp_path, pictures=6000)
-    stems = ("gallery_worst", "ranking")
-    datasets = [{"figures": [assemble._figure(sources, f"{stem}_a", 1, "", "c", "a") for stem in stems]}]
+    shown = [figures.describe(stem) for stem in ("gallery_worst", "ranking")]
+    made = [assemble._figure(sources, figure, f"{figure.name}_a", 1, {"files": []}, ("c", "a")) for figure in shown]
+    datasets = [{"figures": made}]
     assemble._add_galleries(sources, datasets)
     gallery, ranking = (item["image"] for item in datasets[0]["figures"])
     assert ranking["uri"].startswith("data:image/svg+xml")

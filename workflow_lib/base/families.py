@@ -23,6 +23,19 @@ PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
+class Listed:
+    """A member's file as the report lists it: what it is, its path ({} stands for the dataset), and the columns that find a row.
+
+    `published`: whether it has rows only where a dataset is compared with published numbers.
+    """
+
+    title: str
+    path: str
+    keys: str
+    published: bool = False
+
+
+@dataclass(frozen=True)
 class Family:
     """The members of one folder of the package.
 

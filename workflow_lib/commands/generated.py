@@ -14,15 +14,21 @@ from workflow_lib.base.files import sha256_file, write_text
 from workflow_lib.datasets import documentation as dataset_documentation
 from workflow_lib.figures import loss_families, loss_plots, style
 from workflow_lib.losses import documentation, registry
+from workflow_lib.statistics import registry as statistics
 from workflow_lib.study.config import json_schema
+from workflow_lib.tables import registry as tables
 
 ROOT = Path(__file__).resolve().parents[2]
+
+COLUMNS_BEGIN = "<!-- What the files of workflow_lib/statistics and workflow_lib/tables say: `make generated` writes it. -->"
+COLUMNS_END = "<!-- End of what `make generated` writes. -->"
 
 
 def contents() -> dict[str, str]:
     """Return the text of every generated file, by its path from the root of the repository."""
     return {
         "config.schema.json": json.dumps(json_schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n",
+        "docs/architecture.md": with_columns((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")),
         "docs/datasets.md": dataset_documentation.text(),
         "docs/losses.md": documentation.text(),
         "envs/workflow.yaml": _conda_environment(),
@@ -30,11 +36,30 @@ def contents() -> dict[str, str]:
     }
 
 
+def with_columns(text: str) -> str:
+    """Return docs/architecture.md with what the tables and the statistics say of their columns between its two marks."""
+    before, rest = text.split(COLUMNS_BEGIN)
+    after = rest.split(COLUMNS_END)[1]
+    lines = [
+        f"- `{path}` ({listed.title}): {', '.join(_column(*column) for column in columns.items())}."
+        for listed, columns in [
+            *zip(statistics.files(), map(statistics.columns, statistics.names()), strict=True),
+            *zip(tables.files(), map(tables.columns, tables.names()), strict=True),
+        ]
+        for path in [listed.path.format("<dataset>")]
+    ]
+    return "\n".join([before + COLUMNS_BEGIN, *lines, COLUMNS_END + after])
+
+
+def _column(name: str, holds: str) -> str:
+    return f"`{name}`" if name == holds else f"`{name}` ({holds})"
+
+
 def _figures() -> dict[str, Figure]:
     """Return the figures of docs/losses.md by their paths there."""
     plotted = [name for name in registry.names() if documentation.is_plotted(name)]
     figures = {documentation.plot_of(name): loss_plots.draw(name) for name in plotted}
-    return figures | {documentation.FAMILIES: loss_families.draw([registry.node(name) for name in plotted], plotted)}
+    return figures | {documentation.FAMILIES: loss_families.plot([registry.node(name) for name in plotted], plotted)}
 
 
 def _svg(figure: Figure) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workflow_lib.base.seeds import generator
+from workflow_lib.figures.interface import Data, Drawn
 from workflow_lib.figures.style import GREY, INK, loss_colours, new_figure
 from workflow_lib.figures.text import heading, wrapped
 
@@ -16,13 +17,27 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+NAME = "distributions"
+OF = "dataset"
+ORDER = 50
+CAPTION = (
+    "{label}: DSC, precision and recall of every case (points) per loss. The box holds the middle half of the cases, the line "
+    "in it is the median, the whiskers reach to the outermost case within 1.5 box lengths."
+)
+ALT = "Box plots of DSC, precision and recall of {classes} for each loss, with a point for every case."
+
 MOST_VECTOR_POINTS = 6000
 """Above this number of points the SVG holds those of a panel as one picture."""
 
 METRICS = {"dsc": "DSC", "precision": "Precision", "recall": "Recall"}
 
 
-def draw(
+def draw(data: Data) -> Drawn:
+    """Return the figure of a dataset."""
+    return Drawn(plot(data.scores, data.classes[1:], data.labels, data.colours, data.seed))
+
+
+def plot(
     scores: pd.DataFrame,
     classes: Sequence[str],
     losses: Mapping[str, str],

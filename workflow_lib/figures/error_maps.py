@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workflow_lib.figures.segmentations import WIDTH, Rank, grey, letter
+from workflow_lib.figures.slices import WIDTH, Rank, grey, letter
 from workflow_lib.figures.style import GREY, MM_PER_INCH, new_figure
 from workflow_lib.figures.text import wrapped
 

@@ -1,6 +1,6 @@
 """Galleries of volumes: the worst, the median and the best case, every loss beside the ground truth, errors in colour.
 
-Which case is shown follows the rule of `segmentations.choose_case`, which slice that of `segmentations.choose_slice`.
+Which case is shown follows the rule of `slices.choose_case`, which slice that of `slices.choose_slice`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workflow_lib.figures.error_maps import FALSE_POSITIVE, TRUE_POSITIVE
-from workflow_lib.figures.segmentations import WIDTH, Rank, SliceView, class_colour, grey, region_box
+from workflow_lib.figures.slices import WIDTH, Rank, SliceView, class_colour, grey, region_box
 from workflow_lib.figures.style import GREY, MM_PER_INCH, new_figure
 from workflow_lib.figures.text import plain, wrapped
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-RANKS: tuple[Rank, ...] = ("worst", "median", "best")
 COLUMNS = 4
 GAP = 0.03
 """Inches around a panel."""
@@ -54,7 +53,7 @@ def draw(
     """Return the figure: ground truth, then the losses; above the contours of all classes, below the errors in class `target`.
 
     `scores` maps the labels of the losses to their DSC of `target` in the whole case, NaN where undefined. All panels show the
-    region of `segmentations.region_box`.
+    region of `slices.region_box`.
     """
     rows, columns = _window(view, target)
     image = grey(view.image, window)[rows, columns]

@@ -9,8 +9,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from workflow_lib.figures.interface import Drawn, LossesData
 from workflow_lib.figures.style import PALETTE, label_panels, new_figure
 from workflow_lib.losses import registry
+
+NAME = "gamma_curves"
+OF = "losses"
+ORDER = 2
+LOSSES = ("focal", "focal_tversky", "cosine_tversky")
+CAPTION = "Effect of the parameter γ on the focal, focal Tversky and cosine Tversky losses."
+ALT = "Curves of three losses for several values of γ."
 
 POINTS = 201
 
@@ -25,6 +33,11 @@ LINES = ("-", "--", "-.", ":")
 COLOURS = PALETTE[:4]
 
 
+def draw(data: LossesData) -> Drawn:
+    """Return the figure."""
+    return Drawn(plot())
+
+
 def curve(name: str, parameters: dict[str, float | None], x: np.ndarray) -> np.ndarray:
     """Return the loss of a prediction whose quality is x, for each x in [0, 1].
 
@@ -36,7 +49,7 @@ def curve(name: str, parameters: dict[str, float | None], x: np.ndarray) -> np.n
     return np.array([loss.evaluate(truth, value * truth + (1 - value) * (1 - truth)) for value in x])
 
 
-def draw() -> Figure:
+def plot() -> Figure:
     """Return the figure: a) focal loss, b) focal Tversky loss, c) cosine Tversky loss (Eq. 15), one curve for each γ."""
     figure = new_figure(height_mm=66)
     axes = list(figure.subplots(1, len(PANELS)))

@@ -11,12 +11,23 @@ from matplotlib.colors import to_hex, to_rgb
 
 from workflow_lib.base.seeds import generator
 from workflow_lib.evaluation.imbalance import one_in, percent, pooled_shares
-from workflow_lib.figures.segmentations import class_colour
+from workflow_lib.figures.interface import Data, Drawn
+from workflow_lib.figures.slices import class_colour
 from workflow_lib.figures.style import GREY, INK, new_figure
 from workflow_lib.figures.text import wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+NAME = "imbalance"
+OF = "dataset"
+ORDER = 110
+PLACE = "data"
+WIDE = False
+CAPTION = (
+    "{label}: share of a case's {unit} in each class; a point per case, the black line over all cases pooled. Logarithmic axis."
+)
+ALT = "Strip plot of the share of {unit} per class on a logarithmic axis; the numbers are in the table above it."
 
 
 MOST_VECTOR_POINTS = 2000
@@ -26,7 +37,12 @@ FAINTEST = 0.45
 """Relative luminance above which a colour is darkened, because it would vanish on white paper."""
 
 
-def draw(cases: pd.DataFrame, classes: Sequence[str], seed: int = 42, unit: str = "voxels") -> Figure:
+def draw(data: Data) -> Drawn:
+    """Return the figure of a dataset."""
+    return Drawn(plot(data.cases, data.classes, data.seed, data.unit))
+
+
+def plot(cases: pd.DataFrame, classes: Sequence[str], seed: int = 42, unit: str = "voxels") -> Figure:
     """Return the figure: a row per class (background first), a point per included case, a line at the pooled share.
 
     `cases` has the columns of cases.csv. The axis is logarithmic, in per cent; cases without a voxel of a class are counted

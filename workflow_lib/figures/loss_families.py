@@ -7,9 +7,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
+from workflow_lib.figures.interface import Drawn, LossesData
 from workflow_lib.figures.style import GREY, INK, TEXT_WIDTH_MM, new_figure
 from workflow_lib.figures.text import wrapped
 from workflow_lib.losses.registry import FAMILIES, Node
+
+NAME = "loss_families"
+OF = "losses"
+ORDER = 1
+CAPTION = (
+    "The losses by family: distribution-based, region-based, and compound losses that join both. Arrows lead from a loss to "
+    "those that generalise it or combine it with others."
+)
+ALT = "Diagram of the loss functions in families, with arrows from each loss to those derived from it."
 
 COLUMNS = ("distribution", "compound", "region", "boundary")
 """Families from left to right: the compounds stand between the two that they combine. Those without a loss are left out."""
@@ -56,7 +66,13 @@ class _Layout:
         }
 
 
-def draw(nodes: Sequence[Node], trained: Collection[str]) -> Figure:
+def draw(data: LossesData) -> Drawn:
+    """Return the figure of the study's losses and those that they are built from."""
+    nodes = [Node(**{**node, "built_from": tuple(node["built_from"])}) for node in data.settings["losses"]]
+    return Drawn(plot(nodes, data.settings["trained"]))
+
+
+def plot(nodes: Sequence[Node], trained: Collection[str]) -> Figure:
     """Return the figure of the losses `nodes`; those whose names are not in `trained` are dashed.
 
     Arrows lead from a loss to those that generalise it or combine it with others.

@@ -8,14 +8,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from workflow_lib.figures.interface import Data, Drawn
 from workflow_lib.figures.style import GREY, new_figure
 from workflow_lib.figures.text import heading, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+NAME = "ranking"
+OF = "dataset"
+ORDER = 90
+CAPTION = (
+    "{label}: how often each loss takes each rank by mean DSC when the cases are drawn again with replacement. Conditional on "
+    "these trained models: what other initial weights or folds would change is not in it."
+)
+ALT = "Stacked bars of the shares of each rank of {classes} for each loss."
 
-def draw(ranking: pd.DataFrame, classes: Sequence[str], losses: Mapping[str, str]) -> Figure:
+
+def draw(data: Data) -> Drawn:
+    """Return the figure of a dataset."""
+    return Drawn(plot(data.statistics("ranking"), data.classes[1:], data.labels))
+
+
+def plot(ranking: pd.DataFrame, classes: Sequence[str], losses: Mapping[str, str]) -> Figure:
     """Return the figure: a panel per class, a bar per loss, split into the shares of the ranks 1 (dark) to k (light).
 
     `ranking` has the columns of statistics/<dataset>/ranking.csv; `losses` maps names to labels. Losses are ordered by their

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from workflow_lib.figures.interface import Data, Drawn
 from workflow_lib.figures.style import GREY, loss_styles, new_figure
 from workflow_lib.figures.text import heading, wrapped
 
@@ -15,8 +16,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+NAME = "recall_precision"
+OF = "dataset"
+ORDER = 60
+CAPTION = (
+    "{label}: mean recall against mean precision of each loss, with the intervals of the score table. Grey lines join points "
+    "of equal DSC of a single segmentation; they guide the eye, as a mean of DSCs is not the DSC of the means."
+)
+ALT = "Scatter plot of mean precision against mean recall of {classes}, a point with intervals for each loss."
 
-def draw(
+
+def draw(data: Data) -> Drawn:
+    """Return the figure of a dataset."""
+    return Drawn(plot(data.statistics("means"), data.classes[1:], data.labels, data.colours))
+
+
+def plot(
     means: pd.DataFrame, classes: Sequence[str], losses: Mapping[str, str], colours: Mapping[str, str] | None = None
 ) -> Figure:
     """Return the figure: a panel per class, a point per loss with its intervals, and lines of equal DSC.

@@ -10,12 +10,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from workflow_lib.figures.interface import Data, Drawn
 from workflow_lib.figures.style import GREY, loss_colours, new_figure
 from workflow_lib.figures.text import heading, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+NAME = "share_effect"
+OF = "dataset"
+ORDER = 80
+TEXT = True
+CAPTION = "{label}: the DSC of every case against the share of its voxels in the rarest class, per loss."
+ALT = "Scatter plots, a panel for each loss: DSC against the share of the rarest class on a logarithmic axis, with trends."
 
 MOST_VECTOR_POINTS = 2000
 """Above this number of points the SVG holds them as one picture."""
@@ -24,7 +32,14 @@ PER_BIN = 5
 MOST_BINS = 6
 
 
-def draw(
+def draw(data: Data) -> Drawn:
+    """Return the figure of a dataset."""
+    figure = plot(data.scores, data.cases, data.target, data.labels, data.colours, data.unit)
+    text = caption(data.settings["label"], data.target, data.unit)
+    return Drawn(figure, {"class": data.target, "caption": text})
+
+
+def plot(
     scores: pd.DataFrame,
     cases: pd.DataFrame,
     name: str,

@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from workflow_lib.figures.interface import Data, Drawn
 from workflow_lib.figures.style import GREY, INK, loss_styles, new_figure
 from workflow_lib.figures.text import heading, wrapped
-from workflow_lib.statistics.sweeps import Sweep
+from workflow_lib.statistics.sweeps import Sweep, find_sweeps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+NAME = "sweep"
+OF = "sweep"
+ORDER = 100
+TEXT = True
+CAPTION = "{label}: mean DSC over the parameter that the study sweeps, with the intervals of the score table."
+ALT = "Mean DSC of {classes} over the values of the parameter."
 
 LINEAR = ("radius",)
 """Parameters over a linear axis however far they reach: lengths in voxels."""
@@ -24,7 +32,15 @@ CHARACTER_WIDTH = 0.032
 """Width of a character below the axis, as a share of the range of values: 1.5 mm in the narrowest of panels."""
 
 
-def draw(
+def draw(data: Data) -> Drawn:
+    """Return the figure of a dataset."""
+    sweeps, titles = find_sweeps(data.settings["losses"]), data.settings["titles"]
+    figure = plot(data.statistics("means"), data.classes[1:], sweeps, data.labels, titles, data.colours)
+    text = caption(sweeps, data.settings["label"], titles)
+    return Drawn(figure, {"caption": text, "alt": "Mean DSC per class over the values of the parameter."})
+
+
+def plot(
     means: pd.DataFrame,
     classes: Sequence[str],
     sweeps: Sequence[Sweep],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from workflow_lib.figures.interface import Data, Drawn
 from workflow_lib.figures.style import GREY, loss_colours, new_figure
 from workflow_lib.figures.text import plain
 
@@ -15,10 +16,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+NAME = "training_curves"
+OF = "dataset"
+ORDER = 70
+CAPTION = (
+    "{label}: training and validation loss of every fold. The ring marks the epoch whose weights became the model. Heights "
+    "cannot be compared between losses; an axis is logarithmic where its values span more than a factor of ten."
+)
+ALT = "Curves of training and validation loss over the epochs: a panel for each loss, a pair of lines for each fold."
+
 Histories = Mapping[str, Mapping[int, pd.DataFrame]]
 
 
-def draw(histories: Histories, losses: Mapping[str, str], colours: Mapping[str, str] | None = None) -> Figure:
+def draw(data: Data) -> Drawn:
+    """Return the figure of a dataset."""
+    return Drawn(plot(data.histories, data.labels, data.colours))
+
+
+def plot(histories: Histories, losses: Mapping[str, str], colours: Mapping[str, str] | None = None) -> Figure:
     """Return the figure: a panel per loss, a solid line (validation) and a thin dotted one (training) per fold.
 
     `histories[loss][fold]` has the columns of history.csv; `losses` maps names to labels in the order of the tables. A ring

@@ -8,16 +8,18 @@ import dataclasses
 import functools
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workflow_lib.base.errors import Faults
-from workflow_lib.base.files import canonical_json, sha256_file
+from workflow_lib.base.families import Listed
+from workflow_lib.base.files import canonical_json, sha256_file, sha256_text
 from workflow_lib.base.seeds import derive
 from workflow_lib.datasets.division import folds_in, read_table
 from workflow_lib.datasets.formats import registry as formats
+from workflow_lib.figures import registry as figures
 from workflow_lib.figures.looks import look_numbers
 from workflow_lib.losses import registry as losses
 from workflow_lib.plan.faults import chosen, faults_of
@@ -33,9 +35,6 @@ STEERING = {"shards", "checkpoint_minutes", "keep_state", "batch_processes", "gp
 
 HERE_ONLY = {"label", "root", "url", "figure_case", "losses", "groups", "files"}
 """Keys of a dataset that say nothing about a protocol: where things lie, and what they are called."""
-
-CURVES = ("focal", "focal_tversky", "cosine_tversky")
-"""Losses whose curves the paper's Figure 2 shows."""
 
 Code = str | Path
 """A module of the package, or a loss file of the user's own, that a step's result depends on."""
@@ -209,7 +208,8 @@ class Plan:
     def _cases_page(self, name: str) -> tuple[dict[str, Any], list[Code]]:
         settings, code = self._check(name)
         seed = derive(self.config.study.seed, "figures", name)
-        return settings | {"label": self.datasets[name].label, "seed": seed}, code
+        captions = _digest([figures.describe("imbalance")])
+        return settings | {"label": self.datasets[name].label, "seed": seed, "captions": captions}, code
 
     def _split(self, name: str) -> tuple[dict[str, Any], list[Code]]:
         # What the files of the user's own say counts, by its digest; where they lie changes nothing.
@@ -299,12 +299,13 @@ class Plan:
             trained[node.name] = node
         bases = losses.with_components(base for node in trained.values() for base in node.built_from)
         nodes = {base: losses.node(base) for base in bases} | trained
+        shown = figures.losses_shown()
         settings = {
             "trained": sorted(trained),
             "losses": [dataclasses.asdict(nodes[name]) for name in sorted(nodes)],
-            "curves": {name: [losses.get(name).LABEL, *losses.curves(name)] for name in CURVES},
+            "curves": {name: [losses.get(name).LABEL, *losses.curves(name)] for name in shown},
         }
-        return settings, [losses.module(name) for name in CURVES]
+        return settings, [*figures.FAMILY.modules(figures.of_losses()), *map(losses.module, shown)]
 
     def _figures_dataset(self, name: str) -> tuple[dict[str, Any], list[Code]]:
         dataset = self.datasets[name]
@@ -320,7 +321,7 @@ class Plan:
             "ct": dataset.preprocessing.clip is not None,
             "seed": derive(self.config.study.seed, "figures", name),
         }
-        return settings, []
+        return settings, [*figures.FAMILY.modules(figures.of_dataset())]
 
     def _looks(self, name: str) -> dict[str, int]:
         """Return what the colours of a dataset's losses follow from: the same in all figures, and no word of other losses."""
@@ -340,7 +341,7 @@ class Plan:
             "titles": {entry["loss"]: losses.get(entry["loss"]).LABEL for entry in entries},
             "colours": self._looks(name),
         }
-        return settings, []
+        return settings, [*figures.FAMILY.modules(figures.of_sweep())]
 
     def records(self) -> list[str]:
         """Return the records of all steps before the manifest, as paths below the study's results."""
@@ -381,8 +382,16 @@ class Plan:
         config = {"study": _plain(study, steering=True), "losses": {}, "datasets": {}}
         config["losses"] = {name: _plain(choice, steering=True) for name, choice in self.config.losses.items()}
         config["datasets"] = {name: _plain(dataset, steering=True) for name, dataset in self.datasets.items()}
-        made = {name: self.fingerprints(name) for name in ("", *self.datasets)}
-        return {"name": study.name, "title": study.title, "datasets": described, "config": config, "fingerprints": made}, []
+        settings = {"name": study.name, "title": study.title, "datasets": described, "config": config}
+        settings["fingerprints"] = {name: self.fingerprints(name) for name in ("", *self.datasets)}
+        # What the members of the families say of themselves for the page is no code of the steps that make the results.
+        said: list[figures.Figure | Listed] = [*tables.files(), *statistics.files(), *figures.described(*figures.STEPS)]
+        return settings | {"captions": _digest(said)}, []
+
+
+def _digest(said: Sequence[figures.Figure | Listed]) -> str:
+    """Return the digest of what members of the families say of themselves."""
+    return sha256_text(canonical_json([dataclasses.asdict(item) for item in said]))
 
 
 def _several_gpus(dataset: Dataset) -> dict[str, int]:

@@ -40,8 +40,17 @@ NEUTRAL = frozenset(
 arguments rerun nothing."""
 
 
-TOLD = frozenset({"LABEL", "CITATION", "EQUATION", "FAMILY", "BUILT_FROM", "PRESETS", "NOTES", "CURVES"})
-"""What a loss file tells about its loss. It reaches a result through the settings of the steps that show it, or not at all."""
+TOLD = frozenset(
+    {
+        *("LABEL", "CITATION", "EQUATION", "FAMILY", "BUILT_FROM", "PRESETS", "NOTES", "CURVES"),
+        *("TITLE", "ORDER", "KEYS", "KEYS_NOTE", "PLACE", "WIDE", "CAPTION", "ALT"),
+    }
+)
+"""What a loss, a table or a figure tells about itself. It reaches a result through the settings of the steps that show it, or
+not at all."""
+
+MEMBERS = ({"NAME", "FAMILY"}, {"NAME", "ORDER"})
+"""What a file that tells of itself assigns: a loss; a table or a figure."""
 
 
 def fingerprint(settings: object, code: Iterable[str | Path]) -> str:
@@ -155,7 +164,8 @@ def _absolute(module: str | None, level: int, package: str) -> str:
 def effective_source(source: str) -> str:
     """Return Python source without comments, docstrings, `description=` texts, blank lines and trailing white space.
 
-    Of a loss file also without what it tells about its loss (`TOLD`), unless its own code uses that.
+    Of a loss, a table or a figure also without what it tells about itself (`TOLD`), unless its own code uses that, and without
+    what the columns of a table hold (the values of `COLUMNS`).
     """
     lines = source.split("\n")
     for row, column in _comments(source):
@@ -180,7 +190,10 @@ def _comments(source: str) -> list[tuple[int, int]]:
 
 
 def _descriptions(source: str) -> list[tuple[int, int, int, int]]:
-    """Return the places (row, column, last row, end column) of constant texts given as `description=`, the last one first."""
+    """Return the places (row, column, last row, end column) of texts that describe and do not compute, the last one first.
+
+    They are constants given as `description=`, and what a member says of the columns of its table.
+    """
     nodes = [
         keyword.value
         for call in _nodes(source)
@@ -188,6 +201,7 @@ def _descriptions(source: str) -> list[tuple[int, int, int, int]]:
         for keyword in call.keywords
         if keyword.arg == "description" and isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str)
     ]
+    nodes += [value for value in _columns(source) if isinstance(value, ast.Constant) and isinstance(value.value, str)]
     places = []
     for node in nodes:
         text = source.split("\n")[node.lineno - 1]
@@ -197,6 +211,17 @@ def _descriptions(source: str) -> list[tuple[int, int, int, int]]:
         end = len(source.split("\n")[end_row].encode()[: node.end_col_offset].decode())
         places.append((node.lineno - 1, start, end_row, end))
     return sorted(places, reverse=True)
+
+
+def _columns(source: str) -> list[ast.expr]:
+    """Return the values of a dictionary `COLUMNS` at the top level of a member's file."""
+    tree = _nodes(source)[0]
+    assert isinstance(tree, ast.Module)
+    assigned = {name: node for node in tree.body for name in _assigned(node)}
+    node = assigned.get("COLUMNS")
+    if not any(names <= set(assigned) for names in MEMBERS) or not isinstance(node, ast.Assign | ast.AnnAssign):
+        return []
+    return node.value.values if isinstance(node.value, ast.Dict) else []
 
 
 def _docstrings(source: str) -> list[tuple[int, int]]:
@@ -214,7 +239,7 @@ def _told(source: str) -> list[tuple[int, int]]:
     tree = _nodes(source)[0]
     assert isinstance(tree, ast.Module)
     assigned = {name: node for node in tree.body for name in _assigned(node)}
-    if not {"NAME", "FAMILY"} <= set(assigned):
+    if not any(names <= set(assigned) for names in MEMBERS):
         return []
     used = {node.id for node in _nodes(source) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     nodes = [node for name, node in assigned.items() if name in TOLD - used and _alone(source, node)]

@@ -63,6 +63,12 @@ def _drawn(names: Sequence[str], of: str = "") -> tuple[str, ...]:
     return tuple(f"figures/{name}{of}.{suffix}" for name in names for suffix in ("svg", "png"))
 
 
+def _figures(names: Sequence[str], of: str = "") -> dict[str, tuple[str, ...]]:
+    """Return the outputs of a step that draws figures, some of which have a JSON file with their text beside them."""
+    texts = tuple(f"figures/{name}{of}.json" for name in figures.with_text(names))
+    return {"figures": _drawn(names, of)} | ({"texts": texts} if texts else {})
+
+
 _OF_DATASET = "_{dataset}"
 
 STEPS: Mapping[str, Step] = {
@@ -134,10 +140,7 @@ STEPS: Mapping[str, Step] = {
     ),
     "figures_dataset": Step(
         ("dataset",),
-        {
-            "figures": _drawn(figures.of_dataset(), _OF_DATASET),
-            "texts": tuple(f"figures/{name}_{{dataset}}.json" for name in figures.with_text(figures.of_dataset())),
-        },
+        _figures(figures.of_dataset(), _OF_DATASET),
         {
             "cases": "check.cases",
             "table": "check.table",
@@ -149,13 +152,10 @@ STEPS: Mapping[str, Step] = {
     ),
     "figures_sweep": Step(
         ("dataset",),
-        {
-            "figures": _drawn(figures.of_sweep(), _OF_DATASET),
-            "texts": tuple(f"figures/{name}_{{dataset}}.json" for name in figures.with_text(figures.of_sweep())),
-        },
+        _figures(figures.of_sweep(), _OF_DATASET),
         {"cases": "check.cases", "means": "statistics.results:means.csv"},
     ),
-    "figures_losses": Step((), {"figures": _drawn(figures.of_losses())}),
+    "figures_losses": Step((), _figures(figures.of_losses())),
     "manifest": Step((), {"manifest": ("manifest.json",)}, {"results": WHOLE}),
     "report_page": Step(
         (),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from workflow_lib.report import captions, details, division, origins, paper, recipe, score_tables, sensitivity, words
+from workflow_lib.figures import registry as figures
+from workflow_lib.figures.registry import Figure
+from workflow_lib.report import details, division, origins, paper, recipe, score_tables, sensitivity, words
 from workflow_lib.report.page import TEMPLATES, render
 from workflow_lib.report.room import PAGE_LIMIT, SPARE, Room, cells
 from workflow_lib.report.sources import PICTURES_LIMIT, Sources
@@ -50,8 +53,10 @@ def context(
     """Return everything the templates show, as plain data, with `pictures` bytes of figures at most."""
     sources = Sources(Path(folder), {} if read is None else read, pictures)
     of_losses = origins.of_the_losses(sources, study)
-    drawn = origins.of_figure(of_losses, "figures_losses")
-    general = [_figure(sources, name, i + 1, drawn, *texts) for i, (name, texts) in enumerate(captions.GENERAL.items())]
+    general = [
+        _figure(sources, figure, figure.name, number, of_losses, figure.texts())
+        for number, figure in enumerate(figures.described("losses"), 1)
+    ]
     family = sensitivity.study_family(sources, study["datasets"])
     datasets = [_dataset(sources, study, dataset, i, family) for i, dataset in enumerate(study["datasets"])]
     _add_galleries(sources, datasets)
@@ -142,7 +147,7 @@ def _dataset(
         "data": data,
         "division": division.describe(sources, study, dataset),
         "field_of_view": bool(settings["field_of_view"]),
-        "imbalance": _imbalance(
+        "data_figures": _data_figures(
             sources, dataset, origin, before + _supplementary([dataset]), data["cases"]["unit"] if "cases" in data else "voxels"
         ),
         "cost": cost,
@@ -154,34 +159,50 @@ def _dataset(
 
 
 def _figure(
-    sources: Sources, name: str, number: int | str, origin: str, caption: str, alt: str, wide: bool = True
+    sources: Sources, figure: Figure, file: str, number: int | str, origin: Mapping[str, Any], texts: tuple[str, str]
 ) -> dict[str, Any]:
-    """Return a figure; `origin` is the anchor of what tells how it was made. A JSON file beside it may hold its own texts."""
-    own = sources.json(f"figures/{name}.json") or {}
-    gallery = name.startswith("gallery_")
+    """Return a figure; `origin` tells how the files of its step were made. A JSON file beside it may hold its own texts."""
+    own = sources.json(f"figures/{file}.json") or {}
+    gallery = figure.place == "gallery"
     return {
         "id": f"figure-{number}".lower(),
-        "file": f"figures/{name}",
+        "file": f"figures/{file}",
         "number": number,
-        "origin": origin,
-        "caption": own.get("caption") or caption,
-        "alt": own.get("alt") or alt,
-        "image": None if gallery else sources.figure(name),
+        "origin": origins.of_figure(origin, figure.step),
+        "caption": own.get("caption") or texts[0],
+        "alt": own.get("alt") or texts[1],
+        "image": None if gallery else sources.figure(file),
         "gallery": gallery,
-        "wide": wide,
+        "wide": figure.wide,
     }
+
+
+def _of_dataset(dataset: Mapping[str, Any]) -> list[Figure]:
+    """Return the figures of a dataset in the order of the page."""
+    return figures.described("dataset", *(["sweep"] if dataset.get("sweep") else []))
 
 
 def _figures(
     sources: Sources, dataset: Mapping[str, Any], origin: Mapping[str, Any], index: int, before: int
 ) -> list[dict[str, Any]]:
-    """Return the dataset's figures: Figure 3, 4, ... shows segmentations, the others are numbered S1, S2, ... after `before`."""
-    texts = captions.of_dataset(dataset["label"], details.class_words(dataset), bool(dataset.get("sweep")))
-    numbers: list[int | str] = [3 + index, *(f"S{before + k}" for k in range(1, len(texts)))]
-    drawn = {stem: origins.of_figure(origin, "figures_sweep" if stem == "sweep" else "figures_dataset") for stem in texts}
+    """Return the dataset's figures but those of the data: Figure 3, 4, ... comes first, the others are numbered S1, S2, ...
+
+    `before` of these stand on the page before them.
+    """
+    first = len(figures.described("losses")) + 1 + index
+    own = [figure for figure in _of_dataset(dataset) if figure.place != "data"]
+    words = dataset["label"], details.class_words(dataset)
+    numbers = itertools.count(before + 1)
     return [
-        _figure(sources, f"{stem}_{dataset['name']}", number, drawn[stem], *texts[stem])
-        for stem, number in zip(texts, numbers, strict=True)
+        _figure(
+            sources,
+            figure,
+            f"{figure.name}_{dataset['name']}",
+            first if figure.place == "first" else f"S{next(numbers)}",
+            origin,
+            figure.texts(*words),
+        )
+        for figure in own
     ]
 
 
@@ -195,12 +216,19 @@ def _add_galleries(sources: Sources, datasets: list[dict[str, Any]]) -> None:
 
 def _supplementary(datasets: Sequence[Mapping[str, Any]]) -> int:
     """Return how many figures S1, S2, ... these datasets have."""
-    return sum(6 + len(captions.GALLERY) + bool(dataset.get("sweep")) for dataset in datasets)
+    return sum(figure.place != "first" for dataset in datasets for figure in _of_dataset(dataset))
 
 
-def _imbalance(sources: Sources, dataset: Mapping[str, Any], origin: Mapping[str, Any], number: int, unit: str) -> dict[str, Any]:
-    texts, drawn = captions.imbalance(dataset["label"], unit), origins.of_figure(origin, "figures_dataset")
-    return _figure(sources, f"imbalance_{dataset['name']}", f"S{number}", drawn, *texts, wide=False)
+def _data_figures(
+    sources: Sources, dataset: Mapping[str, Any], origin: Mapping[str, Any], after: int, unit: str
+) -> list[dict[str, Any]]:
+    """Return the figures of a dataset's images; their numbers are the last of the dataset, `after` follows them."""
+    own = [figure for figure in _of_dataset(dataset) if figure.place == "data"]
+    words = dataset["label"], details.class_words(dataset), unit
+    return [
+        _figure(sources, figure, f"{figure.name}_{dataset['name']}", f"S{number}", origin, figure.texts(*words))
+        for number, figure in enumerate(own, after - len(own) + 1)
+    ]
 
 
 def _departures(sources: Sources, study: Mapping[str, Any]) -> list[dict[str, Any]]:

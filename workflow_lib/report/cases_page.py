@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from workflow_lib.base.csv_text import csv_text
-from workflow_lib.report import captions
+from workflow_lib.figures import registry as figures
 from workflow_lib.report.cases import case_rows, imbalance_rows, status_words
 from workflow_lib.report.page import TEMPLATES, render
 from workflow_lib.report.sources import svg_size
@@ -27,7 +27,7 @@ def build(
 ) -> str:
     """Return the page as HTML. `table` is cases.csv, faults and all; `figure` the SVG of the class imbalance, or empty."""
     cases = case_rows(table, classes)
-    caption, alt = captions.imbalance(label, cases["unit"])
+    caption, alt = figures.describe("imbalance").texts(label, unit=cases["unit"])
     context = {
         "label": label,
         "synthetic": synthetic,

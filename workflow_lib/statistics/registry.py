@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any, cast
 
-from workflow_lib.base.families import Family
+from workflow_lib.base.families import Family, Listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,28 +17,15 @@ if TYPE_CHECKING:
 FAMILY = Family("statistics", "table of statistics", frozenset({"holm", "intervals", "pairs", "sweeps"}))
 
 
-@dataclass(frozen=True)
-class File:
-    """A table as the report lists it: what it is, its file ({} stands for the dataset), and the columns that find a row.
-
-    `published`: whether it has rows only where a dataset is compared with published numbers.
-    """
-
-    title: str
-    path: str
-    keys: str
-    published: bool = False
-
-
 def names() -> tuple[str, ...]:
     """Return the names of the tables, which are those of their files without '.csv', in the order of the report."""
     return FAMILY.ordered()
 
 
-def files() -> list[File]:
+def files() -> list[Listed]:
     """Return how the report lists the tables."""
     facts = {name: FAMILY.facts(name) for name in names()}
-    return [File(own["TITLE"], f"statistics/{{}}/{name}.csv", ", ".join(own["KEYS"])) for name, own in facts.items()]
+    return [Listed(own["TITLE"], f"statistics/{{}}/{name}.csv", ", ".join(own["KEYS"])) for name, own in facts.items()]
 
 
 def columns(name: str) -> Mapping[str, str]:

@@ -30,7 +30,7 @@ COLUMNS = {
     "class": "class or region",
     "row": "loss in the row of the triangle",
     "column": "loss in its column, which stands before it in the tables",
-    "sign": "`+` where the row's loss scored higher by the test, `-` lower, `0` neither",
+    "sign": "`+` where the row's loss scored higher by the test, `-` lower, `0` neither, empty without a test",
     "p": "two-sided p-value",
     "p_holm": "p adjusted as the variant says",
     "mark": "mark of significance of p_holm",

@@ -17,8 +17,8 @@ KEYS = ("loss", "class")
 COLUMNS = {
     "loss": "loss",
     "class": "class or region",
-    "cases": "cases in which one of the two masks is not empty",
-    "failures": "cases of these in which the other mask is empty; their HD95 counts as infinite",
+    "cases": "cases in which at least one of the two masks is not empty",
+    "failures": "cases of these in which one of the two masks is empty; their HD95 counts as infinite",
     "hd95_median": "median HD95",
     "hd95_low": "lower bound of its bootstrap interval",
     "hd95_high": "upper bound of its bootstrap interval",

@@ -36,7 +36,7 @@ def _figure(table: pd.DataFrame, names: tuple[str, ...], seed: int) -> bytes:
         return b""
     with tempfile.TemporaryDirectory() as folder:
         stem = Path(folder) / "imbalance"
-        style.save(imbalance.draw(table, names, seed, unit_of(table)), stem)
+        style.save(imbalance.plot(table, names, seed, unit_of(table)), stem)
         return stem.with_suffix(".svg").read_bytes()
 
 

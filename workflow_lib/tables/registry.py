@@ -8,8 +8,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from workflow_lib.base.families import Family
-from workflow_lib.statistics.registry import File
+from workflow_lib.base.families import Family, Listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,11 +34,11 @@ def published_names() -> tuple[str, ...]:
     return tuple(name for name in names() if FAMILY.facts(name).get("PUBLISHED", False))
 
 
-def files() -> list[File]:
+def files() -> list[Listed]:
     """Return how the report lists the tables."""
     facts = {name: FAMILY.facts(name) for name in names()}
     return [
-        File(
+        Listed(
             own["TITLE"],
             f"tables/{{}}_{name}.csv",
             ", ".join(own["KEYS"]) + own.get("KEYS_NOTE", ""),

@@ -1,0 +1,21 @@
+"""The median case, every loss beside the ground truth, errors in colour."""
+
+from workflow_lib.figures._galleries import ranked
+from workflow_lib.figures.interface import Data, Drawn
+
+NAME = "gallery_median"
+OF = "dataset"
+ORDER = 30
+PLACE = "gallery"
+IMAGES = True
+TEXT = True
+CAPTION = (
+    "{label}: the median case, ground truth and every loss. Rule of choice: the case of median DSC of the rarest class, "
+    "averaged over the losses."
+)
+ALT = "One case of {label}: the segmentation by the ground truth and by each loss, with errors in colour."
+
+
+def draw(data: Data) -> Drawn:
+    """Return the figure of the median case, and what it shows."""
+    return ranked(data, "median")
