@@ -43,6 +43,9 @@ arguments rerun nothing."""
 TOLD = frozenset({"LABEL", "CITATION", "EQUATION", "FAMILY", "BUILT_FROM", "PRESETS", "NOTES", "CURVES"})
 """What a loss file tells about its loss. It reaches a result through the settings of the steps that show it, or not at all."""
 
+TOLD_OF_METRICS = frozenset({"CITATION", "EQUATION", "NOTES"})
+"""What the file of a metric says for its documentation alone. Its label counts: tables and figures import it."""
+
 
 def fingerprint(settings: object, code: Iterable[str | Path]) -> str:
     """Return the digest (64 hexadecimal digits) of a step's settings and of the code that it reaches.
@@ -155,7 +158,7 @@ def _absolute(module: str | None, level: int, package: str) -> str:
 def effective_source(source: str) -> str:
     """Return Python source without comments, docstrings, `description=` texts, blank lines and trailing white space.
 
-    Of a loss file also without what it tells about its loss (`TOLD`), unless its own code uses that.
+    Of a loss file also without what it tells about its loss (`TOLD`), unless its own code uses that; of a metric's likewise.
     """
     lines = source.split("\n")
     for row, column in _comments(source):
@@ -210,14 +213,15 @@ def _docstrings(source: str) -> list[tuple[int, int]]:
 
 
 def _told(source: str) -> list[tuple[int, int]]:
-    """Return the line ranges in which a loss file assigns a name of `TOLD` that nothing else in the file mentions."""
+    """Return the line ranges in which a loss or a metric assigns a name of `TOLD` that nothing else in the file mentions."""
     tree = _nodes(source)[0]
     assert isinstance(tree, ast.Module)
     assigned = {name: node for node in tree.body for name in _assigned(node)}
-    if not {"NAME", "FAMILY"} <= set(assigned):
+    if not {"NAME", "FAMILY"} <= set(assigned) and not {"NAME", "MEASURED"} <= set(assigned):
         return []
+    told = TOLD if "FAMILY" in assigned else TOLD_OF_METRICS
     used = {node.id for node in _nodes(source) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    nodes = [node for name, node in assigned.items() if name in TOLD - used and _alone(source, node)]
+    nodes = [node for name, node in assigned.items() if name in told - used and _alone(source, node)]
     return [(node.lineno - 1, (node.end_lineno or node.lineno) - 1) for node in nodes]
 
 

@@ -9,7 +9,8 @@ import pandas as pd
 from scipy import stats
 
 from workflow_lib.base.seeds import generator
-from workflow_lib.evaluation.metrics import EMPTY_PREDICTION, METRICS
+from workflow_lib.metrics.interface import EMPTY_PREDICTION
+from workflow_lib.metrics.registry import PAPER as METRICS
 
 FOLD_COLUMNS = ("loss", "class", "metric", "fold", "mean", "cases")
 COLUMNS = (

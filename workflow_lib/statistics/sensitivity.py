@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workflow_lib.evaluation.metrics import BOTH_EMPTY, EMPTY_PREDICTION
+from workflow_lib.metrics.interface import BOTH_EMPTY, EMPTY_PREDICTION
 from workflow_lib.statistics.holm import adjust, mark
 from workflow_lib.statistics.ranksum import ranksum_tests
 

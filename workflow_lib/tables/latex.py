@@ -5,7 +5,7 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import pandas as pd
 
-from workflow_lib.evaluation.metrics import METRICS
+from workflow_lib.metrics.registry import PAPER as METRICS
 from workflow_lib.tables.display import METRIC_NAMES, number, p_value, scientific
 
 _SPECIAL = {
