@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 from scipy.spatial import distance
-from workflow_lib.evaluation.case import score_case
-from workflow_lib.evaluation.counts import confusion_matrix, voxel_size
 
 from workflow_lib.base.errors import UserError
+from workflow_lib.evaluation.case import score_case
+from workflow_lib.evaluation.counts import confusion_matrix, voxel_size
 from workflow_lib.images.cases import LabelMap
 from workflow_lib.metrics.registry import PAPER, names
 
@@ -91,6 +91,13 @@ def test_empty_masks_are_noted(truth, prediction, note, metrics):
     row = rows_by_name(np.full((3, 3), truth, np.uint8), np.full((3, 3), prediction, np.uint8))["kidney"]
     assert row["note"] == note
     np.testing.assert_equal((row["dsc"], row["precision"], row["recall"]), metrics)
+
+
+def test_a_case_without_any_class_in_either_mask_is_scored():
+    nothing = np.zeros((3, 4, 2), np.uint8)
+    rows = rows_of(nothing, nothing, tolerance=1.0, metrics=names())
+    assert [row["note"] for row in rows] == ["both empty"] * 3
+    assert all(math.isnan(row[name]) for row in rows for name in names())
 
 
 def test_no_overlap_is_zero_without_a_note():

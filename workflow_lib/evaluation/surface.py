@@ -71,6 +71,8 @@ def boundary(mask: np.ndarray) -> np.ndarray:
     """
     flat = np.ascontiguousarray(mask).ravel()
     inside = np.flatnonzero(flat)
+    if not len(inside):  # also where the box of both masks has no side
+        return inside
     outer = np.zeros(len(inside), bool)
     stride = flat.size
     for side in mask.shape:
