@@ -20,11 +20,15 @@ import numpy as np
 from benchmarks import _miscnn, _synthetic
 from benchmarks._measure import MISCNN, OURS, Row, alone, cpu_seconds, row, side, significant
 from benchmarks._synthetic import CASE, Geometry
-from workflow_lib.evaluation.metrics import score_case
-from workflow_lib.evaluation.surface import PERCENTILE, bounding_box, surface_scores
+from workflow_lib.evaluation.case import score_case
+from workflow_lib.evaluation.surface import bounding_box, surface_distances
 from workflow_lib.images.cases import LabelMap
+from workflow_lib.metrics.hd95 import PERCENTILE, hd95
+from workflow_lib.metrics.nsd import nsd
+from workflow_lib.metrics.registry import PAPER
 
 LABELS = LabelMap(("background", "kidney", "tumour"), ((0,), (1,), (2,)), {"kidney and tumour": (1, 2)})
+MEMBERS = ((1,), (2,), (1, 2))
 TOLERANCE = 2.0
 REPEATS = 5
 STRAYS = 2000
@@ -56,12 +60,17 @@ def numpy_counts(truth: np.ndarray, prediction: np.ndarray) -> list[tuple[int, i
     return counts
 
 
+def our_surfaces(truth: np.ndarray, prediction: np.ndarray, geometry: Geometry) -> list[dict[str, float]]:
+    """Return HD95 and NSD of the two classes and their union."""
+    every = surface_distances(truth, prediction, MEMBERS, geometry.spacing, TOLERANCE)
+    return [{"hd95": hd95(surfaces), "nsd": nsd(surfaces)} for surfaces in every]
+
+
 def scipy_surfaces(truth: np.ndarray, prediction: np.ndarray, geometry: Geometry) -> list[dict[str, float]]:
     """Return HD95 and NSD of the two classes and their union, the plain way."""
     crop = bounding_box((truth > 0) | (prediction > 0))
     truth, prediction = truth[crop], prediction[crop]
-    members = [np.array([1]), np.array([2]), np.array([1, 2])]
-    return [_scipy_surface(np.isin(truth, few), np.isin(prediction, few), geometry.spacing) for few in members]
+    return [_scipy_surface(np.isin(truth, few), np.isin(prediction, few), geometry.spacing) for few in MEMBERS]
 
 
 def _scipy_surface(truth: np.ndarray, prediction: np.ndarray, spacing: tuple[float, ...]) -> dict[str, float]:
@@ -71,8 +80,8 @@ def _scipy_surface(truth: np.ndarray, prediction: np.ndarray, spacing: tuple[flo
     first, second = (np.argwhere(mask & ~binary_erosion(mask)) * spacing for mask in (truth, prediction))
     there, back = cKDTree(second).query(first)[0], cKDTree(first).query(second)[0]
     near = np.count_nonzero(there <= TOLERANCE) + np.count_nonzero(back <= TOLERANCE)
-    hd95 = max(float(np.percentile(there, PERCENTILE)), float(np.percentile(back, PERCENTILE)))
-    return {"hd95": hd95, "nsd": float(near) / (len(there) + len(back))}
+    largest = max(float(np.percentile(there, PERCENTILE)), float(np.percentile(back, PERCENTILE)))
+    return {"hd95": largest, "nsd": float(near) / (len(there) + len(back))}
 
 
 def _largest(pairs: list[tuple[float, float]]) -> Row:
@@ -81,7 +90,7 @@ def _largest(pairs: list[tuple[float, float]]) -> Row:
 
 def overlap(truth: np.ndarray, prediction: np.ndarray, repeats: int) -> list[Row]:
     """Return the rows of the overlap."""
-    ours, scores = cpu_seconds(lambda: score_case(truth, prediction, LABELS), repeats)
+    ours, scores = cpu_seconds(lambda: score_case(truth, prediction, LABELS, (1.0,) * 3, None, PAPER), repeats)
     own = side(OURS, ours)
     numpys, counts = cpu_seconds(lambda: numpy_counts(truth, prediction), repeats)
     found = [tuple(int(str(score[key])) for key in ("tp", "fp", "fn")) for score in scores]
@@ -102,7 +111,7 @@ def surfaces(truth: np.ndarray, prediction: np.ndarray, geometry: Geometry, repe
     """Return the rows of the surfaces."""
 
     def compared(what: str, predicted: np.ndarray, count: int) -> Row:
-        times, found = cpu_seconds(lambda: surface_scores(truth, predicted, LABELS, geometry.spacing, TOLERANCE), count)
+        times, found = cpu_seconds(lambda: our_surfaces(truth, predicted, geometry), count)
         plain, expected = cpu_seconds(lambda: scipy_surfaces(truth, predicted, geometry), 1, warm=False)
         pairs = [(a[key], b[key]) for a, b in zip(expected, found, strict=True) for key in ("hd95", "nsd")]
         if any(math.isnan(value) for pair in pairs for value in pair):

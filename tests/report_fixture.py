@@ -85,6 +85,9 @@ def make_dataset(
         "recall",
         "hd95",
         "nsd",
+        "assd",
+        "relative_volume_difference",
+        "volume_difference",
         "note",
     ]
     write(folder / f"scores/{name}.csv", columns, rows)

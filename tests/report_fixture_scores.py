@@ -63,7 +63,9 @@ def score(name: str, loss: str, fold: int, case: str, label: str, size: int, rec
     row = {"dataset": name, "loss": loss, "fold": fold, "case": case, "class": label, "kind": "class"}
     row |= {"tp": tp, "fp": fp, "fn": fn, "dsc": 2 * tp / (2 * tp + fp + fn), "precision": tp / (tp + fp)}
     overlap = 2 * tp / (2 * tp + fp + fn)
-    return {**row, "recall": tp / (tp + fn), "hd95": 20 * (1 - overlap), "nsd": overlap**0.5, "note": ""}
+    surfaces = {"hd95": 20 * (1 - overlap), "nsd": overlap**0.5, "assd": 4 * (1 - overlap)}
+    volumes = {"relative_volume_difference": (fp - fn) / size, "volume_difference": abs(fp - fn) * 3 * 0.78 * 0.78 / 1000}
+    return {**row, "recall": tp / (tp + fn), **surfaces, **volumes, "note": ""}
 
 
 def write_training(folder: Path, dataset: str, loss: str, label: str, fold: int, epochs: int) -> None:

@@ -11,10 +11,12 @@ from workflow_lib.base.files import write_json, write_text
 from workflow_lib.commands.audit import folder as safe
 from workflow_lib.commands.audit import outcomes
 from workflow_lib.commands.audit.records import REPORT_RECORD, Record
-from workflow_lib.evaluation.scores import COLUMNS
+from workflow_lib.evaluation.scores import columns
 from workflow_lib.images.casefiles import DIVERGED
+from workflow_lib.metrics.registry import FIRST
 from workflow_lib.training.checkpoints import HISTORY_COLUMNS
 
+COLUMNS = columns(FIRST)
 ROOT, PLACE = "results/tiny", "toy/dice/fold_1"
 SUMMARY, HISTORY = f"training/{PLACE}/training.json", f"training/{PLACE}/history.csv"
 PREDICTIONS, SCORES = f"predictions/{PLACE}", f"scores/{PLACE}.csv"

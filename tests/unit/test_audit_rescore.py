@@ -13,6 +13,7 @@ from workflow_lib.datasets.folds import Place, write_folds
 from workflow_lib.images.casefiles import DIVERGED
 from workflow_lib.images.cases import Case, LabelMap, Reading
 from workflow_lib.images.pictures.writing import write_picture_labels
+from workflow_lib.metrics import registry
 from workflow_lib.provenance.records import digest
 from workflow_lib.steps import evaluate
 from workflow_lib.steps._command import Context
@@ -23,6 +24,7 @@ SETTINGS = {
     "fold": 1,
     "field_of_view": True,
     "evaluation": {"surface": True, "tolerance": 1.0},
+    "metrics": list(registry.names()),
 }
 SCORES, PREDICTIONS = "scores/eyes/dice/fold_1.csv", "predictions/eyes/dice/fold_1"
 RECORD = "records/evaluate/eyes/dice/fold_1.json"
@@ -90,7 +92,7 @@ def test_pictures_inside_their_field_of_view_hold(results):
 def test_every_column_counts_to_the_last_digit(results):
     text = (results / SCORES).read_text()
     line = text.splitlines()[1].split(",")
-    for column in (6, 7, 8, 9, 12, 13):
+    for column in (6, 7, 8, 9, 12, 13, 14, 15, 16):
         forged = [*line[:column], line[column][:-1] + ("1" if line[column][-1] != "1" else "2"), *line[column + 1 :]]
         (results / SCORES).write_text(text.replace(",".join(line), ",".join(forged)))
         (found,) = looked_at(results)

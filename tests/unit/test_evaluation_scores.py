@@ -8,7 +8,11 @@ import pytest
 
 from workflow_lib.base.errors import Faults, UserError
 from workflow_lib.base.frames import read_frame, write_frame
-from workflow_lib.evaluation.scores import COLUMNS, check_complete, class_names, read_scores, write_scores
+from workflow_lib.evaluation.scores import check_complete, class_names, columns, metrics_of, read_scores, write_scores
+from workflow_lib.metrics.registry import FIRST
+
+METRICS = (*FIRST, "assd", "volume_difference")
+COLUMNS = columns(METRICS)
 
 FOLDS = {"a": 1, "b": 2, "c": 1, "d": 2}
 LOSSES = ["dice", "focal"]
@@ -17,7 +21,7 @@ LOSSES = ["dice", "focal"]
 def complete():
     return pd.DataFrame(
         [
-            ("set", loss, fold, case, name, "class", 1, 2, 3, 0.1 + 0.2, 1 / 3, 0.25, 3.5, 0.75, "")
+            ("set", loss, fold, case, name, "class", 1, 2, 3, 0.1 + 0.2, 1 / 3, 0.25, 3.5, 0.75, 1.5, 0.5, "")
             for loss in LOSSES
             for case, fold in FOLDS.items()
             for name in ("kidney", "tumour")
@@ -39,27 +43,42 @@ def test_scores_come_back_as_they_were(tmp_path):
     frame.loc[1, "case"] = "007"
     frame.loc[2, "class"] = "NA"
     frame.loc[3, "case"] = 'with "quotes", and a comma'
-    write_scores(tmp_path / "scores.csv", frame)
+    write_scores(tmp_path / "scores.csv", frame, METRICS)
     back = read_scores(tmp_path / "scores.csv")
     pd.testing.assert_frame_equal(back, frame, check_exact=True, check_dtype=False)
     assert [str(back[c].dtype) for c in ("fold", "tp", "dsc")] == ["int64", "int64", "float64"]
     text = (tmp_path / "scores.csv").read_bytes()
-    assert text.startswith(b"dataset,loss,fold,case,class,kind,tp,fp,fn,dsc,precision,recall,hd95,nsd,note\n")
+    assert text.startswith(
+        b"dataset,loss,fold,case,class,kind,tp,fp,fn,dsc,precision,recall,hd95,nsd,assd,volume_difference,note\n"
+    )
     assert b"\r" not in text
     assert b",0.30000000000000004," in text
 
 
 def test_rows_may_be_dictionaries_in_any_order(tmp_path):
     rows = [dict(reversed(list(row.items()))) for row in complete().to_dict("records")]
-    write_scores(tmp_path / "scores.csv", rows)
+    write_scores(tmp_path / "scores.csv", rows, METRICS)
     pd.testing.assert_frame_equal(read_scores(tmp_path / "scores.csv"), complete(), check_dtype=False)
 
 
 def test_scores_of_no_case_are_a_table(tmp_path):
-    write_scores(tmp_path / "scores.csv", [])
+    write_scores(tmp_path / "scores.csv", [], METRICS)
     back = read_scores(tmp_path / "scores.csv")
     assert list(back.columns) == list(COLUMNS)
     assert back.empty
+
+
+def test_a_table_says_itself_which_metrics_it_holds(tmp_path):
+    write_scores(tmp_path / "scores.csv", complete(), FIRST)
+    assert metrics_of(read_scores(tmp_path / "scores.csv")) == list(FIRST)
+    write_frame(tmp_path / "scores.csv", complete().assign(sharpness="0.5"))
+    back = read_scores(tmp_path / "scores.csv")
+    assert metrics_of(back) == [*METRICS, "sharpness"]
+    assert list(back.columns)[-1] == "note"
+    assert (back["sharpness"] == 0.5).all()
+    write_frame(tmp_path / "scores.csv", complete().drop(columns="nsd"))
+    with pytest.raises(UserError, match="lacks the columns nsd"):
+        read_scores(tmp_path / "scores.csv")
 
 
 def test_frames_keep_numbers_and_text_apart(tmp_path):
@@ -88,7 +107,7 @@ def test_what_is_no_table_of_scores_is_refused(tmp_path, text):
 def test_a_word_where_a_number_belongs_is_refused(tmp_path):
     frame = complete().astype({"dsc": object})
     frame.loc[0, "dsc"] = "high"
-    write_scores(tmp_path / "scores.csv", frame)
+    write_scores(tmp_path / "scores.csv", frame, METRICS)
     with pytest.raises(UserError, match="high"):
         read_scores(tmp_path / "scores.csv")
 
@@ -157,7 +176,11 @@ def test_another_fold_than_the_tables_is_named():
 def test_many_faults_are_cut_short():
     folds = {f"case_{i}": i % 2 + 1 for i in range(100)}
     frame = complete().iloc[:0]
-    rows = [("s", "dice", folds[c], c, "kidney", "class", 1, 1, 1, 0.5, 0.5, 0.5, 1.0, 0.5, "") for c in folds if c != "case_1"]
+    rows = [
+        ("s", "dice", folds[c], c, "kidney", "class", 1, 1, 1, 0.5, 0.5, 0.5, 1.0, 0.5, 0.5, 0.1, "")
+        for c in folds
+        if c != "case_1"
+    ]
     frame = pd.DataFrame(rows + rows, columns=list(COLUMNS))
     with pytest.raises(Faults) as raised:
         check_complete(frame, ["dice"], folds)

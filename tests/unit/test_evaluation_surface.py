@@ -1,4 +1,4 @@
-"""HD95 and NSD against a count of every pair of boundary voxels, and against cases whose answer is known."""
+"""Surface metrics against the distances of every pair of boundary voxels, and against cases whose answer is known."""
 
 import math
 
@@ -10,10 +10,18 @@ from scipy import ndimage
 from scipy.spatial.distance import cdist
 
 from workflow_lib.base.errors import UserError
-from workflow_lib.evaluation.surface import boundary, bounding_box, mask_scores, surface_scores
-from workflow_lib.images.cases import LabelMap
+from workflow_lib.evaluation.surface import boundary, bounding_box, mask_distances, surface_distances
+from workflow_lib.metrics import registry
 
-LABELS = LabelMap(("background", "kidney", "tumour"), ((0,), (1,), (2,)), {"both": (1, 2)})
+METRICS = ("hd95", "nsd", "assd")
+
+
+def scores_of(surfaces):
+    return {name: registry.function(name)(surfaces) for name in METRICS}
+
+
+def mask_scores(truth, prediction, spacing, tolerance):
+    return scores_of(mask_distances(truth, prediction, spacing, tolerance))
 
 
 def by_all_pairs(truth, prediction, spacing, tolerance):
@@ -23,11 +31,12 @@ def by_all_pairs(truth, prediction, spacing, tolerance):
         inner = ndimage.binary_erosion(mask, ndimage.generate_binary_structure(mask.ndim, 1), border_value=0)
         points.append(np.argwhere(mask & ~inner) * np.asarray(spacing))
     if not len(points[0]) or not len(points[1]):
-        return {"hd95": math.nan, "nsd": math.nan if len(points[0]) == len(points[1]) else 0.0}
+        return {"hd95": math.nan, "nsd": math.nan if len(points[0]) == len(points[1]) else 0.0, "assd": math.nan}
     distances = cdist(*points)
     there, back = distances.min(axis=1), distances.min(axis=0)
     near = (there <= tolerance).sum() + (back <= tolerance).sum()
-    return {"hd95": max(np.percentile(there, 95), np.percentile(back, 95)), "nsd": near / (len(there) + len(back))}
+    every = np.concatenate([there, back])
+    return {"hd95": max(np.percentile(there, 95), np.percentile(back, 95)), "nsd": near / len(every), "assd": every.mean()}
 
 
 @given(
@@ -51,7 +60,7 @@ def test_a_shifted_block_is_as_far_as_its_shift():
     prediction[8:23, 5:20, 5:20] = True
     assert mask_scores(truth, prediction, (2.0, 1.0, 1.0), 0.0)["hd95"] == 6.0
     assert mask_scores(truth, prediction, (2.0, 1.0, 1.0), 6.0)["nsd"] == 1.0
-    assert mask_scores(truth, truth, (2.0, 1.0, 1.0), 0.0) == {"hd95": 0.0, "nsd": 1.0}
+    assert mask_scores(truth, truth, (2.0, 1.0, 1.0), 0.0) == {"hd95": 0.0, "nsd": 1.0, "assd": 0.0}
 
 
 def test_a_stray_blob_counts_by_the_larger_direction():
@@ -62,20 +71,30 @@ def test_a_stray_blob_counts_by_the_larger_direction():
     assert there == mask_scores(prediction, truth, (1.0, 1.0), 1.0)["hd95"] > 150
 
 
+def test_every_surface_voxel_counts_once_in_the_average():
+    # A point against a plane of 121 voxels, so that the mean of the two directed means (MASD) is far from it.
+    truth, prediction = np.zeros((4, 11, 11), bool), np.zeros((4, 11, 11), bool)
+    truth[0], prediction[3, 5, 5] = True, True
+    to_point = np.sqrt(9 + np.add.outer((np.arange(11) - 5) ** 2, (np.arange(11) - 5) ** 2))
+    assert mask_scores(truth, prediction, (1.0,) * 3, 1.0)["assd"] == pytest.approx((to_point.sum() + 3) / 122)
+    assert mask_scores(prediction, truth, (1.0,) * 3, 1.0)["assd"] == pytest.approx((to_point.sum() + 3) / 122)
+
+
 @pytest.mark.parametrize(("truth", "prediction", "nsd"), [(0, 0, math.nan), (1, 0, 0.0), (0, 1, 0.0)])
 def test_an_empty_mask_is_a_failure_and_no_distance(truth, prediction, nsd):
     found = mask_scores(np.full((3, 3, 3), bool(truth)), np.full((3, 3, 3), bool(prediction)), (1.0,) * 3, 1.0)
-    assert found == pytest.approx({"hd95": math.nan, "nsd": nsd}, nan_ok=True)
+    assert found == pytest.approx({"hd95": math.nan, "nsd": nsd, "assd": math.nan}, nan_ok=True)
 
 
 def test_classes_and_regions_in_the_order_of_the_scores():
     rng = np.random.default_rng(3)
     truth, prediction = (ndimage.zoom(rng.integers(0, 3, (4, 4, 4)), 4, order=0).astype(np.uint8) for _ in range(2))
-    found = surface_scores(truth, prediction, LABELS, (3.0, 1.5, 1.5), 2.0)
+    members = [(1,), (2,), (1, 2)]
+    found = [scores_of(surfaces) for surfaces in surface_distances(truth, prediction, members, (3.0, 1.5, 1.5), 2.0)]
     masks = [(truth == 1, prediction == 1), (truth == 2, prediction == 2), (truth > 0, prediction > 0)]
     assert found == [pytest.approx(by_all_pairs(*pair, (3.0, 1.5, 1.5), 2.0)) for pair in masks]
     with pytest.raises(UserError, match="must lie on one grid"):
-        surface_scores(truth, prediction[1:], LABELS, (1.0,) * 3, 1.0)
+        list(surface_distances(truth, prediction[1:], members, (1.0,) * 3, 1.0))
 
 
 def test_boundary_and_box():

@@ -11,6 +11,7 @@ from workflow_lib.base.frames import read_frame
 from workflow_lib.base.seeds import generator
 from workflow_lib.evaluation.imbalance import percent, pooled_shares
 from workflow_lib.figures import distributions, imbalance, ranking, recall_precision, style, text, training_curves
+from workflow_lib.metrics.registry import PAPER
 from workflow_lib.report.sources import SVG_LIMIT
 
 LOSSES = dict(list(PAPER_LOSSES.items())[:3])
@@ -77,7 +78,7 @@ def test_thousands_of_cases_make_no_large_file(tmp_path):
     rng, cases = generator(1, "many"), 1000
     names = [f"c{n}" for n in range(cases)]
     scores = pd.concat(pd.DataFrame({"loss": loss, "class": "organ", "fold": 1, "case": names}) for loss in LOSSES)
-    for metric in distributions.METRICS:
+    for metric in PAPER:
         scores[metric] = rng.random(len(scores))
     figure = distributions.plot(scores, ["organ"], LOSSES)
     svg, _ = style.save(figure, tmp_path / "many")

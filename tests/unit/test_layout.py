@@ -33,7 +33,7 @@ def in_document(path):
 def documented(root):
     """Return the paths that the table of files names, by step."""
     text = (root / "docs/architecture.md").read_text(encoding="utf-8").split("## Files of a study")[1].split("###")[0]
-    found = {}
+    found: dict[str, list[str]] = {}
     for paths, steps in re.findall(r"^\| (`.*?`) \| (.*?) \|", text, flags=re.MULTILINE):
         for step in steps.split(", "):
             found.setdefault(step, []).extend(re.findall(r"`([^`]+)`", paths))

@@ -92,6 +92,31 @@ def test_what_its_code_uses_counts_and_so_do_other_files():
     assert effective_source(no_loss.replace('"Mine"', '"Ours"')) != effective_source(no_loss)
 
 
+METRIC = """NAME = "mine"
+LABEL = "Mine"
+MEASURED = "counts"
+EMPTY = {"both empty": 0.0}
+CITATION = "Somebody"
+EQUATION = "x"
+NOTES = ("A note.",)
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "counts"),
+    [
+        ('CITATION = "Somebody"', False),
+        ('EQUATION = "x"', False),
+        ('NOTES = ("A note.",)', False),
+        ('LABEL = "Mine"', True),
+        ('EMPTY = {"both empty": 0.0}', True),
+    ],
+)
+def test_of_a_metric_only_its_documentation_does_not_count(line, counts):
+    assert line in METRIC
+    assert (effective_source(METRIC.replace(line, line[:-1] + " " + line[-1])) != effective_source(METRIC)) is counts
+
+
 def test_files_of_one_s_own_count_with_what_they_import(tmp_path, monkeypatch):
     path = tmp_path / "own.py"
     path.write_text("from workflow_lib.losses import dice\nX = 1\n")

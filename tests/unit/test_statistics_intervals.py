@@ -10,7 +10,8 @@ from scipy import stats
 
 from workflow_lib.base.frames import read_frame, write_frame
 from workflow_lib.base.seeds import generator
-from workflow_lib.evaluation.scores import COLUMNS
+from workflow_lib.evaluation.scores import columns
+from workflow_lib.metrics.registry import FIRST
 from workflow_lib.statistics.fold_means import fold_means
 from workflow_lib.statistics.intervals import bootstrap_means, t_interval
 from workflow_lib.statistics.ranking import ranks
@@ -31,7 +32,7 @@ def scores(losses, cases=20, folds=5, seed=0):
                 dsc, precision, recall = np.clip(level + 0.02 * step + rng.normal(0, 0.05, 3), 0, 1)
                 head = ("set", loss, case % folds + 1, f"case{case:03d}", name, "class", 5, 1, 1)
                 rows.append((*head, dsc, precision, recall, 20 * (1 - dsc), dsc, ""))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(columns(FIRST)))
 
 
 def one(table, **where):

@@ -5,12 +5,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from workflow_lib.base.errors import UserError
+from workflow_lib.base.errors import Faults, UserError
 from workflow_lib.base.files import sha256_file, write_json
 from workflow_lib.datasets.folds import Place, write_folds
+from workflow_lib.evaluation.scores import write_scores
 from workflow_lib.images.cases import Case, LabelMap, Reading
+from workflow_lib.metrics.registry import FIRST, names
 from workflow_lib.preprocessing.store import INDEX, Geometry, write_case, write_index
-from workflow_lib.steps import preprocess, train
+from workflow_lib.steps import collect, preprocess, train
 from workflow_lib.steps._command import Context
 from workflow_lib.study.sections.augmentation import Augmentation
 from workflow_lib.study.sections.network import Network
@@ -123,3 +125,33 @@ def test_a_state_belongs_to_the_content_of_its_inputs(training, trained):
         path.write_text(path.read_text() + "\n")
         train.work(training)
     assert len({request.checkpoints for request in trained}) == len({request.fingerprint for request in trained}) == 4
+
+
+def test_scores_in_other_metrics_than_the_rest_are_not_joined(tmp_path):
+    cases = write_cases(tmp_path)
+    write_folds(tmp_path / "folds.csv", {name: Place(1) for name in NAMES})
+    parts, summaries = [], []
+    for loss, metrics in (("dice", names()), ("focal", FIRST)):
+        head = {
+            "dataset": "set",
+            "loss": loss,
+            "fold": 1,
+            "class": "kidney",
+            "kind": "class",
+            "tp": 1,
+            "fp": 0,
+            "fn": 0,
+            "note": "",
+        }
+        rows = [head | {"case": name} | dict.fromkeys(metrics, 0.5) for name in NAMES]
+        parts.append(tmp_path / loss / "fold_1.csv")
+        summaries.append(tmp_path / "training" / loss / "fold_1" / "training.json")
+        for path in (parts[-1], summaries[-1]):
+            path.parent.mkdir(parents=True)
+        write_scores(parts[-1], rows, metrics)
+        write_json(summaries[-1], {"diverged": None})
+    paths = {"cases": [cases], "folds": [tmp_path / "folds.csv"], "scores": [tmp_path / "scores.csv"]}
+    paths |= {"parts": parts, "summaries": summaries}
+    with pytest.raises(Faults, match="other metrics than the rest") as raised:
+        collect.work(Context({"losses": ["dice", "focal"]}, "f", 1, paths, {}))
+    assert raised.value.faults == ["focal, fold 1"]

@@ -84,6 +84,12 @@ def test_files_that_do_not_fit_are_refused(tmp_path, monkeypatch):
     (tmp_path / "x" / "scores.csv").write_text(csv_text(["loss", "label"], [{"loss": "focal", "label": "Focal loss"}]))
     with pytest.raises(UserError, match="do not name the same losses"):
         published.load("x")
+    (tmp_path / "x" / "protocol.yaml").write_text("losses: {focal: {}}\n")
+    with pytest.raises(UserError, match="does not say under `metrics`"):
+        published.load("x")
+    (tmp_path / "x" / "protocol.yaml").write_text("losses: {focal: {}}\nmetrics: [dice]\n")
+    with pytest.raises(UserError, match="there is no metric 'dice'"):
+        published.load("x")
 
 
 def test_p_values_of_the_paper_are_over_cases_not_folds(kits19, brats20):

@@ -11,7 +11,7 @@ from tests.workflow.forger import again, edit_record
 from workflow_lib.base.errors import UserError
 from workflow_lib.commands.compare.__main__ import compare
 from workflow_lib.commands.compare.describe import DIFFERENT, NOT_COMPARABLE, SAME, text
-from workflow_lib.evaluation.scores import read_scores, write_scores
+from workflow_lib.evaluation.scores import metrics_of, read_scores, write_scores
 from workflow_lib.provenance.fingerprints import PACKAGE_FOLDER
 from workflow_lib.report.page import render
 from workflow_lib.steps import statistics, tables
@@ -41,7 +41,7 @@ def test_every_difference_is_shown_and_judged(honest, other, tmp_path):
     scores = read_scores(other / "scores/toy.csv")
     better = scores["loss"] == "dice"
     scores.loc[better, "dsc"] = scores.loc[better, "dsc"] + 0.25 + 0.001 * scores.loc[better, "fold"]
-    write_scores(other / "scores/toy.csv", scores)
+    write_scores(other / "scores/toy.csv", scores, metrics_of(scores))
     again(other, "statistics", statistics.work)
     again(other, "tables", tables.work)
     edit_record(other, "records/report.json", lambda c: c["settings"]["config"]["datasets"]["toy"]["training"].update(epochs=7))

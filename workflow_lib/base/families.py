@@ -19,8 +19,6 @@ from workflow_lib.base.errors import UserError
 OWN = frozenset({"registry", "interface", "documentation"})
 """Modules of a family's folder, beside those with an underscore, that are no members."""
 
-PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
-
 
 @dataclass(frozen=True)
 class Listed:
@@ -55,7 +53,7 @@ class Family:
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all members, sorted. Imports none of them."""
-        return tuple(name for name in _modules(self.package) if name not in self.not_members)
+        return tuple(name for name in _modules(_folders(self.package)) if name not in self.not_members)
 
     def module(self, name: str) -> str:
         """Return the dotted name of a member's module, for a fingerprint."""
@@ -97,17 +95,22 @@ class Family:
         return f"there is no {self.noun} {name!r}; {hint}there are: {', '.join(self.names())}"
 
 
+def _folders(package: str) -> tuple[str, ...]:
+    """Return the folders that members lie in: the package's own, and those that a test adds."""
+    return tuple(importlib.import_module(f"workflow_lib.{package}").__path__)
+
+
 @cache
-def _modules(package: str) -> tuple[str, ...]:
-    folder = PACKAGE_FOLDER.joinpath(*package.split("."))
-    return tuple(sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith("_") and p.stem not in OWN))
+def _modules(folders: tuple[str, ...]) -> tuple[str, ...]:
+    files = {path.stem for folder in folders for path in Path(folder).glob("*.py")}
+    return tuple(sorted(name for name in files if not name.startswith("_") and name not in OWN))
 
 
 @cache
 def _facts(package: str, name: str) -> tuple[Mapping[str, Any], frozenset[str]]:
     """Return the literal constants of a member's file, and the names of its functions."""
-    path = PACKAGE_FOLDER.joinpath(*package.split("."), f"{name}.py")
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    files = (Path(folder) / f"{name}.py" for folder in _folders(package))
+    tree = ast.parse(next(file for file in files if file.is_file()).read_text(encoding="utf-8"))
     constants: dict[str, Any] = {}
     for node in tree.body:
         if isinstance(node, ast.Assign):

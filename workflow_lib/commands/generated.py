@@ -14,6 +14,7 @@ from workflow_lib.base.files import sha256_file, write_text
 from workflow_lib.datasets import documentation as dataset_documentation
 from workflow_lib.figures import loss_families, loss_plots, style
 from workflow_lib.losses import documentation, registry
+from workflow_lib.metrics import documentation as metric_documentation
 from workflow_lib.statistics import registry as statistics
 from workflow_lib.study.config import json_schema
 from workflow_lib.tables import registry as tables
@@ -31,6 +32,7 @@ def contents() -> dict[str, str]:
         "docs/architecture.md": with_columns((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")),
         "docs/datasets.md": dataset_documentation.text(),
         "docs/losses.md": documentation.text(),
+        "docs/metrics.md": metric_documentation.text(),
         "envs/workflow.yaml": _conda_environment(),
         **{f"docs/{path}": _svg(figure) for path, figure in _figures().items()},
     }

@@ -7,35 +7,53 @@ import pandas as pd
 
 from workflow_lib.base.errors import Faults, UserError
 from workflow_lib.base.frames import read_frame, write_frame
-from workflow_lib.evaluation.metrics import METRICS
-from workflow_lib.evaluation.surface import SURFACE_METRICS
+from workflow_lib.metrics import registry
 
-COLUMNS = ("dataset", "loss", "fold", "case", "class", "kind", "tp", "fp", "fn", *METRICS, *SURFACE_METRICS, "note")
+HEAD = ("dataset", "loss", "fold", "case", "class", "kind", "tp", "fp", "fn")
+"""Columns before those of the metrics; after them stands `note`."""
 
 _COUNTS = ("fold", "tp", "fp", "fn")
 _SHOWN = 20  # faults of a kind that are told one by one
 
 
-def write_scores(path: str | Path, rows: pd.DataFrame | Iterable[Mapping[str, object]]) -> None:
-    """Write scores atomically as CSV with the columns `COLUMNS`; an undefined value becomes an empty field."""
-    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows), columns=list(COLUMNS))
-    write_frame(path, frame[list(COLUMNS)])
+def columns(metrics: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of a table of scores in these metrics."""
+    return (*HEAD, *metrics, "note")
+
+
+def empty_scores(metrics: Sequence[str]) -> pd.DataFrame:
+    """Return a table of scores without rows."""
+    return pd.DataFrame(columns=list(columns(metrics)))
+
+
+def write_scores(path: str | Path, rows: pd.DataFrame | Iterable[Mapping[str, object]], metrics: Sequence[str]) -> None:
+    """Write scores atomically as CSV with the columns of `metrics`; an undefined value becomes an empty field."""
+    names = list(columns(metrics))
+    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows), columns=names)
+    write_frame(path, frame[names])
 
 
 def read_scores(path: str | Path) -> pd.DataFrame:
     """Read a table of scores: counts and folds as int64, metrics as float64 with NaN where undefined, the rest as text.
 
+    A table says itself which metrics it holds; those of `registry.FIRST` must be among them.
     Raises UserError when the file is missing, lacks a column, or holds something else than a number where one belongs.
     """
     frame = read_frame(path)
-    missing = [column for column in COLUMNS if column not in frame.columns]
+    missing = [column for column in columns(registry.FIRST) if column not in frame.columns]
     if missing:
         raise UserError(f"{path} lacks the columns {', '.join(missing)}. Delete it and run the step that makes it again.")
-    frame = frame[list(COLUMNS)]
+    metrics = metrics_of(frame)
+    frame = frame[list(columns(metrics))]
     try:
-        return frame.astype(dict.fromkeys(_COUNTS, "int64") | dict.fromkeys((*METRICS, *SURFACE_METRICS), "float64"))
+        return frame.astype(dict.fromkeys(_COUNTS, "int64") | dict.fromkeys(metrics, "float64"))
     except (ValueError, TypeError) as error:
         raise UserError(f"{path} holds something else than a number ({error}). Delete it and make it again.") from error
+
+
+def metrics_of(frame: pd.DataFrame) -> list[str]:
+    """Return the metrics that a table of scores holds, in the order of its columns."""
+    return [str(column) for column in frame.columns if column not in (*HEAD, "note")]
 
 
 def class_names(frame: pd.DataFrame, kind: str | None = None) -> list[str]:

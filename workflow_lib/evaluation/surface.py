@@ -1,57 +1,58 @@
-"""Distances between the surfaces of a reference and a prediction: HD95 and the normalised surface distance.
+"""Distances between the surfaces of a reference and a prediction.
 
 The surface of a mask is its boundary voxels: those with a face neighbour outside the mask, the border of the image being outside.
-Distances are Euclidean between voxel centres, in mm (of pictures: pixels). Two common definitions of HD95 differ widely on masks
-with a stray blob; here it is the larger of the two directed 95th percentiles, not the percentile of both sets pooled.
+Distances are Euclidean between voxel centres, in mm (of pictures: pixels).
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from workflow_lib.base.errors import UserError
-from workflow_lib.images.cases import LabelMap
-
-SURFACE_METRICS = ("hd95", "nsd")
-PERCENTILE = 95.0
+from workflow_lib.metrics.interface import Surfaces
 
 
-def surface_scores(
-    truth: np.ndarray, prediction: np.ndarray, labels: LabelMap, spacing: Sequence[float], tolerance: float
-) -> list[dict[str, float]]:
-    """Return HD95 and NSD of every foreground class, then of every region of `labels`, in the order of `metrics.score_case`.
+def surface_distances(
+    truth: np.ndarray, prediction: np.ndarray, members: Sequence[tuple[int, ...]], spacing: Sequence[float], tolerance: float
+) -> Iterator[Surfaces]:
+    """Yield the distances of each union of classes in `members`, one at a time: those of a noisy prediction take much memory.
 
-    `truth` and `prediction` are class indices, uint8, of one shape, two or three axes; `spacing` and `tolerance` in mm.
-    Each is {"hd95": mm, "nsd": share in [0, 1]}. Where both masks are empty both are NaN; where one is, HD95 is NaN (no distance
-    can be told, and 0 would be praise) and NSD 0.
+    Parameters
+    ----------
+    truth, prediction : numpy.ndarray
+        Class indices, uint8, of one shape, two or three axes.
+    members : sequence of tuple of int
+        Indices of the classes of each union: one for a class, several for a region.
+    spacing : sequence of float
+        Voxel size per axis in mm; 1 for pictures.
+    tolerance : float
+        Distance up to which surfaces count as the same, in the unit of `spacing`.
+
+    Raises
+    ------
+    UserError
+        If the shapes differ.
     """
     if truth.shape != prediction.shape:
         raise UserError(f"the reference has shape {truth.shape}, the prediction {prediction.shape}; they must lie on one grid.")
     crop = bounding_box((truth > 0) | (prediction > 0))
     truth, prediction = truth[crop], prediction[crop]
-    members: list[tuple[int, ...]] = [(index,) for index in range(1, labels.n_classes)]
-    members += [tuple(region) for region in labels.regions.values()]
-    return [
-        mask_scores(np.isin(truth, classes), np.isin(prediction, classes), spacing, tolerance)
-        if len(classes) > 1
-        else mask_scores(truth == classes[0], prediction == classes[0], spacing, tolerance)
-        for classes in members
-    ]
+    for classes in members:
+        if len(classes) > 1:
+            masks = np.isin(truth, classes), np.isin(prediction, classes)
+        else:
+            masks = truth == classes[0], prediction == classes[0]
+        yield mask_distances(*masks, spacing, tolerance)
 
 
-def mask_scores(truth: np.ndarray, prediction: np.ndarray, spacing: Sequence[float], tolerance: float) -> dict[str, float]:
-    """Return HD95 and NSD of two masks (bool, one shape); see `surface_scores`."""
+def mask_distances(truth: np.ndarray, prediction: np.ndarray, spacing: Sequence[float], tolerance: float) -> Surfaces:
+    """Return the distances between the surfaces of two masks (bool, one shape); to an empty mask they are infinite."""
     first, second = boundary(truth), boundary(prediction)
     if not len(first) or not len(second):
-        return {"hd95": math.nan, "nsd": math.nan if len(first) == len(second) else 0.0}
+        return Surfaces(np.full(len(first), np.inf), np.full(len(second), np.inf), tolerance)
     there = directed_distances(first, second, truth.shape, spacing)
     back = directed_distances(second, first, truth.shape, spacing)
-    near = int(np.count_nonzero(there <= tolerance) + np.count_nonzero(back <= tolerance))
-    return {
-        "hd95": max(float(np.percentile(there, PERCENTILE)), float(np.percentile(back, PERCENTILE))),
-        "nsd": near / (len(there) + len(back)),
-    }
+    return Surfaces(there, back, tolerance)
 
 
 def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
@@ -70,6 +71,8 @@ def boundary(mask: np.ndarray) -> np.ndarray:
     """
     flat = np.ascontiguousarray(mask).ravel()
     inside = np.flatnonzero(flat)
+    if not len(inside):  # also where the box of both masks has no side
+        return inside
     outer = np.zeros(len(inside), bool)
     stride = flat.size
     for side in mask.shape:

@@ -12,6 +12,7 @@ from workflow_lib.base.seeds import generator
 from workflow_lib.figures.interface import Data, Drawn
 from workflow_lib.figures.style import GREY, INK, loss_colours, new_figure
 from workflow_lib.figures.text import heading, wrapped
+from workflow_lib.metrics.paper import LABELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,8 +29,6 @@ ALT = "Box plots of DSC, precision and recall of {classes} for each loss, with a
 
 MOST_VECTOR_POINTS = 6000
 """Above this number of points the SVG holds those of a panel as one picture."""
-
-METRICS = {"dsc": "DSC", "precision": "Precision", "recall": "Recall"}
 
 
 def draw(data: Data) -> Drawn:
@@ -54,12 +53,12 @@ def plot(
     colours = colours or loss_colours(losses)
     panel = 12.0 + 6.2 * len(losses)
     figure = new_figure(height_mm=(panel + 4.0) * len(classes) + 6.0)
-    grid = figure.subplots(len(classes), len(METRICS), squeeze=False, sharey=True, sharex="row")
+    grid = figure.subplots(len(classes), len(LABELS), squeeze=False, sharey=True, sharex="row")
     shown = scores[scores["loss"].isin(list(losses)) & scores["class"].isin(list(classes))]
-    raster = int(shown[list(METRICS)].count().sum()) > MOST_VECTOR_POINTS
+    raster = int(shown[list(LABELS)].count().sum()) > MOST_VECTOR_POINTS
     for row, name in enumerate(classes):
         of_class = scores[scores["class"] == name]
-        for column, metric in enumerate(METRICS):
+        for column, metric in enumerate(LABELS):
             axes = grid[row][column]
             for position, loss in enumerate(losses):
                 values = of_class.loc[of_class["loss"] == loss].sort_values(["fold", "case"])[metric].dropna().to_numpy(float)
@@ -69,8 +68,8 @@ def plot(
             axes.tick_params(axis="y", length=0)
             axes.grid(axis="x")
             if row == len(classes) - 1:
-                axes.set_xlabel(f"{METRICS[metric]} per case")
-        lowest = of_class.loc[of_class["loss"].isin(list(losses)), list(METRICS)].min().min()
+                axes.set_xlabel(f"{LABELS[metric]} per case")
+        lowest = of_class.loc[of_class["loss"].isin(list(losses)), list(LABELS)].min().min()
         # The row's axis begins at the tenth below its lowest case, so that classes segmented well are not squeezed.
         low = np.floor(10 * lowest) / 10 if np.isfinite(lowest) else 0.0
         grid[row][0].set_xlim(low - 0.02 * (1 - low) - 1e-9, 1.0 + 0.02 * (1 - low) + 1e-9)

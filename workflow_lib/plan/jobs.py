@@ -22,12 +22,14 @@ from workflow_lib.datasets.formats import registry as formats
 from workflow_lib.figures import registry as figures
 from workflow_lib.figures.looks import look_numbers
 from workflow_lib.losses import registry as losses
+from workflow_lib.metrics import registry as metrics
 from workflow_lib.plan.faults import chosen, faults_of
 from workflow_lib.provenance import layout
 from workflow_lib.provenance.fingerprints import SHORT, code_table, fingerprint, source_digest
 from workflow_lib.statistics import registry as statistics
 from workflow_lib.statistics.sweeps import find_sweeps
 from workflow_lib.study.config import Config, Dataset, validate
+from workflow_lib.tables import published
 from workflow_lib.tables import registry as tables
 
 STEERING = {"shards", "checkpoint_minutes", "keep_state", "batch_processes", "gpus", "memory_mb", "minutes", "longest_minutes"}
@@ -261,7 +263,8 @@ class Plan:
     def _evaluate(self, name: str, loss: str, fold: int) -> tuple[dict[str, Any], list[Code]]:
         dataset = self.datasets[name]
         settings = {"dataset": name, "loss": loss, "fold": fold, "field_of_view": dataset.field_of_view}
-        return settings | {"evaluation": _plain(dataset.evaluation)}, []
+        settings |= {"evaluation": _plain(dataset.evaluation), "metrics": list(metrics.names())}
+        return settings, [metrics.module(metric) for metric in metrics.names()]
 
     def _collect(self, name: str) -> tuple[dict[str, Any], list[Code]]:
         return {"dataset": name, "losses": self.losses(name), "folds": len(self.folds(name))}, []
@@ -285,7 +288,10 @@ class Plan:
             "synthetic": dataset.source == "phantom",
             "protocol": self.protocol(name),
         }
-        return settings, [*tables.FAMILY.modules()]
+        # Further metrics that the published claims are about; the paper's own are imported by name.
+        one = published.load(dataset.published)
+        further = [metrics.module(metric) for metric in (one.metrics if one is not None else ())]
+        return settings, [*tables.FAMILY.modules(), *further]
 
     def _figures_losses(self) -> tuple[dict[str, Any], list[Code]]:
         trained: dict[str, losses.Node] = {}

@@ -49,8 +49,11 @@ TOLD = frozenset(
 """What a loss, a table or a figure tells about itself. It reaches a result through the settings of the steps that show it, or
 not at all."""
 
-MEMBERS = ({"NAME", "FAMILY"}, {"NAME", "ORDER"})
-"""What a file that tells of itself assigns: a loss; a table or a figure."""
+MEMBERS = ({"NAME", "FAMILY"}, {"NAME", "ORDER"}, {"NAME", "MEASURED"})
+"""What a file that tells of itself assigns: a loss; a table or a figure; a metric."""
+
+TOLD_OF_METRICS = frozenset({"CITATION", "EQUATION", "NOTES"})
+"""What the file of a metric says for its documentation alone. Its label counts: tables and figures import it."""
 
 
 def fingerprint(settings: object, code: Iterable[str | Path]) -> str:
@@ -164,8 +167,8 @@ def _absolute(module: str | None, level: int, package: str) -> str:
 def effective_source(source: str) -> str:
     """Return Python source without comments, docstrings, `description=` texts, blank lines and trailing white space.
 
-    Of a loss, a table or a figure also without what it tells about itself (`TOLD`), unless its own code uses that, and without
-    what the columns of a table hold (the values of `COLUMNS`).
+    Of a loss, a metric, a table or a figure also without what it tells about itself (`TOLD`), unless its own code uses that, and
+    without what the columns of a table hold (the values of `COLUMNS`).
     """
     lines = source.split("\n")
     for row, column in _comments(source):
@@ -235,14 +238,15 @@ def _docstrings(source: str) -> list[tuple[int, int]]:
 
 
 def _told(source: str) -> list[tuple[int, int]]:
-    """Return the line ranges in which a loss file assigns a name of `TOLD` that nothing else in the file mentions."""
+    """Return the line ranges in which a loss or a metric assigns a name of `TOLD` that nothing else in the file mentions."""
     tree = _nodes(source)[0]
     assert isinstance(tree, ast.Module)
     assigned = {name: node for node in tree.body for name in _assigned(node)}
     if not any(names <= set(assigned) for names in MEMBERS):
         return []
+    told = TOLD_OF_METRICS if "MEASURED" in assigned else TOLD
     used = {node.id for node in _nodes(source) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    nodes = [node for name, node in assigned.items() if name in TOLD - used and _alone(source, node)]
+    nodes = [node for name, node in assigned.items() if name in told - used and _alone(source, node)]
     return [(node.lineno - 1, (node.end_lineno or node.lineno) - 1) for node in nodes]
 
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from workflow_lib.evaluation.metrics import BOTH_EMPTY, EMPTY_PREDICTION
+from workflow_lib.metrics.interface import BOTH_EMPTY, EMPTY_PREDICTION
 
 
 def both_empty_one(frame: pd.DataFrame) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from workflow_lib.evaluation.metrics import METRICS
+from workflow_lib.metrics.registry import PAPER as METRICS
 from workflow_lib.statistics.interface import Data
 
 NAME = "fold_means"

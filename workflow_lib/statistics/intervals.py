@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from workflow_lib.base.seeds import generator
-from workflow_lib.evaluation.metrics import METRICS
+from workflow_lib.metrics.registry import PAPER as METRICS
 
 Key = tuple[str, str, str]
 """(loss, class, metric)."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from workflow_lib.evaluation.metrics import EMPTY_PREDICTION
+from workflow_lib.metrics.interface import EMPTY_PREDICTION
 from workflow_lib.statistics.interface import Data
 from workflow_lib.statistics.intervals import Bootstrap, keys_of, t_interval
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from workflow_lib.base.seeds import generator
-from workflow_lib.evaluation.metrics import BOTH_EMPTY
+from workflow_lib.metrics.interface import BOTH_EMPTY
 from workflow_lib.statistics.interface import Data
 
 NAME = "surface"

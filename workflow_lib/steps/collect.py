@@ -1,10 +1,13 @@
 """Put the scores of all losses and folds of a dataset into one table, and see that none is missing or double."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
+from workflow_lib.base.errors import Faults
 from workflow_lib.base.files import read_json
 from workflow_lib.datasets.folds import read_folds, scored_in
-from workflow_lib.evaluation.scores import COLUMNS, check_complete, read_scores, write_scores
+from workflow_lib.evaluation.scores import check_complete, empty_scores, metrics_of, read_scores, write_scores
 from workflow_lib.steps._command import Context, run, say
 from workflow_lib.steps._study import read_cases
 
@@ -21,7 +24,8 @@ def work(context: Context) -> None:
     incomplete = {loss for loss, _ in diverged}
     whole = [part for (loss, _), part in parts.items() if loss not in incomplete]
     # Where every loss diverged in some fold, the table has no rows, and the report says so.
-    frame = pd.concat(whole, ignore_index=True) if whole else pd.DataFrame(columns=list(COLUMNS))
+    metrics = _metrics(parts)
+    frame = pd.concat(whole, ignore_index=True) if whole else empty_scores(metrics)
     labels = read_cases(context.path("cases")).labels
     folds = scored_in(read_folds(context.path("folds")))
     absent = [training for training in parts if training[0] in incomplete]
@@ -32,10 +36,20 @@ def work(context: Context) -> None:
         [*labels.names[1:], *labels.regions],
         absent,
     )
-    write_scores(context.path("scores"), frame)
+    write_scores(context.path("scores"), frame, metrics)
     say(f"{len(frame)} scores of {frame['case'].nunique()} cases")
     for loss, fold in diverged:
         say(f"{loss} is left out: its training on fold {fold} diverged")
+
+
+def _metrics(parts: Mapping[tuple[str, int], pd.DataFrame]) -> list[str]:
+    """Return the metrics of all parts. Raises UserError where they have not the same."""
+    found = {key: metrics_of(part) for key, part in parts.items()}
+    first = next(iter(found.values()))
+    other = [f"{loss}, fold {fold}" for (loss, fold), metrics in found.items() if metrics != first]
+    if other:
+        raise Faults("These scores have other metrics than the rest; delete them and run the workflow again:", other)
+    return first
 
 
 def _fold(name: str) -> int:

@@ -1,15 +1,14 @@
 """Score the predictions of one loss and fold against the ground truth, on the original grids."""
 
-import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from workflow_lib.base.errors import Faults, UserError
 from workflow_lib.datasets.folds import read_folds, split_cases
-from workflow_lib.evaluation.metrics import score_case
+from workflow_lib.evaluation.case import score_case
 from workflow_lib.evaluation.scores import write_scores
-from workflow_lib.evaluation.surface import SURFACE_METRICS, surface_scores
 from workflow_lib.images.casefiles import DIVERGED, prediction_name, read_field_of_view, read_mask, read_prediction, read_spacing
 from workflow_lib.images.cases import Case
 from workflow_lib.steps._command import Context, Countdown, run, say
@@ -18,16 +17,18 @@ from workflow_lib.study.sections.evaluation import Evaluation
 
 
 def work(context: Context) -> None:
-    """Write `scores`, a row per case and class. A prediction that is missing is an error, never a gap.
+    """Write `scores`, a row per case and class, in the metrics that the settings name.
 
-    A training that diverged predicts nothing, which its folder says; its scores have no row.
+    A prediction that is missing is an error, never a gap. A training that diverged predicts nothing, which its folder says; its
+    scores have no row.
     """
     settings = context.settings
     study = read_cases(context.path("cases"))
     names = split_cases(read_folds(context.path("folds")), settings["fold"]).test
     folder = context.path("predictions")
+    metrics = settings["metrics"]
     if (folder / DIVERGED).is_file():
-        write_scores(context.path("scores"), [])
+        write_scores(context.path("scores"), [], metrics)
         say("the training diverged, so there is nothing to score")
         return
     files = {name: folder / prediction_name(study.cases[name]) for name in names}
@@ -39,13 +40,15 @@ def work(context: Context) -> None:
     countdown = Countdown()
     for number, name in enumerate(names, start=1):
         head = {"dataset": settings["dataset"], "loss": settings["loss"], "fold": settings["fold"], "case": name}
-        scored = _score(study, study.cases[name], files[name], settings["field_of_view"], evaluation)
+        scored = _score(study, study.cases[name], files[name], settings["field_of_view"], evaluation, metrics)
         rows += [head | row for row in scored]
         countdown.say(number, len(names), name)
-    write_scores(context.path("scores"), rows)
+    write_scores(context.path("scores"), rows, metrics)
 
 
-def _score(study: Cases, case: Case, prediction: Path, inside_view: bool, evaluation: Evaluation) -> list[dict[str, object]]:
+def _score(
+    study: Cases, case: Case, prediction: Path, inside_view: bool, evaluation: Evaluation, metrics: Sequence[str]
+) -> list[dict[str, object]]:
     try:
         truth = study.labels.to_classes(read_mask(case, study.reading))
         predicted = study.labels.to_classes(read_prediction(prediction))
@@ -53,11 +56,8 @@ def _score(study: Cases, case: Case, prediction: Path, inside_view: bool, evalua
         if view is not None and truth.shape == predicted.shape == view.shape:
             # Background in both: it counts nowhere, and the shape that surfaces need stays.
             truth, predicted = np.where(view, truth, np.uint8(0)), np.where(view, predicted, np.uint8(0))
-        overlap = score_case(truth, predicted, study.labels)
-        if not evaluation.surface:
-            return [row | dict.fromkeys(SURFACE_METRICS, math.nan) for row in overlap]
-        surfaces = surface_scores(truth, predicted, study.labels, read_spacing(case), evaluation.tolerance)
-        return [row | surface for row, surface in zip(overlap, surfaces, strict=True)]
+        tolerance = evaluation.tolerance if evaluation.surface else None
+        return score_case(truth, predicted, study.labels, read_spacing(case), tolerance, metrics)
     except UserError as error:
         raise UserError(f"{case.id}: {error} (mask {', '.join(map(str, case.masks))}, prediction {prediction})") from error
 

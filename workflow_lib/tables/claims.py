@@ -18,8 +18,9 @@ from typing import Any
 
 import pandas as pd
 
+from workflow_lib.metrics import registry as metrics
 from workflow_lib.statistics.holm import SIGNIFICANT
-from workflow_lib.tables.display import METRIC_NAMES, number
+from workflow_lib.tables.display import number
 from workflow_lib.tables.interface import Data
 from workflow_lib.tables.published import Published
 
@@ -120,7 +121,7 @@ def _highest(numbers: Numbers, check: Mapping[str, Any], others: Sequence[str], 
             return absent
         own, best = values[check["loss"]], max(others, key=lambda loss: values[loss])
         holds &= own > values[best]
-        parts.append(f"{METRIC_NAMES[metric]} {number(own)} against {number(values[best])} ({numbers.label(best)})")
+        parts.append(f"{metrics.label(metric)} {number(own)} against {number(values[best])} ({numbers.label(best)})")
     return _state(holds), "; ".join(parts)
 
 

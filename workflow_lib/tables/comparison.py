@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
-from workflow_lib.evaluation.metrics import METRICS
 from workflow_lib.tables.interface import Data
 from workflow_lib.tables.protocol import departures, match_losses
 from workflow_lib.tables.published import Interval, Published
@@ -51,7 +50,7 @@ def score_comparison(
     rows = []
     for loss in published.losses:
         for name in published.classes:
-            for metric in METRICS:
+            for metric in published.metrics:
                 theirs = published.scores[loss, name, metric]
                 found = known.get((matched.get(loss, ""), name, metric))
                 ours = math.nan if found is None else float(found["mean"])

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Iterable, Sequence
 
+from workflow_lib.metrics.paper import LABELS as METRIC_NAMES
 from workflow_lib.statistics.holm import mark
 
 __all__ = ["METRIC_NAMES", "NOTHING", "best", "difference", "mark", "mean_ci", "number", "p_value", "scientific"]
 
-METRIC_NAMES = {"dsc": "DSC", "precision": "Precision", "recall": "Recall"}
 NOTHING = "–"
 """What stands where there is no number."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_lib.base.errors import UserError
-from workflow_lib.evaluation.metrics import METRICS
+from workflow_lib.metrics import registry
 
 FOLDER = Path(__file__).resolve().parents[2] / "reports" / "published"
 
@@ -35,6 +35,8 @@ class Published:
     """Loss -> its name as printed."""
     parameters: Mapping[str, Mapping[str, Any]]
     """Loss -> its parameters."""
+    metrics: tuple[str, ...]
+    """The metrics of its scores, in the order of its columns."""
     classes: tuple[str, ...]
     scores: Mapping[tuple[str, str, str], Interval]
     """(loss, class, metric) -> mean and half width."""
@@ -81,7 +83,9 @@ def load(name: str | None) -> Published | None:
     if not rows or [row["loss"] for row in rows] != list(protocol["losses"]):
         raise UserError(f"{folder}: scores.csv and protocol.yaml do not name the same losses in the same order.")
     claimed = _claims(folder / "claims.yaml")
-    classes = tuple(c.removeprefix("dsc_") for c in rows[0] if c.startswith("dsc_") and not c.endswith("_ci95"))
+    metrics = _metrics(folder, protocol)
+    first = f"{metrics[0]}_"
+    classes = tuple(c.removeprefix(first) for c in rows[0] if c.startswith(first) and not c.endswith("_ci95"))
     return Published(
         name=name,
         dataset=protocol["dataset"],
@@ -91,12 +95,13 @@ def load(name: str | None) -> Published | None:
         cases=int(protocol["cases"]),
         labels={row["loss"]: row["label"] for row in rows},
         parameters=protocol["losses"],
+        metrics=metrics,
         classes=classes,
         scores={
             (row["loss"], name, metric): Interval(float(row[f"{metric}_{name}"]), float(row[f"{metric}_{name}_ci95"]))
             for row in rows
             for name in classes
-            for metric in METRICS
+            for metric in metrics
         },
         p_values={
             (name, row["row"], row["column"]): row["p_holm"] for name in classes for row in _rows(folder / f"holm_p_{name}.csv")
@@ -116,6 +121,17 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def _metrics(folder: Path, protocol: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the metrics that a publication's own files name. Raises UserError where there are none, or one is unknown."""
+    metrics = tuple(protocol.get("metrics") or ())
+    if not metrics:
+        raise UserError(f"{folder}: protocol.yaml does not say under `metrics` which metrics scores.csv holds.")
+    unknown = [name for name in metrics if name not in registry.names()]
+    if unknown:
+        raise UserError(f"{folder}: protocol.yaml: {registry.FAMILY.unknown(str(unknown[0]))}")
+    return metrics
 
 
 def _claims(path: Path) -> dict[str, list[Any]]:

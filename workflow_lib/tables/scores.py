@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from workflow_lib.evaluation.metrics import METRICS
+from workflow_lib.metrics.registry import PAPER as METRICS
 from workflow_lib.tables.display import METRIC_NAMES, best, number
 from workflow_lib.tables.interface import Data
 from workflow_lib.tables.latex import NOTHING, escape

@@ -15,7 +15,7 @@ from workflow_lib.commands.audit.images import Images, check_grid
 from workflow_lib.commands.audit.recompute import compared
 from workflow_lib.commands.audit.records import NAME, Record
 from workflow_lib.datasets.folds import Place, read_folds, split_cases, write_folds
-from workflow_lib.evaluation.scores import COLUMNS
+from workflow_lib.evaluation.scores import columns
 from workflow_lib.images.casefiles import DIVERGED, prediction_name
 from workflow_lib.images.cases import Case, name_fault
 from workflow_lib.steps import evaluate, figures_dataset
@@ -58,7 +58,7 @@ def _fold(folder: Path, study: Path, record: Record, cases: Mapping[str, Any]) -
     root = records.root_of(study)
     (entry,), (scores,) = record.inputs["predictions"], record.outputs["scores"]
     name = records.inside(scores["path"], root)
-    stored = _rows(study / name)
+    stored = _rows(study / name, columns(record.settings["metrics"]))
     places = read_folds(study / f"data/{dataset}/folds.csv")
     expected = split_cases(places, fold).test
     if set(entry.get("files", {})) == {DIVERGED}:
@@ -106,7 +106,7 @@ def _score(folder: Path, study: Path, record: Record, place: str, entry: Mapping
     write_folds(private / "folds.csv", {entry["id"]: where})
     paths = {name: [private / file] for name, file in (("cases", "cases.json"), ("folds", "folds.csv"), ("scores", "scores.csv"))}
     evaluate.work(Context(record.settings, record.fingerprint, 1, paths | {"predictions": [private / "predictions"]}, {}))
-    return _rows(private / "scores.csv")
+    return _rows(private / "scores.csv", columns(record.settings["metrics"]))
 
 
 def _cases_of(study: Path, record: Record, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,12 +124,12 @@ def _stage(folder: Path, place: str, entry: Mapping[str, Any], target: Path) -> 
     check_grid(target / file, case.masks[0])
 
 
-def _rows(path: Path) -> list[Row]:
+def _rows(path: Path, expected: Sequence[str]) -> list[Row]:
     with path.open(encoding="utf-8", newline="") as stream:
         reader = csv.DictReader(stream)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
+        if tuple(reader.fieldnames or ()) != tuple(expected):
             raise UserError(f"{path.name}: is no table of scores")
-        return [{key: row[key] or "" for key in COLUMNS} for row in reader]
+        return [{key: row[key] or "" for key in expected} for row in reader]
 
 
 def _differences(name: str, case: str, stored: Sequence[Row], again: Sequence[Row]) -> Iterator[Finding]:
@@ -143,7 +143,7 @@ def _differences(name: str, case: str, stored: Sequence[Row], again: Sequence[Ro
     for region in [region for region in computed if region in given]:
         wrong = [
             f"{column} {given[region][column] or 'undefined'}, computed {computed[region][column] or 'undefined'}"
-            for column in COLUMNS
+            for column in computed[region]
             if given[region][column] != computed[region][column]
         ]
         if wrong:

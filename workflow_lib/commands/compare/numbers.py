@@ -19,7 +19,7 @@ import numpy as np
 
 from workflow_lib.base.seeds import generator
 from workflow_lib.commands.compare.sides import Data, Row, number
-from workflow_lib.evaluation.metrics import METRICS
+from workflow_lib.metrics.registry import PAPER as METRICS
 from workflow_lib.statistics.intervals import t_interval
 
 Verdict = Literal["same", "within", "beyond", "open"]

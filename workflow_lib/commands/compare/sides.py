@@ -14,7 +14,7 @@ from workflow_lib.commands.audit import records
 from workflow_lib.commands.audit.agreement import made_with, tables_of_code
 from workflow_lib.commands.audit.records import NAME, Record
 from workflow_lib.datasets.folds import read_folds, scored_in
-from workflow_lib.evaluation.metrics import METRICS
+from workflow_lib.metrics.registry import PAPER as METRICS
 from workflow_lib.provenance.manifest import MANIFEST
 
 Row = Mapping[str, str]

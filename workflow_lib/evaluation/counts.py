@@ -1,38 +1,47 @@
-"""Overlap metrics of one case from integer counts of voxels."""
+"""Voxels of one case in both masks, in one and in the other, counted for every class."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from workflow_lib.base.errors import UserError
-from workflow_lib.images.cases import LabelMap
-
-METRICS = ("dsc", "precision", "recall")
-
-BOTH_EMPTY = "both empty"
-EMPTY_PREDICTION = "empty prediction"
-EMPTY_REFERENCE = "empty reference"
+from workflow_lib.metrics.interface import Counts
 
 _WORD = 8
 _CHUNK = 1 << 20  # bytes looked at in one go: small enough to stay in the processor's cache
 
+_MM3_PER_ML = 1000.0
 
-def score_case(truth: np.ndarray, prediction: np.ndarray, labels: LabelMap) -> list[dict[str, object]]:
-    """Return one row per foreground class, then one per region of `labels`.
 
-    `truth` and `prediction` are class indices, uint8, of the same shape (any number of axes). A row holds `class`, `kind`
-    ("class" or "region"), the numbers of voxels `tp`, `fp` and `fn` (integers), `dsc`, `precision` and `recall` in [0, 1] (NaN
-    where undefined) and `note`, which tells which mask is empty:
+def count_voxels(
+    truth: np.ndarray, prediction: np.ndarray, members: Sequence[tuple[int, ...]], n_classes: int, voxel: float
+) -> list[Counts]:
+    """Return the counts of each union of classes in `members`.
 
-    - "both empty": neither mask holds the class; all three are undefined;
-    - "empty prediction": dsc, precision and recall are 0 (0/0 in precision is set to 0, the class was missed);
-    - "empty reference": dsc and precision are 0, recall is undefined.
+    Parameters
+    ----------
+    truth, prediction : numpy.ndarray
+        Class indices, uint8, of the same shape (any number of axes).
+    members : sequence of tuple of int
+        Indices of the classes of each union: one for a class, several for a region.
+    n_classes : int
+        Number of classes, the background included.
+    voxel : float
+        Size of a voxel, see `voxel_size`.
 
-    Raises UserError when the shapes differ or a class index is not in `labels`.
+    Raises
+    ------
+    UserError
+        If the shapes differ or a class index is `n_classes` or more.
     """
-    matrix = confusion_matrix(truth, prediction, labels.n_classes)
-    rows = [_row(labels.names[index], "class", *_counts(matrix, (index,))) for index in range(1, labels.n_classes)]
-    return rows + [_row(name, "region", *_counts(matrix, members)) for name, members in labels.regions.items()]
+    matrix = confusion_matrix(truth, prediction, n_classes)
+    return [Counts(*_counts(matrix, classes), voxel) for classes in members]
+
+
+def voxel_size(spacing: Sequence[float]) -> float:
+    """Return the size of a voxel: of three axes its volume in ml, of two its area in mm² (of pictures: 1 px²)."""
+    return math.prod(spacing) / (_MM3_PER_ML if len(spacing) == 3 else 1.0)
 
 
 def confusion_matrix(truth: np.ndarray, prediction: np.ndarray, n_classes: int) -> np.ndarray:
@@ -82,21 +91,6 @@ def _counts(matrix: np.ndarray, members: tuple[int, ...]) -> tuple[int, int, int
     index = list(members)
     tp = int(matrix[np.ix_(index, index)].sum())
     return tp, int(matrix[:, index].sum()) - tp, int(matrix[index, :].sum()) - tp
-
-
-def _row(name: str, kind: str, tp: int, fp: int, fn: int) -> dict[str, object]:
-    dsc = precision = recall = math.nan
-    note = ""
-    if tp + fp + fn == 0:
-        note = BOTH_EMPTY
-    elif tp + fp == 0:
-        dsc, precision, recall, note = 0.0, 0.0, 0.0, EMPTY_PREDICTION
-    elif tp + fn == 0:
-        dsc, precision, note = 0.0, 0.0, EMPTY_REFERENCE
-    else:
-        dsc, precision, recall = 2 * tp / (2 * tp + fp + fn), tp / (tp + fp), tp / (tp + fn)
-    counts = {"tp": tp, "fp": fp, "fn": fn}
-    return {"class": name, "kind": kind, **counts, "dsc": dsc, "precision": precision, "recall": recall, "note": note}
 
 
 def _shape(array: np.ndarray) -> str:

@@ -1,0 +1,54 @@
+"""Normalised surface distance, the surface Dice."""
+
+import numpy as np
+
+from workflow_lib.metrics.interface import BOTH_EMPTY, UNDEFINED, Better, Measured, Surfaces
+
+NAME = "nsd"
+LABEL = "NSD"
+UNIT = ""
+BETTER: Better = "higher"
+RANGE = (0.0, 1.0)
+MEASURED: Measured = "surfaces"
+EMPTY = {BOTH_EMPTY: UNDEFINED}
+CITATION = (
+    "S. Nikolov et al., Clinically Applicable Segmentation of Head and Neck Anatomy for Radiotherapy: Deep Learning Algorithm "
+    "Development and Validation Study, Journal of Medical Internet Research 23(7), 2021, arXiv:1809.04430."
+)
+EQUATION = (
+    r"\mathrm{NSD} = \frac{\left|\{r \in S_R : d(r, S_P) \le \tau\}\right| + \left|\{p \in S_P : d(p, S_R) \le \tau\}\right|}"
+    r"{|S_R| + |S_P|}"
+)
+NOTES = ("τ is `evaluation.tolerance` of the study. A surface is counted in voxels; Nikolov et al. weigh it by area.",)
+
+
+def nsd(surfaces: Surfaces) -> float:
+    """Return the share of both surfaces that lies within the tolerance of the other one.
+
+    Parameters
+    ----------
+    surfaces : Surfaces
+        Distances of one case and class, with the tolerance.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 0 where one of the masks is empty, NaN where both are.
+
+    References
+    ----------
+    S. Nikolov et al., Clinically Applicable Segmentation of Head and Neck Anatomy for Radiotherapy, JMIR 23(7), 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> nsd(Surfaces(np.array([0.0, 1.0]), np.array([2.0, 3.0]), tolerance=2.0))
+    0.75
+    >>> nsd(Surfaces(np.array([np.inf]), np.array([]), tolerance=2.0))
+    0.0
+    """
+    if surfaces.note in EMPTY:
+        return EMPTY[surfaces.note]
+    there, back, tolerance = surfaces.from_reference, surfaces.from_prediction, surfaces.tolerance
+    near = int(np.count_nonzero(there <= tolerance) + np.count_nonzero(back <= tolerance))
+    return near / (len(there) + len(back))

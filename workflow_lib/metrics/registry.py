@@ -1,0 +1,69 @@
+"""The metrics by name: every file of this folder is one.
+
+A file holds NAME, LABEL, UNIT, BETTER, RANGE, MEASURED, EMPTY, CITATION, EQUATION (LaTeX) and a function of the metric's own
+name (`interface.Metric` says what each is), and NOTES if there is more to say. Adding a metric adds a file; nothing else changes:
+it gets a column in the scores and a section in docs/metrics.md.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast, get_args
+
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.families import Family
+from workflow_lib.metrics.interface import EMPTY_NOTES, Better, Measured, Metric
+
+FAMILY = Family("metrics", "metric", frozenset({"paper"}))
+
+PAPER = ("dsc", "precision", "recall")
+"""The metrics of the paper: statistics, tables and figures compare the losses in these."""
+
+FIRST = (*PAPER, "hd95", "nsd")
+"""The metrics that every table of scores has, in the order of its columns; all others follow by name."""
+
+NEEDED = ("NAME", "LABEL", "UNIT", "BETTER", "RANGE", "MEASURED", "EMPTY", "CITATION", "EQUATION")
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all metrics in the order of the columns of scores. Imports none of them."""
+    return (*FIRST, *(name for name in FAMILY.names() if name not in FIRST))
+
+
+def module(name: str) -> str:
+    """Return the name of the Python module that holds a metric."""
+    return FAMILY.module(name)
+
+
+def get(name: str) -> Metric:
+    """Return the module of a metric.
+
+    Raises UserError with the nearest name where there is none of that name, and where its file is not complete.
+    """
+    found = FAMILY.get(name)
+    where = f"The metric file workflow_lib/metrics/{name}.py"
+    missing = [key for key in (*NEEDED, name) if not hasattr(found, key)]
+    if missing:
+        raise UserError(f"{where} does not define {', '.join(missing)}.")
+    metric = cast(Metric, found)
+    if name != metric.NAME:
+        raise UserError(f"{where} has NAME = {metric.NAME!r}; it must be {name!r}.")
+    for key, allowed in (("BETTER", get_args(Better)), ("MEASURED", get_args(Measured))):
+        if getattr(metric, key) not in allowed:
+            raise UserError(f"{where} has {key} = {getattr(metric, key)!r}; use {', '.join(allowed)}.")
+    if not set(metric.EMPTY) <= set(EMPTY_NOTES):
+        raise UserError(f"{where}: the keys of EMPTY must be among {', '.join(map(repr, EMPTY_NOTES))}.")
+    return metric
+
+
+def function(name: str) -> Callable[[Any], float]:
+    """Return the function of a metric: of `Counts` or of `Surfaces`, as its `MEASURED` says. Raises as `get` does."""
+    return cast(Callable[[Any], float], getattr(get(name), name))
+
+
+def label(name: str) -> str:
+    """Return the name of a metric in tables and figures. Raises as `get` does."""
+    return get(name).LABEL
+
+
+def notes(name: str) -> tuple[str, ...]:
+    """Return what else a reader should know about a metric."""
+    return tuple(getattr(get(name), "NOTES", ()))
