@@ -14,7 +14,8 @@ import pytest
 from workflow_lib.base.files import sha256_text
 from workflow_lib.losses import registry
 from workflow_lib.provenance import fingerprints
-from workflow_lib.provenance.source import OUR_ERRORS, TOLD, effective_source, effective_tree
+from workflow_lib.provenance.known import OUR_ERRORS, TOLD
+from workflow_lib.provenance.source import effective_source, effective_tree
 
 PACKAGE = fingerprints.PACKAGE_FOLDER
 
@@ -26,6 +27,9 @@ SOURCES = {name: path.read_text(encoding="utf-8") for name, path in PATHS.items(
 
 WITHOUT_MEANING = OUR_ERRORS | {"ValueError", "TypeError", "ModuleNotFoundError", "EOFError"}
 """Exceptions whose texts are for people."""
+
+FAULTS = {"faults", "name_fault", "_fault", "_grid_faults", "_label_faults", "_factory_faults", "option_faults", "digest_fault"}
+"""Functions that return sentences for people."""
 
 PRINTING = {"say", "print", "note", "warn"}
 
@@ -67,7 +71,10 @@ def messages(tree: ast.Module) -> list[ast.Constant]:
     raised = [node.exc for node in ast.walk(tree) if isinstance(node, ast.Raise) and called(node.exc) in WITHOUT_MEANING]
     printed = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and called(node.value) in PRINTING]
     calls = [call for call in (*raised, *printed) if isinstance(call, ast.Call)]
-    return [text for call in calls for argument in call.args for text in texts_for_people(argument)]
+    faults = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name in FAULTS]
+    returned = [node.value for fault in faults for node in ast.walk(fault) if isinstance(node, ast.Return) and node.value]
+    arguments = [argument for call in calls for argument in call.args]
+    return [text for part in (*arguments, *returned) for text in texts_for_people(part) if text.value]
 
 
 def reword(tree: ast.Module) -> int:
@@ -380,6 +387,9 @@ MEASURED = [
     ("training.loop", "no GPU was found; training on the CPU", "there is no GPU"),
     ("losses._files", "is no Python{f', line {line}'", "cannot be parsed{f', in line {line}'"),
     ("networks.size", "BACKWARD_TENSORS = 13", "BACKWARD_TENSORS = 14"),
+    ("images.cases", "its name is longer than", "its name has more than"),
+    ("losses.registry", "must return the loss (loss_function(...))", "has to return the loss"),
+    ("training.divergence", "The training has diverged:", "This training diverged:"),
     ("images.cases", "label values outside the declared set: {unknown}", "unknown label values: {unknown}"),
 ]
 

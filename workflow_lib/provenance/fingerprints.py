@@ -8,11 +8,11 @@ of the package.
 
 import ast
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from workflow_lib.base.files import canonical_json, sha256_text
-from workflow_lib.provenance.source import effective_source
+from workflow_lib.provenance.source import effective_source, effective_tree
 
 SHORT = 12
 """Digits of a fingerprint where it is shown, or compared with one that is: 48 bits."""
@@ -29,6 +29,7 @@ NEUTRAL = frozenset(
         "workflow_lib.base.durations",
         "workflow_lib.datasets.download.progress",
         "workflow_lib.provenance.fingerprints",
+        "workflow_lib.provenance.known",
         "workflow_lib.provenance.records",
         "workflow_lib.provenance.source",
         "workflow_lib.training.attempts",
@@ -71,7 +72,7 @@ def code_table(code: Iterable[str | Path]) -> dict[str, str]:
     modules = sorted({item for item in code if isinstance(item, str)})
     files = sorted({item for item in code if isinstance(item, Path)}, key=lambda file: file.name)
     sources = {file.name: file.read_text(encoding="utf-8-sig") for file in files}
-    imported = {name for source in sources.values() for name in _imports_of(source, "")}
+    imported = {name for source in sources.values() for name in _imports_of(ast.parse(source), "")}
     reached = _table_of_modules(tuple(sorted({*modules, *imported})))
     return reached | {name: sha256_text(effective_source(source)) for name, source in sources.items()}
 
@@ -96,6 +97,10 @@ def import_closure(modules: Iterable[str]) -> set[str]:
             closure.add(name)
             waiting += [parent for imported in _module(name)[0] for parent in _with_parents(imported)]
     return closure
+
+
+_BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
+"""Fields of the tree that hold statements, or what holds statements itself."""
 
 
 def is_neutral(name: str) -> bool:
@@ -127,12 +132,13 @@ def _module(name: str) -> tuple[frozenset[str], str]:
         raise ModuleNotFoundError(f"no module {name}")
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     source = path.read_text(encoding="utf-8")
-    return _imports_of(source, package), sha256_text(effective_source(source))
+    tree = ast.parse(source)
+    return _imports_of(tree, package), sha256_text(effective_tree(tree, source))
 
 
-def _imports_of(source: str, package: str) -> frozenset[str]:
+def _imports_of(tree: ast.Module, package: str) -> frozenset[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -140,6 +146,15 @@ def _imports_of(source: str, package: str) -> frozenset[str]:
             found.add(base)
             found.update(f"{base}.{alias.name}" for alias in node.names)
     return frozenset(n for n in found if n.split(".")[0] == PACKAGE and module_path(n) is not None)
+
+
+def _statements(node: ast.AST) -> Iterator[ast.stmt]:
+    """Yield the statements inside a node, those of functions and branches too. No expression holds any."""
+    for field in _BODIES:
+        for inner in getattr(node, field, ()):
+            if isinstance(inner, ast.stmt):
+                yield inner
+            yield from _statements(inner)
 
 
 def _absolute(module: str | None, level: int, package: str) -> str:

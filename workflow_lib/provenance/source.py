@@ -10,63 +10,23 @@ Python. Known differences of the trees themselves (pieces of f-strings, fields t
 """
 
 import ast
-import builtins
-import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-TOLD = frozenset({"LABEL", "CITATION", "EQUATION", "FAMILY", "BUILT_FROM", "PRESETS", "NOTES", "CURVES"})
-"""What a loss file tells about its loss. It reaches a result through the settings of the steps that show it, or not at all."""
-
-OUR_ERRORS = frozenset({"UserError", "Faults", "CommonFault", "NoAnswerError", "WorkerDiedError", "_TryAgain", "_UnusableError"})
-"""Exceptions of ours whose arguments are messages. One that carries data (DivergedError) is none of them."""
-
-WITH_DATA = (StopIteration, StopAsyncIteration, SystemExit, GeneratorExit, KeyboardInterrupt)
-"""Exceptions of Python whose arguments mean something."""
-
-ERRORS = OUR_ERRORS | {
-    name
-    for name, kind in vars(builtins).items()
-    if isinstance(kind, type) and issubclass(kind, BaseException) and not issubclass(kind, WITH_DATA)
-}
-
-SAYING = frozenset({"print", "say", "progress.note", "self.progress.note", "job.say", "countdown.say"})
-"""Functions that print a line for people."""
-
-STREAMS = frozenset({"sys.stdout", "sys.stderr"})
-
-WARNING = frozenset(
-    {"warnings.warn", *(f"{log}.{level}" for log in ("logging", "logger") for level in ("debug", "info", "warning", "error"))}
+from workflow_lib.provenance.known import (
+    BOUND,
+    DESCRIBED,
+    ERRORS,
+    FAULTS,
+    INDIFFERENT,
+    OUR_ERRORS,
+    READERS,
+    SAYING,
+    STREAMS,
+    TOLD,
+    TYPING,
+    WARNING,
 )
-
-DESCRIBED = {
-    "Field": ("description", "title"),
-    "add_argument": ("help",),
-    "add_parser": ("help", "description", "epilog"),
-    "ArgumentParser": ("description", "epilog"),
-}
-"""Functions by their last name, and their keywords whose texts describe."""
-
-INDIFFERENT = frozenset(
-    {
-        "abstractmethod", "cache", "cached_property", "classmethod", "compiled", "contextmanager", "field_validator", "final",
-        "jit", "lru_cache", "model_validator", "njit", "overload", "override", "property", "setter", "staticmethod", "wraps",
-    }
-)  # fmt: skip
-"""Decorators, by their last name, that do not read the annotations of what they decorate."""
-
-READERS = (
-    "__annotations__", "computed_field", "get_annotations", "get_type_hints", "serializer", "Serializer", "signature(",
-    "singledispatch", "validate_call",
-)  # fmt: skip
-"""Where a source has one of these words, its annotations may be data, and all of them count."""
-
-TYPING = frozenset({"typing", "collections.abc"})
-"""Modules of which a source mostly takes names for annotations; of these names those count that its code uses."""
-
-_BINDS = "|".join(sorted({"Field", "TYPE_CHECKING", "print", "say"} | (ERRORS - OUR_ERRORS)))
-_BOUND = re.compile(rf"^\s*(?:(?:async\s+)?def|class)\s+({_BINDS})\b|^\s*({_BINDS})\s*(?::[^=\n]+)?=|\bas\s+({_BINDS})\b", re.M)
-"""Where a source makes one of these names its own, it means something else by it."""
 
 _UNSEEN = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
 """Fields of the tree that say nothing, or what its other fields say already."""
@@ -89,8 +49,8 @@ class _Writer:
 
     def __init__(self, source: str) -> None:
         self._annotated = any(word in source for word in READERS)
-        self._bound = {name for names in _BOUND.findall(source) for name in names if name}
-        self._in_class = False
+        self._bound = {name for names in BOUND.findall(source) for name in names if name}
+        self._in_class = self._in_faults = False
         self._used: set[str] = set()
         self._typing: dict[str, str] = {}
         self._special: dict[type, Callable[[Any], str]] = {
@@ -151,6 +111,38 @@ class _Writer:
             if isinstance(node.value, ast.Call) and self._is_saying(node.value):
                 kept = self._said(node.value)
                 return f"Expr({kept})" if kept else ""
+        return (self._in_faults and self._fault(node)) or self._of(node)
+
+    def _fault(self, node: ast.stmt) -> str:
+        """Return the text of a statement that gives a fault to the caller, empty for any other statement."""
+        match node:
+            case ast.Return(value=ast.expr() as value):
+                return f"Return({self._sentence(value)})"
+            case ast.Expr(value=ast.Yield(value=ast.expr() as value)):
+                return f"Yield({self._sentence(value)})"
+            case ast.Expr(
+                value=ast.Call(func=ast.Attribute(value=ast.Name(), attr="append") as append, args=[value], keywords=[])
+            ):
+                return f"Call({self._of(append)} {self._sentence(value)})"
+            case ast.AugAssign(target=target, op=ast.Add(), value=value):
+                return f"AugAssign({self._of(target)} {self._sentence(value)})"
+        return ""
+
+    def _sentence(self, node: ast.expr) -> str:
+        """Return what a text is without its words, but for whether it has any: an empty text is no fault."""
+        match node:
+            case ast.Constant(value=str(words)):
+                return "words" if words else "none"
+            case ast.JoinedStr(values=pieces) if any(isinstance(piece, ast.Constant) and piece.value for piece in pieces):
+                return f"words({self._message(node)})"
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                return f"Add({self._sentence(left)} {self._sentence(right)})"
+            case ast.IfExp(test=test, body=body, orelse=other):
+                return f"IfExp({self._of(test)} {self._sentence(body)} {self._sentence(other)})"
+            case ast.List(elts=elements):
+                return f"List({','.join(map(self._sentence, elements))})"
+            case ast.ListComp(elt=element, generators=loops):
+                return f"each({self._sentence(element)} {','.join(map(self._of, loops))})"
         return self._of(node)
 
     def _name(self, node: ast.Name) -> str:
@@ -204,7 +196,8 @@ class _Writer:
         starred = [argument for argument in (node.args.vararg, node.args.kwarg) if argument is not None]
         annotations = [*(argument.annotation for argument in (*arguments, *starred)), node.returns]
         counted = [f"{place}={self._of(a)}" for place, a in enumerate(annotations) if a is not None and (read or _has_effect(a))]
-        before, self._in_class = self._in_class, False
+        before = self._in_class, self._in_faults
+        self._in_class, self._in_faults = False, FAULTS.search(node.name) is not None
         names = {
             field: ",".join(argument.arg for argument in getattr(node.args, field))
             for field in ("posonlyargs", "args", "kwonlyargs")
@@ -212,7 +205,7 @@ class _Writer:
         signature = self._plain(node.args, without=("posonlyargs", "args", "kwonlyargs", "vararg", "kwarg"))
         stars = [node.args.vararg and node.args.vararg.arg, node.args.kwarg and node.args.kwarg.arg]
         rest = self._plain(node, without=("args", "returns"))
-        self._in_class = before
+        self._in_class, self._in_faults = before
         return f"{rest}{names!a}{stars!a}{signature}{counted}"
 
     # Words for people.
