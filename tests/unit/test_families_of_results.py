@@ -13,7 +13,8 @@ from workflow_lib.figures import registry as figures
 from workflow_lib.figures.interface import Drawn, LossesData
 from workflow_lib.figures.style import new_figure
 from workflow_lib.plan import jobs
-from workflow_lib.provenance.fingerprints import PACKAGE_FOLDER, effective_source
+from workflow_lib.provenance.fingerprints import PACKAGE_FOLDER
+from workflow_lib.provenance.source import effective_source
 from workflow_lib.statistics import registry as statistics
 from workflow_lib.tables import published
 from workflow_lib.tables import registry as tables
@@ -127,10 +128,10 @@ def before():
 @pytest.mark.parametrize(
     ("package", "name", "said", "stale"),
     [
-        ("figures", "distributions", {"CAPTION": "{label}: other words"}, {"report.json"}),
-        ("figures", "imbalance", {"ALT": "other words"}, {"report.json", "cases_page/a.json"}),
-        ("figures", "ranking", {"ORDER": 1}, {"report.json"}),
-        ("tables", "scores", {"TITLE": "Other words"}, {"report.json"}),
+        ("figures", "distributions", {"CAPTION": "{label}: other words"}, {"records/report.json"}),
+        ("figures", "imbalance", {"ALT": "other words"}, {"records/report.json", "records/cases_page/a.json"}),
+        ("figures", "ranking", {"ORDER": 1}, {"records/report.json"}),
+        ("tables", "scores", {"TITLE": "Other words"}, {"records/report.json"}),
         ("statistics", "means", {"COLUMNS": {"loss": "other words"}}, set()),
     ],
 )

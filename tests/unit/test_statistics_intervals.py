@@ -205,7 +205,7 @@ def test_ranks_share_the_better_place():
 
 def test_columns_are_those_of_the_contract():
     tables = computed(scores(["a", "b", "c"], cases=10), ["a", "b", "c"])
-    stems = "means fold_means ranksum signed_rank friedman ranking surface sensitivity sensitivity_means"
+    stems = "means fold_means ranksum signed_rank friedman ranking surface volumes sensitivity sensitivity_means"
     assert tuple(tables) == tuple(stems.split())
     columns = {name: ",".join(table.columns) for name, table in tables.items()}
     assert columns == {
@@ -217,10 +217,11 @@ def test_columns_are_those_of_the_contract():
         "friedman": "class,n,k,chi2,p,f,p_f,kendalls_w",
         "ranking": "class,loss,rank,mean_rank,share_rank_1,share_rank_2,share_rank_3",
         "surface": "loss,class,cases,failures,hd95_median,hd95_low,hd95_high,nsd_mean,nsd_low,nsd_high",
+        "volumes": "loss,class,metric,cases,failures,median,low,high",
         "sensitivity": "variant,class,row,column,sign,p,p_holm,mark",
         "sensitivity_means": "variant,class,loss,mean,cases",
     }
-    assert [len(table) for table in tables.values()] == [18, 90, 6, 6, 2, 6, 6, 42, 24]
+    assert [len(table) for table in tables.values()] == [18, 90, 6, 6, 2, 6, 6, 0, 42, 24]
 
 
 def test_surface_distances_count_failures_as_infinitely_far():

@@ -70,11 +70,24 @@ def test_a_loss_that_is_not_used_touches_nothing(finished_copy):
     assert finished_copy.planned() == {}
 
 
-def test_a_comment_a_docstring_and_a_touch_plan_nothing(finished_copy):
+WORDS = [
+    ("training/loop.py", "no GPU was found; training on the CPU", "there is no GPU"),
+    ("losses/_files.py", "is no Python{f', line {line}'", "cannot be parsed{f', in line {line}'"),
+    ("images/cases.py", "label values outside the declared set: {unknown}", "unknown label values: {unknown}"),
+    ("networks/size.py", "BACKWARD_TENSORS = 13", "BACKWARD_TENSORS = 14"),
+    ("host/memory.py", "UNLIMITED = 2**60", "UNLIMITED = 2**59"),
+    ("training/step.py", "def train_step(data: Any) -> Any:", "def train_step(data: object) -> object:"),
+]
+"""Modules of trainings and of images, what they say or estimate, and the same otherwise."""
+
+
+def test_words_and_a_touch_plan_nothing(finished_copy):
     folder = finished_copy.folder
     path = folder / "workflow_lib/losses/dice.py"
     path.write_text("# a comment\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
     edit(folder / "workflow_lib/training/loop.py", '"""', '"""Said otherwise. ')
+    for module, old, new in WORDS:
+        edit(folder / "workflow_lib" / module, old, new)
     for file in [*folder.rglob("*.py"), *folder.rglob("*.smk"), folder / "Snakefile", folder / "config.yaml"]:
         os.utime(file)
     assert finished_copy.planned() == {}

@@ -1,19 +1,18 @@
 """What a step's result depends on, as one digest: its settings and the code it can reach.
 
-The code of a step is the closure of its module's imports inside `workflow_lib`. Comments, docstrings, descriptions of settings,
-what a loss file tells about its loss, blank lines and trailing white space do not count, and the digest is the same on every
-Python version, because it is taken from the text and not from a compiler's tree. Modules that are found by name at run time
-(losses, dataset formats) are named as further roots by the caller, and so are files that are no part of the package.
+The code of a step is the closure of its module's imports inside `workflow_lib`, of which counts what can change a result
+(`source.py`). Rooms and modules that only steer a run, or tell about it, are left out with all that they import. Modules that are
+found by name at run time (losses, dataset formats) are named as further roots by the caller, and so are files that are no part
+of the package.
 """
 
 import ast
 import functools
-import io
-import tokenize
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from workflow_lib.base.files import canonical_json, sha256_text
+from workflow_lib.provenance.source import effective_source, effective_tree
 
 SHORT = 12
 """Digits of a fingerprint where it is shown, or compared with one that is: 48 bits."""
@@ -21,14 +20,18 @@ SHORT = 12
 PACKAGE = "workflow_lib"
 PACKAGE_FOLDER = Path(__file__).resolve().parent.parent
 
+NEUTRAL_ROOMS = ("workflow_lib.host",)
+"""Rooms about the machine: how much memory it has, which GPUs are free, who sent a signal."""
+
 NEUTRAL = frozenset(
     {
         "workflow_lib.base.version",
         "workflow_lib.base.durations",
-        "workflow_lib.host.memory",
-        "workflow_lib.host.gpus",
+        "workflow_lib.datasets.download.progress",
         "workflow_lib.provenance.fingerprints",
+        "workflow_lib.provenance.known",
         "workflow_lib.provenance.records",
+        "workflow_lib.provenance.source",
         "workflow_lib.training.attempts",
         "workflow_lib.training.budget",
         "workflow_lib.training.events",
@@ -36,24 +39,8 @@ NEUTRAL = frozenset(
         "workflow_lib.steps._command",
     }
 )
-"""Modules that tell about a result and cannot change it. Edits of version, digests, records, memory, GPUs, progress, logs,
-arguments rerun nothing."""
-
-
-TOLD = frozenset(
-    {
-        *("LABEL", "CITATION", "EQUATION", "FAMILY", "BUILT_FROM", "PRESETS", "NOTES", "CURVES"),
-        *("TITLE", "ORDER", "KEYS", "KEYS_NOTE", "PLACE", "WIDE", "CAPTION", "ALT"),
-    }
-)
-"""What a loss, a table or a figure tells about itself. It reaches a result through the settings of the steps that show it, or
-not at all."""
-
-MEMBERS = ({"NAME", "FAMILY"}, {"NAME", "ORDER"}, {"NAME", "MEASURED"})
-"""What a file that tells of itself assigns: a loss; a table or a figure; a metric."""
-
-TOLD_OF_METRICS = frozenset({"CITATION", "EQUATION", "NOTES"})
-"""What the file of a metric says for its documentation alone. Its label counts: tables and figures import it."""
+"""Modules that tell about a result or steer how it is made, and cannot change it. Edits of version, digests, records, progress,
+logs, arguments rerun nothing."""
 
 
 def fingerprint(settings: object, code: Iterable[str | Path]) -> str:
@@ -85,7 +72,7 @@ def code_table(code: Iterable[str | Path]) -> dict[str, str]:
     modules = sorted({item for item in code if isinstance(item, str)})
     files = sorted({item for item in code if isinstance(item, Path)}, key=lambda file: file.name)
     sources = {file.name: file.read_text(encoding="utf-8-sig") for file in files}
-    imported = {name for source in sources.values() for name in _imports_of(source, "")}
+    imported = {name for source in sources.values() for name in _imports_of(ast.parse(source), "")}
     reached = _table_of_modules(tuple(sorted({*modules, *imported})))
     return reached | {name: sha256_text(effective_source(source)) for name, source in sources.items()}
 
@@ -96,7 +83,7 @@ def _table_of_modules(modules: tuple[str, ...]) -> dict[str, str]:
 
 
 def source_digest(file: Path) -> str:
-    """Return the digest of what a Python file says, without comments, docstrings and blank lines."""
+    """Return the digest of what of a Python file can change a result."""
     return sha256_text(effective_source(file.read_text(encoding="utf-8-sig")))
 
 
@@ -106,10 +93,19 @@ def import_closure(modules: Iterable[str]) -> set[str]:
     waiting = [name for module in modules for name in _with_parents(module)]
     while waiting:
         name = waiting.pop()
-        if name not in closure and name not in NEUTRAL:
+        if name not in closure and not is_neutral(name):
             closure.add(name)
             waiting += [parent for imported in _module(name)[0] for parent in _with_parents(imported)]
     return closure
+
+
+_BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
+"""Fields of the tree that hold statements, or what holds statements itself."""
+
+
+def is_neutral(name: str) -> bool:
+    """Return whether a module is in no fingerprint, whoever imports it."""
+    return name in NEUTRAL or any(name == room or name.startswith(f"{room}.") for room in NEUTRAL_ROOMS)
 
 
 @functools.cache
@@ -136,18 +132,13 @@ def _module(name: str) -> tuple[frozenset[str], str]:
         raise ModuleNotFoundError(f"no module {name}")
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     source = path.read_text(encoding="utf-8")
-    return _imports_of(source, package), sha256_text(effective_source(source))
+    tree = ast.parse(source)
+    return _imports_of(tree, package), sha256_text(effective_tree(tree, source))
 
 
-@functools.lru_cache(maxsize=1)
-def _nodes(source: str) -> tuple[ast.AST, ...]:
-    """Return all nodes of a source, the module first; the same source is asked for several times in a row."""
-    return tuple(ast.walk(ast.parse(source)))
-
-
-def _imports_of(source: str, package: str) -> frozenset[str]:
+def _imports_of(tree: ast.Module, package: str) -> frozenset[str]:
     found: set[str] = set()
-    for node in _nodes(source):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -157,108 +148,17 @@ def _imports_of(source: str, package: str) -> frozenset[str]:
     return frozenset(n for n in found if n.split(".")[0] == PACKAGE and module_path(n) is not None)
 
 
+def _statements(node: ast.AST) -> Iterator[ast.stmt]:
+    """Yield the statements inside a node, those of functions and branches too. No expression holds any."""
+    for field in _BODIES:
+        for inner in getattr(node, field, ()):
+            if isinstance(inner, ast.stmt):
+                yield inner
+            yield from _statements(inner)
+
+
 def _absolute(module: str | None, level: int, package: str) -> str:
     if level == 0:
         return module or ""
     parts = package.split(".")[: len(package.split(".")) - level + 1]
     return ".".join([*parts, *([module] if module else [])])
-
-
-def effective_source(source: str) -> str:
-    """Return Python source without comments, docstrings, `description=` texts, blank lines and trailing white space.
-
-    Of a loss, a metric, a table or a figure also without what it tells about itself (`TOLD`), unless its own code uses that, and
-    without what the columns of a table hold (the values of `COLUMNS`).
-    """
-    lines = source.split("\n")
-    for row, column in _comments(source):
-        lines[row] = lines[row][:column]
-    for first, start, last, end in _descriptions(source):
-        lines[first], tail = lines[first][:start], lines[last][end:] if first != last else lines[first][end:]
-        for row in range(first + 1, last + 1):
-            lines[row] = ""
-        lines[first] += tail
-    for first, last in (*_docstrings(source), *_told(source)):
-        # A docstring alone in a body needs no stand-in here: the text is compared, never run.
-        for row in range(first, last + 1):
-            lines[row] = ""
-    return "\n".join(line.rstrip() for line in lines if line.strip())
-
-
-def _comments(source: str) -> list[tuple[int, int]]:
-    if "#" not in source:
-        return []
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return [(token.start[0] - 1, token.start[1]) for token in tokens if token.type == tokenize.COMMENT]
-
-
-def _descriptions(source: str) -> list[tuple[int, int, int, int]]:
-    """Return the places (row, column, last row, end column) of texts that describe and do not compute, the last one first.
-
-    They are constants given as `description=`, and what a member says of the columns of its table.
-    """
-    nodes = [
-        keyword.value
-        for call in _nodes(source)
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Field"
-        for keyword in call.keywords
-        if keyword.arg == "description" and isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str)
-    ]
-    nodes += [value for value in _columns(source) if isinstance(value, ast.Constant) and isinstance(value.value, str)]
-    places = []
-    for node in nodes:
-        text = source.split("\n")[node.lineno - 1]
-        # The tree counts columns in bytes of UTF-8.
-        start = len(text.encode()[: node.col_offset].decode())
-        end_row = (node.end_lineno or node.lineno) - 1
-        end = len(source.split("\n")[end_row].encode()[: node.end_col_offset].decode())
-        places.append((node.lineno - 1, start, end_row, end))
-    return sorted(places, reverse=True)
-
-
-def _columns(source: str) -> list[ast.expr]:
-    """Return the values of a dictionary `COLUMNS` at the top level of a member's file."""
-    tree = _nodes(source)[0]
-    assert isinstance(tree, ast.Module)
-    assigned = {name: node for node in tree.body for name in _assigned(node)}
-    node = assigned.get("COLUMNS")
-    if not any(names <= set(assigned) for names in MEMBERS) or not isinstance(node, ast.Assign | ast.AnnAssign):
-        return []
-    return node.value.values if isinstance(node.value, ast.Dict) else []
-
-
-def _docstrings(source: str) -> list[tuple[int, int]]:
-    """Return the line ranges of strings that stand alone as statements (docstrings, attribute documentation)."""
-    return [
-        (node.lineno - 1, (node.end_lineno or node.lineno) - 1)
-        for node in _nodes(source)
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        if _alone(source, node)
-    ]
-
-
-def _told(source: str) -> list[tuple[int, int]]:
-    """Return the line ranges in which a loss or a metric assigns a name of `TOLD` that nothing else in the file mentions."""
-    tree = _nodes(source)[0]
-    assert isinstance(tree, ast.Module)
-    assigned = {name: node for node in tree.body for name in _assigned(node)}
-    if not any(names <= set(assigned) for names in MEMBERS):
-        return []
-    told = TOLD_OF_METRICS if "MEASURED" in assigned else TOLD
-    used = {node.id for node in _nodes(source) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    nodes = [node for name, node in assigned.items() if name in told - used and _alone(source, node)]
-    return [(node.lineno - 1, (node.end_lineno or node.lineno) - 1) for node in nodes]
-
-
-def _alone(source: str, node: ast.stmt) -> bool:
-    """Return whether nothing but a comment shares the rows of a statement."""
-    lines = source.split("\n")
-    before = lines[node.lineno - 1].encode()[: node.col_offset].decode()
-    after = lines[(node.end_lineno or node.lineno) - 1].encode()[node.end_col_offset :].decode().strip()
-    return not before.strip() and (not after or after.startswith("#"))
-
-
-def _assigned(node: ast.stmt) -> list[str]:
-    """Return the name that a statement alone assigns to."""
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-    return [targets[0].id] if len(targets) == 1 and isinstance(targets[0], ast.Name) else []

@@ -85,7 +85,7 @@ def match_losses(published: Published, entries: Sequence[Mapping[str, Any]]) -> 
     matched = {}
     for loss, parameters in published.parameters.items():
         same = [entry for entry in entries if entry["loss"] == loss]
-        exact = [entry for entry in same if not _parameter_faults(entry, parameters)]
+        exact = [entry for entry in same if not _parameter_differences(entry, parameters)]
         named = [entry for entry in same if entry["name"] == loss]
         for entry in [*exact, *named][:1]:
             matched[loss] = str(entry["name"])
@@ -105,11 +105,13 @@ def _losses(entries: Sequence[Mapping[str, Any]], published: Published) -> list[
     found = [f"losses left out: {', '.join(left_out)}"] if left_out else []
     by_name = {str(entry["name"]): entry for entry in entries}
     for loss, name in matched.items():
-        found += [f"{published.labels[loss]}: {fault}" for fault in _parameter_faults(by_name[name], published.parameters[loss])]
+        found += [
+            f"{published.labels[loss]}: {fault}" for fault in _parameter_differences(by_name[name], published.parameters[loss])
+        ]
     return found
 
 
-def _parameter_faults(entry: Mapping[str, Any], published: Mapping[str, Any]) -> list[str]:
+def _parameter_differences(entry: Mapping[str, Any], published: Mapping[str, Any]) -> list[str]:
     ours = entry["parameters"]
     return [
         f"{key} {_show(key, ours.get(key))} instead of {_show(key, value)}"
