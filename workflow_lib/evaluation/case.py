@@ -23,9 +23,6 @@ def score_case(
 ) -> list[dict[str, object]]:
     """Return one row per foreground class, then one per region of `labels`.
 
-    A row holds `class`, `kind` ("class" or "region"), the numbers of voxels `tp`, `fp` and `fn` (integers), the value of each
-    metric (NaN where it is undefined) and `note`, which says which mask is empty (`metrics.interface.EMPTY_NOTES`).
-
     Parameters
     ----------
     truth, prediction : numpy.ndarray
@@ -38,6 +35,12 @@ def score_case(
         Distance up to which surfaces count as the same. None: surfaces are not measured, and the metrics that need them are NaN.
     metrics : sequence of str
         Names of the metrics, in the order of their columns.
+
+    Returns
+    -------
+    list of dict
+        `class`, `kind` ("class" or "region"), the numbers of voxels `tp`, `fp` and `fn` (integers), the value of each metric (NaN
+        where it is undefined) and `note`, which says which mask is empty (`metrics.interface.EMPTY_NOTES`).
 
     Raises
     ------
