@@ -12,8 +12,8 @@ import requests
 from tests.workflow.forger import edit
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import read_json, sha256_file
-from workflow_lib.commands.audit.__main__ import audit
-from workflow_lib.commands.crate.__main__ import METADATA, write
+from workflow_lib.commands.audit.audit import audit
+from workflow_lib.commands.crate.crate import METADATA, write
 from workflow_lib.provenance.manifest import SUMS
 
 CONTEXTS = Path(__file__).parent / "ro_crate_contexts.json"

@@ -12,7 +12,7 @@ import pytest
 
 from tests.sameness import contents
 from workflow_lib.base.files import read_json, sha256_file
-from workflow_lib.commands.audit.__main__ import audit
+from workflow_lib.commands.audit.audit import audit
 from workflow_lib.provenance.manifest import MANIFEST
 
 
