@@ -116,7 +116,7 @@ def test_the_crate_is_the_same_each_time_holds_runnable_code_and_does_not_distur
     write(crate, read_json(crate / METADATA)["@graph"][0]["description"].split("Code: ")[1].split(". Images")[0])
     assert (crate / METADATA).read_bytes() == before
     assert [f for f in audit(crate) if f.state == "fails"] == []
-    for name in ("Snakefile", "rules/train.smk", "workflow_lib/steps/train.py", "envs/lock.txt"):
+    for name in ("Snakefile", "rules/train.smk", "workflow_lib/steps/train.py", "envs/lock.txt", "pyproject.toml", "setup.py"):
         assert (crate / "workflow" / name).read_bytes() == (finished.folder / name).read_bytes()
 
 

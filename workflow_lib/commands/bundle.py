@@ -27,7 +27,7 @@ from workflow_lib.commands.crate.source import copy_source
 from workflow_lib.datasets.formats import registry
 from workflow_lib.provenance.manifest import SUMS
 
-SUMMARY = "pack a finished study for a reviewer, without images"
+SUMMARY = "pack a study for a reviewer, without images"
 EXAMPLE = "whichloss bundle results/demo"
 
 ALLOWS = re.compile(r"CC0|CC BY(-NC)?(-SA)? \d")

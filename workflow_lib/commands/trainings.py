@@ -186,9 +186,12 @@ def read_plan(files: Sequence[Path]) -> planning.Plan:
     raw: dict[str, Any] = {}
     for file in (Path("config.yaml"), *files):
         try:
-            raw = merge(raw, yaml.safe_load(file.read_text(encoding="utf-8")) or {})
+            content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise UserError(f"{file} cannot be read: {error}.") from error
+        if not isinstance(content, dict):
+            raise UserError(f"{file} holds no study: it must be a mapping of keys to values, as config.yaml is.")
+        raw = merge(raw, content)
     return planning.load(raw, " + ".join(["config.yaml", *map(str, files)]))
 
 

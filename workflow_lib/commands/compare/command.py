@@ -13,7 +13,7 @@ from pathlib import Path
 from workflow_lib.base.files import write_text
 from workflow_lib.base.terminal import printable
 
-SUMMARY = "two studies side by side: settings, code, numbers"
+SUMMARY = "two studies side by side, number by number"
 EXAMPLE = "whichloss compare results/a results/b"
 
 

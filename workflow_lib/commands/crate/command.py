@@ -10,7 +10,7 @@ results give the same file.
 import argparse
 from pathlib import Path
 
-SUMMARY = "describe a finished study as an RO-Crate"
+SUMMARY = "describe a study as an RO-Crate"
 EXAMPLE = "whichloss crate results/demo"
 
 

@@ -57,9 +57,11 @@ def _of_checkout(commit: str | None) -> str:
 
 def _archive(commit: str) -> bytes | None:
     """Return the needed files of a commit as a tar archive; None where git or the commit is not there."""
-    root = checkout()
-    if root is None or not _COMMIT.fullmatch(commit):
+    if not _COMMIT.fullmatch(commit):
         return None  # git would take it for an option, or for another name than that of a commit
+    root = checkout()
+    if root is None:
+        return None
     try:
         # Commits of before the package could be installed have not all of them, and git refuses a name that is not there.
         there = _git(root, "ls-tree", "--name-only", "-z", commit, "--", *NEEDED).decode().split("\0")
