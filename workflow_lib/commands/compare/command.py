@@ -3,7 +3,7 @@
     whichloss compare results/first results/second
     whichloss compare results/first results/second --page difference.html
 
-Whether each folder is what it says it is, `whichloss audit` tells.
+Whether each folder is what it says it is, `whichloss audit` checks.
 Exit code 0: every number is the same; 1: some differ, or are on one side only; 2: nothing to compare, or a folder is none.
 """
 
