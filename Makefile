@@ -1,3 +1,4 @@
+# make venv    the environment .venv from envs/lock.txt, with `whichloss` in it (GPU=1: and NVIDIA's libraries)
 # make demo    a whole study on synthetic images, in minutes (MORE=FILE lays a further study file over it)
 # make quick   after each edit: linters, types, the unit tests without TensorFlow, dry runs; up to 90 seconds
 # make test    all tests this machine can run; make test-unit, test-workflow, test-system for a tier of them
@@ -36,7 +37,14 @@ $(VENV)/.installed: $(LOCKS) $(if $(GPU),$(if $(wildcard $(VENV)/.with-gpu),,oth
 .PHONY: other-wheels
 other-wheels:
 
-venv: $(VENV)/.installed
+# Whichloss itself, from this checkout: what is edited here is what runs. No network is needed. A link leads to the environment of
+# another checkout, whose `whichloss` stays as it is.
+$(VENV)/.whichloss: pyproject.toml setup.py $(VENV)/.installed
+	@test -L $(VENV) || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-build-isolation --no-deps \
+		--config-settings editable_mode=compat --editable .
+	@test -L $(VENV) || touch $@
+
+venv: $(VENV)/.whichloss
 
 demo: venv
 	@$(BIN)/snakemake --cores $(CORES) --resources cpu_trainings=100 --configfile studies/demo.yaml $(MORE) \

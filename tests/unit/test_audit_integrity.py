@@ -7,7 +7,7 @@ import pytest
 from workflow_lib.base.errors import Faults
 from workflow_lib.base.files import sha256_file, write_json
 from workflow_lib.commands.audit import integrity, left_over, records
-from workflow_lib.commands.audit.__main__ import audit
+from workflow_lib.commands.audit.audit import audit
 from workflow_lib.commands.audit.folder import listing, read_sums
 
 
@@ -167,7 +167,7 @@ def test_what_is_left_over_is_not_read(results, monkeypatch):
         return []
 
     monkeypatch.setattr("workflow_lib.commands.audit.folder.copy", copy)
-    monkeypatch.setattr("workflow_lib.commands.audit.__main__._computed", lambda *arguments: iter(()))
+    monkeypatch.setattr("workflow_lib.commands.audit.audit._computed", lambda *arguments: iter(()))
     found = list(audit(results))
     assert [finding.subject for finding in found if finding.state == "fails"] == []
     assert set(copied) == {"a.csv", "SHA256SUMS", "manifest.json", "records/report.json"}

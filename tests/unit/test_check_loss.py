@@ -3,6 +3,7 @@
 import pytest
 
 from tests.unit.test_losses_registry import own_file
+from workflow_lib.__main__ import main
 from workflow_lib.base.errors import Faults, UserError
 from workflow_lib.commands import check_loss
 
@@ -49,12 +50,9 @@ def test_a_batch_has_every_class_that_it_has_room_for():
         ("tried_c", ("(**parameters: Any)", "(beta)"), "fails: TypeError"),
     ],
 )
-def test_a_function_that_builds_no_loss_is_told_as_before_a_training(tmp_path, monkeypatch, capsys, name, change, words):
+def test_a_function_that_builds_no_loss_is_told_as_before_a_training(tmp_path, capsys, name, change, words):
     path = own_file(tmp_path, name, change)
-    monkeypatch.setattr("sys.argv", ["check_loss", str(path)])
-    with pytest.raises(SystemExit) as caught:
-        check_loss.main()
-    assert caught.value.code == 2
+    assert main(["check-loss", str(path)]) == 2
     said = capsys.readouterr().err
     assert f"the function {name} of the loss file {path}" in said
     assert words in said

@@ -10,14 +10,14 @@ import pytest
 
 import workflow_lib
 from workflow_lib.base.files import sha256_file
-from workflow_lib.commands.crate.__main__ import METADATA
+from workflow_lib.commands.crate.crate import METADATA
 
 ROOT = Path(workflow_lib.__file__).parents[1]
 
 
 def command(name, *arguments):
     return subprocess.run(
-        [sys.executable, "-m", f"workflow_lib.{name}", *map(str, arguments)],
+        [sys.executable, "-m", "workflow_lib", name, *map(str, arguments)],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

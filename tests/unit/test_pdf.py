@@ -5,6 +5,7 @@ import stat
 
 import pytest
 
+from workflow_lib.__main__ import main
 from workflow_lib.base.errors import UserError
 from workflow_lib.commands import pdf
 
@@ -32,7 +33,7 @@ def test_the_first_browser_that_is_there(tmp_path):
 
 def test_without_a_browser_it_says_what_to_do(page, monkeypatch, capsys):
     monkeypatch.setenv("PATH", str(page.parent))
-    assert pdf.main([str(page)]) == 2
+    assert main(["pdf", str(page)]) == 2
     said = capsys.readouterr().err
     assert "No browser that prints was found" in said
     assert "--browser" in said
@@ -52,12 +53,12 @@ def test_a_browser_that_fails_leaves_no_file(page, tmp_path, monkeypatch, text, 
 
 
 def test_no_page_no_print(tmp_path, capsys):
-    assert pdf.main([str(tmp_path / "none.html"), "--browser", "sh"]) == 2
+    assert main(["pdf", str(tmp_path / "none.html"), "--browser", "sh"]) == 2
     assert "There is no page" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not any(map(shutil.which, pdf.BROWSERS)), reason="no browser that prints")
 def test_a_real_print_beside_the_page(page, capsys):
-    assert pdf.main([str(page)]) == 0
+    assert main(["pdf", str(page)]) == 0
     assert page.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
     assert "a report.pdf" in capsys.readouterr().out

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.unit.test_changes import planned
+from workflow_lib.__main__ import main
 from workflow_lib.base.errors import UserError
 from workflow_lib.commands import preview
 
@@ -44,10 +45,7 @@ def asked(root, monkeypatch):
 )
 def test_an_option_that_chooses_another_study_is_refused(asked, monkeypatch, capsys, options, named):
     """The plan knows nothing of it, so that every record would seem to be current."""
-    monkeypatch.setattr("sys.argv", ["preview", "--", *options])
-    with pytest.raises(SystemExit) as caught:
-        preview.main()
-    assert caught.value.code == 2
+    assert main(["preview", "--", *options]) == 2
     said = capsys.readouterr().err
     assert re.match(f"{named} chooses? the study or where it lies", said.strip())
     assert "name study files with --configfile before the --" in said
@@ -69,14 +67,12 @@ def test_a_profile_that_chooses_another_study_is_refused(asked, monkeypatch, cap
     options = [] if how.isupper() else [how, str(tmp_path)]
     if how.isupper():
         monkeypatch.setenv(how, str(tmp_path))
-    monkeypatch.setattr("sys.argv", ["preview", "--", *options])
+    code = main(["preview", "--", *options])
     if named is None:
-        preview.main()
+        assert code == 0
         assert "nothing to do" in capsys.readouterr().out
         return
-    with pytest.raises(SystemExit) as caught:
-        preview.main()
-    assert caught.value.code == 2
+    assert code == 2
     assert capsys.readouterr().err.strip().startswith(f"{named} chooses the study or where it lies, and after -- or in a profile")
     assert asked == []
 
@@ -84,8 +80,7 @@ def test_a_profile_that_chooses_another_study_is_refused(asked, monkeypatch, cap
 def test_a_study_named_on_the_command_line_holds_against_a_profile_s(asked, monkeypatch, capsys, tmp_path):
     """As it does for Snakemake."""
     (tmp_path / "config.yaml").write_text("configfile: other.yaml\n", encoding="utf-8")
-    monkeypatch.setattr("sys.argv", ["preview", "--configfile", "studies/tiny.yaml", "--", "--profile", str(tmp_path)])
-    preview.main()
+    assert main(["preview", "--configfile", "studies/tiny.yaml", "--", "--profile", str(tmp_path)]) == 0
     assert asked == ["--profile", str(tmp_path)]
     assert "nothing to do" in capsys.readouterr().out
 
@@ -102,8 +97,7 @@ def test_a_study_named_on_the_command_line_holds_against_a_profile_s(asked, monk
     ],
 )
 def test_other_options_are_passed_on(asked, monkeypatch, capsys, options):
-    monkeypatch.setattr("sys.argv", ["preview", "--", *options])
-    preview.main()
+    assert main(["preview", "--", *options]) == 0
     assert asked == options
     assert "nothing to do" in capsys.readouterr().out
 

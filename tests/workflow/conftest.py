@@ -67,9 +67,18 @@ def _environment() -> dict[str, str]:
     return environment | {"CUDA_VISIBLE_DEVICES": "-1"}
 
 
+def command_of_the_checkout(folder: Path) -> str:
+    """Return a search path with a `whichloss` first that runs the code of the working directory, as an install there would."""
+    folder.mkdir(exist_ok=True)
+    program = folder / "whichloss"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m workflow_lib "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    return os.pathsep.join([str(folder), str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
 def copy_repository(root: Path, target: Path) -> Checkout:
     """Copy what the workflow needs to run; no results, no environment. Loops that were compiled here need not be again."""
-    for name in ("Snakefile", "config.yaml", "LICENSE", "Makefile", ".gitignore"):
+    for name in ("Snakefile", "config.yaml", "LICENSE", "Makefile", "README.md", "pyproject.toml", "setup.py", ".gitignore"):
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy2(root / name, target / name)
     for name in ("rules", "workflow_lib", "reports", "studies", "slurm", "envs", "docs"):

@@ -3,10 +3,10 @@
 import os
 import re
 import subprocess
-import sys
-from pathlib import Path
 
 import yaml
+
+from tests.workflow.conftest import command_of_the_checkout
 
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 NAMED = re.compile(r"[Ss]ave this as `([^`]+)`")
@@ -25,7 +25,7 @@ def blocks(text):
 
 def run(command, folder):
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    path = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
+    path = command_of_the_checkout(folder.parent / "bin")
     return subprocess.run(
         ["bash", "-e", "-c", command], cwd=folder, env=environment | {"PATH": path, "CUDA_VISIBLE_DEVICES": "-1"},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900,

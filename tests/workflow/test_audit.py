@@ -15,7 +15,7 @@ from workflow_lib.base.files import read_json, sha256_file, write_json
 from workflow_lib.base.version import VERSION
 from workflow_lib.commands.audit import agreement, code, integrity, recompute, records, rescore, retrain, weights
 from workflow_lib.commands.audit import folder as safe
-from workflow_lib.commands.audit.__main__ import audit
+from workflow_lib.commands.audit.audit import audit
 from workflow_lib.provenance.fingerprints import combined, table_digest
 from workflow_lib.provenance.manifest import MANIFEST, SUMS
 from workflow_lib.report.assemble import build, with_cases

@@ -14,7 +14,7 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import read_json, sha256_file
 from workflow_lib.commands import bundle
 from workflow_lib.commands.audit import integrity
-from workflow_lib.commands.audit.__main__ import audit
+from workflow_lib.commands.audit.audit import audit
 
 __all__ = ["offline"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.workflow.forger import again, edit_record
 from workflow_lib.base.errors import UserError
-from workflow_lib.commands.compare.__main__ import compare
+from workflow_lib.commands.compare.compare import compare
 from workflow_lib.commands.compare.describe import DIFFERENT, NOT_COMPARABLE, SAME, text
 from workflow_lib.evaluation.scores import metrics_of, read_scores, write_scores
 from workflow_lib.provenance.fingerprints import PACKAGE_FOLDER

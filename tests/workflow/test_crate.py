@@ -12,8 +12,8 @@ import requests
 from tests.workflow.forger import edit
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import read_json, sha256_file
-from workflow_lib.commands.audit.__main__ import audit
-from workflow_lib.commands.crate.__main__ import METADATA, write
+from workflow_lib.commands.audit.audit import audit
+from workflow_lib.commands.crate.crate import METADATA, write
 from workflow_lib.provenance.manifest import SUMS
 
 CONTEXTS = Path(__file__).parent / "ro_crate_contexts.json"
@@ -116,7 +116,7 @@ def test_the_crate_is_the_same_each_time_holds_runnable_code_and_does_not_distur
     write(crate, read_json(crate / METADATA)["@graph"][0]["description"].split("Code: ")[1].split(". Images")[0])
     assert (crate / METADATA).read_bytes() == before
     assert [f for f in audit(crate) if f.state == "fails"] == []
-    for name in ("Snakefile", "rules/train.smk", "workflow_lib/steps/train.py", "envs/lock.txt"):
+    for name in ("Snakefile", "rules/train.smk", "workflow_lib/steps/train.py", "envs/lock.txt", "pyproject.toml", "setup.py"):
         assert (crate / "workflow" / name).read_bytes() == (finished.folder / name).read_bytes()
 
 

@@ -5,14 +5,13 @@ import html
 import os
 import re
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from tests.sameness import contents
+from tests.workflow.conftest import command_of_the_checkout
 from workflow_lib.base.files import read_json, sha256_file
-from workflow_lib.commands.audit.__main__ import audit
+from workflow_lib.commands.audit.audit import audit
 from workflow_lib.provenance.manifest import MANIFEST
 
 
@@ -46,7 +45,7 @@ def reproduced(finished, tmp_path_factory):
     (folder / "downloaded").write_bytes(study)
     script = f"set -e\n{before}\nmv ../downloaded {name}\n{after}\n"
     environment = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "SNAKEMAKE_PROFILE"}}
-    environment |= {"REPOSITORY": str(finished.folder), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment |= {"REPOSITORY": str(finished.folder), "PATH": command_of_the_checkout(folder.parent / f"{folder.name}-bin")}
     done = subprocess.run(
         ["bash", "-c", script],
         cwd=folder,

@@ -1,7 +1,8 @@
 """Families: folders in which every file is one member (a loss, a network, an optimiser, a metric, a table, a figure, a format).
 
 A member is found by the name of its file, so that adding one touches no list. Files whose names begin with an underscore, and the
-family's own `registry` and `interface`, are no members.
+family's own `registry` and `interface`, are no members. In a family with an `entry`, a folder that holds a module of that name
+is a member, too.
 """
 
 import ast
@@ -15,6 +16,8 @@ from types import ModuleType
 from typing import Any
 
 from workflow_lib.base.errors import UserError
+
+PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
 
 OWN = frozenset({"registry", "interface", "documentation"})
 """Modules of a family's folder, beside those with an underscore, that are no members."""
@@ -45,19 +48,25 @@ class Family:
         What a member is called in messages: ``"loss"``.
     not_members : frozenset of str
         Further modules of the folder that are no members.
+    entry : str
+        Name of the module by which a folder is a member; "" where only files are.
     """
 
     package: str
     noun: str
     not_members: frozenset[str] = frozenset()
+    entry: str = ""
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all members, sorted. Imports none of them."""
-        return tuple(name for name in _modules(_folders(self.package)) if name not in self.not_members)
+        folders = _folders(self.package)
+        found = {*_modules(folders), *(_entries(folders, self.entry) if self.entry else ())}
+        return tuple(sorted(name for name in found if name not in self.not_members))
 
     def module(self, name: str) -> str:
         """Return the dotted name of a member's module, for a fingerprint."""
-        return f"workflow_lib.{self.package}.{name}"
+        own = f".{self.entry}" if self.entry and name in _entries(_folders(self.package), self.entry) else ""
+        return f"workflow_lib.{self.package}.{name}{own}"
 
     def modules(self, names: Iterable[str] | None = None) -> list[str]:
         """Return the dotted names of several members' modules; of all without `names`."""
@@ -125,3 +134,8 @@ def _facts(package: str, name: str) -> tuple[Mapping[str, Any], frozenset[str]]:
             except ValueError:
                 continue  # Computed when the module is imported: nothing that a member says of itself.
     return constants, frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
+
+
+@cache
+def _entries(folders: tuple[str, ...], entry: str) -> tuple[str, ...]:
+    return tuple(sorted(path.parent.name for folder in folders for path in Path(folder).glob(f"*/{entry}.py")))

@@ -12,7 +12,6 @@ import gzip
 import os
 import re
 import shutil
-import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,10 +22,13 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import atomic_path, read_json, sha256_file, write_json
 from workflow_lib.commands.audit import folder as safe
 from workflow_lib.commands.audit import integrity, left_out
-from workflow_lib.commands.crate import __main__ as crate
+from workflow_lib.commands.crate import crate
 from workflow_lib.commands.crate.source import copy_source
 from workflow_lib.datasets.formats import registry
 from workflow_lib.provenance.manifest import SUMS
+
+SUMMARY = "pack a study for a reviewer, without images"
+EXAMPLE = "whichloss bundle results/demo"
 
 ALLOWS = re.compile(r"CC0|CC BY(-NC)?(-SA)? \d")
 """How the terms of a dataset begin that let predictions made from it be given on; those with ND do not."""
@@ -117,11 +119,8 @@ def _archive(stage: Path, target: Path) -> None:
                 tar.addfile(entry, content)
 
 
-def main() -> None:
-    """Pack the folder that the arguments name."""
-    parser = argparse.ArgumentParser(
-        prog="whichloss bundle", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument("results", type=Path, help="folder of a study's results")
     parser.add_argument("--output", type=Path, help="file to write (default: <study>.bundle.tar.gz, here)")
     parser.add_argument("--predictions", action="store_true", help="pack the label maps, where the dataset's terms allow it")
@@ -129,16 +128,12 @@ def main() -> None:
     parser.add_argument(
         "--may-share", nargs="+", default=[], metavar="DATASET", help="datasets whose terms you have read, and that allow it"
     )
-    arguments = parser.parse_args()
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Pack the folder that the arguments name."""
     target = arguments.output or Path(f"{arguments.results.resolve().name}.bundle.tar.gz")
-    try:
-        digest = pack(arguments.results, target, arguments.predictions, arguments.weights, arguments.may_share)
-    except UserError as error:
-        print(f"\n{error}\n", file=sys.stderr)
-        sys.exit(2)
+    digest = pack(arguments.results, target, arguments.predictions, arguments.weights, arguments.may_share)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB\nSHA-256 {digest}")
     print("The report and its figures show single slices of the images. Give it to those who may see them.")
-
-
-if __name__ == "__main__":
-    main()
+    return 0

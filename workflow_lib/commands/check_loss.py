@@ -24,6 +24,9 @@ from workflow_lib.losses._parameters import per_class_parameters
 from workflow_lib.losses._terms import LossFunction
 from workflow_lib.networks import adapter as networks
 
+SUMMARY = "try a loss before anything is trained with it"
+EXAMPLE = "whichloss check-loss my_losses/mine.py"
+
 CLASSES = 3
 """Classes of the batches, where the parameters do not say for how many classes they are."""
 FLAT, SOLID, LARGE, COSTLY = (2, 4, 3), (2, 3, 2, 3), (1, 300, 300), (2, 32, 96, 96)
@@ -210,33 +213,33 @@ def _value_and_gradient(loss: LossFunction, y: np.ndarray, p: np.ndarray, dtype:
     return float(value), np.asarray(gradient, dtype=float)
 
 
-def main() -> None:
-    """Check the loss that the arguments name."""
-    parser = argparse.ArgumentParser(
-        prog="whichloss check-loss",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument("loss", help="a Python file with a loss of your own, or the name of a loss")
-    parser.add_argument("--parameters", type=json.loads, default={}, metavar="JSON", help="parameters other than the defaults")
-    arguments = parser.parse_args()
+    parser.add_argument("--parameters", type=_parameters, default={}, metavar="JSON", help="parameters other than the defaults")
+
+
+def _parameters(text: str) -> dict[str, Any]:
+    content = json.loads(text)
+    if not isinstance(content, dict):
+        raise argparse.ArgumentTypeError(f'must be a JSON object like {{"gamma": 3}}, not {text}')
+    return content
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check the loss that the arguments name."""
+    loss = chosen(arguments.loss, arguments.parameters)
     try:
-        loss = chosen(arguments.loss, arguments.parameters)
         networks.configure_runtime(threads=2, deterministic=False, gpus=0)
         failed = 0
         for finding in check(loss):
             mark = {True: "ok", False: "FAILS", None: "-"}[finding.holds]
             print(f"{mark:6}{finding.what:42}{finding.seen}", flush=True)
             failed += finding.holds is False
-    except UserError as error:
-        print(f"\n{error}\n", file=sys.stderr)
-        sys.exit(2)
-    except Exception as error:
+    except (UserError, BrokenPipeError):
+        raise
+    except Exception as error:  # the formula may be anybody's
         print(f"\nThe formula of {arguments.loss} fails: {type(error).__name__}: {error}\n", file=sys.stderr)
-        sys.exit(1)
+        return 1
     print(f"{loss}: {f'{failed} check(s) fail' if failed else 'all checks hold'}")
-    sys.exit(1 if failed else 0)
-
-
-if __name__ == "__main__":
-    main()
+    return 1 if failed else 0

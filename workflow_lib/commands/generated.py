@@ -3,6 +3,7 @@
 python -m workflow_lib.commands.generated      writes them (make generated); a test keeps them current
 """
 
+import argparse
 import io
 import json
 from pathlib import Path
@@ -85,6 +86,11 @@ def _conda_environment() -> str:
 
 def main() -> None:
     """Write every generated file."""
+    argparse.ArgumentParser(
+        prog="python -m workflow_lib.commands.generated",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
     for name, text in contents().items():
         write_text(ROOT / name, text)
         print(name)

@@ -11,13 +11,15 @@ import argparse
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import atomic_path
+
+SUMMARY = "print the report to PDF"
+EXAMPLE = "whichloss pdf results/demo/report.html"
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge", "msedge")
 """Names under which a browser that prints is looked for, in this order."""
@@ -65,22 +67,16 @@ def print_page(page: Path, pdf: Path, browser: str) -> None:
             raise UserError(f"{browser} printed no PDF of {page} (exit code {done.returncode}). It said:\n{said}")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Print the page named on the command line; 2 after a fault the user can mend."""
-    parser = argparse.ArgumentParser(prog="whichloss pdf", description="Print a report to PDF.")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument("page", type=Path, help="the report: results/<study>/report.html")
     parser.add_argument("--pdf", type=Path, help="where to write; beside the page if not given")
     parser.add_argument("--browser", help="name or path of Chromium, Chrome or Edge, if it is not found by itself")
-    given = parser.parse_args(arguments)
-    pdf = given.pdf or given.page.with_suffix(".pdf")
-    try:
-        print_page(given.page, pdf, find_browser(given.browser))
-    except UserError as error:
-        print(f"\npdf: {error}\n", file=sys.stderr)
-        return 2
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the page that the arguments name."""
+    pdf = arguments.pdf or arguments.page.with_suffix(".pdf")
+    print_page(arguments.page, pdf, find_browser(arguments.browser))
     print(f"{pdf}: {pdf.stat().st_size / 1e6:.1f} MB")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,10 +2,10 @@
 
     whichloss preview                                         the study of config.yaml
     whichloss preview --configfile studies/demo.yaml          another one, as for snakemake
-    whichloss preview -- --forcerun tables                    what follows is passed on to snakemake,
-                                                                           unless it would choose another study
+    whichloss preview -- --forcerun tables                    what follows is passed on to snakemake, unless it would
+                                                              choose another study
 
-Which jobs run, Snakemake decides, and is asked (`--summary`); why, the records beside the results tell. Nothing is changed.
+Which jobs run, Snakemake decides, and is asked (`--summary`); why, the records beside the results say. Nothing is changed.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from workflow_lib.base.checkout import require_study_folder
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import read_json
 from workflow_lib.commands.trainings import read_plan
@@ -28,6 +29,9 @@ from workflow_lib.plan.jobs import Place, Plan
 from workflow_lib.provenance import layout
 from workflow_lib.steps.train import INPUTS, folder_name, with_inputs
 from workflow_lib.training import checkpoints
+
+SUMMARY = "what a run would do, why, and what it costs"
+EXAMPLE = "whichloss preview --configfile studies/demo.yaml"
 
 TEMPLATES, PAGES = Path("reports/templates"), ("cases_page", "report_page")
 
@@ -276,22 +280,16 @@ def ask_snakemake(files: Sequence[Path], more: Sequence[str]) -> str:
     return done.stdout
 
 
-def main() -> None:
-    """Show what a run of the study that the arguments name would do."""
-    parser = argparse.ArgumentParser(
-        prog="whichloss preview", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument("--configfile", type=Path, nargs="*", default=[], metavar="FILE", help="as for snakemake")
     parser.add_argument("more", nargs="*", metavar="-- OPTION", help="further options, for snakemake")
-    arguments = parser.parse_args()
-    try:
-        refuse_another_study(arguments.configfile, arguments.more)
-        plan = read_plan(arguments.configfile)
-        print(text(plan, planned(plan, ask_snakemake(arguments.configfile, arguments.more))))
-    except UserError as error:
-        print(f"\n{error}\n", file=sys.stderr)
-        sys.exit(2)
 
 
-if __name__ == "__main__":
-    main()
+def run(arguments: argparse.Namespace) -> int:
+    """Show what a run of the study that the arguments name would do."""
+    require_study_folder("preview")
+    refuse_another_study(arguments.configfile, arguments.more)
+    plan = read_plan(arguments.configfile)
+    print(text(plan, planned(plan, ask_snakemake(arguments.configfile, arguments.more))))
+    return 0

@@ -12,7 +12,6 @@ import argparse
 import csv
 import datetime
 import math
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from typing import Any
 
 import yaml
 
+from workflow_lib.base.checkout import require_study_folder
 from workflow_lib.base.durations import duration
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import read_json
@@ -28,6 +28,9 @@ from workflow_lib.datasets.folds import read_folds, split_cases
 from workflow_lib.plan import jobs as planning
 from workflow_lib.study.config import merge
 from workflow_lib.training import attempts
+
+SUMMARY = "all trainings: state, epoch, losses, time left"
+EXAMPLE = "whichloss trainings --watch"
 
 HEADS = ("dataset", "loss", "fold", "state", "epoch", "validation", "lowest", "steps/s", "waited", "left", "starts")
 WATCH_SECONDS = 30.0
@@ -183,37 +186,33 @@ def read_plan(files: Sequence[Path]) -> planning.Plan:
     raw: dict[str, Any] = {}
     for file in (Path("config.yaml"), *files):
         try:
-            raw = merge(raw, yaml.safe_load(file.read_text(encoding="utf-8")) or {})
-        except (OSError, yaml.YAMLError) as error:
-            raise UserError(f"{file} cannot be read: {error}. Call this where you call snakemake.") from error
+            content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise UserError(f"{file} cannot be read: {error}.") from error
+        if not isinstance(content, dict):
+            raise UserError(f"{file} holds no study: it must be a mapping of keys to values, as config.yaml is.")
+        raw = merge(raw, content)
     return planning.load(raw, " + ".join(["config.yaml", *map(str, files)]))
 
 
-def main() -> None:
-    """Show the trainings of the study that the arguments name."""
-    parser = argparse.ArgumentParser(
-        prog="whichloss trainings",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument("--configfile", type=Path, nargs="*", default=[], metavar="FILE", help="as for snakemake")
     parser.add_argument("--watch", action="store_true", help=f"again every {WATCH_SECONDS:.0f} s, until interrupted")
-    arguments = parser.parse_args()
-    try:
-        plan = read_plan(arguments.configfile)
-        while True:
-            text = table(list(trainings(plan, time.time())))
-            if not arguments.watch:
-                print(text)
-                return
-            print(f"\033[2J\033[H{datetime.datetime.now():%H:%M:%S}  {plan.results}\n\n{text}", flush=True)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show the trainings of the study that the arguments name."""
+    require_study_folder("trainings")
+    plan = read_plan(arguments.configfile)
+    while True:
+        text = table(list(trainings(plan, time.time())))
+        if not arguments.watch:
+            print(text)
+            return 0
+        print(f"\033[2J\033[H{datetime.datetime.now():%H:%M:%S}  {plan.results}\n\n{text}", flush=True)
+        try:
             time.sleep(WATCH_SECONDS)
-    except KeyboardInterrupt:
-        print()
-    except UserError as error:
-        print(f"\n{error}\n", file=sys.stderr)
-        sys.exit(2)
-
-
-if __name__ == "__main__":
-    main()
+        except KeyboardInterrupt:
+            print()
+            return 0

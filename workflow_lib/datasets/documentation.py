@@ -57,8 +57,8 @@ or one split, in which the scored cases neither train a network nor choose its e
 ```
 
 or `table: division.csv`, with the columns `case,fold` or `case,part` (training, validation, test). The report says which it
-was, and warns where a group stands on both sides. What such a file says counts: the study is divided again when it changes, and not
-when it is moved.
+was, and warns where a group stands on both sides. What such a file says counts: the study is divided again when
+it changes, and not when it is moved.
 
 ## Pictures
 

@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from workflow_lib.base.checkout import checkout
 from workflow_lib.base.files import canonical_json, read_json, sha256_file, sha256_text, write_json
 from workflow_lib.base.version import VERSION
 from workflow_lib.host.memory import peak_mib
@@ -134,11 +135,14 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """Return the commit of the workflow's own checkout, with '+changes' when the tree was not clean; None outside git.
+    """Return the commit of the workflow's own checkout, with '+changes' when the tree was not clean; None without one.
 
     A file that git does not know yet counts where it can be code of the workflow.
     """
-    root = Path(__file__).resolve().parent.parent.parent
+    root = checkout()
+    if root is None:
+        # An installed package may lie in the repository of another project.
+        return None
     try:
         head = subprocess.run(["git", "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
         status = subprocess.run(

@@ -11,7 +11,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-TEMPLATES = Path(__file__).resolve().parents[2] / "reports" / "templates"
+from workflow_lib.base.checkout import reports
+
+TEMPLATES = reports() / "templates"
 
 
 def csp_hash(text: str) -> str:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workflow_lib.base.checkout import reports
 from workflow_lib.base.errors import UserError
 from workflow_lib.metrics import registry
 
-FOLDER = Path(__file__).resolve().parents[2] / "reports" / "published"
+FOLDER = reports() / "published"
 
 
 @dataclass(frozen=True)

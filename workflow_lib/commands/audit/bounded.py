@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import resource
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
@@ -37,7 +38,8 @@ def findings(module: str, arguments: Iterable[Any], seconds: float = SECONDS) ->
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(sender, module, tuple(arguments)), daemon=True)
-    process.start()
+    with _interrupts_blocked():
+        process.start()
     sender.close()
     subject = module.rpartition(".")[2]
     try:
@@ -59,6 +61,19 @@ def findings(module: str, arguments: Iterable[Any], seconds: float = SECONDS) ->
         process.kill()
         process.join()
         receiver.close()
+
+
+@contextlib.contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Within the block SIGINT waits; a process that is started there never gets it.
+
+    Ctrl-C reaches every process of a terminal. This one ends the other, which would print a traceback of its own.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(sender: Connection, module: str, arguments: tuple[Any, ...]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from workflow_lib.commands.audit.folder import printable
+from workflow_lib.base.terminal import printable
 
 State = Literal["fails", "not checked", "told", "holds"]
 NEED_IMAGES = "files need the images (--rescore)"

@@ -219,10 +219,3 @@ def copy(folder: Path, names: Sequence[str], target: Path) -> list[str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return faults
-
-
-def printable(text: str) -> str:
-    """Return a text in which nothing steers a terminal: names of files and settings may be anybody's."""
-    return "".join(
-        character if character.isprintable() or character == "\n" else f"\\u{ord(character):04x}" for character in text
-    )

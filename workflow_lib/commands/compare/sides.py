@@ -56,6 +56,8 @@ def read(folder: Path) -> Side:
     """Read a folder of results. Raises UserError when it is none, or when a file in it is not as a step writes it."""
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder. Name the folder of a study's results.")
+    if not (folder / MANIFEST).is_file():
+        raise UserError(f"{folder} holds no finished study: {MANIFEST} is missing. Name the folder of a study's results.")
     with tempfile.TemporaryDirectory(prefix="compare-") as private:
         study = Path(private)
         faults = safe.copy(folder, [name for name in safe.listing(folder) if _is_read(name)], study)

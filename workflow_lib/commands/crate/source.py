@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from workflow_lib.base.checkout import checkout
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import atomic_folder, write_text
 from workflow_lib.images.cases import LONGEST_NAME, name_fault
@@ -16,8 +17,10 @@ from workflow_lib.plan import jobs as planning
 from workflow_lib.report.recipe import CHANGES, study_yaml
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-ROOT = Path(__file__).resolve().parents[3]
-NEEDED = ("LICENSE", "Makefile", "Snakefile", "config.yaml", "envs", "reports", "rules", "workflow_lib")
+NEEDED = (
+    *("LICENSE", "Makefile", "README.md", "Snakefile", "config.yaml", "pyproject.toml", "setup.py"),
+    *("envs", "reports", "rules", "workflow_lib"),
+)
 """What of the repository it takes to run a study."""
 
 
@@ -56,13 +59,19 @@ def _archive(commit: str) -> bytes | None:
     """Return the needed files of a commit as a tar archive; None where git or the commit is not there."""
     if not _COMMIT.fullmatch(commit):
         return None  # git would take it for an option, or for another name than that of a commit
+    root = checkout()
+    if root is None:
+        return None
     try:
-        done = subprocess.run(
-            ["git", "-C", ROOT, "archive", "--format=tar", commit, "--", *NEEDED], capture_output=True, check=True, timeout=60
-        )
+        # Commits of before the package could be installed have not all of them, and git refuses a name that is not there.
+        there = _git(root, "ls-tree", "--name-only", "-z", commit, "--", *NEEDED).decode().split("\0")
+        return _git(root, "archive", "--format=tar", commit, "--", *filter(None, there))
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout
+
+
+def _git(root: Path, *arguments: str) -> bytes:
+    return subprocess.run(["git", "-C", root, *arguments], capture_output=True, check=True, timeout=60).stdout
 
 
 def _require_same_code(record: Mapping[str, Any], commit: str | None) -> None:
@@ -79,8 +88,14 @@ def _require_same_code(record: Mapping[str, Any], commit: str | None) -> None:
 
 
 def _copy_checkout(folder: Path) -> None:
+    root = checkout()
+    if root is None:
+        raise UserError(
+            "The code that made these results belongs into the crate, with its rules and environment, and this whichloss was "
+            "installed without them. Run the same command with the whichloss of a clone of the repository (`make venv` there)."
+        )
     for name in NEEDED:
-        source = ROOT / name
+        source = root / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
         elif source.is_file():

@@ -1,14 +1,5 @@
-"""Describe a finished study as an RO-Crate, and put the code that made it beside the results.
+"""A finished study as an RO-Crate: the metadata file, and beside the results the code that made them."""
 
-    whichloss crate results/<study>
-
-Writes ro-crate-metadata.json and the folder workflow/ into the folder of the results, which so becomes the crate: Provenance Run
-Crate 0.5 on RO-Crate 1.1. Images stay out; they are listed by SHA-256, with the address and the terms of their dataset. The same
-results give the same file.
-"""
-
-import argparse
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -104,20 +95,3 @@ def _entities(folder: Path, report: Mapping[str, Any], said: str) -> tuple[list[
 def _is_data(entity: Mapping[str, Any]) -> bool:
     kinds = entity["@type"] if isinstance(entity["@type"], list) else [entity["@type"]]
     return bool({"File", "Dataset"} & set(kinds)) and not entity["@id"].startswith("#")
-
-
-def main() -> None:
-    """Write the crate of the folder that the arguments name."""
-    parser = argparse.ArgumentParser(
-        prog="whichloss crate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("results", type=Path, help="folder of a study's results")
-    try:
-        print(f"RO-Crate: {write(parser.parse_args().results)}")
-    except UserError as error:
-        print(f"\n{error}\n", file=sys.stderr)
-        sys.exit(2)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,44 @@
+"""pyproject.toml: the name, the one version, and dependencies that are what the package imports."""
+
+import ast
+import re
+import sys
+import tomllib
+from importlib import metadata
+
+from workflow_lib.base.version import VERSION
+from workflow_lib.provenance.fingerprints import PACKAGE_FOLDER
+
+UNINSTALLABLE = {"miscnn"}
+"""Imported by name, and declared nowhere: no supported Python can install what it pins."""
+
+
+def imported():
+    """Return the packages that the code imports, inside functions too, by the names that they are imported by."""
+    found = set()
+    for path in PACKAGE_FOLDER.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module.partition(".")[0])
+    return found - set(sys.stdlib_module_names) - {"workflow_lib"}
+
+
+def test_the_dependencies_are_what_the_package_imports(root):
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.split(r"[<>=!~;\[ ]", entry)[0].lower() for entry in project["dependencies"]}
+    owners = metadata.packages_distributions()
+    needed = {owners[name][0].lower() for name in imported() - UNINSTALLABLE}
+    assert needed == declared
+    locked = (root / "envs/lock.txt").read_text(encoding="utf-8")
+    assert [name for name in (*declared, "setuptools") if f"\n{name}==" not in locked] == []
+
+
+def test_one_version_stands_everywhere(root):
+    content = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    assert content["project"]["name"] == "whichloss"
+    assert content["project"]["dynamic"] == ["version"]
+    assert content["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "workflow_lib.base.version.VERSION"}
+    assert f"\nversion: {VERSION}\n" in (root / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\n## {VERSION}" in (root / "CHANGELOG.md").read_text(encoding="utf-8")
