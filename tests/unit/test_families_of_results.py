@@ -47,16 +47,19 @@ def test_every_table_has_the_columns_that_its_member_names_and_no_others(compare
     frame = scores(["focal", "dice", "tversky"])
     computed = statistics.compute(frame, ["focal", "dice", "tversky"], SETTINGS, 1)
     numbers = published.load("kits19") if compares else None
-    entries = [{"name": name, "label": name, "loss": name, "parameters": {}} for name in ("focal", "dice", "tversky")]
+    entries: list[dict[str, object]] = [
+        {"name": name, "label": name, "loss": name, "parameters": {}} for name in ("focal", "dice", "tversky")
+    ]
     made = tables.build(computed, {"losses": entries}, ["kidney", "tumour"], 12, False, numbers)
     assert len(made["comparison"]) == (len(numbers.scores) if numbers is not None else 0)
     for family, results in ((statistics, computed), (tables, made)):
         assert list(results) == list(family.names())
         for name, table in results.items():
+            columns = [str(column) for column in table.columns]
             said = list(family.columns(name))
-            assert [column for column in table if not any(fits(word, column) for word in said)] == [], name
+            assert [column for column in columns if not any(fits(word, column) for word in said)] == [], name
             plain = [word for word in said if "<" not in word]
-            assert [column for column in table if column in plain] == plain, name
+            assert [column for column in columns if column in plain] == plain, name
 
 
 def saying(monkeypatch, package, name, **facts):
@@ -65,7 +68,7 @@ def saying(monkeypatch, package, name, **facts):
 
     def changed(of, member):
         constants, functions = facts_of(of, member)
-        return (constants | facts if (of, member) == (package, name) else constants), functions
+        return ({**constants, **facts} if (of, member) == (package, name) else constants), functions
 
     monkeypatch.setattr(families, "_facts", changed)
 
@@ -73,10 +76,15 @@ def saying(monkeypatch, package, name, **facts):
 @pytest.mark.parametrize("needs", [(), ("fold_means", "ranksum")])
 def test_a_table_is_given_what_it_names_and_nothing_else(monkeypatch, needs):
     saying(monkeypatch, "statistics", "means", NEEDS=needs)
-    given = []
+    given: list[list[str]] = []
     means = statistics.get("means")
     compute = means.compute
-    monkeypatch.setattr(means, "compute", lambda data: given.append(sorted(data.tables)) or compute(data))
+
+    def watched(data):
+        given.append(sorted(data.tables))
+        return compute(data)
+
+    monkeypatch.setattr(means, "compute", watched)
     if needs:
         statistics.compute(scores(["a", "b"]), ["a", "b"], SETTINGS, 1)
         assert given == [sorted(needs)]
