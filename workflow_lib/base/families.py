@@ -16,8 +16,6 @@ from workflow_lib.base.errors import UserError
 OWN = frozenset({"registry", "interface", "documentation"})
 """Modules of a family's folder, beside those with an underscore, that are no members."""
 
-PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
-
 
 @dataclass(frozen=True)
 class Family:
@@ -39,7 +37,8 @@ class Family:
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all members, sorted. Imports none of them."""
-        return tuple(name for name in _modules(self.package) if name not in self.not_members)
+        folders = importlib.import_module(f"workflow_lib.{self.package}").__path__
+        return tuple(name for name in _modules(tuple(folders)) if name not in self.not_members)
 
     def module(self, name: str) -> str:
         """Return the dotted name of a member's module, for a fingerprint."""
@@ -59,6 +58,6 @@ class Family:
 
 
 @cache
-def _modules(package: str) -> tuple[str, ...]:
-    folder = PACKAGE_FOLDER.joinpath(*package.split("."))
-    return tuple(sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith("_") and p.stem not in OWN))
+def _modules(folders: tuple[str, ...]) -> tuple[str, ...]:
+    files = {path.stem for folder in folders for path in Path(folder).glob("*.py")}
+    return tuple(sorted(name for name in files if not name.startswith("_") and name not in OWN))
