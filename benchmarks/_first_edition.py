@@ -30,10 +30,11 @@ def end() -> NoReturn:
 def train(folder: Path, weights: Path | None = None) -> None:
     """Train the small network until its first step is done, or to the end and keep its weights."""
     importlib.import_module("workflow_lib.steps.train")
-    from workflow_lib.preprocessing.store import Store
     from workflow_lib.sections.augmentation import Augmentation
     from workflow_lib.sections.network import Network
     from workflow_lib.sections.training import Training
+
+    from workflow_lib.preprocessing.store import Store
     from workflow_lib.training import loop, step
     from workflow_lib.training.request import TrainingRequest
 
@@ -76,12 +77,12 @@ def predict(folder: Path, weights: Path) -> None:
     """Predict with these weights until the first patches are back from the network."""
     importlib.import_module("workflow_lib.steps.predict")
     import numpy as np
+    from workflow_lib.sections.network import Network
 
     from workflow_lib import networks
     from workflow_lib.inference import grid
     from workflow_lib.inference import predict as whole
     from workflow_lib.preprocessing.store import Store
-    from workflow_lib.sections.network import Network
 
     setattr(grid.Blender, "add", lambda *_: end())  # noqa: B010 -- for mypy
     networks.configure_runtime(threads=1, deterministic=False, gpus=0)

@@ -14,6 +14,8 @@ from workflow_lib.base.files import sha256_file, write_text
 from workflow_lib.datasets import documentation as dataset_documentation
 from workflow_lib.figures import loss_families, loss_plots, style
 from workflow_lib.losses import documentation, registry
+from workflow_lib.networks.architectures import documentation as network_documentation
+from workflow_lib.optimisers import documentation as optimiser_documentation
 from workflow_lib.study.config import json_schema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +27,8 @@ def contents() -> dict[str, str]:
         "config.schema.json": json.dumps(json_schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n",
         "docs/datasets.md": dataset_documentation.text(),
         "docs/losses.md": documentation.text(),
+        "docs/networks.md": network_documentation.text(),
+        "docs/optimisers.md": optimiser_documentation.text(),
         "envs/workflow.yaml": _conda_environment(),
         **{f"docs/{path}": _svg(figure) for path, figure in _figures().items()},
     }

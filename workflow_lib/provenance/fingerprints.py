@@ -214,7 +214,8 @@ def _told(source: str) -> list[tuple[int, int]]:
     tree = _nodes(source)[0]
     assert isinstance(tree, ast.Module)
     assigned = {name: node for node in tree.body for name in _assigned(node)}
-    if not {"NAME", "FAMILY"} <= set(assigned):
+    # A loss, or a network or an optimiser.
+    if "NAME" not in assigned or not {"FAMILY", "CITATION"} & set(assigned):
         return []
     used = {node.id for node in _nodes(source) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     nodes = [node for name, node in assigned.items() if name in TOLD - used and _alone(source, node)]
