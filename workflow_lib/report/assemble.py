@@ -8,7 +8,18 @@ from typing import Any
 
 import yaml
 
-from workflow_lib.report import captions, details, division, origins, paper, recipe, score_tables, sensitivity, words
+from workflow_lib.report import (
+    across_networks,
+    captions,
+    details,
+    division,
+    origins,
+    paper,
+    recipe,
+    score_tables,
+    sensitivity,
+    words,
+)
 from workflow_lib.report.page import TEMPLATES, render
 from workflow_lib.report.room import PAGE_LIMIT, SPARE, Room, cells
 from workflow_lib.report.sources import PICTURES_LIMIT, Sources
@@ -73,6 +84,7 @@ def context(study: Mapping[str, Any], folder: Path, pictures: int = PICTURES_LIM
         "papers": papers,
         "claims": paper.totals(papers),
         "datasets": datasets,
+        "across_networks": across_networks.describe(sources, study),
         "general_figures": general,
         "of_losses": of_losses,
         "losses": _losses(study),
