@@ -79,12 +79,12 @@ def predict(folder: Path, weights: Path) -> None:
 
     from workflow_lib.inference import grid
     from workflow_lib.inference import predict as whole
-    from workflow_lib.networks import adapter as networks
+    from workflow_lib.networks import runtime
     from workflow_lib.preprocessing.store import Store
     from workflow_lib.study.sections.network import Network
 
     setattr(grid.Blender, "add", lambda *_: end())  # noqa: B010 -- for mypy
-    networks.configure_runtime(threads=1, deterministic=False, gpus=0)
+    runtime.configure_runtime(threads=1, deterministic=False, gpus=0)
     model = whole.load_model(weights, CLASSES, 1, PATCH, Network.model_validate(NETWORK))
     store = Store([folder])
     image = np.asarray(store[store.case_ids[0]].image)

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from workflow_lib.networks import adapter as networks
+from workflow_lib.networks import runtime
 
 
 def allow_import() -> None:
     """Make MIScnn importable, with TensorFlow and its messages kept quiet."""
     sys.modules.setdefault("tensorflow_addons", types.ModuleType("tensorflow_addons"))
-    networks.import_keras()
+    runtime.import_keras()
 
 
 def allow_import_without_tensorflow() -> None:

@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks._measure import OURS, Row, current_memory, deliver, parser, peak_memory, reset_peak, row, side
 from workflow_lib.losses import registry
-from workflow_lib.networks import adapter as networks
+from workflow_lib.networks import runtime
 
 SHAPE = (2, 80, 160, 160, 3)
 MAP_MIB = 4 * int(np.prod(SHAPE)) / 2**20
@@ -52,7 +52,7 @@ def loss_of(name: str) -> Callable[[Any, Any], Any]:
     if name == REFERENCE:
         import tensorflow as tf
 
-        keras = networks.import_keras()
+        keras = runtime.import_keras()
         return lambda y, p: tf.reduce_mean(keras.losses.categorical_crossentropy(y, p))
     return registry.build(*FURTHER.get(name, (name, {})))
 
@@ -83,7 +83,7 @@ def seconds(step: Callable[[Any, Any], Any], y: Any, p: Any) -> float:
 def configure() -> None:
     """Set TensorFlow up as a training on a CPU does, with all cores."""
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    networks.configure_runtime(threads=os.cpu_count() or 1, deterministic=False, gpus=0)
+    runtime.configure_runtime(threads=os.cpu_count() or 1, deterministic=False, gpus=0)
 
 
 def peak_maps(name: str, jit: bool) -> float:

@@ -21,8 +21,7 @@ import numpy as np
 from benchmarks._measure import OURS, Row, alone, row, side, significant
 from benchmarks.batches import synthetic_store
 from workflow_lib.losses import registry
-from workflow_lib.networks import adapter as networks
-from workflow_lib.networks import size as network_size
+from workflow_lib.networks import costs, runtime
 from workflow_lib.preprocessing.store import Store
 from workflow_lib.study.sections.augmentation import Augmentation
 from workflow_lib.study.sections.network import Network
@@ -86,7 +85,7 @@ def _steps(ends: list[tuple[int, float]]) -> list[float]:
 
 def keras_fit(folder: Path, store: Store) -> tuple[list[float], list[float]]:
     """Return the same from Keras's `fit`, which draws one-hot batches from a generator."""
-    keras = networks.import_keras()
+    keras = runtime.import_keras()
     model = compile_model(request(folder, store))
     # The generator gives one-hot labels, as MIScnn's does.
     model.compile(optimizer=model.optimizer, loss=registry.build(LOSS, {}), jit_compile=False)
@@ -118,7 +117,7 @@ def keras_fit(folder: Path, store: Store) -> tuple[list[float], list[float]]:
 
 def bare(folder: Path, store: Store) -> tuple[list[float], list[float]]:
     """Return the same from a bare `tf.function`."""
-    networks.import_keras()
+    runtime.import_keras()
     import tensorflow as tf
 
     model = compile_model(request(folder, store))
@@ -146,16 +145,14 @@ def bare(folder: Path, store: Store) -> tuple[list[float], list[float]]:
 def network_rows() -> list[Row]:
     """Return what the paper's network takes, counted and not measured."""
     classes = {"kits19": 3, "brats20": 2}
-    parameters = {
-        name: network_size.count_parameters(classes[name], 1, patch, 32, 4, True) for name, patch in FULL_PATCHES.items()
-    }
+    parameters = {name: costs.count_parameters(Network(), classes[name], 1, patch) for name, patch in FULL_PATCHES.items()}
     return [
         {
             "what": f"the paper's network, {name}",
             "parameters": parameters[name],
             # The weights, the best so far, and Adam's two moments, in float32.
             "checkpoint_mib": significant(4 * 4 * parameters[name] / 2**20, 3),
-            "estimated_step_gib": significant(network_size.estimate_memory(classes[name], 1, patch, 32, 4, True, 2) / 2**30, 3),
+            "estimated_step_gib": significant(costs.estimate_memory(Network(), classes[name], 1, patch, 2) / 2**30, 3),
             "patch": list(patch),
         }
         for name, patch in FULL_PATCHES.items()
@@ -171,7 +168,7 @@ def rows(quick: bool) -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         store = synthetic_store(folder, SHAPE)
-        networks.configure_runtime(threads=1, deterministic=False, gpus=0)
+        runtime.configure_runtime(threads=1, deterministic=False, gpus=0)
         for _ in range(1 if quick else ROUNDS):
             for kind, measure in kinds.items():
                 taken, losses[kind] = measure(folder, store)

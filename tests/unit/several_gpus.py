@@ -2,12 +2,12 @@
 
 import tensorflow as tf
 
-from workflow_lib.networks import adapter as networks
+from workflow_lib.networks import runtime
 
 DEVICES = ["CPU:0", "CPU:1"]
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration() for _ in DEVICES]
 )
-networks.import_keras()
-networks.gpu_devices = lambda: DEVICES
+runtime.import_keras()
+runtime.gpu_devices = lambda: DEVICES

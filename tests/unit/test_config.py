@@ -112,7 +112,6 @@ def test_an_unknown_dataset(raw):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"training": {"patch": [16, 16, 18]}}, "divide by 2**network.depth = 4"),
         ({"prediction": {"overlap": [8, 8]}}, "prediction.overlap has 2 axes"),
         ({"prediction": {"overlap": [8, 8, 16]}}, "smaller than training.patch"),
         ({"preprocessing": {"spacing": [1, 1]}}, "preprocessing.spacing has 2 axes"),

@@ -6,32 +6,21 @@ import pytest
 
 from tests.unit.test_changes import PLACE, planned
 from workflow_lib.base.files import write_json
-from workflow_lib.networks import adapter as networks
-from workflow_lib.networks import size as network_size
+from workflow_lib.networks import costs
 from workflow_lib.plan import estimates
 from workflow_lib.plan.estimates import Pace
 from workflow_lib.study.sections.network import Network
 from workflow_lib.study.sections.training import Training
 
 
-@pytest.mark.parametrize(("patch", "depth", "channels"), [((16, 16, 16), 2, 1), ((32, 16), 1, 3)])
-def test_multiplications_are_those_of_the_network_s_convolutions(patch, depth, channels):
-    """Counted on the built network, layer by layer: output voxels x kernel x input channels x output channels."""
-    model = networks.build_unet(3, channels, patch, filters=4, depth=depth, batch_normalisation=True, seed=1)
-    forward = 0
-    for layer in model.layers:
-        kind = type(layer).__name__
-        if not kind.startswith("Conv"):
-            continue
-        kernel = layer.kernel.shape
-        # A transposed convolution of stride 2 and kernel 2 takes each output voxel from one input voxel.
-        taps = 1 if "Transpose" in kind else int(kernel[0] ** len(patch))
-        voxels = 1
-        for side in layer.output.shape[1:-1]:
-            voxels *= side
-        forward += voxels * taps * int(kernel[-1]) * int(kernel[-2])
-    training = Training(patch=patch, epochs=1, iterations=1, batch_size=2)
-    assert estimates.multiplications(3, channels, Network(filters=4, depth=depth), training) == 3 * 2 * forward
+def test_multiplications_are_those_of_the_convolutions_three_times_for_each_image():
+    """Counted by hand: two levels of 4 and 8 filters on 8 x 4 pixels, two channels, three classes."""
+    down = 32 * 9 * (2 * 4 + 4 * 4)
+    middle = 8 * 9 * (4 * 8 + 8 * 8)
+    up = 32 * (8 * 4) + 32 * 9 * (8 * 4 + 4 * 4)
+    training = Training(patch=(8, 4), epochs=1, iterations=1, batch_size=5)
+    forward = down + middle + up + 32 * 4 * 3
+    assert estimates.multiplications(3, 2, Network(filters=4, depth=1), training) == 3 * 5 * forward
 
 
 def test_the_most_similar_trainings_tell_the_pace(tmp_path):
@@ -84,9 +73,11 @@ def test_the_pace_of_several_gpus_is_that_of_one_of_them(tmp_path):
 
 def test_the_disk_holds_the_weights_and_the_kept_state(tmp_path):
     bare = estimates.training_bytes(planned(tmp_path, keep_state=False), "a")
-    assert bare == 4 * network_size.count_parameters(3, 1, (16, 16, 16), 32, 2, True)
+    assert bare == 4 * costs.count_parameters(Network(depth=2), 3, 1, (16, 16, 16))
     assert estimates.training_bytes(planned(tmp_path), "a") == 5 * bare
-    assert estimates.training_bytes(planned(tmp_path, optimiser="sgd"), "a") == 4 * bare
+    assert estimates.training_bytes(planned(tmp_path, optimiser="adamw", accumulation=2), "a") == 6 * bare
+    assert estimates.training_bytes(planned(tmp_path, optimiser="sgd", momentum=0.9), "a") == 4 * bare
+    assert estimates.training_bytes(planned(tmp_path, optimiser="sgd"), "a") == 3 * bare
     text = estimates.cost(planned(tmp_path), [PLACE] * 5, [], {}).text
     assert "GPU-h" in text
     assert text.endswith("MB of disk")

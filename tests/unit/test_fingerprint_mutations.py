@@ -376,7 +376,7 @@ def test_a_change_makes_exactly_the_steps_stale_that_reach_it(monkeypatch):
     # What only steers a run, plans it, or is started by people, is in no step's fingerprint.
     rooms = ("host", "plan", "commands")
     outside = {name for name in SOURCES if name.split(".")[1:2] and name.split(".")[1] in rooms}
-    assert outside | fingerprints.NEUTRAL | {"workflow_lib.networks.size"} <= untouched
+    assert outside | fingerprints.NEUTRAL | {"workflow_lib.networks.costs"} <= untouched
     assert len(untouched) < len(SOURCES) / 2
 
 
@@ -392,7 +392,7 @@ def test_words_make_no_step_stale(monkeypatch):
 MEASURED = [
     ("training.loop", "no GPU was found; training on the CPU", "there is no GPU"),
     ("losses._files", "is no Python{f', line {line}'", "cannot be parsed{f', in line {line}'"),
-    ("networks.size", "BACKWARD_TENSORS = 13", "BACKWARD_TENSORS = 14"),
+    ("networks.costs", "BACKWARD_TENSORS = 13", "BACKWARD_TENSORS = 14"),
     ("images.cases", "its name is longer than", "its name has more than"),
     ("losses.registry", "must return the loss (loss_function(...))", "has to return the loss"),
     ("training.divergence", "The training has diverged:", "This training diverged:"),

@@ -12,7 +12,9 @@ from workflow_lib.base.files import write_json
 from workflow_lib.host import memory
 from workflow_lib.inference import predict
 from workflow_lib.inference.predict import load_model, predict_case, probabilities
-from workflow_lib.networks import adapter as networks
+from workflow_lib.networks import runtime
+from workflow_lib.networks.build import build_network
+from workflow_lib.networks.weights import save_network
 from workflow_lib.steps import predict as step
 from workflow_lib.steps._command import Context
 from workflow_lib.study.sections.network import Network
@@ -22,7 +24,7 @@ PATCH, OVERLAP = (8, 8, 8), (4, 4, 4)
 
 @pytest.fixture(scope="module")
 def model():
-    return networks.build_unet(3, 1, PATCH, 4, 1, True, seed=3)
+    return build_network(Network(filters=4, depth=1), 3, 1, PATCH, seed=3)
 
 
 def image(*shape, seed=0):
@@ -82,7 +84,7 @@ def test_the_batch_size_does_not_matter_and_one_shape_is_traced(model, batch_siz
 
 
 def test_the_network_is_traced_once_for_all_batches_of_all_cases(monkeypatch):
-    model = networks.build_unet(3, 1, PATCH, 4, 1, True, seed=3)
+    model = build_network(Network(filters=4, depth=1), 3, 1, PATCH, seed=3)
     step, traced = model.predict_step, []
 
     def predict_step(data):
@@ -101,7 +103,7 @@ def test_a_volume_smaller_than_the_patch(model):
 
 
 def test_two_dimensions_and_gaussian_weights():
-    flat = networks.build_unet(2, 2, (8, 16), 4, 1, True, seed=3)
+    flat = build_network(Network(filters=4, depth=1), 2, 2, (8, 16), seed=3)
     case = image(13, 20, 2)
     assert predict_case(flat, case, (8, 16), (4, 8), 2).shape == (13, 20)
     gaussian = probabilities(flat, case, (8, 16), (4, 8), 2, "gaussian")
@@ -117,14 +119,14 @@ def test_memory_mapped_cases_are_read(model, tmp_path):
 
 
 def test_damaged_weights_are_told():
-    broken = networks.build_unet(3, 1, PATCH, 4, 1, True, seed=3)
+    broken = build_network(Network(filters=4, depth=1), 3, 1, PATCH, seed=3)
     broken.layers[-1].kernel.assign(np.full(broken.layers[-1].kernel.shape, np.nan))
     with pytest.raises(UserError, match="not finite"):
         predict_case(broken, image(8, 8, 8, 1), PATCH, OVERLAP, 2)
 
 
 def test_a_trained_network_is_loaded(model, tmp_path):
-    networks.save_network(model, tmp_path / "model.weights.h5")
+    save_network(model, tmp_path / "model.weights.h5")
     loaded = load_model(tmp_path / "model.weights.h5", 3, 1, PATCH, Network(filters=4, depth=1))
     case = image(9, 8, 8, 1)
     np.testing.assert_array_equal(probabilities(loaded, case, PATCH, OVERLAP, 2), probabilities(model, case, PATCH, OVERLAP, 2))
@@ -146,7 +148,7 @@ def test_memory_that_is_used_up_is_told_by_the_step(monkeypatch, tmp_path):
     monkeypatch.setattr(step, "read_folds", lambda path: {})
     monkeypatch.setattr(step, "split_cases", lambda places, fold: SimpleNamespace(test=["a"]))
     monkeypatch.setattr(step, "Store", lambda paths: {"a": SimpleNamespace(image=np.zeros((8, 8, 1)))})
-    monkeypatch.setattr(networks, "configure_runtime", lambda *arguments, **settings: "NVIDIA A100")
+    monkeypatch.setattr(runtime, "configure_runtime", lambda *arguments, **settings: "NVIDIA A100")
     monkeypatch.setattr(predict, "load_model", lambda *arguments: None)
     monkeypatch.setattr(predict, "predict_case", exhausted)
     monkeypatch.setattr(memory, "of_gpu", lambda: memory.Memory(40 * 2**30, "NVIDIA A100"))

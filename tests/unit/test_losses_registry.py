@@ -10,9 +10,9 @@ from matplotlib.mathtext import MathTextParser
 
 from tests.unit.losses_batches import EXAMPLES, random_batch
 from workflow_lib.base.errors import Faults, UserError
+from workflow_lib.base.parameters import parameter_rows
 from workflow_lib.commands import generated
 from workflow_lib.losses import documentation, registry
-from workflow_lib.losses._parameters import parameter_rows
 from workflow_lib.provenance.fingerprints import code_table
 
 NAMES = ("combo", "cosine_tversky", "cross_entropy", "dice", "focal", "focal_tversky", "mixed_focal", "tversky")

@@ -147,8 +147,8 @@ def test_errors_of_numpy_and_tensorflow_themselves():
     with pytest.raises(UserError, match="used up"), memory.explained(lambda: "used up"):
         np.empty(2**46, dtype="f4")
     code = (
-        "from workflow_lib.host import memory\nfrom workflow_lib.networks import adapter as networks\n"
-        "networks.configure_runtime(1, False, 0)\n"
+        "from workflow_lib.host import memory\nfrom workflow_lib.networks import runtime\n"
+        "runtime.configure_runtime(1, False, 0)\n"
         "import tensorflow as tf\n"
         "try:\n"
         "    tf.fill([2**46], 0.0)\n"

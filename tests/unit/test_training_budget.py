@@ -10,8 +10,8 @@ from tests.unit.training_support import tiny_request
 from workflow_lib.base.errors import UserError
 from workflow_lib.host import memory
 from workflow_lib.host.memory import Memory
-from workflow_lib.networks import adapter as networks
-from workflow_lib.networks import size as network_size
+from workflow_lib.networks import processor, runtime
+from workflow_lib.networks.precision import HALF
 from workflow_lib.study.sections.network import Network
 from workflow_lib.study.sections.training import Training
 from workflow_lib.training import batches, budget, loop
@@ -67,7 +67,7 @@ def test_on_a_cpu_it_is_the_memory_of_the_host(monkeypatch):
 @pytest.mark.parametrize(("columns", "lines"), [(True, 2), (False, 1)])
 def test_16_bits_that_cost_instead_of_saving_are_told_and_are_no_advice(monkeypatch, columns, lines):
     """On a processor without AVX-512 a step in bfloat16 takes ten times as long as in float32, and more memory."""
-    monkeypatch.setattr(network_size, "convolves_by_columns", lambda precision: columns and precision in networks.HALF)
+    monkeypatch.setattr(processor, "convolves_by_columns", lambda precision: columns and precision in HALF)
     monkeypatch.setattr(memory, "of_host", lambda: None)
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
     said = told(2 * GIB, "cpu", training(precision="bfloat16"))
@@ -96,10 +96,10 @@ def test_memory_that_is_used_up_names_device_estimate_and_settings(tmp_path):
     code = (
         "import pathlib, resource\n"
         "from tests.unit.training_support import tiny_request, train\n"
-        "from workflow_lib.networks import adapter as networks\n"
+        "from workflow_lib.networks import runtime\n"
         "from workflow_lib.base.errors import UserError\n"
         "from workflow_lib.study.sections.network import Network\n"
-        "networks.configure_runtime(1, False, 0)\n"
+        "runtime.configure_runtime(1, False, 0)\n"
         "import tensorflow as tf\n"
         "tf.constant(1.0) + 1\n"
         "held = int(pathlib.Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
@@ -132,7 +132,7 @@ def test_memory_of_the_host_is_not_blamed_on_the_gpu(tmp_path, monkeypatch):
     def full(*arguments):
         raise MemoryError
 
-    monkeypatch.setattr(networks, "configure_runtime", lambda *arguments, **options: "NVIDIA A100")
+    monkeypatch.setattr(runtime, "configure_runtime", lambda *arguments, **options: "NVIDIA A100")
     monkeypatch.setattr(batches, "training_batch", full)
     with pytest.raises(UserError, match=r"memory of the host, not of the GPU.*training\.memory_mb.*batch_processes"):
         loop.train(tiny_request(tmp_path))

@@ -16,8 +16,8 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import read_json
 from workflow_lib.host import memory
 from workflow_lib.losses import registry
-from workflow_lib.networks import adapter as networks
-from workflow_lib.networks import size as network_size
+from workflow_lib.networks import costs, runtime
+from workflow_lib.networks.weights import load_network
 from workflow_lib.study.sections.network import Network
 from workflow_lib.training import batches, checkpoints, divergence
 from workflow_lib.training.loop import train
@@ -75,7 +75,7 @@ def test_the_summary_says_what_the_contract_names(finished):
     assert summary == result.record
     expected = {"dataset": "tiny", "loss": "my_dice", "fold": 1, "label": "my_dice", "epochs": 3, "fingerprint": "abc"}
     assert expected.items() <= summary.items()
-    assert summary["parameters"] == network_size.count_parameters(3, 1, (8, 8, 8), 4, 1, True)
+    assert summary["parameters"] == costs.count_parameters(Network(filters=4, depth=1), 3, 1, (8, 8, 8))
     assert summary["training_cases"] == ["a", "b", "c"]
     assert summary["validation_cases"] == ["d", "e"]
     (attempt,) = summary["attempts"]
@@ -91,7 +91,7 @@ def test_the_summary_says_what_the_contract_names(finished):
 def test_keras_s_own_fit_gives_the_same_weights_losses_and_rates(finished, tmp_path):
     """Another way to the same end: Model.fit, one-hot labels, Keras's plateau callback and its checkpoint of the best weights."""
     request, result = finished
-    keras = networks.import_keras()
+    keras = runtime.import_keras()
     settings = request.training
 
     def one_hot(classes):
@@ -134,7 +134,7 @@ def test_keras_s_own_fit_gives_the_same_weights_losses_and_rates(finished, tmp_p
     assert record["val_loss"] == [float(row["validation_loss"]) for row in history]
     assert record["learning_rate"] == [float(np.float32(float(row["learning_rate"]))) for row in history]
     model.load_weights(tmp_path / "best.weights.h5")
-    other = networks.load_network(result.weights, 3, 1, (8, 8, 8), 4, 1, True)
+    other = load_network(result.weights, Network(filters=4, depth=1), 3, 1, (8, 8, 8))
     for ours, theirs in zip(other.get_weights(), model.get_weights(), strict=True):
         assert np.array_equal(ours, theirs)
 
@@ -160,7 +160,7 @@ def test_two_dimensions(tmp_path):
     request = tiny_request(tmp_path, shape=(20, 17), patch=(8, 16), training={"epochs": 1, "iterations": 2})
     result = train(request)
     assert len(rows(result.history)) == 1
-    assert networks.load_network(result.weights, 3, 1, (8, 16), 4, 1, True).output_shape == (None, 8, 16, 3)
+    assert load_network(result.weights, Network(filters=4, depth=1), 3, 1, (8, 16)).output_shape == (None, 8, 16, 3)
 
 
 def test_training_learns(tmp_path):
@@ -171,7 +171,7 @@ def test_training_learns(tmp_path):
 
 
 def test_one_hot_leaves_out_what_is_outside():
-    networks.import_keras()
+    runtime.import_keras()
     seen = {}
 
     def loss(y_true, y_pred):
@@ -221,7 +221,7 @@ def test_a_diverged_training_names_loss_epoch_step_and_cases(tmp_path, diverges,
     assert (record["attempts"][0]["ended"], record["epochs"], record["best_epoch"]) == ("diverged", 0, 0)
     assert (record["best_validation_loss"], record["stopped_early"]) == (None, False)
     assert rows(result.history) == []
-    left = networks.load_network(result.weights, 3, 1, (8, 8, 8), 4, 1, True).get_weights()
+    left = load_network(result.weights, Network(filters=4, depth=1), 3, 1, (8, 8, 8)).get_weights()
     for ours, initial in zip(left, compile_model(request).get_weights(), strict=True):
         assert np.array_equal(ours, initial)
 
@@ -247,7 +247,7 @@ def test_a_training_that_diverges_late_keeps_its_best_weights(tmp_path):
 
 
 def test_weights_that_are_no_numbers_are_noticed_behind_a_loss_that_is_one(tmp_path, monkeypatch):
-    keras = networks.import_keras()
+    keras = runtime.import_keras()
     real, calls = keras.Model.get_weights, []
 
     def spoiled(model):
@@ -294,7 +294,7 @@ def test_determinism_is_asked_of_the_runtime(tmp_path, monkeypatch, asked):
         given.append(deterministic)
         raise UserError("far enough")
 
-    monkeypatch.setattr(networks, "configure_runtime", configure)
+    monkeypatch.setattr(runtime, "configure_runtime", configure)
     with pytest.raises(UserError, match="far enough"):
         train(tiny_request(tmp_path, training={"deterministic": asked}))
     assert given == [asked]

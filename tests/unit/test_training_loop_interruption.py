@@ -52,6 +52,23 @@ def test_a_signal_saves_the_state_and_the_next_run_goes_on(undisturbed, tmp_path
     assert (first["last_epoch"], first["last_step"]) == position
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimiser": "adamw", "optimiser_parameters": {"weight_decay": 0.1}},
+        {"optimiser": "sgd", "momentum": 0.9, "batch_size": 4, "accumulation": 2},
+    ],
+    ids=["adamw", "sgd"],
+)
+def test_the_state_of_other_optimisers_is_kept_too(tmp_path, settings):
+    settings = {"epochs": 1, "iterations": 3, "patch": (8, 8), **settings}
+    whole = train(tiny_request(tmp_path / "whole", shape=(12, 10), training=settings))
+    request = tiny_request(tmp_path / "stopped", shape=(12, 10), training=settings)
+    with pytest.raises(SystemExit):
+        train(request, send(signal.SIGTERM, (1, 2)))
+    assert outcome(train(request)) == outcome(whole)
+
+
 def test_stopped_several_times(undisturbed, tmp_path):
     request = tiny_request(tmp_path)
     stops = [(1, 2), (2, 1), (2, 2)]

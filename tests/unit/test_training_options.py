@@ -65,7 +65,7 @@ def in_a_process(tmp_path, code):
         "import json, os, pathlib, signal, sys\n"
         "os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'\n"
         f"folder = pathlib.Path({str(tmp_path)!r})\n"
-        "from workflow_lib.networks import adapter as networks\n"
+        "from workflow_lib.networks import runtime\n"
     )
     done = subprocess.run([sys.executable, "-c", head + code], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr

@@ -9,8 +9,11 @@ from tests.unit.test_networks import TINY, digest, run_python
 from tests.unit.test_training_loop_interruption import outcome, send
 from tests.unit.training_support import skip_where_onednn_is_held_back, tiny_request
 from workflow_lib.base.errors import UserError
-from workflow_lib.networks import adapter as networks
-from workflow_lib.networks.adapter import build_unet, load_network, save_network
+from workflow_lib.networks import precision as precisions
+from workflow_lib.networks import runtime
+from workflow_lib.networks.build import build_network
+from workflow_lib.networks.weights import load_network, save_network
+from workflow_lib.study.sections.network import Network
 from workflow_lib.training.loop import train
 from workflow_lib.training.model import compile_model
 
@@ -25,22 +28,22 @@ def sixteen_bits():
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_layers_are_half_and_weights_and_probabilities_are_not(precision):
-    keras = networks.import_keras()
+    keras = runtime.import_keras()
     before = keras.config.dtype_policy()
-    model = build_unet(**TINY, seed=5, precision=precision)
+    model = build_network(**TINY, seed=5, precision=precision)
     assert keras.config.dtype_policy() == before
     *inner, last = model.layers
     assert {layer.compute_dtype for layer in inner if layer.weights} == {precision}
     assert {weight.dtype for weight in model.weights} == {"float32"}
     assert (last.compute_dtype, last.activation.__name__) == ("float32", "softmax")
     assert model.outputs[0].dtype == "float32"
-    assert digest(model) == digest(build_unet(**TINY, seed=5))
+    assert digest(model) == digest(build_network(**TINY, seed=5))
 
 
 def test_the_policy_is_restored_after_an_error():
-    keras = networks.import_keras()
+    keras = runtime.import_keras()
     before = keras.config.dtype_policy()
-    with pytest.raises(ZeroDivisionError), networks._layers_in("bfloat16"):
+    with pytest.raises(ZeroDivisionError), precisions.layers_in("bfloat16"):
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
         raise ZeroDivisionError
     assert keras.config.dtype_policy() == before
@@ -48,7 +51,7 @@ def test_the_policy_is_restored_after_an_error():
 
 def test_small_probabilities_survive():
     """float16 would round what is below 6e-8 to 0, and what is near 1 to 1."""
-    model = build_unet(2, 1, (4, 4), 2, 1, False, seed=1, precision="float16")
+    model = build_network(Network(filters=2, depth=1, batch_normalisation=False), 2, 1, (4, 4), seed=1, precision="float16")
     weights = model.get_weights()
     weights[-2][...], weights[-1][...] = 0, (20, 0)
     model.set_weights(weights)
@@ -59,9 +62,9 @@ def test_small_probabilities_survive():
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_a_weights_file_is_the_same_whatever_the_precision(tmp_path, precision):
     tiny = TINY | {"patch": (8, 8)}
-    model = build_unet(**tiny, seed=5, precision=precision)
+    model = build_network(**tiny, seed=5, precision=precision)
     save_network(model, tmp_path / "half.weights.h5")
-    save_network(build_unet(**tiny, seed=5), tmp_path / "full.weights.h5")
+    save_network(build_network(**tiny, seed=5), tmp_path / "full.weights.h5")
     assert (tmp_path / "half.weights.h5").read_bytes() == (tmp_path / "full.weights.h5").read_bytes()
     loaded = load_network(tmp_path / "half.weights.h5", **tiny)
     assert {layer.compute_dtype for layer in loaded.layers} == {"float32"}

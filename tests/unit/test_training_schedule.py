@@ -6,13 +6,13 @@ import types
 import numpy as np
 import pytest
 
-from workflow_lib.networks import adapter as networks
+from workflow_lib.networks import runtime
 from workflow_lib.training.schedule import PlateauRule, PlateauState, after_epoch, shortest_float32, start
 
 
 def keras_rates(losses, rule, initial):
     """Rates of the epochs as Keras's callback sets them, the rate after the last epoch included."""
-    keras = networks.import_keras()
+    keras = runtime.import_keras()
     model = types.SimpleNamespace(optimizer=keras.optimizers.Adam(initial), metrics=[])
     callback = keras.callbacks.ReduceLROnPlateau(
         factor=rule.factor,

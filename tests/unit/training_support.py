@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.augmentation_support import smooth_case
-from workflow_lib.networks.size import convolves_by_columns
+from workflow_lib.networks.processor import convolves_by_columns
 from workflow_lib.study.sections.augmentation import Augmentation
 from workflow_lib.study.sections.network import Network
 from workflow_lib.study.sections.training import Training

@@ -74,7 +74,7 @@ WORDS = [
     ("training/loop.py", "no GPU was found; training on the CPU", "there is no GPU"),
     ("losses/_files.py", "is no Python{f', line {line}'", "cannot be parsed{f', in line {line}'"),
     ("images/cases.py", "label values outside the declared set: {unknown}", "unknown label values: {unknown}"),
-    ("networks/size.py", "BACKWARD_TENSORS = 13", "BACKWARD_TENSORS = 14"),
+    ("networks/costs.py", "BACKWARD_TENSORS = 13", "BACKWARD_TENSORS = 14"),
     ("host/memory.py", "UNLIMITED = 2**60", "UNLIMITED = 2**59"),
     ("training/step.py", "def train_step(data: Any) -> Any:", "def train_step(data: object) -> object:"),
 ]

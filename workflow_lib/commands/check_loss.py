@@ -22,7 +22,7 @@ from workflow_lib.base.seeds import generator
 from workflow_lib.losses import registry
 from workflow_lib.losses._parameters import per_class_parameters
 from workflow_lib.losses._terms import LossFunction
-from workflow_lib.networks import adapter as networks
+from workflow_lib.networks import runtime
 
 SUMMARY = "try a loss before anything is trained with it"
 EXAMPLE = "whichloss check-loss my_losses/mine.py"
@@ -165,7 +165,7 @@ def _order_of_voxels(loss: LossFunction, n_classes: int) -> Finding:
 def _cost(loss: LossFunction, n_classes: int) -> Finding:
     import tensorflow as tf
 
-    keras = networks.import_keras()
+    keras = runtime.import_keras()
     shape = (*COSTLY, n_classes)
     y, p = (tf.constant(array, "float32") for array in random_batch(shape))
 
@@ -230,7 +230,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Check the loss that the arguments name."""
     loss = chosen(arguments.loss, arguments.parameters)
     try:
-        networks.configure_runtime(threads=2, deterministic=False, gpus=0)
+        runtime.configure_runtime(threads=2, deterministic=False, gpus=0)
         failed = 0
         for finding in check(loss):
             mark = {True: "ok", False: "FAILS", None: "-"}[finding.holds]

@@ -16,6 +16,8 @@ from workflow_lib.datasets import documentation as dataset_documentation
 from workflow_lib.figures import loss_families, loss_plots, style
 from workflow_lib.losses import documentation, registry
 from workflow_lib.metrics import documentation as metric_documentation
+from workflow_lib.networks.architectures import documentation as network_documentation
+from workflow_lib.optimisers import documentation as optimiser_documentation
 from workflow_lib.statistics import registry as statistics
 from workflow_lib.study.config import json_schema
 from workflow_lib.tables import registry as tables
@@ -34,6 +36,8 @@ def contents() -> dict[str, str]:
         "docs/datasets.md": dataset_documentation.text(),
         "docs/losses.md": documentation.text(),
         "docs/metrics.md": metric_documentation.text(),
+        "docs/networks.md": network_documentation.text(),
+        "docs/optimisers.md": optimiser_documentation.text(),
         "envs/workflow.yaml": _conda_environment(),
         **{f"docs/{path}": _svg(figure) for path, figure in _figures().items()},
     }

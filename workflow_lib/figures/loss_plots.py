@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from workflow_lib.base.parameters import show
 from workflow_lib.figures.style import LINESTYLES, PALETTE, label_panels, new_figure
 from workflow_lib.losses import registry
-from workflow_lib.losses._parameters import show
 
 SIDE, RADIUS, RING = 48, 6.0, 3.0
 """The image, in voxels: a disc in the middle of a square, 5 % of it, and the width of the ring of false alarms around it."""

@@ -9,7 +9,7 @@ import numpy as np
 from workflow_lib.base.errors import UserError
 from workflow_lib.host import memory
 from workflow_lib.inference.grid import Blender, Blending, cut_patch
-from workflow_lib.networks import adapter as networks
+from workflow_lib.networks.weights import load_network
 from workflow_lib.study.sections.network import Network
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def load_model(weights: Path, n_classes: int, channels: int, patch: Sequence[int], network: Network) -> "keras.Model":
     """Return the trained network. Raises UserError when the file is missing, damaged or of another network."""
-    return networks.load_network(weights, n_classes, channels, patch, network.filters, network.depth, network.batch_normalisation)
+    return load_network(weights, network, n_classes, channels, patch)
 
 
 def probabilities(

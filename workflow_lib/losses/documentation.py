@@ -1,7 +1,7 @@
 """docs/losses.md, written from the registry (`make generated`)."""
 
+from workflow_lib.base.parameters import parameter_rows
 from workflow_lib.losses import registry
-from workflow_lib.losses._parameters import parameter_rows
 
 FAMILIES = "images/losses/families.svg"
 

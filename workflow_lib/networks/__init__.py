@@ -1,0 +1,1 @@
+"""Networks: their runtime, the architectures (one file each), how one is built, its weights, its costs."""

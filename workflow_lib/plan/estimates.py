@@ -15,7 +15,8 @@ from typing import Any
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import read_json
 from workflow_lib.datasets.formats import registry as formats
-from workflow_lib.networks import size as network_size
+from workflow_lib.networks import costs
+from workflow_lib.optimisers import registry as optimisers
 from workflow_lib.plan.faults import options
 from workflow_lib.plan.jobs import Place, Plan
 from workflow_lib.provenance import layout
@@ -35,8 +36,8 @@ CLASSES = 3
 """Taken where the data have not told their classes yet; the estimate hardly depends on it."""
 
 FLOAT32_BYTES = 4
-ADAM, SGD = 4, 3
-"""Arrays of the size of the weights that a kept state holds: weights, best weights, and the optimiser's two or one."""
+WEIGHTS_KEPT = 2
+"""Arrays of the size of the weights that a kept state holds beside the optimiser's: the weights and the best ones."""
 
 
 @dataclass(frozen=True)
@@ -67,18 +68,7 @@ class Cost:
 
 def multiplications(classes: int, channels: int, network: Network, training: Training) -> float:
     """Return the multiplications of the convolutions in one training step: forward and backward, of the whole batch."""
-    dimensions = len(training.patch)
-    kernel, voxels = 3**dimensions, math.prod(training.patch)
-    total = 0.0
-    for level in range(network.depth + 1):
-        filters = network.filters * 2**level
-        before = channels if level == 0 else filters // 2
-        here = voxels / 2 ** (dimensions * level)
-        total += here * kernel * (before * filters + filters * filters)
-        if level < network.depth:
-            # The transposed convolution (from the level below), then two more over the concatenation.
-            total += here * (2 * filters) * filters + here * kernel * (2 * filters * filters + filters * filters)
-    return PASSES * training.batch_size * (total + voxels * network.filters * classes)
+    return PASSES * training.batch_size * float(costs.multiplications(network, classes, channels, training.patch))
 
 
 def _steps(training: Training, cases: int | None, epochs: int) -> int:
@@ -157,10 +147,11 @@ def training_bytes(plan: Plan, name: str) -> int:
         classes = formats.label_map(dataset.format, Path(dataset.root).expanduser(), options(dataset)).n_classes
     except (UserError, OSError, ValueError):
         classes = CLASSES
-    numbers = network_size.count_parameters(
-        classes, len(dataset.channels or [0]), training.patch, network.filters, network.depth, network.batch_normalisation
-    )
-    kept = (ADAM if training.optimiser == "adam" else SGD) if training.keep_state else 0
+    numbers = costs.count_parameters(network, classes, len(dataset.channels or [0]), training.patch)
+    kept = 0
+    if training.keep_state:
+        # Where gradients are added up over passes, their sums are part of the state.
+        kept = WEIGHTS_KEPT + optimisers.state_arrays(training) + (training.accumulation > 1)
     return FLOAT32_BYTES * numbers * (1 + kept)
 
 

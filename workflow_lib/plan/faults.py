@@ -1,4 +1,7 @@
-"""What can be wrong with a study beside its keys and values: losses, their parameters and files, formats, divisions, labels."""
+"""What can be wrong with a study beside its keys and values.
+
+Losses, networks and optimisers with their parameters, files of the user's own, formats, divisions, labels.
+"""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -10,6 +13,8 @@ from workflow_lib.datasets.division import read_groups, read_table
 from workflow_lib.datasets.formats import registry as formats
 from workflow_lib.figures.looks import LOOKS
 from workflow_lib.losses import registry as losses
+from workflow_lib.networks.architectures import registry as architectures
+from workflow_lib.optimisers import registry as optimisers
 from workflow_lib.study.config import Config, Dataset, LossChoice
 from workflow_lib.tables import published
 
@@ -82,7 +87,9 @@ def _dataset_faults(config: Config) -> list[str]:
         faults += [f"datasets.{name}.{fault}" for fault in wrong_format]
         if not wrong_format:
             faults += _class_faults(config, name)
-        faults += [f"datasets.{name}.{fault}" for fault in _division_faults(dataset)]
+        faults += [f"datasets.{name}.{fault}" for fault in [*_division_faults(dataset), *_like_faults(used, name)]]
+        chosen_ones = [*architectures.faults(dataset.network, dataset.training.patch), *optimisers.faults(dataset.training)]
+        faults += [f"datasets.{name}.{key}: {fault}" for key, fault in chosen_ones]
         if dataset.phantom is not None and min(dataset.phantom.shape) < SMALLEST_PHANTOM:
             shape = list(dataset.phantom.shape)
             faults.append(f"datasets.{name}.phantom.shape: every side must be at least {SMALLEST_PHANTOM} voxels; it is {shape}")
@@ -109,6 +116,21 @@ def _division_faults(dataset: Dataset) -> list[str]:
             except UserError as error:
                 faults.append(f"{key}: {error}")
     return faults
+
+
+def _like_faults(used: Mapping[str, Dataset], name: str) -> list[str]:
+    """Two entries have the same folds where nothing but their seed could set them apart."""
+    division = used[name].cross_validation
+    if division.like is None:
+        return []
+    other = used.get(division.like)
+    if other is None or division.like == name:
+        return [f"cross_validation.like: {division.like!r} is no other dataset of this study (study.datasets)"]
+    if (other.format, other.root) != (used[name].format, used[name].root):
+        return [f"cross_validation.like: {division.like!r} has other images (format, root), so its folds cannot be the same"]
+    if other.cross_validation != division.model_copy(update={"like": None}):
+        return [f"cross_validation.like: {division.like!r} divides its cases in another way; give both the same cross_validation"]
+    return []
 
 
 def _class_faults(config: Config, dataset: str) -> list[str]:

@@ -23,6 +23,8 @@ from workflow_lib.figures import registry as figures
 from workflow_lib.figures.looks import look_numbers
 from workflow_lib.losses import registry as losses
 from workflow_lib.metrics import registry as metrics
+from workflow_lib.networks.architectures import registry as architectures
+from workflow_lib.optimisers import registry as optimisers
 from workflow_lib.plan.faults import chosen, faults_of
 from workflow_lib.provenance import layout
 from workflow_lib.provenance.fingerprints import SHORT, code_table, fingerprint, source_digest
@@ -216,7 +218,8 @@ class Plan:
     def _split(self, name: str) -> tuple[dict[str, Any], list[Code]]:
         # What the files of the user's own say counts, by its digest; where they lie changes nothing.
         division = _plain(self.datasets[name].cross_validation) | {"table": None}
-        settings = {"dataset": name, "cross_validation": division, "seed": derive(self.config.study.seed, "folds", name)}
+        seed = derive(self.config.study.seed, "folds", division.pop("like") or name)
+        settings = {"dataset": name, "cross_validation": division, "seed": seed}
         return settings | self._divisions[name], []
 
     def _preprocess(self, name: str, shard: int) -> tuple[dict[str, Any], list[Code]]:
@@ -243,7 +246,11 @@ class Plan:
             "network": _plain(dataset.network),
             "training": _plain(dataset.training) | _several_gpus(dataset),
         }
-        return settings, [*files, *(losses.module(part) for part in needed if losses.file_of(part) is None)]
+        members = [
+            architectures.FAMILY.module(dataset.network.architecture),
+            optimisers.FAMILY.module(dataset.training.optimiser),
+        ]
+        return settings, [*files, *(losses.module(part) for part in needed if losses.file_of(part) is None), *members]
 
     def _predict(self, name: str, loss: str, fold: int) -> tuple[dict[str, Any], list[Code]]:
         dataset = self.datasets[name]
@@ -258,7 +265,7 @@ class Plan:
             "prediction": _plain(dataset.prediction),
             "preprocessing": _plain(dataset.preprocessing),
         }
-        return settings, []
+        return settings, [architectures.FAMILY.module(dataset.network.architecture)]
 
     def _evaluate(self, name: str, loss: str, fold: int) -> tuple[dict[str, Any], list[Code]]:
         dataset = self.datasets[name]

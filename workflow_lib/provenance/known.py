@@ -15,8 +15,8 @@ TOLD = frozenset(
 """What a loss, a table or a figure says of itself. It reaches a result through the settings of the steps that show it, or not at
 all."""
 
-MEMBERS = ({"NAME", "FAMILY"}, {"NAME", "ORDER"}, {"NAME", "MEASURED"})
-"""What a file that speaks of itself assigns: a loss; a table or a figure; a metric."""
+MEMBERS = ({"NAME", "FAMILY"}, {"NAME", "ORDER"}, {"NAME", "MEASURED"}, {"NAME", "CITATION"})
+"""What a file that speaks of itself assigns: a loss; a table or a figure; a metric; a network or an optimiser."""
 
 TOLD_OF_METRICS = frozenset({"CITATION", "EQUATION", "NOTES"})
 """What the file of a metric says for its documentation alone. Its label counts: tables and figures import it."""

@@ -154,7 +154,8 @@ class _Writer:
                 return f"Add({self._sentence(left)} {self._sentence(right)})"
             case ast.IfExp(test=test, body=body, orelse=other):
                 return f"IfExp({self._of(test)} {self._sentence(body)} {self._sentence(other)})"
-            case ast.List(elts=elements):
+            case ast.List(elts=elements) | ast.Tuple(elts=elements):
+                # A fault may come as a pair of its place and the sentence.
                 return f"List({','.join(map(self._sentence, elements))})"
             case ast.ListComp(elt=element, generators=loops):
                 return f"each({self._sentence(element)} {','.join(map(self._of, loops))})"

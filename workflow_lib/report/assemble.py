@@ -11,7 +11,17 @@ import yaml
 
 from workflow_lib.figures import registry as figures
 from workflow_lib.figures.registry import Figure
-from workflow_lib.report import details, division, origins, paper, recipe, score_tables, sensitivity, words
+from workflow_lib.report import (
+    across_networks,
+    details,
+    division,
+    origins,
+    paper,
+    recipe,
+    score_tables,
+    sensitivity,
+    words,
+)
 from workflow_lib.report.page import TEMPLATES, render
 from workflow_lib.report.room import PAGE_LIMIT, SPARE, Room, cells
 from workflow_lib.report.sources import PICTURES_LIMIT, Sources
@@ -81,6 +91,7 @@ def context(
         "papers": papers,
         "claims": paper.totals(papers),
         "datasets": datasets,
+        "across_networks": across_networks.describe(sources, study),
         "general_figures": general,
         "of_losses": of_losses,
         "losses": _losses(study),

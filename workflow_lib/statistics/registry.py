@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from workflow_lib.statistics.interface import Member
 
-FAMILY = Family("statistics", "table of statistics", frozenset({"holm", "intervals", "pairs", "sweeps"}))
+FAMILY = Family("statistics", "table of statistics", frozenset({"across_networks", "holm", "intervals", "pairs", "sweeps"}))
 
 
 def names() -> tuple[str, ...]:

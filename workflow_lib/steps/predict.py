@@ -7,7 +7,7 @@ from workflow_lib.datasets.folds import read_folds, split_cases
 from workflow_lib.host import gpus, memory
 from workflow_lib.images.casefiles import DIVERGED, prediction_name, write_prediction
 from workflow_lib.inference import predict
-from workflow_lib.networks import adapter as networks
+from workflow_lib.networks import runtime
 from workflow_lib.preprocessing.pipeline import restore_labels
 from workflow_lib.preprocessing.store import Store
 from workflow_lib.steps._command import Context, Countdown, run, say
@@ -35,7 +35,7 @@ def work(context: Context) -> None:
     prediction = Prediction.model_validate(settings["prediction"])
     preprocessing = Preprocessing.model_validate(settings["preprocessing"])
     gpus.take(context.numbers["gpus"])
-    device = networks.configure_runtime(settings["threads"], settings["deterministic"], gpus=context.numbers["gpus"])
+    device = runtime.configure_runtime(settings["threads"], settings["deterministic"], gpus=context.numbers["gpus"])
     countdown = Countdown()
     with (
         memory.explained(lambda: predict.exhausted(device), lambda: predict.exhausted("cpu")),

@@ -132,9 +132,6 @@ class Dataset(Section):
             raise ValueError(f"prediction.overlap has {len(self.prediction.overlap)} axes, training.patch {dimensions}")
         if any(o < 0 or o >= p for o, p in zip(self.prediction.overlap, self.training.patch, strict=True)):
             raise ValueError("prediction.overlap must be at least 0 and smaller than training.patch on every axis")
-        divisor = 2**self.network.depth
-        if any(side % divisor for side in self.training.patch):
-            raise ValueError(f"every side of training.patch must divide by 2**network.depth = {divisor}")
         for key in ("spacing", "size"):
             value = getattr(self.preprocessing, key)
             if value is not None and len(value) != dimensions:

@@ -28,6 +28,7 @@ WORDS = {
     "augmentation.elastic_sigma": "smoothness of elastic deformation",
     "augmentation.rotation": "rotation",
     "augmentation.scaling": "scaling",
+    "network.architecture": "network",
     "network.filters": "filters of the first level",
     "network.depth": "depth of the network",
     "network.batch_normalisation": "batch normalisation",

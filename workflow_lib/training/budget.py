@@ -3,26 +3,26 @@
 from collections.abc import Callable
 
 from workflow_lib.host import memory
-from workflow_lib.networks import adapter as networks
-from workflow_lib.networks import size as network_size
+from workflow_lib.networks import costs, processor
+from workflow_lib.networks.precision import HALF
+from workflow_lib.optimisers import registry as optimisers
 from workflow_lib.study.sections.network import Network
 from workflow_lib.study.sections.training import Training
 
 
 def step_bytes(n_classes: int, channels: int, network: Network, training: Training, gpus: int) -> int:
     """Return the estimate of what one step takes on each device, in bytes."""
-    return network_size.estimate_memory(
+    return costs.estimate_memory(
+        network,
         n_classes,
         channels,
         training.patch,
-        network.filters,
-        network.depth,
-        network.batch_normalisation,
         training.batch_size,
         training.precision,
         training.accumulation,
         max(1, gpus),
-        columns=gpus == 0 and network_size.convolves_by_columns(training.precision),
+        columns=gpus == 0 and processor.convolves_by_columns(training.precision),
+        optimiser_arrays=optimisers.state_arrays(training),
     )
 
 
@@ -35,7 +35,7 @@ def tell(needed: int, device: str, training: Training, say: Callable[[str], None
     """Say what a step needs and what there is, and what to change when that is not enough."""
     if slow_in_16_bits(device, training.precision):
         say(
-            f"TensorFlow has no fast convolutions in {training.precision} on this processor{network_size.onednn_is_off()}, so a "
+            f"TensorFlow has no fast convolutions in {training.precision} on this processor{processor.onednn_is_off()}, so a "
             "step takes about ten times as long as in float32, and more memory. Set training.precision: float32, or use a GPU."
         )
     there = device_memory(device)
@@ -50,7 +50,7 @@ def tell(needed: int, device: str, training: Training, say: Callable[[str], None
 
 def slow_in_16_bits(device: str, precision: str) -> bool:
     """Say whether 16 bits cost time and memory on this device instead of saving them."""
-    return device == "cpu" and precision in networks.HALF and network_size.convolves_by_columns(precision)
+    return device == "cpu" and precision in HALF and processor.convolves_by_columns(precision)
 
 
 def exhausted(needed: int, device: str, training: Training) -> str:

@@ -24,7 +24,7 @@ from workflow_lib.base.csv_text import csv_text
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import write_text
 from workflow_lib.host import memory
-from workflow_lib.networks import adapter as networks
+from workflow_lib.networks import runtime
 from workflow_lib.training import attempts, batches, budget, checkpoints, results, schedule, workers
 from workflow_lib.training.divergence import DivergedError, diverged
 from workflow_lib.training.events import EventLog
@@ -69,7 +69,7 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
         stop.nothing_to_save(lambda: _leave_at_once(log, progress, stop))
         try:
             settings, gpus = request.training, gpus_of(request)
-            device = networks.configure_runtime(
+            device = runtime.configure_runtime(
                 settings.threads, settings.deterministic, gpus, tensor_float_32=settings.precision == "tf32", xla=settings.xla
             )
             log.attempt.device, log.attempt.gpus = device, 0 if device == "cpu" else gpus

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.seeds import derive
 from workflow_lib.losses import registry
-from workflow_lib.networks import adapter as networks
-from workflow_lib.training import optimiser
+from workflow_lib.networks import runtime
+from workflow_lib.networks.build import build_network
+from workflow_lib.optimisers import registry as optimisers
 from workflow_lib.training.request import TrainingRequest
 
 if TYPE_CHECKING:
@@ -17,22 +18,20 @@ if TYPE_CHECKING:
 def compile_model(request: TrainingRequest) -> "keras.Model":
     """Return the network with its initial weights, the loss and the optimiser.
 
-    The weights are a function of the request's seed and the shape of the network, not of the loss.
+    The weights are a function of the request's seed and the network, not of the loss.
     """
-    net, settings = request.network, request.training
-    with networks.on_gpus(settings.gpus):
-        model = networks.build_unet(
+    settings = request.training
+    with runtime.on_gpus(settings.gpus):
+        model = build_network(
+            request.network,
             request.n_classes,
             request.channels,
             settings.patch,
-            net.filters,
-            net.depth,
-            net.batch_normalisation,
             seed=derive(request.seed, "initial weights"),
             precision=settings.precision,
         )
         model.compile(
-            optimizer=optimiser.build(settings),
+            optimizer=optimisers.build(settings),
             loss=with_one_hot(registry.build(request.loss_type, request.parameters), request.n_classes, settings.gpus),
             # Keras would choose XLA on a single GPU and not on a CPU; on a CPU it makes 3-D U-Nets several times slower.
             jit_compile=settings.xla,

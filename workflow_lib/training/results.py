@@ -7,7 +7,7 @@ from typing import Any
 from workflow_lib.base.csv_text import csv_text
 from workflow_lib.base.files import write_json, write_text
 from workflow_lib.host import memory
-from workflow_lib.networks import adapter as networks
+from workflow_lib.networks.weights import save_network
 from workflow_lib.training import checkpoints
 from workflow_lib.training.attempts import AttemptLog
 from workflow_lib.training.model import compile_model
@@ -28,7 +28,7 @@ def write(
     """
     result = TrainingResult(request.output / WEIGHTS, request.output / HISTORY, request.output / SUMMARY)
     model.set_weights(state.best_weights or compile_model(request).get_weights())
-    networks.save_network(model, result.weights)
+    save_network(model, result.weights)
     write_text(result.history, csv_text(checkpoints.HISTORY_COLUMNS, state.history))
     log.write("diverged" if diverged else "finished")
     result.record.update(_summary(request, state, log.all(), diverged) | {"parameters": int(model.count_params())})

@@ -31,6 +31,11 @@ class CrossValidation(Section):
         description="CSV of your own division in place of a random one: `case,fold`, or `case,part` with the parts training, "
         "validation, test. A relative path starts at the working directory.",
     )
+    like: str | None = Field(
+        None,
+        description="Another entry of `datasets` with the same images: the same cases fall into the same folds as there, so that "
+        "entries which differ in their network can be compared.",
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> "CrossValidation":

@@ -1,6 +1,6 @@
 """One training: one loss on one fold."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -19,8 +19,11 @@ class Training(Section):
     early_stop: int | None = Field(
         None, ge=1, description="End after so many epochs without a lower validation loss; null: train all epochs."
     )
-    optimiser: Literal["adam", "sgd"] = Field("adam", description="Adam, or stochastic gradient descent.")
-    momentum: float = Field(0.0, ge=0, lt=1, description="Momentum of sgd.")
+    optimiser: str = Field("adam", min_length=1, description="Name of the optimiser (docs/optimisers.md).")
+    optimiser_parameters: dict[str, Any] = Field(
+        default_factory=dict, description="Parameters that differ from the optimiser's defaults (docs/optimisers.md)."
+    )
+    momentum: float = Field(0.0, ge=0, lt=1, description="Momentum, of optimisers that have one.")
     nesterov: bool = Field(False, description="Nesterov's form of the momentum.")
     learning_rate: float = Field(3e-4, gt=0, description="Initial learning rate.")
     minimum_learning_rate: float = Field(1e-6, gt=0, description="The plateau schedule does not go below it.")
@@ -56,8 +59,8 @@ class Training(Section):
     checkpoint_minutes: float = Field(10, gt=0, description="At most so many minutes of training are lost when a job dies.")
     keep_state: bool = Field(
         True,
-        description="Keep the last state of a finished training (four times its weights), so that one of more epochs goes on "
-        "from there.",
+        description="Keep the last state of a finished training (with adam four times its weights), so that one of more epochs "
+        "goes on from there.",
     )
     threads: int = Field(2, ge=1, le=256, description="CPU threads of a training. Part of the result on a CPU.")
     batch_processes: int | None = Field(
@@ -128,6 +131,4 @@ class Training(Section):
     def _rates_descend(self) -> "Training":
         if self.minimum_learning_rate > self.learning_rate:
             raise ValueError("minimum_learning_rate must not be above learning_rate")
-        if self.optimiser == "adam" and (self.momentum or self.nesterov):
-            raise ValueError("momentum and nesterov belong to optimiser: sgd")
         return self

@@ -1,36 +1,24 @@
-"""MIScnn's standard U-Nets, through one adapter to MIScnn 1.4.0, and the runtime they need.
+"""The runtime of the networks: how TensorFlow and Keras start, and threads, determinism and GPUs.
 
-Everything that knows about TensorFlow's start-up, MIScnn's import and Keras's global state stands here and nowhere else.
-TensorFlow, Keras and MIScnn are imported inside functions.
+TensorFlow and Keras are imported inside functions.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
-import re
 import sys
 import tempfile
 import warnings
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from workflow_lib.base import imports
 from workflow_lib.base.errors import UserError
-from workflow_lib.base.files import atomic_path
 from workflow_lib.host import memory
-
-if TYPE_CHECKING:
-    import keras
 
 NOT_FOR_KERAS = ("matplotlib", "pandas", "sklearn")
 """What Keras imports where it is installed, for data frames, galleries and scikit-learn's interface, which nobody uses here."""
-
-HALF = ("bfloat16", "float16")
-"""Number formats of 16 bits that a network's layers can compute in."""
 
 
 def import_keras() -> Any:
@@ -171,136 +159,3 @@ def on_gpus(gpus: int) -> Iterator[None]:
 
     with tf.distribute.MirroredStrategy(gpu_devices()[:gpus]).scope():
         yield
-
-
-@contextlib.contextmanager
-def _layers_in(precision: str) -> Iterator[None]:
-    """Within the block new layers compute in this number format; their weights are float32 all the same."""
-    keras = import_keras()
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(f"mixed_{precision}" if precision in HALF else "float32")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-def build_unet(
-    n_classes: int,
-    channels: int,
-    patch: Sequence[int],
-    filters: int,
-    depth: int,
-    batch_normalisation: bool,
-    seed: int | None = None,
-    precision: str = "float32",
-) -> keras.Model:
-    """Build MIScnn's standard U-Net: images (batch, *patch, channels) float32 to softmax (batch, *patch, n_classes) float32.
-
-    A patch of two sides gives the 2-D network, of three the 3-D one. `filters` is the width of the first level, doubled on each
-    of the `depth` levels below. `precision` bfloat16 or float16: all layers but the last compute in that format, from the same
-    float32 weights; float32 and tf32 build the same network. With `seed` the initial weights are a function of the seed and the
-    arguments; Python's, NumPy's and the backend's global seeds are set on the way.
-    Raises UserError when a side does not divide by 2**depth.
-    """
-    if len(patch) not in (2, 3):
-        raise UserError(f"A patch has two or three sides, but {list(patch)} has {len(patch)}. Mend training.patch.")
-    if any(side % 2**depth for side in patch):
-        raise UserError(
-            f"The sides of the patch {list(patch)} must divide by 2**depth = {2**depth}, so that {depth} poolings give whole "
-            "voxels. Change training.patch or network.depth."
-        )
-    keras = import_keras()
-    architecture = _miscnn_architecture()(n_filters=filters, depth=depth, batch_normalization=batch_normalisation)
-    create = architecture.create_model_2D if len(patch) == 2 else architecture.create_model_3D
-    if seed is not None:
-        keras.utils.set_random_seed(seed)
-    with _layers_in(precision):
-        network = create((*patch, channels), n_classes)
-    output = network.outputs[0]
-    if precision in HALF:
-        # The softmax is part of the last convolution; probabilities near 0 and 1 need more digits than 16 bits have.
-        last = network.layers[-1]
-        last.dtype_policy = keras.dtype_policies.DTypePolicy("float32")
-        output = last(network.layers[-2].output)
-    # MIScnn wraps its tensors in lists, which Keras 3 warns about at every call with a plain array.
-    model = keras.Model(network.inputs[0], output, name="unet")
-    _name_layers(model)
-    return model
-
-
-@functools.cache
-def _miscnn_architecture() -> Any:
-    """Return MIScnn's standard U-Net.
-
-    The package imports scikit-learn, matplotlib and more for what is not used here, and a network that needs tensorflow_addons,
-    which no longer exists for Keras 3; so this one module is imported alone.
-    """
-    return imports.module_alone("miscnn.neural_network.architecture.unet.standard").Architecture
-
-
-def _name_layers(model: keras.Model) -> None:
-    """Name the layers by kind and position.
-
-    Keras counts names through the process; they are written into weights files, whose bytes shall depend on the network alone.
-    """
-    counter: Counter[str] = Counter()
-    for layer in model.layers:
-        kind = re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
-        counter[kind] += 1
-        layer.name = f"{kind}_{counter[kind]}"
-
-
-def save_network(model: keras.Model, path: Path) -> None:
-    """Write the weights, and nothing else, to a file `*.weights.h5`, whole or not at all; equal weights give equal bytes.
-
-    Keras adds the optimiser's state of a compiled model; so the same layers are saved as a model that is not compiled.
-    """
-    keras = import_keras()
-    plain = keras.Model(model.inputs[0], model.outputs[0], name="unet")
-    with atomic_path(path) as temporary:
-        plain.save_weights(temporary)
-
-
-def load_network(
-    weights: Path,
-    n_classes: int,
-    channels: int,
-    patch: Sequence[int],
-    filters: int,
-    depth: int,
-    batch_normalisation: bool,
-) -> keras.Model:
-    """Build a U-Net and fill it from a weights file. Raises UserError when the file is missing, damaged or of another network."""
-    if not weights.is_file():
-        raise UserError(f"{weights} does not exist. Run the training that makes it first.")
-    model = build_unet(n_classes, channels, patch, filters, depth, batch_normalisation)
-    try:
-        # Keras passes over arrays that a file has too many of.
-        held = _numbers_in(weights)
-        if held != model.count_params():
-            raise ValueError(f"it holds {held} numbers, the network has {model.count_params()} weights.")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            model.load_weights(weights)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(
-            f"{weights} does not fit the network of {filters} filters, depth {depth}, {channels} channel(s) and {n_classes} "
-            f"classes, or is damaged: {reason} Delete it and run the training again."
-        ) from error
-    return model
-
-
-def _numbers_in(weights: Path) -> int:
-    import h5py
-
-    sizes: list[int] = []
-
-    def count(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            sizes.append(item.size)
-
-    with h5py.File(weights, "r") as file:
-        file.visititems(count)
-    return sum(sizes)

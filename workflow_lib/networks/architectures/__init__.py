@@ -1,0 +1,1 @@
+"""The architectures: every file of this folder is one, found by its name."""

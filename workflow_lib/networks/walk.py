@@ -1,0 +1,105 @@
+"""A network layer by layer without building it: what each layer holds, multiplies and keeps, for estimates.
+
+An architecture calls the methods of a `Walk` in the order in which its Keras layers are made. No TensorFlow is needed, so that a
+plan of a hundred trainings costs nothing. A test compares the walk of every architecture with the built network, layer by layer.
+"""
+
+import math
+from dataclasses import dataclass
+
+WEIGHTED = ("conv", "conv_transpose", "batch_normalization")
+"""Kinds of layers that hold weights."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """What a layer gives for one image: its sides in voxels and its channels."""
+
+    sides: tuple[int, ...]
+    channels: int
+
+    @property
+    def voxels(self) -> int:
+        """The number of voxels."""
+        return math.prod(self.sides)
+
+    @property
+    def size(self) -> int:
+        """The number of values."""
+        return self.voxels * self.channels
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer: its kind, what it gives, its weights, its multiplications for one image forward.
+
+    `neighbourhood` is the number of values that a convolution reads for all voxels together: kernel x input channels x voxels.
+    """
+
+    kind: str
+    output: Tensor
+    weights: int = 0
+    multiplications: int = 0
+    neighbourhood: int = 0
+
+
+class Walk:
+    """The layers of a network so far."""
+
+    def __init__(self) -> None:
+        self.layers: list[Layer] = []
+
+    def _add(self, kind: str, output: Tensor, weights: int = 0, multiplications: int = 0, neighbourhood: int = 0) -> Tensor:
+        self.layers.append(Layer(kind, output, weights, multiplications, neighbourhood))
+        return output
+
+    def convolution(self, x: Tensor, filters: int, kernel: int = 3, stride: int = 1, bias: bool = True) -> Tensor:
+        """Add a convolution with the same kernel along all axes, padded, its activation included."""
+        taps: int = kernel ** len(x.sides)
+        output = Tensor(tuple(-(-side // stride) for side in x.sides), filters)
+        weights = taps * x.channels * filters + (filters if bias else 0)
+        return self._add("conv", output, weights, output.voxels * taps * x.channels * filters, output.voxels * taps * x.channels)
+
+    def transposed(self, x: Tensor, filters: int) -> Tensor:
+        """Add a transposed convolution of kernel 2 and stride 2: each output voxel comes from one input voxel."""
+        output = Tensor(tuple(2 * side for side in x.sides), filters)
+        weights: int = 2 ** len(x.sides) * x.channels * filters + filters
+        return self._add("conv_transpose", output, weights, output.voxels * x.channels * filters, output.voxels * x.channels)
+
+    def normalise(self, x: Tensor, scale: bool = True) -> Tensor:
+        """Add a batch normalisation: moving mean and variance, offset and, with `scale`, factor."""
+        return self._add("batch_normalization", x, (4 if scale else 3) * x.channels)
+
+    def pool(self, x: Tensor) -> Tensor:
+        """Add a pooling of 2 along all axes."""
+        return self._add("max_pooling", Tensor(tuple(side // 2 for side in x.sides), x.channels))
+
+    def enlarge(self, x: Tensor) -> Tensor:
+        """Add a repetition of every voxel, twice along all axes."""
+        return self._add("up_sampling", Tensor(tuple(2 * side for side in x.sides), x.channels))
+
+    def repeat_channels(self, x: Tensor, times: int) -> Tensor:
+        """Add a repetition of every channel."""
+        return self._add("lambda", Tensor(x.sides, x.channels * times))
+
+    def concatenate(self, *tensors: Tensor) -> Tensor:
+        """Add a concatenation of channels."""
+        return self._add("concatenate", Tensor(tensors[0].sides, sum(tensor.channels for tensor in tensors)))
+
+    def add(self, a: Tensor, b: Tensor) -> Tensor:
+        """Add a sum, value by value."""
+        return self._add("add", _same(a, b))
+
+    def multiply(self, a: Tensor, b: Tensor) -> Tensor:
+        """Add a product, value by value."""
+        return self._add("multiply", _same(a, b))
+
+    def activate(self, x: Tensor) -> Tensor:
+        """Add an activation that is a layer of its own."""
+        return self._add("activation", x)
+
+
+def _same(a: Tensor, b: Tensor) -> Tensor:
+    if a != b:
+        raise ValueError(f"tensors of two shapes meet: {a} and {b}")
+    return a
