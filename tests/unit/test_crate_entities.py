@@ -82,6 +82,7 @@ def test_a_commit_of_before_the_package_could_be_installed_is_archived_with_what
     for arguments in (["init", "--quiet"], ["add", "."], [*author, "commit", "--quiet", "--message", "x"], ["rev-parse", "HEAD"]):
         done = subprocess.run(["git", *arguments], cwd=tmp_path, check=True, capture_output=True, text=True, timeout=60)
     monkeypatch.setattr(source, "checkout", lambda: tmp_path)
+    assert _archive("HEAD") is None, "a commit has other names, and they may come to mean another one"
     archive = _archive(done.stdout.strip())
     assert archive is not None
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
