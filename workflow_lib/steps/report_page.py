@@ -9,15 +9,21 @@ from workflow_lib.provenance.manifest import MANIFEST, sums, write_sums
 from workflow_lib.provenance.records import commit
 from workflow_lib.report.assemble import build, with_cases
 from workflow_lib.steps._command import Context, run, say
+from workflow_lib.study.settings.report_page import Settings
 
 
-def work(context: Context) -> Callable[[], None]:
+def work(context: Context[Settings]) -> Callable[[], None]:
     """Write `page` from the files under `results`.
 
     Returns what writes `sums`, the checksums of this run, when the record of this step stands: they hold that one too.
     """
     folder = context.path("results")
-    study = dict(context.settings) | {"version": VERSION, "commit": commit(), "digest": sha256_file(folder / MANIFEST)}
+    study = context.settings.model_dump(mode="json")
+    study |= {
+        "version": VERSION,
+        "commit": commit(),
+        "digest": sha256_file(folder / MANIFEST),
+    }
     # Not through the report's own sources: this file says where the images lie, which is no part of a result.
     study["datasets"] = [
         with_cases(dataset, read_json(folder / layout.path("check.cases", dataset["name"]))) for dataset in study["datasets"]
@@ -38,4 +44,4 @@ def work(context: Context) -> Callable[[], None]:
 
 
 if __name__ == "__main__":
-    run("report_page", __doc__, work)
+    run("report_page", __doc__, work, Settings)

@@ -24,10 +24,9 @@ from workflow_lib.report.text import count
 from workflow_lib.steps import cases_page, collect, figures_dataset, figures_losses, figures_sweep, split, statistics, tables
 from workflow_lib.steps import check as check_step
 from workflow_lib.steps._command import Context
-from workflow_lib.study.config import Statistics
 from workflow_lib.tables import published
 
-WORKS: Mapping[str, Callable[[Context], None]] = {
+WORKS: Mapping[str, Callable[[Context[Any]], None]] = {
     "check": check_step.work,
     "cases_page": cases_page.work,
     "split": split.work,
@@ -64,15 +63,11 @@ def check(study: Path, steps: Collection[str] = (*WORKS, "report")) -> Iterator[
         yield from guarded(REPORT, _report, study)
 
 
-def _step(study: Path, work: Callable[[Context], None], record: Record) -> Iterator[Finding]:
+def _step(study: Path, work: Callable[[Context[Any]], None], record: Record) -> Iterator[Finding]:
     dataset, root = record.about[0], records.root_of(study)
     if dataset and not (NAME.fullmatch(dataset) and dataset == Path(record.name).stem):
         raise UserError("the settings name another dataset")
     known_publication(record.settings.get("published"))
-    if record.step == "statistics":
-        # A number of samples beyond all bounds would take all memory.
-        asked = record.settings["statistics"]
-        Statistics.model_validate({key: asked[key] for key in Statistics.model_fields if key in asked})
     if any(record.inputs.get(name) for name in ("groups", "table") if record.step == "split"):
         yield Finding(str(record), "not checked", "it follows a table of the user's own, which is not part of the results")
         return
@@ -87,7 +82,7 @@ def _step(study: Path, work: Callable[[Context], None], record: Record) -> Itera
     for path in [path for group in names.values() for path in group]:
         (again / path).parent.mkdir(parents=True, exist_ok=True)
     outputs = {name: [again / path for path in group] for name, group in names.items()}
-    work(Context(record.settings, record.fingerprint, 1, inputs | outputs, {}))
+    work(Context(records.settings_of(record), record.fingerprint, 1, inputs | outputs, {}))
     every = [path for group in names.values() for path in group]
     yield from compared(study, again, every, record)
 
