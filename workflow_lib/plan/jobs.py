@@ -203,7 +203,7 @@ class Plan:
     def _split(self, name: str) -> tuple[dict[str, Any], list[Code]]:
         # What the files of the user's own say counts, by its digest; where they lie changes nothing.
         division = _plain(self.datasets[name].cross_validation) | {"table": None}
-        seed = derive(self.config.study.seed, "folds", division.pop("like") or name)
+        seed = derive(self.config.study.seed, "folds", division["like"] or name)
         settings = {"dataset": name, "cross_validation": division, "seed": seed}
         return settings | self._divisions[name], []
 

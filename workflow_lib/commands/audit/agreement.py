@@ -122,7 +122,9 @@ def _different(
 def _of_step(record: Record, dataset: Mapping[str, Any], config: Mapping[str, Any], seed: int) -> Iterator[Finding]:
     name, _, fold = record.about
     if record.step in SEEDED:
-        parts: list[str | int] = [SEEDED[record.step], name, *([fold] if record.step == "train" else [])]
+        # Entries that share their images may have the same folds.
+        like = (record.settings.get("cross_validation") or {}).get("like") if record.step == "split" else None
+        parts: list[str | int] = [SEEDED[record.step], like or name, *([fold] if record.step == "train" else [])]
         if record.settings.get("seed") != derive(seed, *parts):
             yield Finding(record.name, "fails", f"its seed is not the one that follows from the study's seed {seed}")
     if record.step == "split":
