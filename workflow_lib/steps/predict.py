@@ -10,8 +10,8 @@ from workflow_lib.inference import predict
 from workflow_lib.networks import runtime
 from workflow_lib.preprocessing.pipeline import restore_labels
 from workflow_lib.preprocessing.store import Store
-from workflow_lib.steps._command import Context, Countdown, run, say
 from workflow_lib.steps._study import read_cases
+from workflow_lib.steps.command import Context, Countdown, run, say
 from workflow_lib.study.sections.network import Network
 from workflow_lib.study.sections.prediction import Prediction
 from workflow_lib.study.sections.preprocessing import Preprocessing

@@ -8,8 +8,8 @@ from workflow_lib.base.files import atomic_folder, sha256_file
 from workflow_lib.images.casefiles import read_image, read_mask
 from workflow_lib.images.cases import Case
 from workflow_lib.preprocessing import pipeline, store
-from workflow_lib.steps._command import Context, Countdown, run
 from workflow_lib.steps._study import Cases, read_cases
+from workflow_lib.steps.command import Context, Countdown, run
 from workflow_lib.study.sections.preprocessing import Preprocessing
 
 

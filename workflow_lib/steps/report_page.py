@@ -8,7 +8,7 @@ from workflow_lib.provenance import layout
 from workflow_lib.provenance.manifest import MANIFEST, sums, write_sums
 from workflow_lib.provenance.records import commit
 from workflow_lib.report.assemble import build, with_cases
-from workflow_lib.steps._command import Context, run, say
+from workflow_lib.steps.command import Context, run, say
 
 
 def work(context: Context) -> Callable[[], None]:

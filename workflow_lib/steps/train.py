@@ -11,8 +11,8 @@ from workflow_lib.losses import registry
 from workflow_lib.preprocessing.store import Store
 from workflow_lib.provenance.fingerprints import source_digest
 from workflow_lib.provenance.records import digest
-from workflow_lib.steps._command import Context, run, say
 from workflow_lib.steps._study import read_cases
+from workflow_lib.steps.command import Context, run, say
 from workflow_lib.study.sections.augmentation import Augmentation
 from workflow_lib.study.sections.network import Network
 from workflow_lib.study.sections.training import Training

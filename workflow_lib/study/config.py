@@ -12,7 +12,6 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from workflow_lib.base.errors import Faults
-from workflow_lib.study.sections._section import Section
 from workflow_lib.study.sections.augmentation import Augmentation
 from workflow_lib.study.sections.cross_validation import CrossValidation
 from workflow_lib.study.sections.evaluation import Evaluation
@@ -21,6 +20,7 @@ from workflow_lib.study.sections.network import Network
 from workflow_lib.study.sections.phantom import Phantom
 from workflow_lib.study.sections.prediction import Prediction
 from workflow_lib.study.sections.preprocessing import Preprocessing
+from workflow_lib.study.sections.section import Section
 from workflow_lib.study.sections.training import Training
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
