@@ -33,7 +33,8 @@ from benchmarks._measure import (
 )
 from benchmarks._synthetic import CASE, CLASSES, CLIP, LARGEST, TARGET, Geometry
 from workflow_lib.base.files import canonical_json
-from workflow_lib.images.volumes import read_volume, write_labels
+from workflow_lib.images.label_files import write_labels
+from workflow_lib.images.volumes import read_volume
 from workflow_lib.preprocessing import normalise, resample
 
 RULE: resample.Rule = "batchgenerators-0.25"

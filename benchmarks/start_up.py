@@ -24,6 +24,7 @@ from pathlib import Path
 from benchmarks import _first
 from benchmarks._measure import ONE_THREAD, OURS, ROOT, Row, alone, row, run, side
 from benchmarks.batches import synthetic_store
+from workflow_lib.provenance import layout
 
 WITH_TENSORFLOW = ("train", "predict")
 REPEATS = 5
@@ -37,8 +38,7 @@ EMPTY = "rule all:\n    input: []\n    output: []\n    run: pass\n"
 
 def steps() -> list[str]:
     """Return the names of all steps that need no TensorFlow."""
-    files = (ROOT / "workflow_lib" / "steps").glob("[a-z]*.py")
-    return sorted(path.stem for path in files if path.stem not in WITH_TENSORFLOW)
+    return sorted(set(layout.STEPS) - set(WITH_TENSORFLOW))
 
 
 def seconds(command: list[str], folder: Path, environment: Mapping[str, str] | None = None) -> tuple[float, str]:

@@ -9,14 +9,14 @@ import pytest
 
 from workflow_lib.base.files import sha256_file, write_json
 from workflow_lib.commands.audit import records, rescore
-from workflow_lib.datasets.folds import Place, write_folds
+from workflow_lib.datasets.folds import Assignment, write_folds
 from workflow_lib.images.casefiles import DIVERGED
 from workflow_lib.images.cases import Case, LabelMap, Reading
 from workflow_lib.images.pictures.writing import write_picture_labels
 from workflow_lib.metrics import registry
 from workflow_lib.provenance.records import digest
 from workflow_lib.steps import evaluate
-from workflow_lib.steps._command import Context
+from workflow_lib.steps.command import Context
 from workflow_lib.study.settings.evaluate import Settings
 
 SETTINGS = {
@@ -49,7 +49,7 @@ def results(tmp_path):
     labels = LabelMap(("background", "vessel"), ((0,), (255,)))
     content = {"cases": entries, "label_map": labels.to_json(), "reading": Reading().to_json(), "channels": 1, "axes": 2}
     write_json(folder / "data/eyes/cases.json", content | {"synthetic": False})
-    write_folds(folder / "data/eyes/folds.csv", {"a": Place(1), "b": Place(1), "c": Place(2)})
+    write_folds(folder / "data/eyes/folds.csv", {"a": Assignment(1), "b": Assignment(1), "c": Assignment(2)})
     inputs = {
         "cases": [folder / "data/eyes/cases.json"],
         "folds": [folder / "data/eyes/folds.csv"],

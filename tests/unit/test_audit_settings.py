@@ -9,7 +9,7 @@ import yaml
 from workflow_lib.base.files import sha256_file, write_json
 from workflow_lib.commands.audit import agreement, report_record
 from workflow_lib.commands.audit.records import REPORT_RECORD, Record
-from workflow_lib.datasets.folds import Place, write_folds
+from workflow_lib.datasets.folds import Assignment, write_folds
 from workflow_lib.plan import jobs as plan
 from workflow_lib.provenance import layout
 
@@ -232,9 +232,9 @@ def test_results_that_the_report_marks_as_stale_are_counted(tmp_path):
 
 def test_another_number_of_folds_than_the_fold_table_has_is_named(tmp_path):
     records_of("tiny", tmp_path)
-    write_folds(tmp_path / "data/toy/folds.csv", {"a": Place(1), "b": Place(2)})
+    write_folds(tmp_path / "data/toy/folds.csv", {"a": Assignment(1), "b": Assignment(2)})
     assert list(agreement._fold_tables(tmp_path)) == []
-    write_folds(tmp_path / "data/toy/folds.csv", {"a": Place(1), "b": Place(2), "c": Place(3)})
+    write_folds(tmp_path / "data/toy/folds.csv", {"a": Assignment(1), "b": Assignment(2), "c": Assignment(3)})
     (finding,) = agreement._fold_tables(tmp_path)
     assert "another number of folds" in finding.text
 

@@ -11,6 +11,7 @@ import nibabel
 import numpy as np
 import pytest
 
+from tests.unit.cases_support import pooled_shares
 from workflow_lib.base.errors import UserError
 from workflow_lib.datasets import check
 from workflow_lib.datasets.formats import registry
@@ -224,7 +225,7 @@ def test_exclusions(tmp_path):
         ("case_4", "excluded", "damaged"),
         ("case_33", "fault", "stands in `exclude`, but the dataset has no such case; did you mean case_3?"),
     ]
-    assert check.pooled_shares(rows) == {"background": 116 / 120, "kidney": 3 / 120, "tumour": 1 / 120}
+    assert pooled_shares(rows) == {"background": 116 / 120, "kidney": 3 / 120, "tumour": 1 / 120}
     faults = check.fault_report(rows)
     assert faults is not None
     assert len(faults.faults) == 1
@@ -240,7 +241,7 @@ def test_no_case_left_is_a_fault(tmp_path):
     faults = check.fault_report(rows)
     assert faults is not None
     assert "none is left" in faults.heading
-    assert check.pooled_shares(rows) == {}
+    assert pooled_shares(rows) == {}
 
 
 def test_case_found_twice(tmp_path):
@@ -294,7 +295,7 @@ def test_real_hippocampus(shared_data):
     assert sum(row.finding.image_dtype == "uint8" for row in rows) == 34
     assert next(row for row in rows if row.case == "hippocampus_003").finding.mask_dtype == "float32"
     assert max(row.finding.intensity_max or 0 for row in rows) > 1e5
-    shares = check.pooled_shares(rows)
+    shares = pooled_shares(rows)
     assert sum(shares.values()) == pytest.approx(1)
     assert 0.9 < shares["background"] < 0.97
 

@@ -69,7 +69,7 @@ def test_missing_root_says_what_was_looked_for_where_and_how_to_get_it(name, tmp
         **{"busi": "benign (1)_mask.png", "folders": "masks/{case}.*"},
     }
     assert looked_for[name] in message
-    assert registry.instructions(name) in message
+    assert registry.get(name).INSTRUCTIONS in message
 
 
 def test_empty_root_and_file_as_root_are_told_apart(tmp_path):

@@ -6,6 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 
+from tests.unit.cases_support import pooled_shares
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import read_json, sha256_file
 from workflow_lib.datasets import check
@@ -51,7 +52,7 @@ def test_ct_passes_the_check_of_kits19_with_shares_like_the_real_ones(ct):
     assert {row.finding.orientation for row in rows} == {"IPL"}
     assert {row.finding.image_dtype for row in rows} == {"int16"}
     assert [row.finding.mask_dtype for row in rows] == ["uint8", "uint16", "uint8"]
-    shares = check.pooled_shares(rows)
+    shares = pooled_shares(rows)
     assert 0.005 < shares["kidney"] < 0.02
     assert 0.0003 < shares["tumour"] < 0.006
     for row in rows:
@@ -89,7 +90,7 @@ def test_mri_passes_the_check_of_brats20_less_the_case_without_enhancement(mri):
     assert {row.finding.orientation for row in rows} == {"LPS"}
     assert {row.finding.shape for row in rows} == {(40, 40, 28)}
     assert rows[0].finding.spacing == pytest.approx((6, 6, 155 / 28))
-    assert 0.0005 < check.pooled_shares(rows)["tumour"] < 0.02
+    assert 0.0005 < pooled_shares(rows)["tumour"] < 0.02
 
 
 def test_mri_labels_and_surroundings(mri):

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import sha256_file
 from workflow_lib.datasets.division import assign_folds, divide, folds_in, read_groups, read_table
-from workflow_lib.datasets.folds import Place, read_folds
+from workflow_lib.datasets.folds import Assignment, read_folds
 from workflow_lib.images.cases import Case
 from workflow_lib.steps import split
-from workflow_lib.steps._command import Context
+from workflow_lib.steps.command import Context
 from workflow_lib.study.sections.cross_validation import CrossValidation
 from workflow_lib.study.settings.split import Settings
 
@@ -148,7 +148,7 @@ def test_tables_of_folds_and_of_parts(tmp_path):
     assert {case: place.fold for case, place in places.items()} == {f"c{n:03d}": n % 3 + 1 for n in range(9)}
     path.write_text("case,part\nc000,test\nc001,training\nc002,validation\n")
     assert folds_in(read_table(path)) == 1
-    assert divide(cases(3), settings(table=str(path)), 1, None, read_table(path))["c000"] == Place(1, "test", "")
+    assert divide(cases(3), settings(table=str(path)), 1, None, read_table(path))["c000"] == Assignment(1, "test", "")
     with pytest.raises(UserError, match="lacks 1 of 4 cases: c003"):
         divide(cases(4), settings(table=str(path)), 1, None, read_table(path))
     with pytest.raises(UserError, match="none of the included cases is in validation"):

@@ -215,11 +215,11 @@ def test_text_is_never_mathematics_and_never_longer_than_its_place():
 
 def test_labels_that_would_be_cut_alike_carry_their_names():
     labels = {"a": "L" * 300, "b": "L" * 299 + "M", "c": "L", "n" * 40 + "1": "L" * 31, "d": "Dice\nloss"}
-    told = text.told_apart(labels)
+    told = text.distinct_labels(labels)
     assert {name: told[name] for name in ("c", "d")} == {"c": "L", "d": "Dice\nloss"}
     assert (told["a"], told["b"]) == ("LLLLLLLLLLLLL… (a)", "LLLLLLLLLLLLL… (b)")
     # In the narrowest places of all figures: a line of 34, two lines of 19.
     for place in (lambda label: text.plain(label, 34), lambda label: text.wrapped(label, 19, 2)):
         assert len({place(label) for label in told.values()}) == len(labels)
-    same = text.told_apart({"x": "Dice loss", "y": "Dice  loss"})
+    same = text.distinct_labels({"x": "Dice loss", "y": "Dice  loss"})
     assert same == {"x": "Dice loss (x)", "y": "Dice loss (y)"}

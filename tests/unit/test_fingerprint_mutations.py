@@ -13,7 +13,7 @@ import pytest
 
 from workflow_lib.base.files import sha256_text
 from workflow_lib.losses import registry
-from workflow_lib.provenance import fingerprints
+from workflow_lib.provenance import fingerprints, layout
 from workflow_lib.provenance.known import MEMBERS as KINDS
 from workflow_lib.provenance.known import OUR_ERRORS, TOLD
 from workflow_lib.provenance.source import effective_source, effective_tree
@@ -328,7 +328,7 @@ def reached(root: str) -> set[str]:
     return found
 
 
-STEPS = sorted(path.stem for path in (PACKAGE / "steps").glob("[a-z]*.py"))
+STEPS = sorted(layout.STEPS)
 MEMBERS = [
     *map(registry.module, registry.names()),
     *(name for name in PATHS if name.startswith("workflow_lib.datasets.formats.")),
@@ -390,7 +390,7 @@ def test_words_make_no_step_stale(monkeypatch):
 
 
 MEASURED = [
-    ("training.loop", "no GPU was found; training on the CPU", "there is no GPU"),
+    ("training.device", "no GPU was found; training on the CPU", "there is no GPU"),
     ("losses._files", "is no Python{f', line {line}'", "cannot be parsed{f', in line {line}'"),
     ("networks.costs", "BACKWARD_TENSORS = 13", "BACKWARD_TENSORS = 14"),
     ("images.cases", "its name is longer than", "its name has more than"),

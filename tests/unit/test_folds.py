@@ -3,10 +3,15 @@
 import pytest
 
 from workflow_lib.base.errors import UserError
-from workflow_lib.datasets.folds import Place, Split, read_folds, scored_in, split_cases, write_folds
+from workflow_lib.datasets.folds import Assignment, Split, read_folds, scored_in, split_cases, write_folds
 
-FOLDS = {"a": Place(1, group="x"), "b": Place(2, group="y"), "c": Place(3, group="x"), "d": Place(1)}
-FIXED = {"a": Place(1, "training"), "b": Place(1, "validation"), "c": Place(1, "test"), "d": Place(1, "training")}
+FOLDS = {"a": Assignment(1, group="x"), "b": Assignment(2, group="y"), "c": Assignment(3, group="x"), "d": Assignment(1)}
+FIXED = {
+    "a": Assignment(1, "training"),
+    "b": Assignment(1, "validation"),
+    "c": Assignment(1, "test"),
+    "d": Assignment(1, "training"),
+}
 
 
 @pytest.mark.parametrize("places", [FOLDS, FIXED])

@@ -16,7 +16,7 @@ from workflow_lib.networks import runtime
 from workflow_lib.networks.build import build_network
 from workflow_lib.networks.weights import save_network
 from workflow_lib.steps import predict as step
-from workflow_lib.steps._command import Context
+from workflow_lib.steps.command import Context
 from workflow_lib.study.sections.network import Network
 from workflow_lib.study.settings.predict import Settings
 

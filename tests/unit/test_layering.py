@@ -1,4 +1,4 @@
-"""A room imports only from rooms above it in the list of docs/architecture.md."""
+"""A room imports only from rooms above it in the list of docs/architecture.md, nothing private of another, and in no circle."""
 
 import ast
 import re
@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from workflow_lib.provenance.fingerprints import PACKAGE_FOLDER
+from workflow_lib.provenance import layout
+from workflow_lib.provenance.fingerprints import PACKAGE, PACKAGE_FOLDER
 
 
 def rooms(root):
@@ -48,10 +49,117 @@ def test_no_import_points_upwards(root, path):
         assert room_of(module) in above, f"{own} may not import {module}"
 
 
+def modules():
+    """Return the syntax tree of every module by its name; a package has the name of its folder."""
+    paths = {
+        ".".join(path.relative_to(PACKAGE_FOLDER.parent).with_suffix("").parts): path for path in PACKAGE_FOLDER.rglob("*.py")
+    }
+    return {name.removesuffix(".__init__"): ast.parse(path.read_text(encoding="utf-8")) for name, path in paths.items()}
+
+
+def imported_names(tree):
+    """Yield (module, name) of everything of the package that a module imports, inside functions too; no name for `import m`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "a relative import"
+            module = node.module or ""
+            yield from ((module, alias.name) for alias in node.names if module.split(".")[0] == PACKAGE)
+        elif isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names if alias.name.split(".")[0] == PACKAGE)
+
+
+def is_private(name):
+    return name.startswith("_") and not name.startswith("__")
+
+
+def private_imports(trees):
+    """Return `importer: what` for what is private, by its own name or that of a module on the way, and of another room."""
+    found = [
+        f"{name}: {module}.{what}"
+        for name, tree in trees.items()
+        for module, what in imported_names(tree)
+        if room_of(module) != room_of(name) and any(map(is_private, [*module.split("."), what]))
+    ]
+    for name, tree in trees.items():
+        aliases = {what: f"{module}.{what}" for module, what in imported_names(tree) if f"{module}.{what}" in trees}
+        found += [
+            f"{name}: {aliases[node.value.id]}.{node.attr}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and is_private(node.attr)
+            if node.value.id in aliases and room_of(aliases[node.value.id]) != room_of(name)
+        ]
+    return found
+
+
+def circles(graph):
+    """Return the groups of modules that import each other, directly or by way of others, each sorted."""
+
+    def reached(start):
+        found: set[str] = set()
+        waiting = [start]
+        while waiting:
+            new = graph[waiting.pop()] - found
+            found |= new
+            waiting += new
+        return found
+
+    closures = {name: reached(name) for name in graph}
+    return {tuple(sorted(other for other in closures[name] if name in closures[other])) for name in graph} - {()}
+
+
+def imports_of(trees):
+    """Return module -> the modules of the package that it imports."""
+    return {
+        name: {whole if (whole := f"{module}.{what}") in trees else module for module, what in imported_names(tree)} & set(trees)
+        for name, tree in trees.items()
+    }
+
+
+CIRCLES: dict[tuple[str, ...], str] = {}
+"""Modules that may import each other, sorted, with the reason."""
+
+
+def test_no_room_imports_what_is_private_to_another():
+    assert private_imports(modules()) == []
+
+
+def test_a_private_import_is_noticed_in_each_of_its_forms():
+    sources = {
+        "workflow_lib.above._inner": "_HIDDEN = OPEN = 1",
+        "workflow_lib.above.open": "_hidden = shown = 1",
+        "workflow_lib.above.same_room": "from workflow_lib.above._inner import OPEN",
+        "workflow_lib.below.module": "def f():\n    from workflow_lib.above._inner import OPEN",
+        "workflow_lib.below.name": "from workflow_lib.above.open import _hidden, shown",
+        "workflow_lib.below.plain": "import workflow_lib.above._inner",
+        "workflow_lib.below.attribute": "from workflow_lib.above import open\nopen._hidden, open.shown, open.__doc__",
+    }
+    assert private_imports({name: ast.parse(source) for name, source in sources.items()}) == [
+        "workflow_lib.below.module: workflow_lib.above._inner.OPEN",
+        "workflow_lib.below.name: workflow_lib.above.open._hidden",
+        "workflow_lib.below.plain: workflow_lib.above._inner.",
+        "workflow_lib.below.attribute: workflow_lib.above.open._hidden",
+    ]
+
+
+def test_no_modules_import_each_other_but_those_with_a_reason():
+    assert circles(imports_of(modules())) == set(CIRCLES)
+
+
+def test_a_circle_is_noticed_inside_functions_too():
+    sources = {
+        "workflow_lib.a": "from workflow_lib import b",
+        "workflow_lib.b": "from workflow_lib.c import f",
+        "workflow_lib.c": "def f():\n    import workflow_lib.a",
+        "workflow_lib.d": "from workflow_lib import a",
+    }
+    graph = imports_of({name: ast.parse(source) for name, source in sources.items()})
+    assert circles(graph) == {("workflow_lib.a", "workflow_lib.b", "workflow_lib.c")}
+
+
 HEAVY = {"tensorflow", "keras", "miscnn", "numba"}
 LIGHT = {"report_page": {"matplotlib", "statsmodels", "scipy.stats"}, "inspect": {"pandas", "matplotlib"}, "check": {"pandas"}}
 """What a step that runs often, or that somebody waits for, must not load either."""
-STEPS = sorted(path.stem for path in (PACKAGE_FOLDER / "steps").glob("[a-z]*.py"))
+STEPS = sorted(layout.STEPS)
 
 
 @pytest.mark.parametrize("step", STEPS)

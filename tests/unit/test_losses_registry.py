@@ -306,7 +306,7 @@ def test_a_loss_file_of_one_s_own(tmp_path, monkeypatch):
     assert registry.faults(name, {"weight": -1}) == [
         "loss 'own_double_dice': parameter 'weight' is -1; accepted: a number in [0, ∞)"
     ]
-    again = type(registry.build(name)).from_config(registry.build(name, {"weight": 3}).get_config())
+    again = registry.keras_objects()["LossFunction"].from_config(registry.build(name, {"weight": 3}).get_config())
     assert again.evaluate(y, p) == pytest.approx(3 * registry.build("dice").evaluate(y, p))
     assert not list(tmp_path.rglob("__pycache__"))
     # What the file says now counts, also within the same second and with the same length.
@@ -368,11 +368,6 @@ def test_a_loss_file_of_one_s_own(tmp_path, monkeypatch):
             ["line 2, imports workflow_lib.losses,"],
         ),
         ("own_x", ("from typing import Any", "import workflow_lib"), ["line 2, imports workflow_lib, through which"]),
-        (
-            "own_y",
-            ("return parameters.weight *", "return LossFunction.from_config({'name': 'focal', 'parameters': {}}) *"),
-            ["line 20, uses from_config", "Import the loss itself"],
-        ),
         (
             "own_z",
             ("from typing import Any", "import workflow_lib.losses.focal\nBY_NAME = workflow_lib.losses.registry.build"),

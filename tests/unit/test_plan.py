@@ -15,7 +15,7 @@ from workflow_lib.base.errors import Faults
 from workflow_lib.figures import loss_families, style
 from workflow_lib.losses import registry as losses
 from workflow_lib.plan import jobs as plan
-from workflow_lib.plan.settings import protocol
+from workflow_lib.plan.result_settings import protocol
 from workflow_lib.provenance import layout
 from workflow_lib.provenance.fingerprints import import_closure
 from workflow_lib.study.config import merge

@@ -1,5 +1,7 @@
 """Resampling against the installed batchgenerators (0.25), scikit-image and SciPy, and its edge cases."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from batchgenerators.augmentations.utils import resize_multichannel_image, resize_segmentation
@@ -7,8 +9,9 @@ from scipy import ndimage
 from skimage.transform import resize
 
 from workflow_lib.base.errors import UserError
-from workflow_lib.preprocessing.resample import RULES, resample_image, resample_labels, resampled_shape, spline_matrix
+from workflow_lib.preprocessing.resample import Rule, resample_image, resample_labels, resampled_shape, spline_matrix
 
+RULES = get_args(Rule)
 GRIDS = [
     ((18, 40, 35), (11, 19, 20)),
     ((10, 17, 15), (25, 23, 31)),

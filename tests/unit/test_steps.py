@@ -7,13 +7,13 @@ import pytest
 
 from workflow_lib.base.errors import Faults, UserError
 from workflow_lib.base.files import sha256_file, write_json
-from workflow_lib.datasets.folds import Place, write_folds
+from workflow_lib.datasets.folds import Assignment, write_folds
 from workflow_lib.evaluation.scores import write_scores
 from workflow_lib.images.cases import Case, LabelMap, Reading
 from workflow_lib.metrics.registry import FIRST, names
 from workflow_lib.preprocessing.store import INDEX, Geometry, write_case, write_index
 from workflow_lib.steps import collect, preprocess, train
-from workflow_lib.steps._command import Context
+from workflow_lib.steps.command import Context
 from workflow_lib.study.sections.augmentation import Augmentation
 from workflow_lib.study.sections.network import Network
 from workflow_lib.study.sections.preprocessing import Preprocessing
@@ -60,7 +60,7 @@ def training(tmp_path):
         geometry = Geometry(original_shape=(4, 4, 4), spacing=(1, 1, 1), image_source="a", mask_source="b")
         write_case(store, name, image, classes, geometry)
     write_index(store)
-    write_folds(tmp_path / "folds.csv", {"a": Place(1), "b": Place(2)})
+    write_folds(tmp_path / "folds.csv", {"a": Assignment(1), "b": Assignment(2)})
     settings = train_settings.Settings(
         dataset="toy",
         loss=train_settings.Loss(name="dice", loss="dice", parameters={}),
@@ -132,7 +132,7 @@ def test_a_state_belongs_to_the_content_of_its_inputs(training, trained):
 
 def test_scores_in_other_metrics_than_the_rest_are_not_joined(tmp_path):
     cases = write_cases(tmp_path)
-    write_folds(tmp_path / "folds.csv", {name: Place(1) for name in NAMES})
+    write_folds(tmp_path / "folds.csv", {name: Assignment(1) for name in NAMES})
     parts, summaries = [], []
     for loss, metrics in (("dice", names()), ("focal", FIRST)):
         head = {

@@ -9,7 +9,7 @@ import yaml
 from workflow_lib.base.csv_text import csv_text
 from workflow_lib.base.errors import UserError
 from workflow_lib.plan.jobs import load as load_plan
-from workflow_lib.plan.settings import protocol
+from workflow_lib.plan.result_settings import protocol
 from workflow_lib.statistics.holm import mark
 from workflow_lib.study.config import Dataset
 from workflow_lib.tables import published

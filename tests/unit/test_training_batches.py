@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.unit.augmentation_support import MemoryCase, histogram, smooth_case
+from tests.unit.training_support import validation_batches
 from workflow_lib.base.errors import UserError
 from workflow_lib.preprocessing.store import Geometry, Store, write_case, write_index
 from workflow_lib.study.sections.augmentation import Augmentation
@@ -13,7 +14,6 @@ from workflow_lib.training.batches import (
     case_order,
     cases_of_step,
     training_batch,
-    validation_batches,
     validation_steps,
 )
 

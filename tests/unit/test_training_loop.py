@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.unit.augmentation_support import smooth_case
-from tests.unit.training_support import CASES, tiny_request
+from tests.unit.training_support import CASES, tiny_request, validation_batches
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import read_json
 from workflow_lib.host import memory
@@ -37,7 +37,7 @@ def rows(path):
 
 
 def validation_loss(request, model):
-    prepared = batches.validation_batches(
+    prepared = validation_batches(
         request.store, request.validation_cases, request.training.patch, 2, request.training.validation, request.seed, 1
     )
     return sum(float(model.test_on_batch(*batch)) for batch in prepared) / len(prepared)
@@ -97,9 +97,7 @@ def test_keras_s_own_fit_gives_the_same_weights_losses_and_rates(finished, tmp_p
     def one_hot(classes):
         return np.stack([classes == index for index in range(3)], axis=-1).astype(np.float32)
 
-    (images, classes), *more = batches.validation_batches(
-        request.store, request.validation_cases, (8, 8, 8), 2, "fixed", request.seed, 1
-    )
+    (images, classes), *more = validation_batches(request.store, request.validation_cases, (8, 8, 8), 2, "fixed", request.seed, 1)
     assert not more
     model = compile_model(request)
     model.compile(keras.optimizers.Adam(settings.learning_rate), registry.build("dice", {}), jit_compile=False)

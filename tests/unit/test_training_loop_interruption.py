@@ -181,7 +181,7 @@ BEGINNING = """
 import sys, time
 from pathlib import Path
 from tests.unit.training_support import tiny_request
-from workflow_lib.training import loop
+from workflow_lib.training import epochs, loop
 
 def compiling(*_):
     # As a library does that compiles for minutes.
@@ -191,9 +191,9 @@ def compiling(*_):
         ctypes.CDLL(None).sleep(100)
 
 if sys.argv[2] == "first step":
-    loop.Steps.train = compiling
+    epochs.Steps.train = compiling
 else:
-    loop.compile_model = compiling
+    epochs.compile_model = compiling
 loop.train(tiny_request(Path(sys.argv[1])))
 """
 
@@ -218,11 +218,11 @@ SLOW = """
 import ctypes, sys, time
 from pathlib import Path
 from tests.unit.training_support import tiny_request
-from workflow_lib.training import interruption, loop
+from workflow_lib.training import clock, epochs, interruption, loop
 
 folder, which, count, interruption.PATIENCE = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
-loop.SLOW_STEP = 0.0
-whole = getattr(loop.Steps, which)
+clock.SLOW_STEP = 0.0
+whole = getattr(epochs.Steps, which)
 
 def endless(self, *batch):
     # As a step of a large network on a CPU.
@@ -237,7 +237,7 @@ def endless(self, *batch):
         ctypes.CDLL(None).usleep(10000)
     return loss
 
-setattr(loop.Steps, which, endless)
+setattr(epochs.Steps, which, endless)
 loop.train(tiny_request(folder, batch_processes=int(sys.argv[6])))
 """
 

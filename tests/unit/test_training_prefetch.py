@@ -47,13 +47,3 @@ def test_an_error_comes_at_its_place_and_nothing_after_it():
     with pytest.raises(UserError, match="case_7 is damaged"):
         next(source)
     assert list(source) == []
-
-
-def test_waiting_is_counted():
-    def slow(step):
-        return lambda: time.sleep(0.03)
-
-    slow_source, ready = Prefetcher(slow, range(4), depth=2), Prefetcher(lambda step: lambda: step, range(4), depth=2)
-    list(slow_source)
-    list(ready)
-    assert slow_source.seconds_waited > 0.1 > 10 * ready.seconds_waited

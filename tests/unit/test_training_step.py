@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tests.unit.training_support import tiny_request
-from workflow_lib.training import batches, loop
+from workflow_lib.training import batches, epochs, loop
+from workflow_lib.training.clock import StepClock
 from workflow_lib.training.model import compile_model
 from workflow_lib.training.prefetch import Prefetcher
 from workflow_lib.training.step import Loss, Steps
@@ -100,7 +101,7 @@ def events(monkeypatch):
             happened.append(("begin", number))
             return Told(number)
 
-    monkeypatch.setattr(loop, "Steps", Fake)
+    monkeypatch.setattr(epochs, "Steps", Fake)
     return happened, losses
 
 
@@ -127,14 +128,13 @@ def test_the_mean_of_an_epoch_holds_every_step_once(tmp_path, events):
 
 
 def test_the_network_does_not_wait_while_a_step_is_under_way():
-    run = loop._Run.__new__(loop._Run)
-    run.waited, run.latest, run.idle_since = 0.0, None, 0.0
+    clock = StepClock()
     source: Any = Prefetcher(lambda step: lambda: time.sleep(0.05), range(3), depth=1)
     step: Loss = Future()
-    run._watch(step)
-    run._next(source)  # the device is busy, only the host waits
-    assert run.waited == 0
+    clock.watch(step)
+    clock.next(source)  # the device is busy, only the host waits
+    assert clock.waited == 0
     step.set_result(0.5)
-    assert run.idle_since > 0
-    run._next(source)
-    assert 0.04 < run.waited < 5
+    assert clock._idle_since > 0
+    clock.next(source)
+    assert 0.04 < clock.waited < 5

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from workflow_lib.base.errors import UserError
-from workflow_lib.images import volumes
-from workflow_lib.images.volumes import read_channels, read_header, read_volume, write_labels
+from workflow_lib.images import label_files
+from workflow_lib.images.label_files import write_labels
+from workflow_lib.images.volumes import read_channels, read_header, read_volume
 
 AFFINE = np.array([[0, 0, -0.8, 10.0], [0, -0.7, 0, 20], [-3.0, 0, 0, -5], [0, 0, 0, 1]])
 SHAPE = (5, 7, 40)
@@ -418,7 +419,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch)
         yield header
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(volumes, "_label_bytes", full)
+    monkeypatch.setattr(label_files, "_label_bytes", full)
     with pytest.raises(UserError, match=r"Cannot write .*out\.nii\.gz: No space left on device"):
         write_labels(path, np.zeros(SHAPE, dtype=np.uint8), source)
     assert path.read_bytes() == before

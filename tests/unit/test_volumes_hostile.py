@@ -21,8 +21,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workflow_lib.base.errors import UserError
-from workflow_lib.images import volumes
-from workflow_lib.images.volumes import read_channels, read_header, read_volume, write_labels
+from workflow_lib.images import _files
+from workflow_lib.images.label_files import write_labels
+from workflow_lib.images.volumes import read_channels, read_header, read_volume
 
 SHAPE = (4, 5, 6)
 AFFINE = np.diag([1.0, 2.0, 3.0, 1.0])
@@ -138,7 +139,7 @@ def test_a_compressed_file_cannot_hold_more_than_deflate_can(tmp_path):
 
 
 def test_a_bomb_after_the_voxels(tmp_path, monkeypatch):
-    monkeypatch.setattr(volumes, "_MAX_TRAILER", 2**20)
+    monkeypatch.setattr(_files, "_MAX_TRAILER", 2**20)
     refused(
         write(tmp_path / "a.nii.gz", nifti() + bytes(20_000_000)),
         r"a\.nii\.gz goes on for more than 1\.0 MB after its voxels",
@@ -507,4 +508,4 @@ def test_fuzzing_is_silent(fuzzed, capfd, caplog, recwarn):
 
 def test_the_bound_of_deflate():
     """The constant is not below what zlib reaches."""
-    assert len(bytes(2**24)) / len(zlib.compress(bytes(2**24), 9)) < volumes._MAX_EXPANSION
+    assert len(bytes(2**24)) / len(zlib.compress(bytes(2**24), 9)) < _files._MAX_EXPANSION

@@ -13,6 +13,7 @@ from workflow_lib.networks.processor import convolves_by_columns
 from workflow_lib.study.sections.augmentation import Augmentation
 from workflow_lib.study.sections.network import Network
 from workflow_lib.study.sections.training import Training
+from workflow_lib.training import batches
 from workflow_lib.training.loop import train
 from workflow_lib.training.request import TrainingRequest
 
@@ -82,3 +83,9 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+
+
+def validation_batches(store, cases, patch, batch_size, mode, seed, epoch):
+    """Return all validation batches of an epoch (see `batches.validation_batch`)."""
+    steps = range(batches.validation_steps(cases, batch_size))
+    return [batches.validation_batch(store, cases, patch, batch_size, mode, seed, epoch, step) for step in steps]

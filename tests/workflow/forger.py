@@ -6,7 +6,7 @@ from workflow_lib.base.files import read_json, sha256_file, write_json
 from workflow_lib.commands.audit import records
 from workflow_lib.provenance.manifest import MANIFEST, SUMS, build, sums, write_sums
 from workflow_lib.provenance.records import digest
-from workflow_lib.steps._command import Context
+from workflow_lib.steps.command import Context
 
 
 def edit(folder: Path, name: str, old: str, new: str) -> None:

@@ -71,7 +71,7 @@ def test_a_loss_that_is_not_used_touches_nothing(finished_copy):
 
 
 WORDS = [
-    ("training/loop.py", "no GPU was found; training on the CPU", "there is no GPU"),
+    ("training/device.py", "no GPU was found; training on the CPU", "there is no GPU"),
     ("losses/_files.py", "is no Python{f', line {line}'", "cannot be parsed{f', in line {line}'"),
     ("images/cases.py", "label values outside the declared set: {unknown}", "unknown label values: {unknown}"),
     ("networks/costs.py", "BACKWARD_TENSORS = 13", "BACKWARD_TENSORS = 14"),

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from workflow_lib.study.sections._section import Range
 from workflow_lib.study.sections.augmentation import Augmentation
+from workflow_lib.study.sections.section import Range
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,7 @@ import numpy as np
 from workflow_lib.base.errors import Faults, UserError
 from workflow_lib.base.seeds import generator
 from workflow_lib.losses import registry
-from workflow_lib.losses._parameters import per_class_parameters
-from workflow_lib.losses._terms import LossFunction
+from workflow_lib.losses.toolkit import LossFunction
 from workflow_lib.networks import runtime
 
 SUMMARY = "try a loss before anything is trained with it"
@@ -60,7 +59,7 @@ def chosen(loss: str, parameters: Mapping[str, Any]) -> LossFunction:
 def classes_of(name: str, parameters: Mapping[str, Any]) -> int | None:
     """Return the number of classes that the first parameter with a value per class is for; None where there is none."""
     values = registry.resolved_parameters(name, parameters)
-    lists = (values[key] for key in per_class_parameters(registry.get(name).Parameters))
+    lists = (values[key] for key in registry.per_class_parameters(name))
     of_parts = (classes_of(part, own) for part, own in registry.components(name, parameters))
     return next((len(value) for value in lists if isinstance(value, list)), None) or next(filter(None, of_parts), None)
 

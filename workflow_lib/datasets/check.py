@@ -157,17 +157,6 @@ def fault_report(rows: Sequence[CaseRow]) -> Faults | None:
     return None
 
 
-def pooled_shares(rows: Sequence[CaseRow]) -> dict[str, float]:
-    """Return the share of each class among the voxels of all included cases together, in [0, 1]; empty if there are none."""
-    totals: dict[str, int] = {}
-    for row in rows:
-        if row.status == "included":
-            for name, count in row.finding.voxels.items():
-                totals[name] = totals.get(name, 0) + count
-    voxels = sum(totals.values())
-    return {name: count / voxels for name, count in totals.items()}
-
-
 def columns(labels: LabelMap) -> list[str]:
     """Return the columns of cases.csv."""
     fixed = ["case", "status", "reason", "note", "group", "part", "shape", "channels", "spacing", "orientation", "labels"]

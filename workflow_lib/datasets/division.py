@@ -6,7 +6,7 @@ from pathlib import Path
 
 from workflow_lib.base.errors import Faults, UserError
 from workflow_lib.base.seeds import generator
-from workflow_lib.datasets.folds import Part, Place
+from workflow_lib.datasets.folds import Assignment, Part
 from workflow_lib.images.cases import Case
 from workflow_lib.study.sections.cross_validation import CrossValidation, FixedSplit
 
@@ -18,8 +18,8 @@ def divide(
     settings: CrossValidation,
     seed: int,
     groups: Mapping[str, str] | None = None,
-    table: Mapping[str, Place] | None = None,
-) -> dict[str, Place]:
+    table: Mapping[str, Assignment] | None = None,
+) -> dict[str, Assignment]:
     """Return the place of every case.
 
     A random division depends on the seed and on the set of cases with their groups, not on their order. `groups` (case -> group)
@@ -34,8 +34,8 @@ def divide(
     elif settings.fixed is not None:
         places = _fixed(cases, of, settings.fixed, settings.by_group, seed)
     else:
-        places = {case: Place(fold) for case, fold in _folds(of, settings.folds, settings.by_group, seed).items()}
-    return {case: Place(places[case].fold, places[case].part, of[case]) for case in of}
+        places = {case: Assignment(fold) for case, fold in _folds(of, settings.folds, settings.by_group, seed).items()}
+    return {case: Assignment(places[case].fold, places[case].part, of[case]) for case in of}
 
 
 def assign_folds(case_ids: Sequence[str], folds: int, seed: int) -> dict[str, int]:
@@ -60,7 +60,7 @@ def read_groups(path: Path) -> dict[str, str]:
     return {row["case"]: row["group"] for _, row in rows}
 
 
-def read_table(path: Path) -> dict[str, Place]:
+def read_table(path: Path) -> dict[str, Assignment]:
     """Read a division: CSV `case,fold` (folds 1, 2, ... k) or `case,part` (training, validation, test).
 
     Raises UserError that names all its faults: a case twice, a fold that is no number or has no case, a part that is none.
@@ -72,7 +72,7 @@ def read_table(path: Path) -> dict[str, Place]:
     return _parts_of(path, rows) if "part" in columns else _folds_of(path, rows)
 
 
-def folds_in(table: Mapping[str, Place]) -> int:
+def folds_in(table: Mapping[str, Assignment]) -> int:
     """Return the number of folds of a division, 1 for a fixed split."""
     return max(place.fold for place in table.values())
 
@@ -102,7 +102,7 @@ def _rows(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str]]]
     return found
 
 
-def _folds_of(path: Path, rows: Sequence[tuple[int, Mapping[str, str]]]) -> dict[str, Place]:
+def _folds_of(path: Path, rows: Sequence[tuple[int, Mapping[str, str]]]) -> dict[str, Assignment]:
     faults = [
         f"line {line}: the fold {row['fold']!r} is no number from 1 to 20" for line, row in rows if not _is_fold(row["fold"])
     ]
@@ -113,14 +113,14 @@ def _folds_of(path: Path, rows: Sequence[tuple[int, Mapping[str, str]]]) -> dict
         faults += ["at least two folds are needed"] if len(present) < 2 else []
     if faults:
         raise Faults(f"{path} is no table of folds:", faults[:_SHOWN])
-    return {row["case"]: Place(int(row["fold"])) for _, row in rows}
+    return {row["case"]: Assignment(int(row["fold"])) for _, row in rows}
 
 
 def _is_fold(text: str) -> bool:
     return text.isascii() and text.isdigit() and 1 <= int(text) <= 20
 
 
-def _parts_of(path: Path, rows: Sequence[tuple[int, Mapping[str, str]]]) -> dict[str, Place]:
+def _parts_of(path: Path, rows: Sequence[tuple[int, Mapping[str, str]]]) -> dict[str, Assignment]:
     parts: dict[str, Part] = {"training": "training", "validation": "validation", "test": "test"}
     faults = [
         f"line {line}: the part {row['part']!r} is none of {', '.join(parts)}" for line, row in rows if row["part"] not in parts
@@ -130,10 +130,10 @@ def _parts_of(path: Path, rows: Sequence[tuple[int, Mapping[str, str]]]) -> dict
         faults = [f"no case is in the part {part}" for part in missing]
     if faults:
         raise Faults(f"{path} is no table of parts:", faults[:_SHOWN])
-    return {row["case"]: Place(1, parts[row["part"]]) for _, row in rows}
+    return {row["case"]: Assignment(1, parts[row["part"]]) for _, row in rows}
 
 
-def _by_table(of: Mapping[str, str], table: Mapping[str, Place]) -> dict[str, Place]:
+def _by_table(of: Mapping[str, str], table: Mapping[str, Assignment]) -> dict[str, Assignment]:
     """Cases of the table that the study leaves out are no fault; a case that the table lacks is."""
     missing = [case for case in of if case not in table]
     if missing:
@@ -161,7 +161,7 @@ def _folds(of: Mapping[str, str], folds: int, by_group: bool, seed: int) -> dict
     return _fill(members, dict.fromkeys(range(1, folds + 1), len(of) / folds), seed)
 
 
-def _fixed(cases: Sequence[Case], of: Mapping[str, str], fixed: FixedSplit, by_group: bool, seed: int) -> dict[str, Place]:
+def _fixed(cases: Sequence[Case], of: Mapping[str, str], fixed: FixedSplit, by_group: bool, seed: int) -> dict[str, Assignment]:
     parts: dict[str, Part] = {}
     if fixed.test == "official":
         official = {case.id for case in cases if case.part == "test"}
@@ -182,7 +182,7 @@ def _fixed(cases: Sequence[Case], of: Mapping[str, str], fixed: FixedSplit, by_g
                 f"by_group: the official test set shares groups with the other cases: {', '.join(straddling[:_SHOWN])}."
             )
     parts |= dict.fromkeys(_drawn(rest, fixed.validation, by_group, seed, "validation", others=1), "validation")
-    return {case: Place(1, parts.get(case, "training")) for case in of}
+    return {case: Assignment(1, parts.get(case, "training")) for case in of}
 
 
 def _drawn(of: Mapping[str, str], share: float, by_group: bool, seed: int, part: Part, others: int) -> list[str]:

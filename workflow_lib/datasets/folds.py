@@ -15,7 +15,7 @@ COLUMNS = ("case", "fold", "part", "group")
 
 
 @dataclass(frozen=True)
-class Place:
+class Assignment:
     """Where a case stands in the division of its dataset.
 
     With folds, `fold` (from 1) is the one that scores the case, and `part` is empty. With one fixed split, `fold` is 1 and `part`
@@ -39,42 +39,42 @@ class Split:
     test: list[str]
 
 
-def write_folds(path: str | Path, places: Mapping[str, Place]) -> None:
+def write_folds(path: str | Path, assignments: Mapping[str, Assignment]) -> None:
     """Write the fold table as CSV `case,fold,part,group`, sorted by case."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows((case, place.fold, place.part, place.group) for case, place in sorted(places.items()))
+    writer.writerows((case, its.fold, its.part, its.group) for case, its in sorted(assignments.items()))
     write_text(path, stream.getvalue())
 
 
-def read_folds(path: str | Path) -> dict[str, Place]:
+def read_folds(path: str | Path) -> dict[str, Assignment]:
     """Read a fold table. Raises UserError when a case stands in it twice, or a column or number is not as it was written."""
     remedy = "Delete the file and run again."
-    places: dict[str, Place] = {}
+    assignments: dict[str, Assignment] = {}
     with open(path, encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream):
             try:
                 case, part = row["case"], row["part"]
-                place = Place(int(row["fold"]), part, row["group"])  # type: ignore[arg-type]  # looked at below
+                assignment = Assignment(int(row["fold"]), part, row["group"])  # type: ignore[arg-type]  # looked at below
             except (KeyError, TypeError, ValueError) as error:
                 raise UserError(f"{path}: the row {dict(row)} is no row of a fold table ({error}). {remedy}") from error
             if part not in get_args(Part):
                 raise UserError(f"{path}: {case} has the part {part!r}, which is none. {remedy}")
-            if case in places:
+            if case in assignments:
                 raise UserError(f"{path}: a case stands in more than one row ({case}). {remedy}")
-            places[case] = place
-    return places
+            assignments[case] = assignment
+    return assignments
 
 
-def split_cases(places: Mapping[str, Place], fold: int) -> Split:
+def split_cases(assignments: Mapping[str, Assignment], fold: int) -> Split:
     """Return the cases of one fold (from 1)."""
     by_part: dict[str, list[str]] = {"training": [], "validation": [], "test": []}
-    for case in sorted(places):
-        place = places[case]
-        if place.part:
-            by_part[place.part].append(case)
-        elif place.fold == fold:
+    for case in sorted(assignments):
+        assignment = assignments[case]
+        if assignment.part:
+            by_part[assignment.part].append(case)
+        elif assignment.fold == fold:
             by_part["validation"].append(case)
             by_part["test"].append(case)
         else:
@@ -82,6 +82,6 @@ def split_cases(places: Mapping[str, Place], fold: int) -> Split:
     return Split(**by_part)
 
 
-def scored_in(places: Mapping[str, Place]) -> dict[str, int]:
+def scored_in(assignments: Mapping[str, Assignment]) -> dict[str, int]:
     """Return the fold in which each case is scored; cases that are not scored are left out."""
-    return {case: place.fold for case, place in places.items() if place.part in ("", "test")}
+    return {case: assignment.fold for case, assignment in assignments.items() if assignment.part in ("", "test")}

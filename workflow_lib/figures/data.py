@@ -13,7 +13,7 @@ from workflow_lib.evaluation.imbalance import unit_of
 from workflow_lib.evaluation.scores import read_scores
 from workflow_lib.figures.slices import rarest_class
 from workflow_lib.figures.style import colours_of
-from workflow_lib.figures.text import told_apart
+from workflow_lib.figures.text import distinct_labels
 from workflow_lib.images.selection import Cases, read_cases
 
 
@@ -31,7 +31,7 @@ class Files:
     @cached_property
     def labels(self) -> dict[str, str]:
         """Loss -> its label, in the order of the tables; labels that look the same are told apart."""
-        return told_apart({entry["name"]: entry["label"] for entry in self.settings["losses"]})
+        return distinct_labels({entry["name"]: entry["label"] for entry in self.settings["losses"]})
 
     @cached_property
     def colours(self) -> dict[str, str]:

@@ -27,7 +27,7 @@ def heading(text: str, limit: int = 40) -> str:
     return plain(text[:1].upper() + text[1:], limit)
 
 
-def told_apart(labels: Mapping[str, str]) -> dict[str, str]:
+def distinct_labels(labels: Mapping[str, str]) -> dict[str, str]:
     """Return name -> label, with the name after the start of those labels that would look the same once they are cut.
 
     `labels` maps the losses' names, which differ, to what they are called. Labels that differ early are left as they are.

@@ -7,9 +7,10 @@ import numpy as np
 
 from workflow_lib.base.errors import UserError
 from workflow_lib.images.cases import Case, Reading
+from workflow_lib.images.label_files import write_labels
 from workflow_lib.images.pictures.reading import is_picture, read_picture, read_picture_mask
 from workflow_lib.images.pictures.writing import write_picture_labels
-from workflow_lib.images.volumes import Volume, read_channels, read_header, read_volume, write_labels
+from workflow_lib.images.volumes import Volume, read_channels, read_header, read_volume
 
 _ABOVE = 255
 """Value of a mask above its threshold."""

@@ -106,14 +106,13 @@ def _check_followed(name: str, where: str) -> None:
 
 
 def _check_attributes(tree: ast.Module, path: Path) -> None:
-    """Refuse what builds a loss by its name: a LossFunction can, and the package, once imported, hands the registry on."""
+    """Refuse what builds a loss by its name: the package, once imported, hands the registry on."""
     attributes = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute))
-    found = [(node.lineno, node.attr) for node in attributes if node.attr in ("from_config", "registry")]
-    if found:
-        line, name = min(found)
+    lines = [node.lineno for node in attributes if node.attr == "registry"]
+    if lines:
         raise UserError(
-            f"The loss file {path}, line {line}, uses {name}, which finds a loss by its name: changes of that loss would go "
-            f"unnoticed. Import the loss itself: from {LOSSES} import focal; or compose losses in the study's YAML "
+            f"The loss file {path}, line {min(lines)}, uses registry, which finds a loss by its name: changes of that loss would "
+            f"go unnoticed. Import the loss itself: from {LOSSES} import focal; or compose losses in the study's YAML "
             "(loss: weighted_sum, see docs/losses.md)."
         )
 

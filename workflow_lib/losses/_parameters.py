@@ -54,7 +54,7 @@ class OverlapParameters(LossParameters):
         }
 
 
-def per_class_parameters(model: type[LossParameters]) -> list[str]:
+def per_class(model: type[LossParameters]) -> list[str]:
     """Return the parameters that may hold one value per class."""
     properties = model.model_json_schema()["properties"] if model.model_fields else {}
     return [

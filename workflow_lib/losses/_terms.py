@@ -74,13 +74,6 @@ class LossFunction:
         """Return what Keras stores when a model is saved with this loss."""
         return {"name": self.name, "parameters": self.parameters.model_dump(mode="json")}
 
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> "LossFunction":
-        """Return the loss that `get_config` described."""
-        from workflow_lib.losses import registry
-
-        return registry.build(config["name"], config["parameters"])
-
     def __repr__(self) -> str:
         """Return the call that makes this loss."""
         return f"{self.name}({', '.join(f'{key}={value!r}' for key, value in self.parameters)})"

@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol, cast
 import workflow_lib.losses
 from workflow_lib.base.errors import UserError
 from workflow_lib.losses._files import read_module, source_of
-from workflow_lib.losses._parameters import LossParameters, parameter_faults, per_class_parameters, read_parameters
+from workflow_lib.losses._parameters import LossParameters, parameter_faults, per_class, read_parameters
 from workflow_lib.losses._terms import LossFunction
 
 NOT_LOSSES = ("registry", "documentation", "toolkit")
@@ -186,7 +186,7 @@ def faults(name: str, parameters: Mapping[str, Any] | None = None, n_classes: in
     ask = "give one per class, background first"
     found = [
         f"loss {name!r}: parameter {key!r} has {len(values[key])} values for {n_classes} classes; {ask}"
-        for key in per_class_parameters(get(name).Parameters)
+        for key in per_class_parameters(name)
         if isinstance(values[key], list) and len(values[key]) != n_classes
     ]
     return found + [fault for part, own in components(name, given) for fault in faults(part, own, n_classes)]
@@ -224,12 +224,21 @@ def needed(name: str, parameters: Mapping[str, Any] | None = None) -> list[str]:
     return found
 
 
-def keras_objects() -> dict[str, type]:
+class SavedLoss(LossFunction):
+    """What Keras takes for the loss of a model that was saved: by its name and parameters the registry builds it again."""
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> LossFunction:
+        """Return the loss that `LossFunction.get_config` described."""
+        return build(config["name"], config["parameters"])
+
+
+def keras_objects() -> dict[str, type[SavedLoss]]:
     """Return what `keras.saving.load_model(path, custom_objects=...)` needs to load a model that was saved with a loss.
 
     For a loss of your own call `load_file` first.
     """
-    return {LossFunction.__name__: LossFunction}
+    return {LossFunction.__name__: SavedLoss}
 
 
 def resolved_parameters(name: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -238,6 +247,11 @@ def resolved_parameters(name: str, parameters: Mapping[str, Any] | None = None) 
     Two ways to write the same choice ('1e-6' and 0.000001) resolve to the same. Raises as `build` does.
     """
     return read_parameters(name, get(name).Parameters, dict(parameters or {})).model_dump(mode="json")
+
+
+def per_class_parameters(name: str) -> list[str]:
+    """Return the parameters of the loss that may hold one value per class."""
+    return per_class(get(name).Parameters)
 
 
 def preset(name: str, which: str = "paper") -> dict[str, Any]:

@@ -7,9 +7,6 @@ plan of a hundred trainings costs nothing. A test compares the walk of every arc
 import math
 from dataclasses import dataclass
 
-WEIGHTED = ("conv", "conv_transpose", "batch_normalization")
-"""Kinds of layers that hold weights."""
-
 
 @dataclass(frozen=True)
 class Tensor:

@@ -14,11 +14,15 @@ from workflow_lib.datasets.division import folds_in, read_table
 from workflow_lib.losses import registry as losses
 from workflow_lib.plan import settings
 from workflow_lib.plan.faults import chosen, faults_of
+from workflow_lib.plan.job_id import JobId
 from workflow_lib.plan.loss_entry import LossEntry
+from workflow_lib.plan.parts import Part
 from workflow_lib.provenance import layout
 from workflow_lib.provenance.fingerprints import SHORT, code_table, fingerprint
 from workflow_lib.statistics.sweeps import find_sweeps
 from workflow_lib.study.config import Config, Dataset, validate
+
+__all__ = ["Job", "JobId", "Plan", "load", "prepare_environment"]
 
 
 @dataclass(frozen=True)
@@ -29,23 +33,8 @@ class Job:
     fingerprint: str
 
 
-@dataclass(frozen=True)
-class JobId:
-    """Which job of the study: its step, dataset, loss and number (fold; shard of `preprocess`), as far as the step has them."""
-
-    step: str
-    dataset: str = ""
-    loss: str = ""
-    number: int = 0
-
-    @property
-    def record(self) -> str:
-        """Where the job's record is below the results."""
-        return layout.record(self.step, self.dataset, self.loss, self.number)
-
-
 class Plan:
-    """The jobs of one study."""
+    """The jobs of one study; `parts.Planned` is what their settings are made from."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -107,7 +96,7 @@ class Plan:
         training = {key: value for key, value in part.plain["training"].items() if key != "epochs"}
         return fingerprint(part.plain | {"training": training}, part.code)
 
-    def _part(self, step: str, dataset: str, loss: str, number: int) -> settings.Part:
+    def _part(self, step: str, dataset: str, loss: str, number: int) -> Part:
         return settings.BUILDERS[step](self, JobId(step, dataset, loss, number))
 
     def jobs(self) -> Iterator[JobId]:

@@ -22,7 +22,6 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.preprocessing.resample_labels import resample_three_axes
 
 Rule = Literal["batchgenerators-0.21", "batchgenerators-0.25"]
-RULES: tuple[Rule, ...] = ("batchgenerators-0.21", "batchgenerators-0.25")
 
 NEGLIGIBLE = 1e-8
 """Spline weights below this are set to 0: they fall off geometrically into float32 denormals, which slow a product twentyfold."""

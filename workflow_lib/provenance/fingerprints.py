@@ -36,7 +36,7 @@ NEUTRAL = frozenset(
         "workflow_lib.training.budget",
         "workflow_lib.training.events",
         "workflow_lib.training.progress",
-        "workflow_lib.steps._command",
+        "workflow_lib.steps.command",
     }
 )
 """Modules that tell about a result or steer how it is made, and cannot change it. Edits of version, digests, records, progress,

@@ -238,11 +238,6 @@ def templates(output: str) -> tuple[str, ...]:
     return found
 
 
-def wildcards(template: str) -> tuple[str, ...]:
-    """Return the names in braces in a path."""
-    return tuple(dict.fromkeys(name for _, name, _, _ in string.Formatter().parse(template) if name))
-
-
 def several(step: str, name: str) -> bool:
     """Say whether an input or output of a step is several files."""
     this = STEPS[step]

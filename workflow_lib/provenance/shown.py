@@ -10,7 +10,7 @@ OF_DATASET = "{dataset}"
 
 
 @dataclass(frozen=True)
-class Place:
+class ReportEntry:
     """The place of a file in that report; `caption` is a file of reports/captions without its suffix."""
 
     caption: str
@@ -19,14 +19,14 @@ class Place:
 
 
 SINGLE = {
-    "data/{dataset}/cases.html": Place("cases", "Data", {"dataset": OF_DATASET, "table": "cases, to look at"}),
-    "data/{dataset}/cases.csv": Place("cases", "Data", {"dataset": OF_DATASET, "table": "cases"}),
-    "scores/{dataset}.csv": Place("scores", "Scores", {"dataset": OF_DATASET, "table": "every case"}),
-    "report.html": Place("report", "Report", {"file": "the report"}),
+    "data/{dataset}/cases.html": ReportEntry("cases", "Data", {"dataset": OF_DATASET, "table": "cases, to look at"}),
+    "data/{dataset}/cases.csv": ReportEntry("cases", "Data", {"dataset": OF_DATASET, "table": "cases"}),
+    "scores/{dataset}.csv": ReportEntry("scores", "Scores", {"dataset": OF_DATASET, "table": "every case"}),
+    "report.html": ReportEntry("report", "Report", {"file": "the report"}),
 }
 
 
-def place(template: str) -> Place | None:
+def place(template: str) -> ReportEntry | None:
     """Return where a result (its path as in `layout`) is shown, None where it is not."""
     if template in SINGLE:
         return SINGLE[template]
@@ -38,4 +38,4 @@ def place(template: str) -> Place | None:
     name = path.stem.removeprefix(f"{OF_DATASET}_").removesuffix(f"_{OF_DATASET}")
     of = OF_DATASET if OF_DATASET in path.stem else "all losses"
     labels = {"dataset": of, kind: NAMES.get(name, name.replace("_", " ")), "format": FORMATS[suffix]}
-    return Place(f"{kind}s", f"{kind}s".capitalize(), labels)
+    return ReportEntry(f"{kind}s", f"{kind}s".capitalize(), labels)

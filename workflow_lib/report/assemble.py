@@ -84,7 +84,7 @@ def context(study: Study, folder: Path, pictures: int = PICTURES_LIMIT, read: di
         "by_folds": listed([part["label"] for part in datasets if not part["division"]["fixed"]]),
         "by_split": listed([part["label"] for part in datasets if part["division"]["fixed"]]),
         "versions": _versions(datasets),
-        "stale": {"count": len(stale), "reasons": origins.told(stale)},
+        "stale": {"count": len(stale), "reasons": origins.shortened(stale)},
         "config_yaml": yaml.safe_dump(dict(study.config), sort_keys=False, allow_unicode=True, width=100),
     }
     # Last, when every file has been read.
@@ -103,16 +103,9 @@ def _dataset(sources: Sources, study: Study, dataset: Dataset, index: int, famil
     p_values = score_tables.p_table(sources, dataset)
     tests = sum(len(line["cells"]) for group in p_values["groups"] for line in group["lines"])
     p_values = room.fit(p_values, tests) or {}
-    means, sensitive = score_tables.means_table(sources, dataset), sensitivity.panel(sources, dataset, family)
-    surface, pairs = details.surface_table(sources, dataset), details.pairs_table(sources, dataset)
     settings = study.config["datasets"][name]
     cost = details.cost_rows(dataset, made, max(1, int(settings["training"]["gpus"])))
-    long_tables = {
-        "sensitivity": room.fit(sensitive, cells(sensitive, 7)),
-        "means": room.fit(means, cells(means, 7)),
-        "surface": room.fit(surface, cells(surface, 6)),
-        "pairs": room.fit(pairs, cells(pairs, 12)),
-    }
+    long_tables = _long_tables(sources, dataset, family, room)
     if "cases" in data:
         data["cases"] = room.fit(data["cases"], cells(data["cases"], len(data["cases"]["heads"])))
     return {
@@ -150,6 +143,18 @@ def _dataset(sources: Sources, study: Study, dataset: Dataset, index: int, famil
         "models": details.model_rows(dataset, made),
         "versions": [run["versions"] for runs in made.values() for run in runs.values() if run.get("versions")],
         "case_scores": sources.source(f"scores/{name}.csv"),
+    }
+
+
+def _long_tables(sources: Sources, dataset: Dataset, family: sensitivity.Family, room: Room) -> dict[str, dict[str, Any] | None]:
+    """Return the tables that grow with the study, each as far as there is room for it on the page."""
+    means, sensitive = score_tables.means_table(sources, dataset), sensitivity.panel(sources, dataset, family)
+    surface, pairs = details.surface_table(sources, dataset), details.pairs_table(sources, dataset)
+    return {
+        "sensitivity": room.fit(sensitive, cells(sensitive, 7)),
+        "means": room.fit(means, cells(means, 7)),
+        "surface": room.fit(surface, cells(surface, 6)),
+        "pairs": room.fit(pairs, cells(pairs, 12)),
     }
 
 

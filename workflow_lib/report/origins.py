@@ -92,11 +92,11 @@ def describe(sources: Sources, study: Study, dataset: Dataset) -> dict[str, Any]
             "name": loss.name,
             "lines": places.get(loss.name, ""),
             "folds": [list(made) for made in zip(*own, strict=True)],
-            "stale": "; ".join(told([*reasons, *everywhere])),
+            "stale": "; ".join(shortened([*reasons, *everywhere])),
             "command": command(study, targets),
         }
     found = [*everywhere, *(made.stale for loss in losses.values() for fold in loss["folds"] for made in fold if made.stale)]
-    return {"files": files, "losses": losses, "stale": "; ".join(told(everywhere)), "reasons": [*found, *drawn]}
+    return {"files": files, "losses": losses, "stale": "; ".join(shortened(everywhere)), "reasons": [*found, *drawn]}
 
 
 def of_the_losses(sources: Sources, study: Study) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def _record(dataset: str, key: str, number: int) -> str:
     return layout.record(step, dataset, loss, number)
 
 
-def told(reasons: Sequence[str], most: int = 3) -> list[str]:
+def shortened(reasons: Sequence[str], most: int = 3) -> list[str]:
     """Return the first reasons, and how many more there are."""
     more = len(reasons) - most
     return [*reasons[:most], *([f"and {more} more"] if more > 0 else [])]

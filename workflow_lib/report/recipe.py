@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from workflow_lib.report.origins import told
+from workflow_lib.report.origins import shortened
 from workflow_lib.report.study import Study
 from workflow_lib.report.text import listed
 
@@ -66,7 +66,7 @@ def _obstacles(commit: str | None) -> list[str]:
 def _stale(reasons: Sequence[str]) -> list[str]:
     if not reasons:
         return []
-    return ["Some results were not made with this study's settings and code: " + "; ".join(told(reasons)) + "."]
+    return ["Some results were not made with this study's settings and code: " + "; ".join(shortened(reasons)) + "."]
 
 
 def _needs(study: Study) -> list[str]:

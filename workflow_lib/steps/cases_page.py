@@ -10,8 +10,8 @@ from workflow_lib.datasets.check import columns, csv_row
 from workflow_lib.evaluation.imbalance import unit_of
 from workflow_lib.figures import imbalance, style
 from workflow_lib.report.cases_page import build
-from workflow_lib.steps._command import Context, run, say
 from workflow_lib.steps._inspection import read_inspection
+from workflow_lib.steps.command import Context, run, say
 from workflow_lib.study.settings.cases_page import Settings
 
 

@@ -7,8 +7,8 @@ from workflow_lib.base.errors import Faults
 from workflow_lib.base.files import write_json
 from workflow_lib.datasets import check
 from workflow_lib.images.cases import Case
-from workflow_lib.steps._command import Context, run, say
 from workflow_lib.steps._inspection import read_inspection
+from workflow_lib.steps.command import Context, run, say
 from workflow_lib.study.settings.check import Settings
 
 PAGE = "cases.html"

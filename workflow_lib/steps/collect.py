@@ -9,7 +9,7 @@ from workflow_lib.base.files import read_json
 from workflow_lib.datasets.folds import read_folds, scored_in
 from workflow_lib.evaluation.scores import check_complete, empty_scores, metrics_of, read_scores, write_scores
 from workflow_lib.images.selection import read_cases
-from workflow_lib.steps._command import Context, run, say
+from workflow_lib.steps.command import Context, run, say
 from workflow_lib.study.settings.collect import Settings
 
 

@@ -12,7 +12,7 @@ from workflow_lib.evaluation.scores import write_scores
 from workflow_lib.images.casefiles import DIVERGED, prediction_name, read_field_of_view, read_mask, read_prediction, read_spacing
 from workflow_lib.images.cases import Case
 from workflow_lib.images.selection import Cases, read_cases
-from workflow_lib.steps._command import Context, Countdown, run, say
+from workflow_lib.steps.command import Context, Countdown, run, say
 from workflow_lib.study.sections.evaluation import Evaluation
 from workflow_lib.study.settings.evaluate import Settings
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from workflow_lib.figures import registry
 from workflow_lib.figures.data import Files
-from workflow_lib.steps._command import Context, run, say
+from workflow_lib.steps.command import Context, run, say
 from workflow_lib.study.settings.figures_dataset import Settings
 
 

@@ -2,7 +2,7 @@
 
 from workflow_lib.figures import registry
 from workflow_lib.figures.data import Files
-from workflow_lib.steps._command import Context, run
+from workflow_lib.steps.command import Context, run
 from workflow_lib.study.settings.figures_sweep import Settings
 
 

@@ -4,7 +4,7 @@ from workflow_lib.base.files import read_json, write_json
 from workflow_lib.datasets.formats import registry
 from workflow_lib.datasets.inspection import inspect_cases
 from workflow_lib.images.cases import Case, LabelMap, Reading
-from workflow_lib.steps._command import Context, Countdown, run, say
+from workflow_lib.steps.command import Context, Countdown, run, say
 from workflow_lib.study.settings.inspect import Settings
 
 

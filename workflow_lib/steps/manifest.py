@@ -2,7 +2,7 @@
 
 from workflow_lib.base.files import write_json
 from workflow_lib.provenance.manifest import build
-from workflow_lib.steps._command import Context, run
+from workflow_lib.steps.command import Context, run
 from workflow_lib.study.settings.manifest import Settings
 
 

@@ -6,7 +6,7 @@ from workflow_lib.base.files import write_json
 from workflow_lib.datasets.download import dataset as download
 from workflow_lib.datasets.formats import registry
 from workflow_lib.datasets.phantoms import generate as phantom
-from workflow_lib.steps._command import Context, run, say
+from workflow_lib.steps.command import Context, run, say
 from workflow_lib.study.settings.obtain import Settings
 
 

@@ -11,7 +11,7 @@ from workflow_lib.inference import predict
 from workflow_lib.networks import runtime
 from workflow_lib.preprocessing.pipeline import restore_labels
 from workflow_lib.preprocessing.store import Store
-from workflow_lib.steps._command import Context, Countdown, run, say
+from workflow_lib.steps.command import Context, Countdown, run, say
 from workflow_lib.study.settings.predict import Settings
 
 

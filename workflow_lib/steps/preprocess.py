@@ -9,7 +9,7 @@ from workflow_lib.images.casefiles import read_image, read_mask
 from workflow_lib.images.cases import Case
 from workflow_lib.images.selection import Cases, read_cases
 from workflow_lib.preprocessing import pipeline, store
-from workflow_lib.steps._command import Context, Countdown, run
+from workflow_lib.steps.command import Context, Countdown, run
 from workflow_lib.study.sections.preprocessing import Preprocessing
 from workflow_lib.study.settings.preprocess import Settings
 

@@ -9,7 +9,7 @@ from workflow_lib.provenance.manifest import MANIFEST, sums, write_sums
 from workflow_lib.provenance.records import commit
 from workflow_lib.report.assemble import build
 from workflow_lib.report.study import read_study
-from workflow_lib.steps._command import Context, run, say
+from workflow_lib.steps.command import Context, run, say
 from workflow_lib.study.settings.report_page import Settings
 
 

@@ -7,7 +7,7 @@ from workflow_lib.base.files import sha256_file
 from workflow_lib.datasets.division import divide, read_groups, read_table
 from workflow_lib.datasets.folds import write_folds
 from workflow_lib.images.selection import read_cases
-from workflow_lib.steps._command import Context, run, say
+from workflow_lib.steps.command import Context, run, say
 from workflow_lib.study.settings.split import Settings
 
 

@@ -3,7 +3,7 @@
 from workflow_lib.base.frames import write_frame
 from workflow_lib.evaluation.scores import read_scores
 from workflow_lib.statistics import registry
-from workflow_lib.steps._command import Context, run
+from workflow_lib.steps.command import Context, run
 from workflow_lib.study.settings.statistics import Settings
 
 

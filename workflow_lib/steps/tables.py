@@ -3,7 +3,7 @@
 from workflow_lib.base.files import read_json
 from workflow_lib.base.frames import read_frame
 from workflow_lib.images.cases import LabelMap
-from workflow_lib.steps._command import Context, run
+from workflow_lib.steps.command import Context, run
 from workflow_lib.study.settings.tables import Settings
 from workflow_lib.tables import published, registry
 

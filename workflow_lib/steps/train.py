@@ -12,7 +12,7 @@ from workflow_lib.losses import registry
 from workflow_lib.preprocessing.store import Store
 from workflow_lib.provenance.fingerprints import source_digest
 from workflow_lib.provenance.records import digest
-from workflow_lib.steps._command import Context, run, say
+from workflow_lib.steps.command import Context, run, say
 from workflow_lib.study.settings.train import Settings
 from workflow_lib.training import checkpoints, loop
 from workflow_lib.training.request import TrainingRequest

@@ -13,7 +13,6 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from workflow_lib.base.errors import Faults
 from workflow_lib.study.resources import PreprocessingSection, TrainingSection
-from workflow_lib.study.sections._section import Section
 from workflow_lib.study.sections.augmentation import Augmentation
 from workflow_lib.study.sections.cross_validation import CrossValidation
 from workflow_lib.study.sections.evaluation import Evaluation
@@ -21,6 +20,7 @@ from workflow_lib.study.sections.files import Files
 from workflow_lib.study.sections.network import Network
 from workflow_lib.study.sections.phantom import Phantom
 from workflow_lib.study.sections.prediction import Prediction
+from workflow_lib.study.sections.section import Section
 from workflow_lib.study.sections.statistics import Statistics
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")

@@ -95,8 +95,3 @@ def prediction_interval(published: Interval, folds: int) -> tuple[float, float]:
     sd = published.half * math.sqrt(folds) / t
     reach = t * sd * math.sqrt(2 / folds)
     return published.mean - reach, published.mean + reach
-
-
-def count_verdicts(comparison: pd.DataFrame) -> dict[str, int]:
-    """Return how many published scores have each verdict of `VERDICTS`, zeros included."""
-    return {word: int((comparison["verdict"] == word).sum()) for word in VERDICTS}

@@ -28,9 +28,6 @@ class Published:
     name: str
     dataset: str
     citation: str
-    scores_source: str
-    """Where the scores stand: "Table 1"."""
-    p_values_source: str
     cases: int
     labels: Mapping[str, str]
     """Loss -> its name as printed."""
@@ -91,8 +88,6 @@ def load(name: str | None) -> Published | None:
         name=name,
         dataset=protocol["dataset"],
         citation=protocol["citation"],
-        scores_source=protocol["scores"],
-        p_values_source=protocol["p_values"],
         cases=int(protocol["cases"]),
         labels={row["loss"]: row["label"] for row in rows},
         parameters=protocol["losses"],

@@ -34,11 +34,6 @@ def latex(table: pd.DataFrame, labels: Mapping[str, str], classes: Sequence[str]
     return scores_latex(table, classes)
 
 
-def value_columns(classes: Sequence[str]) -> list[str]:
-    """Return the columns that hold means, class by class: `dsc_kidney`, `precision_kidney`, ..."""
-    return [f"{metric}_{name}" for name in classes for metric in METRICS]
-
-
 def scores_table(means: pd.DataFrame, labels: Mapping[str, str], classes: Sequence[str]) -> pd.DataFrame:
     """Return one row per loss with mean and half width of DSC, precision and recall of each class.
 

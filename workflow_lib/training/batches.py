@@ -97,20 +97,6 @@ def validation_batch(
     )
 
 
-def validation_batches(
-    store: CaseStore,
-    cases: Sequence[str],
-    patch: Sequence[int],
-    batch_size: int,
-    mode: Literal["fixed", "random"],
-    seed: int,
-    epoch: int,
-) -> list[Batch]:
-    """Return all validation batches of an epoch (see `validation_batch`): ceil(cases / batch_size), all of full size."""
-    steps = range(validation_steps(cases, batch_size))
-    return [validation_batch(store, cases, patch, batch_size, mode, seed, epoch, step) for step in steps]
-
-
 def _stack(samples: Iterable[tuple[np.ndarray, np.ndarray]]) -> Batch:
     images, classes = zip(*samples, strict=True)
     return np.stack(images), np.stack(classes)

@@ -1,6 +1,5 @@
 """Batches asked for ahead of time, a bounded number, and given in order."""
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
@@ -23,8 +22,6 @@ class Prefetcher(Generic[T]):
         self._steps = iter(steps)
         self._depth = depth
         self._pending: deque[Callable[[], T]] = deque()
-        self.seconds_waited = 0.0
-        """Seconds for which the consumer stood still for want of a batch."""
         self._fill()
 
     def _fill(self) -> None:
@@ -42,7 +39,6 @@ class Prefetcher(Generic[T]):
         """Return the next one."""
         if not self._pending:
             raise StopIteration
-        begun = time.perf_counter()
         try:
             batch = self._pending.popleft()()
             self._fill()
@@ -50,6 +46,4 @@ class Prefetcher(Generic[T]):
             self._steps = iter(())
             self._pending.clear()
             raise
-        finally:
-            self.seconds_waited += time.perf_counter() - begun
         return batch

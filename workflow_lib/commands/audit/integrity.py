@@ -42,8 +42,8 @@ def check(folder: Path) -> Iterator[Finding]:
         yield Finding("every file", "holds", f"{len(listed) - len(optional)} files are as {SUMS} says")
     if half:
         yield Finding("half-written files", "not checked", f"{len(half)} left by a killed job, such as {half[0]}")
-    yield from (Finding(kind, "not checked", text) for kind, text in left_over.told(left))
-    yield from (Finding(kind, "not checked", text) for kind, text in left_out.told(optional, declared))
+    yield from (Finding(kind, "not checked", text) for kind, text in left_over.places_by_kind(left))
+    yield from (Finding(kind, "not checked", text) for kind, text in left_out.by_kind(optional, declared))
     yield from (
         Finding(beside, "not checked", "was written beside the results on request, and is held against nothing")
         for beside in BESIDE

@@ -26,7 +26,7 @@ def declared(folder: Path) -> dict[str, str]:
     return {str(name): str(reason) for name, reason in said.items() if LEAVABLE.fullmatch(str(name))}
 
 
-def told(absent: Collection[str], reasons: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def by_kind(absent: Collection[str], reasons: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield of every kind of files that are not in the folder, and need not be, its name and how many, with the reasons."""
     for start, kind in KINDS.items():
         names = sorted(name for name in absent if name.startswith(start))

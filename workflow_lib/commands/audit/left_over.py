@@ -78,7 +78,7 @@ def found(folder: Path, names: Collection[str], listed: Collection[str]) -> dict
     return left
 
 
-def told(left: Mapping[str, tuple[str, str]]) -> Iterator[tuple[str, str]]:
+def places_by_kind(left: Mapping[str, tuple[str, str]]) -> Iterator[tuple[str, str]]:
     """Yield of every kind of which something was left over its name, and how many files lie where."""
     kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for kind, place in left.values():

@@ -25,7 +25,7 @@ from workflow_lib.report.study import read_study
 from workflow_lib.report.text import count
 from workflow_lib.steps import cases_page, collect, figures_dataset, figures_losses, figures_sweep, split, statistics, tables
 from workflow_lib.steps import check as check_step
-from workflow_lib.steps._command import Context
+from workflow_lib.steps.command import Context
 from workflow_lib.tables import published
 
 WORKS: Mapping[str, Callable[[Context[Any]], None]] = {

@@ -14,12 +14,12 @@ from workflow_lib.commands.audit.findings import Finding
 from workflow_lib.commands.audit.images import Images, check_grid
 from workflow_lib.commands.audit.recompute import compared
 from workflow_lib.commands.audit.records import NAME, Record
-from workflow_lib.datasets.folds import Place, read_folds, split_cases, write_folds
+from workflow_lib.datasets.folds import Assignment, read_folds, split_cases, write_folds
 from workflow_lib.evaluation.scores import columns
 from workflow_lib.images.casefiles import DIVERGED, prediction_name
 from workflow_lib.images.cases import Case, name_fault
 from workflow_lib.steps import evaluate, figures_dataset
-from workflow_lib.steps._command import Context
+from workflow_lib.steps.command import Context
 
 SHOWN = 5
 PREDICTION_BYTES = 256 << 20
@@ -98,7 +98,7 @@ def _not_of_the_fold(name: str, stored: Sequence[Row], expected: Sequence[str]) 
         yield Finding(name, "fails", f"{case} is scored twice in class {region}")
 
 
-def _score(folder: Path, study: Path, record: Record, place: str, entry: Mapping[str, Any], where: Place) -> list[Row]:
+def _score(folder: Path, study: Path, record: Record, place: str, entry: Mapping[str, Any], where: Assignment) -> list[Row]:
     """Return the rows of one case, by the code of the step itself, from a private copy of the prediction."""
     private = study.parent / "rescored"
     _stage(folder, place, entry, private / "predictions")

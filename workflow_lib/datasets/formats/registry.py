@@ -69,8 +69,3 @@ def _readable() -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(f"{error.filename} cannot be read: {error.strerror or error}. Check its permissions.") from error
-
-
-def instructions(name: str) -> str:
-    """Return how to get the data, under which terms, and which layout is looked for."""
-    return get(name).INSTRUCTIONS

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from workflow_lib.base.errors import UserError
-from workflow_lib.images.volumes import describe_bytes, unreadable
+from workflow_lib.images._files import describe_bytes, unreadable
 
 MAX_PIXELS = 100_000_000
 """Pixels of one picture. Those of the datasets have less than a million and large photographs 50 million; this many take 100 MB

@@ -2,7 +2,7 @@
 
 from pydantic import Field, field_validator
 
-from workflow_lib.study.sections._section import NotNegative, Positive, Range, Section, ascending
+from workflow_lib.study.sections.section import NotNegative, Positive, Range, Section, ascending
 
 
 class Augmentation(Section):

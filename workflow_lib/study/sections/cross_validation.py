@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from workflow_lib.study.sections._section import Section
+from workflow_lib.study.sections.section import Section
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 

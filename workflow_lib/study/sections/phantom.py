@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from workflow_lib.study.sections._section import Section
+from workflow_lib.study.sections.section import Section
 
 
 class Phantom(Section):

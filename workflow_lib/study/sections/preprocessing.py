@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from workflow_lib.study.sections._section import Range, Section, ascending
+from workflow_lib.study.sections.section import Range, Section, ascending
 
 
 class Preprocessing(Section):

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from workflow_lib.study.sections._section import Section
+from workflow_lib.study.sections.section import Section
 
 
 class Statistics(Section):

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from workflow_lib.study.sections._section import Section
+from workflow_lib.study.sections.section import Section
 
 
 class Training(Section):

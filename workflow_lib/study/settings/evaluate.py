@@ -1,7 +1,7 @@
 """Settings of `evaluate`."""
 
-from workflow_lib.study.sections._section import Section
 from workflow_lib.study.sections.evaluation import Evaluation
+from workflow_lib.study.sections.section import Section
 
 
 class Settings(Section):

@@ -1,6 +1,6 @@
 """Settings of `inspect`."""
 
-from workflow_lib.study.sections._section import Section
+from workflow_lib.study.sections.section import Section
 
 
 class Settings(Section):

@@ -2,9 +2,9 @@
 
 from typing import Any, Literal
 
-from workflow_lib.study.sections._section import Section
 from workflow_lib.study.sections.files import Files
 from workflow_lib.study.sections.phantom import Phantom
+from workflow_lib.study.sections.section import Section
 
 
 class Settings(Section):

@@ -1,9 +1,9 @@
 """Settings of `predict`."""
 
-from workflow_lib.study.sections._section import Section
 from workflow_lib.study.sections.network import Network
 from workflow_lib.study.sections.prediction import Prediction
 from workflow_lib.study.sections.preprocessing import Preprocessing
+from workflow_lib.study.sections.section import Section
 
 
 class Settings(Section):

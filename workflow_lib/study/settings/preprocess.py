@@ -1,7 +1,7 @@
 """Settings of `preprocess`."""
 
-from workflow_lib.study.sections._section import Section
 from workflow_lib.study.sections.preprocessing import Preprocessing
+from workflow_lib.study.sections.section import Section
 
 
 class Settings(Section):

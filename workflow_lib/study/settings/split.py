@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from workflow_lib.study.sections._section import Section
 from workflow_lib.study.sections.cross_validation import CrossValidation
+from workflow_lib.study.sections.section import Section
 
 
 class Settings(Section):

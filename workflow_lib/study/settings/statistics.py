@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from workflow_lib.study.sections._section import Section
+from workflow_lib.study.sections.section import Section
 from workflow_lib.study.sections.statistics import Statistics
 
 

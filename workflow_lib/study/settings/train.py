@@ -4,9 +4,9 @@ from typing import Any
 
 from pydantic import Field
 
-from workflow_lib.study.sections._section import Section
 from workflow_lib.study.sections.augmentation import Augmentation
 from workflow_lib.study.sections.network import Network
+from workflow_lib.study.sections.section import Section
 from workflow_lib.study.sections.training import Training
 
 

@@ -24,7 +24,7 @@ from workflow_lib.base.durations import duration
 from workflow_lib.base.errors import UserError
 from workflow_lib.provenance import layout
 from workflow_lib.provenance.records import write_record
-from workflow_lib.study.sections._section import Section
+from workflow_lib.study.sections.section import Section
 
 USER_FAULT = 2
 """Exit code of a step that stopped because of something the user can mend."""

@@ -1,0 +1,149 @@
+"""The header of a NIfTI file, as it stands there: a header with a fault is refused instead of silently repaired."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workflow_lib.base.errors import UserError
+from workflow_lib.images._files import EXCLUDE, MEND, Stream, exactly
+
+_HEADER_SIZES = {348: "Nifti1Header", 540: "Nifti2Header"}
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says about its voxels.
+
+    `spacing` in mm per axis; `orientation` such as "RAS": where each axis points; `affine` (4, 4): from indices to mm.
+    """
+
+    shape: tuple[int, ...]
+    spacing: tuple[float, ...]
+    orientation: str
+    dtype: np.dtype[Any]
+    affine: np.ndarray
+
+
+def raw_header(path: Path, stream: Stream) -> Any:
+    """Return nibabel's NIfTI header, as it stands in the file: nothing is repaired, nothing is logged."""
+    import nibabel
+
+    first = stream.file.read(4)
+    size = next((size for size in _HEADER_SIZES if first in (size.to_bytes(4, "little"), size.to_bytes(4, "big"))), None)
+    if size is None:
+        begin = first + stream.file.read(60)
+        shown = "it is empty" if not begin else f"it begins with {begin[:20]!r}"
+        page = " (an HTML page, as servers send in place of a file)" if begin.lstrip()[:1] == b"<" else ""
+        raise UserError(f"{path} is not a NIfTI file: {shown}{page}. {MEND}")
+    block = first + exactly(stream.file, size - 4)
+    header = getattr(nibabel, _HEADER_SIZES[size]).from_fileobj(io.BytesIO(block), check=False)
+    if bytes(header["magic"])[:2] not in (b"n+", b"ni"):
+        raise UserError(f"{path} is not a NIfTI file but looks like the older Analyze format. Convert it to NIfTI.")
+    if bytes(header["magic"])[:2] == b"ni":
+        raise UserError(f"{path} is the header of a .hdr/.img pair. Convert the pair to one .nii.gz file.")
+    return header
+
+
+def _axes(path: Path, raw: Any) -> tuple[int, ...]:
+    """Return the lengths of all axes but the trailing ones of length one beyond the third."""
+    # nibabel's own reading of these fields fails on some values; they are plain integers.
+    count = int(raw["dim"][0])
+    axes = tuple(int(side) for side in raw["dim"][1 : max(count, 0) + 1])
+    if not 1 <= count <= 7 or min(axes) < 1:
+        raise UserError(f"{path} holds no voxel: by its header it has {count} axes, of lengths {axes}. {MEND}")
+    while len(axes) > 3 and axes[-1] == 1:
+        axes = axes[:-1]
+    return axes
+
+
+def channel_count(path: Path, raw: Any) -> int:
+    """Return the number of channels: the length of the fourth axis, or of the fifth, where NIfTI puts the parts of vectors."""
+    axes = _axes(path, raw)
+    if len(axes) <= 4:
+        return axes[3] if len(axes) == 4 else 1
+    if len(axes) == 5 and axes[3] == 1:
+        return axes[4]
+    raise UserError(
+        f"{path} has {len(axes)} axes {axes}; channels can lie along one axis only, the fourth or the fifth. "
+        "Split the file into one per channel."
+    )
+
+
+def geometry(path: Path, raw: Any, channels: int = 1) -> Header:
+    """Return the geometry and type that a raw header tells, checked, without the axis of its `channels`, if it has one."""
+    import nibabel
+
+    axes = _axes(path, raw)
+    shape = axes[:3] if channels > 1 else axes
+    if len(shape) not in (2, 3):
+        raise UserError(
+            f"{path} has {len(axes)} axes {axes}; one image of two or three axes is looked for. If the last axis holds channels, "
+            "name those to be read (`channels`) in a format that has this key, or split the file into one per channel."
+        )
+    spacing = tuple(float(side) for side in raw["pixdim"][1 : len(shape) + 1])
+    if not all(np.isfinite(side) and side > 0 for side in spacing):
+        shown = " x ".join(f"{side:g}" for side in spacing)
+        raise UserError(
+            f"{path} has the voxel size {shown} mm; every side must be above 0. Mend the header (pixdim), or {EXCLUDE}."
+        )
+    try:
+        dtype = raw.get_data_dtype()
+    except (KeyError, nibabel.spatialimages.HeaderDataError) as error:
+        raise UserError(f"{path} has the unknown data type {int(raw['datatype'])}. {MEND}") from error
+    if dtype.kind not in "iuf":
+        raise UserError(f"{path} holds values of type {dtype}; only integers and real numbers can be read. Convert the file.")
+    affine, orientation = _position(path, raw)
+    return Header(shape, spacing, orientation, dtype, affine)
+
+
+def _position(path: Path, raw: Any) -> tuple[np.ndarray, str]:
+    """Return the affine and the orientation of a raw header."""
+    import nibabel
+
+    affine, codes = np.full((4, 4), np.nan), (None,)
+    with np.errstate(all="ignore"):
+        try:
+            affine = np.asarray(_standard(raw).get_best_affine(), dtype=np.float64)
+            if np.isfinite(affine).all() and np.linalg.matrix_rank(affine[:3, :3]) == 3:
+                codes = nibabel.orientations.aff2axcodes(affine)  # type: ignore[no-untyped-call]
+        except (ValueError, nibabel.spatialimages.HeaderDataError):  # a quaternion that is none, numbers beyond all bounds
+            pass
+    if None in codes:
+        raise UserError(
+            f"{path} has no usable position in space: its affine is {affine.tolist()}. Mend the header, or {EXCLUDE}."
+        )
+    return affine, "".join(map(str, codes))
+
+
+def _standard(raw: Any) -> Any:
+    """Return a header whose qform has a handedness: by the NIfTI standard, 0 means 1."""
+    if raw["pixdim"][0] != 0:
+        return raw
+    header = raw.copy()
+    header["pixdim"][0] = 1
+    return header
+
+
+def voxel_offset(path: Path, raw: Any) -> int:
+    """Return the byte at which the voxels begin. Extensions of the header may lie before it."""
+    earliest, offset = int(raw["sizeof_hdr"]) + 4, float(raw["vox_offset"])
+    # Readers disagree about what a smaller one means, 0 included: the first voxel is at byte 0, 348 or 352 to them.
+    if not offset.is_integer() or offset < earliest:
+        raise UserError(
+            f"{path} has its voxels begin at byte {offset:g} by its header, which must be a whole number from {earliest} on. "
+            f"Mend the header (vox_offset), or {EXCLUDE}."
+        )
+    return int(offset)
+
+
+def scaling_of(path: Path, raw: Any) -> tuple[float, float] | None:
+    """Return slope and intercept, or None if values stand as they are (a slope of 0 means none, by the NIfTI standard)."""
+    slope, intercept = float(raw["scl_slope"]), float(raw["scl_inter"])
+    if slope == 0 or not np.isfinite(slope):
+        return None
+    if not np.isfinite(intercept):
+        raise UserError(f"{path} scales its values by an intercept of {intercept:g}. Mend the header (scl_inter), or {EXCLUDE}.")
+    return None if (slope, intercept) == (1, 0) else (slope, intercept)
