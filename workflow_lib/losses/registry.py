@@ -6,23 +6,20 @@ and the values of it that its plot shows) and `components` (for a loss whose par
 Adding a loss adds a file; nothing else changes.
 """
 
-import difflib
-import functools
-import importlib
-import pkgutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, Protocol, cast
 
-import workflow_lib.losses
+from workflow_lib.base import families
 from workflow_lib.base.errors import UserError
 from workflow_lib.losses._files import read_module, source_of
 from workflow_lib.losses._parameters import LossParameters, parameter_faults, per_class_parameters, read_parameters
 from workflow_lib.losses._terms import LossFunction
 
-NOT_LOSSES = ("registry", "documentation", "toolkit")
+MEMBERS = families.Family("losses", "loss", frozenset({"toolkit"}))
+"""The losses of this folder; those in files of the user's own stand beside them."""
 
 FAMILIES = {
     "distribution": "distribution-based",
@@ -75,14 +72,7 @@ _FILES: dict[str, LossFile] = {}
 
 def names() -> tuple[str, ...]:
     """Return the names of the losses of this folder, sorted. No loss is imported."""
-    return _names_in(tuple(workflow_lib.losses.__path__))
-
-
-@functools.cache
-def _names_in(folders: tuple[str, ...]) -> tuple[str, ...]:
-    # Asked for thousands of times when a large study is planned.
-    files = (file.name for file in pkgutil.iter_modules(folders))
-    return tuple(sorted(name for name in files if not name.startswith("_") and name not in NOT_LOSSES))
+    return MEMBERS.names()
 
 
 def load_file(path: str | Path) -> str:
@@ -99,7 +89,7 @@ def load_file(path: str | Path) -> str:
     if known is not None and known.path.resolve() != path.resolve() and known.path.exists():
         raise UserError(f"Two loss files have the same name: {known.path} and {path}. Rename one of them.")
     found = read_module(path, source)
-    if name in names() or name in NOT_LOSSES:
+    if name in {*names(), *MEMBERS.not_members, *families.OWN}:
         raise UserError(f"The loss file {path} has the name of a loss that is there already; give it another than {name!r}.")
     _complete(found, name, str(path))
     strangers = [base for base in getattr(found, "BUILT_FROM", ()) if base not in names()]
@@ -125,7 +115,7 @@ def get(name: str) -> LossModule:
         return cast(LossModule, _FILES[name].module)
     if name not in names():
         raise UserError(_unknown(name))
-    return _complete(importlib.import_module(module(name)), name, f"workflow_lib/losses/{name}.py")
+    return _complete(MEMBERS.get(name), name, f"workflow_lib/losses/{name}.py")
 
 
 def _complete(found: ModuleType, name: str, where: str) -> LossModule:
@@ -157,7 +147,7 @@ def _is_list_of_texts(value: object) -> bool:
 
 def module(name: str) -> str:
     """Return the name of the Python module that holds a loss of this folder."""
-    return f"{workflow_lib.losses.__name__}.{name}"
+    return MEMBERS.module(name)
 
 
 def build(name: str, parameters: Mapping[str, Any] | None = None) -> LossFunction:
@@ -285,7 +275,4 @@ def notes(name: str) -> tuple[str, ...]:
 
 
 def _unknown(name: str) -> str:
-    known = (*names(), *_FILES)
-    close = difflib.get_close_matches(name, known, n=1)
-    question = f"; did you mean {close[0]!r}?" if close else ""
-    return f"there is no loss {name!r}{question}; there are: {', '.join(known)}; or give a Python file of your own (*.py)"
+    return f"{MEMBERS.unknown(name, _FILES)}; or give a Python file of your own (*.py)"
