@@ -44,8 +44,21 @@ class Parameters(LossParameters):
 def class_shares(ops: Ops, y: Tensor, areas: Tensor, frequencies: str) -> Tensor:
     """Return (1/K) [c in area] / |area of c| of every voxel and class; the sum over voxels and classes is 1.
 
-    `areas`: (batch, spatial axes, classes), 1 inside the area of a class. K counts the classes present in y: in each image, or
-    for `batch` in all of them together. Without any class all is 0.
+    Parameters
+    ----------
+    ops : module
+        `keras.ops`, or `numpy`.
+    y : tensor
+        One-hot ground truth, (batch, spatial axes, classes).
+    areas : tensor
+        Of the same shape, 1 inside the area of a class, else 0.
+    frequencies : str
+        'image' or 'batch': whether K, the number of classes present in y, is that of each image or of all together.
+
+    Returns
+    -------
+    tensor
+        Of the same shape; 0 everywhere without any class.
     """
     axes = counted_axes(y, frequencies)
     sizes = ops.sum(areas, axis=axes, keepdims=True)
@@ -57,7 +70,26 @@ def class_shares(ops: Ops, y: Tensor, areas: Tensor, frequencies: str) -> Tensor
 
 
 def weighted_cross_entropy(ops: Ops, y: Tensor, p: Tensor, weights: Tensor, frequencies: str) -> Tensor:
-    """Return the cross entropy summed with one weight per voxel (batch, spatial axes, 1): per image, then the mean; or in all."""
+    """Return the cross entropy, summed with one weight per voxel.
+
+    Parameters
+    ----------
+    ops : module
+        `keras.ops`, or `numpy`.
+    y : tensor
+        One-hot ground truth, (batch, spatial axes, classes).
+    p : tensor
+        Softmax output, of the same shape.
+    weights : tensor
+        (batch, spatial axes, 1).
+    frequencies : str
+        'image' or 'batch': whether the weights sum to 1 in each image, or in all together.
+
+    Returns
+    -------
+    tensor
+        A scalar: the mean over the images of their sums, or one sum.
+    """
     total = ops.sum(weights * cross_entropy_terms(ops, y, clip_probabilities(ops, p)), axis=counted_axes(y, frequencies))
     return ops.mean(ops.sum(total, axis=-1))
 

@@ -47,7 +47,22 @@ def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
 
 
 def signed_distances(ops: Ops, y: Tensor, cut: float) -> Tensor:
-    """Return the signed distance of every voxel from each class in voxels, within [-cut, cut]; 0 for a class that is absent."""
+    """Return the signed distance of every voxel from each class.
+
+    Parameters
+    ----------
+    ops : module
+        `keras.ops`, or `numpy`.
+    y : tensor
+        One-hot ground truth, (batch, spatial axes, classes).
+    cut : float
+        Distance at which the result is cut off, in voxels.
+
+    Returns
+    -------
+    tensor
+        Of the same shape, in voxels, within [-cut, cut]: negative inside the class, 0 for a class that is absent from the sample.
+    """
     members = y > 0.5
     # Inside, 1 is taken off; so one voxel more is needed.
     squares = squared_distances(ops, ops.concatenate([members, ops.logical_not(members)], axis=-1), cut + 1)

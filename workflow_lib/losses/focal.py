@@ -40,7 +40,20 @@ NOTES: tuple[str, ...] = (
 
 
 def check_alpha(alpha: float | tuple[float, ...] | None, alpha_t: bool) -> None:
-    """Raise ValueError when Lin's alpha_t is asked for with an alpha that is not one number."""
+    """Refuse Lin's alpha_t with an alpha that is not one number.
+
+    Parameters
+    ----------
+    alpha : float, tuple of float or None
+        Weight of all classes, or one weight per class.
+    alpha_t : bool
+        Whether the background is weighed by 1 - alpha.
+
+    Raises
+    ------
+    ValueError
+        If `alpha_t` is true and `alpha` is not one number.
+    """
     if alpha_t and not isinstance(alpha, float):
         raise ValueError("alpha_t: true needs alpha to be one number in [0, 1]")
 

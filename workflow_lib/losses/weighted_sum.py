@@ -55,7 +55,18 @@ class Parameters(LossParameters):
 
 
 def components(parameters: Parameters) -> list[tuple[str, dict[str, Any]]]:
-    """Return name and parameters of each loss in the sum."""
+    """Return the losses in the sum.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        The parameters of the sum.
+
+    Returns
+    -------
+    list of (str, dict)
+        Name and parameters of each.
+    """
     return [(term.loss, term.parameters) for term in parameters.terms]
 
 
