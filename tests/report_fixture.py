@@ -19,6 +19,7 @@ from tests.report_fixture_scores import score, write, write_cases, write_trainin
 from tests.report_fixture_statistics import write_statistics
 from tests.report_fixture_tables import write_comparison, write_tables
 from workflow_lib.base.seeds import generator
+from workflow_lib.report.study import Study, read_study
 from workflow_lib.tables.published import load
 
 PAPER_LOSSES = {
@@ -113,7 +114,7 @@ def make_study(
     synthetic: bool = True,
     figures: bool = False,
 ) -> dict[str, Any]:
-    """Write results of a study into `folder` and return the plain dict that `report.assemble.build` takes.
+    """Write results of a study into `folder` and return what `shown` makes a report's study of, as a plain dict.
 
     `datasets` maps names to class names, background first. The first dataset has all losses, the others the last three.
     What a process asks for again is a copy of what was made first.
@@ -124,6 +125,11 @@ def make_study(
     made, study = _made(named, chosen, cases, folds, tuple(missing), published, synthetic, figures)
     shutil.copytree(made.name, folder, dirs_exist_ok=True)
     return copy.deepcopy(study)
+
+
+def shown(study: Mapping[str, Any]) -> Study:
+    """Return the study as the report is given it."""
+    return read_study(study, {}, version=study["version"], commit=study["commit"], digest=study.get("digest", ""))
 
 
 @functools.cache

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tests.report_fixture import HOSTILE, PAPER_LOSSES, make_study
+from tests.report_fixture import HOSTILE, PAPER_LOSSES, make_study, shown
 from workflow_lib.commands.compare.describe import describe
 from workflow_lib.commands.compare.sides import Data, Row, Side
 from workflow_lib.report.assemble import build
@@ -58,7 +58,7 @@ def report(tmp_path_factory):
     # No step left a record here, so what the plan expects is stale.
     study["fingerprints"] = {"brats20": {"train/combo": ["0" * 12] * 3}}
     path = folder / "report.html"
-    path.write_text(build(study, folder), encoding="utf-8")
+    path.write_text(build(shown(study), folder), encoding="utf-8")
     return path
 
 
@@ -70,7 +70,7 @@ def hostile(tmp_path_factory):
     )
     study["title"] = "T" * 300
     path = folder / "report.html"
-    path.write_text(build(study, folder), encoding="utf-8")
+    path.write_text(build(shown(study), folder), encoding="utf-8")
     return path
 
 

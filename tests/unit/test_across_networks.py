@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from tests.report_fixture import make_study
+from tests.report_fixture import make_study, shown
 from tests.report_fixture_scores import write
 from workflow_lib.report import across_networks, assemble
 from workflow_lib.report.sources import Sources
@@ -42,7 +42,7 @@ def test_losses_that_tie_have_a_tau_and_no_p_and_missing_ones_do_not_count():
 
 def test_the_page_compares_entries_that_share_images_and_differ_in_the_network(tmp_path):
     study = make_study(tmp_path, {name: ["background", "kidney"] for name in "abc"}, cases=8, folds=2, published=False)
-    assert across_networks.describe(Sources(tmp_path), study) is None
+    assert across_networks.describe(Sources(tmp_path), shown(study)) is None
     config = study["config"]["datasets"]
     for name, architecture, root in (("a", "standard", "here"), ("b", "residual", "here"), ("c", "dense", "elsewhere")):
         network = {"architecture": architecture, "filters": 8}
@@ -53,7 +53,7 @@ def test_the_page_compares_entries_that_share_images_and_differ_in_the_network(t
         means = zip(losses, values, strict=True)
         rows = [{"loss": loss, "class": "kidney", "metric": "dsc", "mean": value} for loss, value in means]
         write(tmp_path / f"statistics/{name}/means.csv", ["loss", "class", "metric", "mean"], rows)
-    described = across_networks.describe(Sources(tmp_path), study)
+    described = across_networks.describe(Sources(tmp_path), shown(study))
     assert described is not None
     (row,) = described["rows"]
     assert (row["networks"], row["class"], row["losses"], row["apart"]) == (["standard", "residual"], "kidney", 3, "")
@@ -61,7 +61,7 @@ def test_the_page_compares_entries_that_share_images_and_differ_in_the_network(t
 
     config["b"]["cross_validation"] = {}
     config["b"]["training"] = config["b"]["training"] | {"epochs": 7}
-    described = across_networks.describe(Sources(tmp_path), study)
+    described = across_networks.describe(Sources(tmp_path), shown(study))
     assert described is not None
     (row,) = described["rows"]
     assert row["apart"] == "training.epochs and the folds"
@@ -69,9 +69,9 @@ def test_the_page_compares_entries_that_share_images_and_differ_in_the_network(t
 
 def test_the_page_shows_the_table_where_there_is_one(tmp_path):
     study = make_study(tmp_path, {name: ["background", "kidney"] for name in "ab"}, cases=8, folds=2, published=False)
-    assert "across-networks" not in assemble.build(study, tmp_path)
+    assert "across-networks" not in assemble.build(shown(study), tmp_path)
     for name, architecture in (("a", "standard"), ("b", "residual")):
         study["config"]["datasets"][name] |= {"format": "kits19", "root": "here", "network": {"architecture": architecture}}
-    page = assemble.build(study, tmp_path)
+    page = assemble.build(shown(study), tmp_path)
     assert '<a href="#across-networks">' in page
     assert "<code>standard</code>, <code>residual</code>" in page

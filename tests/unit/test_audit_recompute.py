@@ -15,7 +15,7 @@ def test_a_page_that_differs_in_one_character_does_not_hold(tmp_path, monkeypatc
     study = tmp_path / "study"
     record = {
         "step": "report_page",
-        "settings": {"datasets": []},
+        "settings": {"name": "s", "title": "t", "datasets": [], "config": {}, "fingerprints": {}, "captions": ""},
         "fingerprint": "f",
         "versions": {},
         "inputs": {},

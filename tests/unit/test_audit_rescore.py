@@ -17,6 +17,7 @@ from workflow_lib.metrics import registry
 from workflow_lib.provenance.records import digest
 from workflow_lib.steps import evaluate
 from workflow_lib.steps._command import Context
+from workflow_lib.study.settings.evaluate import Settings
 
 SETTINGS = {
     "dataset": "eyes",
@@ -54,7 +55,7 @@ def results(tmp_path):
         "folds": [folder / "data/eyes/folds.csv"],
         "predictions": [folder / PREDICTIONS],
     }
-    evaluate.work(Context(SETTINGS, "f", 1, inputs | {"scores": [folder / SCORES]}, {}))
+    evaluate.work(Context(Settings.model_validate(SETTINGS), "f", 1, inputs | {"scores": [folder / SCORES]}, {}))
     write_record(folder, RECORD, "evaluate", SETTINGS, inputs, {"scores": [folder / SCORES]})
     write_record(folder, "records/manifest.json", "manifest", {}, {}, {})
     (folder / "report.html").write_text("page")

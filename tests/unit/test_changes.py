@@ -8,7 +8,7 @@ import pytest
 from workflow_lib.base.files import write_json
 from workflow_lib.plan import changes
 from workflow_lib.plan import jobs as plan
-from workflow_lib.plan.jobs import Place
+from workflow_lib.plan.jobs import JobId
 from workflow_lib.provenance.fingerprints import code_table, combined, table_digest
 
 RAW = {
@@ -19,7 +19,7 @@ RAW = {
     "network": {"depth": 2},
     "datasets": {"a": {"label": "A", "format": "kits19", "root": "nowhere", "losses": ["dice", "focal"]}},
 }
-PLACE = Place("train", "a", "focal", 1)
+PLACE = JobId("train", "a", "focal", 1)
 
 
 def planned(folder, **training):

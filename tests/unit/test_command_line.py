@@ -237,6 +237,7 @@ def test_bash_completes_commands_options_choices_and_files(completed):
     assert completed("whichloss", "pdf", "x.html", "--pdf", "") == {"a report.html", "results"}
     assert completed("whichloss", "pdf", "x.html", "--pdf", "=", "a") == {"a report.html"}
     assert completed("whichloss", "pdf", "x.html", "--pdf", "=") == {"a report.html", "results"}
+    assert completed("whichloss", "audit", "--digest", "=", "r") == set()
     assert completed("whichloss", "nothing", "") == set()
 
 

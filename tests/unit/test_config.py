@@ -8,7 +8,7 @@ import yaml
 
 from tests.conftest import ROOT
 from workflow_lib.base.errors import Faults
-from workflow_lib.study.config import json_schema, merge, validate
+from workflow_lib.study.config import SECTIONS, json_schema, merge, section_model, validate
 from workflow_lib.study.sections.augmentation import Augmentation
 
 STUDIES = ROOT / "studies"
@@ -170,3 +170,16 @@ def test_the_schema_accepts_the_studies_and_refuses_a_misspelt_key(root, study):
     content["study"]["sed"] = 1
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(content, json_schema())
+
+
+def test_config_yaml_says_the_defaults_of_the_models(root):
+    """A study that is read without config.yaml is the same study."""
+    raw = yaml.safe_load((root / "config.yaml").read_text(encoding="utf-8"))
+    said, defaults = {}, {}
+    for section in SECTIONS:
+        fields = section_model(section).model_fields
+        for key, value in raw.get(section, {}).items():
+            default = fields[key].get_default(call_default_factory=True)
+            said[section, key], defaults[section, key] = value, list(default) if isinstance(default, tuple) else default
+    assert said == defaults
+    assert len(said) > 40

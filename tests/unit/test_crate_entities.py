@@ -1,12 +1,15 @@
 """Of which images the crate tells, and how: by name, digest and address."""
 
+import io
+import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import write_json
-from workflow_lib.commands.crate import entities
+from workflow_lib.commands.crate import entities, source
 from workflow_lib.commands.crate.source import _archive, _of_checkout, copy_source
 
 
@@ -69,6 +72,21 @@ def test_a_commit_that_is_an_option_of_git_is_none(tmp_path):
     assert _archive(f"--output={victim}") is None
     assert victim.read_text() == "whole"
     assert _archive("HEAD") is None
+
+
+def test_a_commit_of_before_the_package_could_be_installed_is_archived_with_what_it_has(tmp_path, monkeypatch):
+    for name in ("Makefile", "workflow_lib/a.py", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    author = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    for arguments in (["init", "--quiet"], ["add", "."], [*author, "commit", "--quiet", "--message", "x"], ["rev-parse", "HEAD"]):
+        done = subprocess.run(["git", *arguments], cwd=tmp_path, check=True, capture_output=True, text=True, timeout=60)
+    monkeypatch.setattr(source, "checkout", lambda: tmp_path)
+    assert _archive("HEAD") is None, "a commit has other names, and they may come to mean another one"
+    archive = _archive(done.stdout.strip())
+    assert archive is not None
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        assert {entry.name for entry in tar if entry.isfile()} == {"Makefile", "workflow_lib/a.py"}
 
 
 @pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "", "a" * 400])

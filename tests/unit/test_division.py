@@ -16,6 +16,7 @@ from workflow_lib.images.cases import Case
 from workflow_lib.steps import split
 from workflow_lib.steps._command import Context
 from workflow_lib.study.sections.cross_validation import CrossValidation
+from workflow_lib.study.settings.split import Settings
 
 NAMES = st.sets(st.text("abc0123456789", min_size=1, max_size=6), min_size=2, max_size=60)
 
@@ -191,7 +192,7 @@ def test_a_table_that_changed_after_the_plan_divides_nothing(tmp_path, monkeypat
     monkeypatch.setattr(split, "read_cases", lambda path: SimpleNamespace(cases={case.id: case for case in cases(2)}))
     table, folds = tmp_path / "table.csv", tmp_path / "folds.csv"
     table.write_text("case,fold\nc000,1\nc001,2\n")
-    planned = {"cross_validation": {}, "seed": 1, "division_files": {"table": sha256_file(table)}}
+    planned = Settings(dataset="toy", cross_validation=CrossValidation(), seed=1, division_files={"table": sha256_file(table)})
     paths = {"cases": [tmp_path / "cases.json"], "groups": [], "table": [table], "folds": [folds]}
     split.work(Context(planned, "f", 1, paths, {}))
     assert {case: place.fold for case, place in read_folds(folds).items()} == {"c000": 1, "c001": 2}

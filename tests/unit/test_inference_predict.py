@@ -18,6 +18,7 @@ from workflow_lib.networks.weights import save_network
 from workflow_lib.steps import predict as step
 from workflow_lib.steps._command import Context
 from workflow_lib.study.sections.network import Network
+from workflow_lib.study.settings.predict import Settings
 
 PATCH, OVERLAP = (8, 8, 8), (4, 4, 4)
 
@@ -152,8 +153,12 @@ def test_memory_that_is_used_up_is_told_by_the_step(monkeypatch, tmp_path):
     monkeypatch.setattr(predict, "load_model", lambda *arguments: None)
     monkeypatch.setattr(predict, "predict_case", exhausted)
     monkeypatch.setattr(memory, "of_gpu", lambda: memory.Memory(40 * 2**30, "NVIDIA A100"))
-    settings = {"fold": 1, "threads": 1, "deterministic": True, "patch": [8, 8], "network": {}, "preprocessing": {}}
-    settings["prediction"] = {"overlap": [4, 4]}
+    settings = Settings.model_validate(
+        {
+            **{"dataset": "toy", "loss": "dice", "fold": 1, "threads": 1, "deterministic": True, "patch": [8, 8]},
+            **{"network": {}, "preprocessing": {}, "prediction": {"overlap": [4, 4]}},
+        }
+    )
     paths = {name: [tmp_path / name] for name in ("cases", "folds", "stores", "weights", "summary", "predictions")}
     write_json(tmp_path / "summary", {"diverged": None})
     with pytest.raises(UserError) as caught:

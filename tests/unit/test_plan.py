@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,13 @@ from workflow_lib.base.errors import Faults
 from workflow_lib.figures import loss_families, style
 from workflow_lib.losses import registry as losses
 from workflow_lib.plan import jobs as plan
+from workflow_lib.plan.settings import protocol
+from workflow_lib.provenance import layout
+from workflow_lib.provenance.fingerprints import import_closure
 from workflow_lib.study.config import merge
+from workflow_lib.study.resources import PreprocessingSection, TrainingSection
+from workflow_lib.study.sections.preprocessing import Preprocessing
+from workflow_lib.study.sections.training import Training
 
 WEIGHTED = {"weighted": {"loss": "focal", "label": "Weighted", "parameters": {"alpha": [0.2, 0.8]}}}
 
@@ -104,7 +111,7 @@ def test_one_gpu_or_none_is_no_part_of_a_result_and_several_are(raw):
     jobs = {gpus: plan.load(merge(raw, {"training": {"gpus": gpus}})).job("train", "a", "dice", 1) for gpus in (0, 1, 2)}
     assert jobs[0] == jobs[1] != jobs[2]
     assert jobs[1].fingerprint != jobs[2].fingerprint
-    assert "gpus" not in train_settings(raw)
+    assert train_settings(raw)["gpus"] == 1
     assert train_settings(raw, gpus=2)["gpus"] == 2
     predicted = {gpus: plan.load(merge(raw, {"training": {"gpus": gpus}})).job("predict", "a", "dice", 1) for gpus in (1, 2)}
     assert predicted[1] == predicted[2]
@@ -140,7 +147,7 @@ def test_settings_of_a_step_that_do_not_go_together(raw, training, messages):
 
 def test_what_departs_from_the_published_step_is_told(raw):
     for gpus, expected in ((0, 1), (1, 1), (2, 2)):
-        assert plan.load(merge(raw, {"training": {"gpus": gpus}})).protocol("a")["training"]["gpus"] == expected
+        assert protocol(plan.load(merge(raw, {"training": {"gpus": gpus}})), "a")["training"]["gpus"] == expected
 
 
 def divided(raw, folder, table="case,fold\na,1\nb,2\n", groups=None):
@@ -172,8 +179,8 @@ def test_what_the_files_of_a_division_say_counts_and_not_where_they_lie(raw, tmp
 
 
 def test_a_study_without_such_files_has_no_word_of_them(raw, tmp_path):
-    assert set(json.loads(plan.load(raw).job("split", "a").settings)) == {"dataset", "cross_validation", "seed"}
-    assert "division_files" not in plan.load(raw).protocol("a")
+    assert json.loads(plan.load(raw).job("split", "a").settings)["division_files"] == {}
+    assert "division_files" not in protocol(plan.load(raw), "a")
     only = json.loads(divided(raw, tmp_path, None, "case,group\na,1\n").job("split", "a").settings)
     assert set(only["division_files"]) == {"groups"}
 
@@ -242,3 +249,21 @@ def test_jobs_take_the_package_of_this_checkout_and_the_python_that_plans(monkey
     assert os.environ["PYTHONPATH"].split(os.pathsep) == [str(tmp_path), *further]
     assert os.environ["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
     assert os.environ["WORKFLOW_LOCK"] == str(tmp_path / "envs" / "lock.txt")
+
+
+def test_settings_hold_nothing_that_only_steers_a_run(raw):
+    steering = (set(TrainingSection.model_fields) | set(PreprocessingSection.model_fields)) - (
+        set(Training.model_fields) | set(Preprocessing.model_fields)
+    )
+    assert {"memory_mb", "minutes", "checkpoint_minutes", "shards"} <= steering
+    study = plan.load(raw)
+    for job in study.jobs():
+        if job.step not in ("report_page", "preprocess"):
+            keys = set(re.findall(r'"(\w+)":', study.job(job.step, job.dataset, job.loss, job.number).settings))
+            assert keys & steering == set(), job
+
+
+def test_no_step_reaches_what_only_steers_a_run():
+    """A default of `memory_mb` used to retrain everything."""
+    for step in layout.STEPS:
+        assert "workflow_lib.study.resources" not in import_closure([f"workflow_lib.steps.{step}"])

@@ -5,14 +5,18 @@ import pytest
 from workflow_lib.base.files import write_text
 from workflow_lib.report import division
 from workflow_lib.report.sources import Sources
+from workflow_lib.report.study import Dataset, Study
 
 PLAIN = {"folds": 2, "fixed": None, "by_group": False, "table": None}
 
 
-def described(folder, rows, folds, noun=None, **settings):
+def described(folder, rows, folds, noun="", **settings):
     write_text(folder / "data/a/folds.csv", "case,fold,part,group\n" + "".join(f"{','.join(row)}\n" for row in rows))
-    study = {"config": {"datasets": {"a": {"cross_validation": PLAIN | settings}}}}
-    return division.describe(Sources(folder), study, {"name": "a", "folds": folds, "group": noun})
+    return division.describe(Sources(folder), study_of(PLAIN | settings), Dataset("a", folds=folds, group=noun))
+
+
+def study_of(cross_validation):
+    return Study("s", "t", (), {"datasets": {"a": {"cross_validation": cross_validation}}}, "", None)
 
 
 FOLDS = [("a", "1", "", ""), ("b", "2", "", ""), ("c", "1", "", "")]
@@ -51,5 +55,4 @@ def test_groups_on_both_sides_are_told(tmp_path):
 
 
 def test_not_divided_yet(tmp_path):
-    study = {"config": {"datasets": {"a": {"cross_validation": PLAIN}}}}
-    assert division.describe(Sources(tmp_path), study, {"name": "a", "folds": 2})["scored"] is None
+    assert division.describe(Sources(tmp_path), study_of(PLAIN), Dataset("a", folds=2))["scored"] is None

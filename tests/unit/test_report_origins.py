@@ -6,11 +6,12 @@ import re
 import pytest
 import yaml
 
-from tests.report_fixture import make_study
+from tests.report_fixture import make_study, shown
 from workflow_lib.base.files import write_json
 from workflow_lib.report import origins, recipe
 from workflow_lib.report.assemble import build
 from workflow_lib.report.sources import Sources
+from workflow_lib.report.study import Study
 
 NAME = "kits19"
 LOSSES = {"focal": "Focal loss", "dice": "Dice loss"}
@@ -49,7 +50,8 @@ def made(tmp_path):
 
 
 def described(study, folder):
-    return origins.describe(Sources(folder), study, study["datasets"][0])
+    typed = shown(study)
+    return origins.describe(Sources(folder), typed, typed.datasets[0])
 
 
 def test_files_rows_jobs_and_commands_of_a_loss(made):
@@ -82,7 +84,7 @@ def test_another_fingerprint_makes_stale_what_rests_on_it(made, path, fingerprin
     found = described(study, folder)
     assert [bool(found["losses"][loss]["stale"]) for loss in ("focal", "dice")] == [focal, dice]
     assert any(f"records/{path}: made with fingerprint 999999999999, the study has" in reason for reason in found["reasons"])
-    page = build(study, folder)
+    page = build(shown(study), folder)
     assert page.count('class="stale"') > 2
     # In words, for whoever does not see the colour.
     assert set(re.findall(r'<span class="stale"[^>]*>(.*?)</span>', page)) == {"stale"}
@@ -131,7 +133,10 @@ def test_without_the_plans_fingerprints_nothing_is_called_stale(made):
 
 
 def test_names_in_commands_are_quoted():
-    assert origins.command({"name": "a b;c"}, ["x"]) == "snakemake --cores 1 --configfile 'a b;c.yaml' 'results/a b;c/x'"
+    assert (
+        origins.command(Study("a b;c", "", (), {}, "", None), ["x"])
+        == "snakemake --cores 1 --configfile 'a b;c.yaml' 'results/a b;c/x'"
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,7 +149,7 @@ def test_names_in_commands_are_quoted():
 )
 def test_what_the_commit_says_about_the_recipe(made, commit, told):
     study, _ = made
-    found = recipe.describe({**study, "commit": commit}, "d" * 64, [])
+    found = recipe.describe(shown({**study, "commit": commit}), "d" * 64, [])
     assert bool(found["obstacles"]) == (told is not None)
     assert told is None or told in found["obstacles"][0]
     assert "+" not in " ".join(found["before"])
@@ -153,7 +158,7 @@ def test_what_the_commit_says_about_the_recipe(made, commit, told):
 def test_the_study_of_the_recipe_is_the_whole_and_leads_to_no_place_of_ours(made):
     study, _ = made
     study["config"]["study"]["results"] = "/scratch/somebody"
-    found = recipe.describe(study, "d" * 64, ["a", "b", "c", "d"])
+    found = recipe.describe(shown(study), "d" * 64, ["a", "b", "c", "d"])
     content = yaml.safe_load(base64.b64decode(found["yaml"].split(",")[1]))
     assert content["study"]["results"] == "results"
     assert content["datasets"] == study["config"]["datasets"]
@@ -166,7 +171,7 @@ def test_what_no_repository_holds_is_named(made):
     settings = study["config"]["datasets"][NAME]
     settings |= {"source": "folder", "root": "data/k", "groups": "patients.csv"}
     study["datasets"][0]["losses"][0]["files"] = {"mine": "ab" * 32}
-    assert recipe.describe(study, "d" * 64, [])["needs"] == [
+    assert recipe.describe(shown(study), "d" * 64, [])["needs"] == [
         "The images of KITS19 in data/k (docs/datasets.md says where they come from).",
         "For KITS19: patients.csv.",
         "The loss files mine.py (digest abababababab…), where the study names them.",

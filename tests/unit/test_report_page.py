@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.report_fixture import HOSTILE, PAPER_LOSSES, make_study
+from tests.report_fixture import HOSTILE, PAPER_LOSSES, make_study, shown
 from tests.report_fixture_scores import write
 from workflow_lib.report.assemble import build
 from workflow_lib.report.data import read_rows
@@ -57,7 +57,7 @@ def made(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def text(made):
-    return build(*made)
+    return build(shown(made[0]), made[1])
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +72,9 @@ def run_facts_removed(text):
 
 def test_the_same_inputs_give_the_same_page_wherever_they_lie(made, text, tmp_path):
     study, folder = made
-    assert build(copy.deepcopy(study), folder) == text
+    assert build(shown(copy.deepcopy(study)), folder) == text
     shutil.copytree(folder, tmp_path / "elsewhere")
-    assert build(study, tmp_path / "elsewhere") == text
+    assert build(shown(study), tmp_path / "elsewhere") == text
     assert str(folder) not in text
 
 
@@ -86,7 +86,7 @@ def test_times_and_machines_are_in_the_run_facts_alone(made, text, tmp_path):
         content |= {"seconds": 7.0, "peak_memory_mib": 1.0}
         content["attempts"] = [{**content["attempts"][0], "host": "elsewhere", "device": "CPU", "started": "1999"}] * 2
         path.write_text(json.dumps(content))
-    other = build(study, tmp_path / "other")
+    other = build(shown(study), tmp_path / "other")
     assert other != text
     assert "elsewhere" in other
     assert run_facts_removed(other) == run_facts_removed(text)
@@ -99,7 +99,7 @@ def test_a_changed_number_changes_page_and_digest(made, text, tmp_path):
     path = tmp_path / "other/tables/kits19_scores.csv"
     path.write_text(path.read_text().replace("0.9", "0.8", 1))
     pattern = re.compile(r"Digest of these results: <code>(\w{64})</code>")
-    assert pattern.findall(build(study, tmp_path / "other")) != pattern.findall(text)
+    assert pattern.findall(build(shown(study), tmp_path / "other")) != pattern.findall(text)
     assert len(pattern.findall(text)) == 1
 
 
@@ -153,7 +153,7 @@ def test_the_first_screen_says_that_scores_of_folds_are_optimistic(page):
 def test_hostile_names_are_text(tmp_path):
     study = make_study(tmp_path, {"kits19": ["background", "<i>kidney</i>"]}, HOSTILE, cases=4, folds=2, published=False)
     study["title"] = "</title><script>alert(1)</script>"
-    text = build(study, tmp_path)
+    text = build(shown(study), tmp_path)
     page = Page(text)
     assert page.balanced
     assert len(page.all("script")) == 1
@@ -209,11 +209,11 @@ def test_the_paper_s_own_protocol_has_no_departures(made, tmp_path):
     header = (made[1] / "data/kits19/cases.csv").read_text().splitlines()[:2]
     lines = [header[1].replace("case_00000", f"case_{i}") for i in range(204)]
     (tmp_path / "data/kits19/cases.csv").write_text("\n".join([header[0], *lines, ""]))
-    visible = Page(build(study, tmp_path)).visible()
+    visible = Page(build(shown(study), tmp_path)).visible()
     assert "The published protocol was kept." in visible
     assert "not a reproduction" not in visible
     settings["training"]["epochs"] = 499
-    visible = Page(build(study, tmp_path)).visible()
+    visible = Page(build(shown(study), tmp_path)).visible()
     assert "epochs: 499 instead of 500" in visible
     assert "The published protocol was kept." not in visible
 
@@ -222,7 +222,7 @@ def test_a_study_beside_no_published_numbers_says_so_first(made, tmp_path):
     study = copy.deepcopy(made[0])
     for dataset in study["datasets"]:
         dataset["published"], dataset["synthetic"] = None, False
-    visible = Page(build(study, tmp_path)).visible()
+    visible = Page(build(shown(study), tmp_path)).visible()
     assert visible.index("This is not a reproduction of a published study.") < visible.index("Table 1")
     assert "The published protocol was kept" not in visible
 
@@ -236,7 +236,7 @@ def test_a_page_without_a_publication_speaks_of_none(tmp_path):
         row = {"loss": "combo", "class": "kidney", "cases": 8, "failures": 0}
         numbers = dict.fromkeys(("hd95_median", "hd95_low", "hd95_high", "nsd_mean", "nsd_low", "nsd_high"), 0.5)
         write(folder / "statistics/kits19/surface.csv", [*row, *numbers], [row | numbers])
-        visible = Page(build(study, folder)).visible()
+        visible = Page(build(shown(study), folder)).visible()
         # The reason why a case was left out is the study's own text.
         said[published] = visible[: visible.rindex("Where the numbers come from")].replace("left out in the paper", "")
     for text in ("not in the paper. Surfaces", "scores it, as in the paper", "published rank-sum test", "test, as published"):
@@ -251,7 +251,7 @@ def test_the_checks_of_the_claims_are_counted_as_checks(page):
 
 
 def test_an_empty_folder_gives_a_page_of_gaps(made, tmp_path):
-    visible = Page(build(made[0], tmp_path)).visible()
+    visible = Page(build(shown(made[0]), tmp_path)).visible()
     assert visible.count("does not exist") >= 10
     assert "No scores yet." in visible
     assert "no scores yet." in visible
@@ -278,7 +278,7 @@ def test_any_file_may_be_missing(made, text, tmp_path, name):
     study, folder = made
     shutil.copytree(folder, tmp_path / "gap")
     (tmp_path / "gap" / name).unlink()
-    page = build(study, tmp_path / "gap")
+    page = build(shown(study), tmp_path / "gap")
     assert page != text
     assert Page(page).balanced
 
@@ -298,7 +298,7 @@ def test_a_loss_that_diverged_is_not_said_to_be_left_out_of_the_run(made, tmp_pa
                 row |= {name: "" for name in row if name.startswith(column)}
                 row |= {"verdict": "no scores", "reason": "no scores of this loss and class"} if "verdict" in row else {}
         write(tmp_path / "gap" / path, list(rows[0]), rows)
-    text = build(study, tmp_path / "gap")
+    text = build(shown(study), tmp_path / "gap")
     visible = Page(text).visible()
     assert text.count('<span class="gap">no scores</span>') == 2
     assert "Published, but without complete scores in this run." in visible
@@ -314,7 +314,7 @@ def test_another_verdict_over_the_published_pairs_stands_in_the_cell(made, tmp_p
     rows["comparison_p"][0] |= {"ours_p": "0.03", "ours_mark": "*", "published_mark": "*", "agree": "no"}
     for name, table in rows.items():
         write(tmp_path / f"other/tables/kits19_{name}.csv", list(table[0]), table)
-    text = build(study, tmp_path / "other")
+    text = build(shown(study), tmp_path / "other")
     assert 'over the published pairs 0.0300<span class="mark">*</span>' in text
     assert 'title="both are significant, in opposite directions">≠' in text
     assert "wherever it is held against the paper" in Page(text).visible()
@@ -330,7 +330,7 @@ def test_losses_that_share_the_highest_mean_stand_together_on_the_first_screen(m
         for row in rows:
             row |= {"mean": "0.9", "ci95": ""} if row["loss"] in tied else {"mean": "0.1"}
         write(tmp_path / "tied" / path, list(rows[0]), rows)
-    visible = Page(build(study, tmp_path / "tied")).visible()
+    visible = Page(build(shown(study), tmp_path / "tied")).visible()
     assert "Focal Tversky loss ( 0.900 ) and Combo loss ( 0.900 ) share the highest mean DSC." in visible
     three = "Focal Tversky loss ( 0.900 ), Combo loss ( 0.900 ) and Mixed Focal loss ( 0.900 ) share the highest mean DSC."
     assert three in visible

@@ -1,15 +1,17 @@
 """Tables, sentences and small texts of the report."""
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from tests.report_fixture import PAPER_LOSSES, make_study
+from tests.report_fixture import PAPER_LOSSES, make_study, shown
 from tests.report_fixture_scores import write
 from workflow_lib.base.frames import write_frame
 from workflow_lib.report import details, paper, score_tables, sensitivity, text, words
 from workflow_lib.report.sources import Sources, png_size, svg_size
+from workflow_lib.report.study import Dataset, Loss, read_dataset
 from workflow_lib.statistics import surface
 from workflow_lib.statistics.holm import mark
 from workflow_lib.statistics.signed_rank import signed_rank_tests
@@ -21,12 +23,12 @@ LOSSES = dict(list(PAPER_LOSSES.items())[-3:])
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     study = make_study(folder, losses=LOSSES, cases=8, folds=2, missing=[("combo", 2)])
-    return study, Sources(folder)
+    return shown(study), Sources(folder)
 
 
 def test_scores_in_the_paper_s_form(made):
     study, sources = made
-    dataset = study["datasets"][0]
+    dataset = study.datasets[0]
     table = score_tables.score_table(sources, dataset, {"combo": "without fold 2"})
     assert table["classes"] == ["kidney", "tumour"]
     assert [row["label"] for row in table["rows"]] == list(LOSSES.values())
@@ -45,7 +47,7 @@ def test_scores_in_the_paper_s_form(made):
 
 def test_p_values_are_a_lower_triangle_with_a_line_per_class(made):
     study, sources = made
-    table = score_tables.p_table(sources, study["datasets"][0])
+    table = score_tables.p_table(sources, study.datasets[0])
     assert table["columns"] == list(LOSSES.values())
     for position, group in enumerate(table["groups"]):
         assert [line["class"] for line in group["lines"]] == ["kidney", "tumour"]
@@ -55,7 +57,7 @@ def test_p_values_are_a_lower_triangle_with_a_line_per_class(made):
 
 def test_signs_are_shape_and_colour(made, tmp_path):
     study, _ = made
-    dataset = study["datasets"][0]
+    dataset = study.datasets[0]
     columns = ["class", "row", "column", "p_holm", "mark", "sign"]
     rows: list[dict[str, object]] = [
         {"class": "kidney", "row": "combo", "column": "focal_tversky", "p_holm": 0.00083, "mark": "‡", "sign": "+"},
@@ -93,7 +95,7 @@ def test_what_is_held_against_a_published_p_is_told_where_it_is_another_verdict_
 
 def test_verdicts_are_counted_over_all_datasets(made):
     study, sources = made
-    counts = {item["name"]: item["count"] for item in score_tables.verdict_counts(sources, study["datasets"])}
+    counts = {item["name"]: item["count"] for item in score_tables.verdict_counts(sources, study.datasets)}
     assert counts == {"consistent": 9, "inconsistent": 9, "inconclusive": 9, "not comparable": 0, "no scores": 0}
     assert score_tables.verdict_counts(sources, []) == []
 
@@ -103,7 +105,7 @@ def test_a_long_list_of_departures_is_not_repeated_in_every_line(tmp_path):
     reasons = ["epochs: 8 instead of 500; cases: 12 instead of 204", "a; b; c; d; e"]
     rows = [dict(zip(columns, ["x", "t", "dsc", 0.5, 0.1, 0.4, 0.1, -0.1, "not comparable", r], strict=True)) for r in reasons]
     write(tmp_path / "tables/d_comparison.csv", columns, rows)
-    lines = score_tables.comparison_rows(Sources(tmp_path), {"name": "d", "published": None, "losses": []})
+    lines = score_tables.comparison_rows(Sources(tmp_path), Dataset("d"))
     assert [line["reason"] for line in lines] == [reasons[0], "the protocol departs in 5 points, listed on the first screen"]
 
 
@@ -120,7 +122,7 @@ def test_surface_distances_without_an_interval_have_no_brackets(tmp_path, bounds
     (tmp_path / "statistics/d").mkdir(parents=True)
     row = f"a,kidney,3,0,4,{low},{high},0.625,{nsd_low},{nsd_high}"
     (tmp_path / "statistics/d/surface.csv").write_text(f"{columns}\n{row}\n", encoding="utf-8")
-    table = details.surface_table(Sources(tmp_path), {"name": "d", "losses": []})
+    table = details.surface_table(Sources(tmp_path), Dataset("d"))
     assert table is not None
     (found,) = table["rows"]
     assert (found["hd95"]["text"], found["nsd"]["text"]) == (hd95, nsd)
@@ -131,7 +133,7 @@ def test_surface_distances_of_a_loss_without_scores_are_not_called_infinite(tmp_
     frame = pd.DataFrame([("a", "kidney", "", 1, "case", 4.0, 0.5)], columns=columns)
     table = surface.surface_table(frame, ["a", "diverged"], ["kidney"], 10, 0.95, 1)
     write_frame(tmp_path / "statistics/d/surface.csv", table)
-    shown = details.surface_table(Sources(tmp_path), {"name": "d", "losses": []})
+    shown = details.surface_table(Sources(tmp_path), Dataset("d"))
     assert shown is not None
     texts = [(row["hd95"]["text"], row["nsd"]["text"], row["cases"]) for row in shown["rows"]]
     assert texts == [("4.0", "0.500", "1"), ("–", "–", "0")]
@@ -146,7 +148,7 @@ def test_friedman_in_words(tmp_path):
         ["d", 20, 3, 9.0, 0.01, 5.51, 0.0079, 0.225],
     ]
     write(tmp_path / "statistics/d/friedman.csv", columns, [dict(zip(columns, row, strict=True)) for row in rows])
-    assert details.friedman(Sources(tmp_path), {"name": "d"}) == [
+    assert details.friedman(Sources(tmp_path), Dataset("d")) == [
         "LV a, 2 cases and 3 losses: no difference between the losses is shown "
         "(Friedman test, the same order in every case, exact p = 0.167; Kendall's W = 1.00).",
         "B, 1 case and 3 losses: the Friedman test is not defined.",
@@ -158,17 +160,17 @@ def test_friedman_in_words(tmp_path):
 
 def test_gaps(made):
     study, sources = made
-    first = study["datasets"][0]
+    first = study.datasets[0]
     assert details.gaps(sources, first, {}) == {"combo": "without fold 2"}
     runs: dict[str, dict[int, dict[str, Any]]] = {"combo": {1: {"diverged": None}, 2: {"diverged": {"epoch": 7}}}}
     assert details.gaps(sources, first, runs) == {"combo": "fold 2 diverged in epoch 7"}
-    extra = {**study["datasets"][0], "losses": [{"name": "absent", "label": "Absent"}]}
+    extra = replace(study.datasets[0], losses=(Loss("absent", "Absent"),))
     assert details.gaps(sources, extra, {}) == {"absent": "no scores"}
 
 
 def test_a_large_study_shows_the_pairs_of_the_best_loss(made, monkeypatch):
     study, sources = made
-    dataset = study["datasets"][0]
+    dataset = study.datasets[0]
     full = details.pairs_table(sources, dataset)
     assert full is not None
     assert (len(full["rows"]), full["cut"]) == (6, False)
@@ -176,7 +178,7 @@ def test_a_large_study_shows_the_pairs_of_the_best_loss(made, monkeypatch):
     cut = details.pairs_table(sources, dataset)
     assert cut is not None
     best = {
-        dataset["losses"][[e["name"] for e in dataset["losses"]].index(names[0])]["label"]
+        dataset.losses[[loss.name for loss in dataset.losses].index(names[0])].label
         for names in details.best_losses(sources, dataset).values()
     }
     assert cut["cut"]
@@ -195,7 +197,9 @@ def significant(tmp_path, ranksum, signed, means=(0.5, 0.7, 0.6), published=True
     columns = [*columns, "rank_biserial"]
     write(tmp_path / "statistics/d/signed_rank.csv", columns, [dict(zip(columns, ("t", *row), strict=True)) for row in signed])
     losses = [{"name": n, "label": f"Loss {n.upper()}"} for n in "abc"]
-    dataset = {"name": "d", "classes": ["background", "t"], "losses": losses, "published": "kits19" if published else None}
+    dataset = read_dataset(
+        {"name": "d", "classes": ["background", "t"], "losses": losses, "published": "kits19" if published else None}
+    )
     return words.findings(Sources(tmp_path), dataset)
 
 
@@ -241,7 +245,7 @@ def test_of_many_losses_with_the_same_mean_the_tests_are_not_told_one_by_one(tmp
     for names, named in (("abcd", "ABCD"), ("abcdefghi", "ABC")):
         losses = [{"name": n, "label": n.upper()} for n in names]
         (found,) = words.findings(
-            Sources(tmp_path), {"name": "d", "classes": ["background", "t"], "losses": losses, "published": None}
+            Sources(tmp_path), read_dataset({"name": "d", "classes": ["background", "t"], "losses": losses, "published": None})
         )
         assert "".join(item["loss"] for item in found["best"]) == named
         assert found["more"] == len(names) - len(named)
@@ -259,7 +263,7 @@ def test_the_direction_is_that_of_the_rank_sums_where_most_differences_are_zero(
     write(tmp_path / "statistics/d/means.csv", ["loss", "class", "metric", "mean", "ci95"], means)
     losses = [{"name": n, "label": f"Loss {n.upper()}"} for n in "ab"]
     (found,) = words.findings(
-        Sources(tmp_path), {"name": "d", "classes": ["background", "t"], "losses": losses, "published": None}
+        Sources(tmp_path), read_dataset({"name": "d", "classes": ["background", "t"], "losses": losses, "published": None})
     )
     assert found["text"] == "Paired signed-rank test: significantly above the other."
 
@@ -275,17 +279,17 @@ def test_the_sentence_names_losses_cases_folds_and_data(made):
 
 def test_of_one_loss_the_sentence_does_not_say_that_only_the_loss_differs(made):
     study, sources = made
-    one = [{**dataset, "losses": dataset["losses"][:1]} for dataset in study["datasets"]]
-    assert words.sentence(sources, {**study, "datasets": one}).replace("\u2011", "-") == (
+    one = [replace(dataset, losses=dataset.losses[:1]) for dataset in study.datasets]
+    assert words.sentence(sources, replace(study, datasets=tuple(one))).replace("\u2011", "-") == (
         "One loss function trains a 3-D U-Net on KITS19 (8 cases, 2 folds, synthetic), "
         "one on BRATS20 (8 cases, 2 folds, synthetic)."
     )
-    assert "Only the loss differs" in words.sentence(sources, {**study, "datasets": [one[0], study["datasets"][1]]})
+    assert "Only the loss differs" in words.sentence(sources, replace(study, datasets=(one[0], study.datasets[1])))
 
 
 def test_cost_counts_every_attempt(made):
     study, _ = made
-    dataset = study["datasets"][0]
+    dataset = study.datasets[0]
     runs: dict[str, dict[int, dict[str, Any]]] = {
         "combo": {
             1: {
@@ -297,7 +301,7 @@ def test_cost_counts_every_attempt(made):
             2: {"seconds": 300.0, "waiting_seconds": 3.0, "peak_memory_mib": None, "attempts": [{"host": "a", "device": "CPU"}]},
         }
     }
-    row = details.cost_rows({**dataset, "losses": [{"name": "combo", "label": "Combo"}]}, runs)[0]
+    row = details.cost_rows(replace(dataset, losses=(Loss("combo", "Combo"),)), runs)[0]
     assert (row["trainings"], row["restarts"], row["hosts"], row["memory"]) == (2, 1, "a, b", "10 MiB")
     assert (row["total"]["sort"], row["median"]["sort"]) == ("400.0", "200.0")
     assert row["waited"] == {"text": "2.5%", "sort": "0.025"}
@@ -305,7 +309,7 @@ def test_cost_counts_every_attempt(made):
 
 
 def test_gpu_hours_are_those_of_all_attempts_on_gpus(made):
-    dataset = {**made[0]["datasets"][0], "losses": [{"name": n, "label": n} for n in ("combo", "dice", "absent")]}
+    dataset = replace(made[0].datasets[0], losses=tuple(Loss(n, n) for n in ("combo", "dice", "absent")))
     attempts = [
         {"device": "NVIDIA H100", "seconds": 1800.0},
         {"device": "cpu", "seconds": 900.0},
@@ -353,7 +357,7 @@ def test_figures_are_embedded_as_svg_unless_large(tmp_path):
 
 def test_models_show_how_many_cases_they_were_trained_and_chosen_on(made):
     study, sources = made
-    dataset = study["datasets"][0]
+    dataset = study.datasets[0]
     rows = details.model_rows(dataset, details.trainings(sources, dataset))
     assert rows
     assert {row["cases"] for row in rows} == {"16 / 4"}
@@ -361,7 +365,7 @@ def test_models_show_how_many_cases_they_were_trained_and_chosen_on(made):
 
 def test_the_paper_s_claims_and_contradictions(made):
     study, sources = made
-    part = paper.describe(sources, study["datasets"][0], departs=True)
+    part = paper.describe(sources, study.datasets[0], departs=True)
     assert part is not None
     assert [row["repeated"] for row in part["claims"]][:3] == [False, True, False]
     # Three of the paper's seven losses are here, so that what is said of all of them cannot be told.
@@ -378,7 +382,7 @@ def test_the_paper_s_claims_and_contradictions(made):
     assert totals is not None
     assert (totals["all"], totals["published"]) == (14, 8)
     assert totals["ours"] <= totals["run"] < totals["all"]
-    assert paper.describe(sources, {**study["datasets"][0], "published": None}, departs=False) is None
+    assert paper.describe(sources, replace(study.datasets[0], published=None), departs=False) is None
     assert paper.totals([]) is None
 
 
@@ -393,7 +397,7 @@ def panel(tmp_path, outcomes, means, family=None, **dataset):
     rows = [{"variant": v, "class": c, "loss": n, "mean": m} for (v, c), of in means.items() for n, m in of.items()]
     write(tmp_path / "statistics/d/sensitivity_means.csv", ["variant", "class", "loss", "mean"], rows)
     losses = [{"name": n, "label": n.upper()} for n in "abc"]
-    shown = sensitivity.panel(Sources(tmp_path), {"name": "d", "losses": losses, **dataset}, family)
+    shown = sensitivity.panel(Sources(tmp_path), read_dataset({"name": "d", "losses": losses, **dataset}), family)
     assert shown is not None
     return {(line["choice"], line["class"]): line for line in shown["rows"]}
 
@@ -427,7 +431,7 @@ def test_a_region_stands_for_its_first_class(tmp_path):
         ("both together, in the place of kidney", "kidney"),
     }
     assert lines["both together, in the place of kidney", "kidney"]["changes"] == "now significant: B above A"
-    assert sensitivity.panel(Sources(tmp_path / "empty"), {"name": "d", "losses": [], "classes": classes}) is None
+    assert sensitivity.panel(Sources(tmp_path / "empty"), Dataset("d", classes=tuple(classes))) is None
 
 
 def test_holm_over_the_whole_study_by_hand(tmp_path):
@@ -439,7 +443,10 @@ def test_holm_over_the_whole_study_by_hand(tmp_path):
     for name, rows in tests.items():
         write(tmp_path / f"statistics/{name}/ranksum.csv", columns, [dict(zip(columns, row, strict=True)) for row in rows])
     losses = [{"name": n, "label": n.upper()} for n in "ab"]
-    datasets = [{"name": n, "classes": ["background", c], "losses": losses} for n, c in (("d", "t"), ("e", "u"), ("absent", "t"))]
+    datasets = [
+        read_dataset({"name": n, "classes": ["background", c], "losses": losses})
+        for n, c in (("d", "t"), ("e", "u"), ("absent", "t"))
+    ]
     # Of two tests the smaller p counts twice; regions and losses that are not listed count for nothing.
     family = sensitivity.study_family(Sources(tmp_path), datasets)
     assert family == {("d", "t", "b", "a"): 0.04, ("e", "u", "b", "a"): 0.04}

@@ -18,6 +18,9 @@ from workflow_lib.study.sections.augmentation import Augmentation
 from workflow_lib.study.sections.network import Network
 from workflow_lib.study.sections.preprocessing import Preprocessing
 from workflow_lib.study.sections.training import Training
+from workflow_lib.study.settings import collect as collect_settings
+from workflow_lib.study.settings import preprocess as preprocess_settings
+from workflow_lib.study.settings import train as train_settings
 from workflow_lib.training import checkpoints
 
 NAMES = ("a", "b")
@@ -41,7 +44,7 @@ def write_cases(folder):
 def test_images_that_changed_after_they_were_checked_are_not_preprocessed(tmp_path, file):
     cases = write_cases(tmp_path)
     (tmp_path / file).write_text("other")
-    settings = {"preprocessing": Preprocessing().model_dump(mode="json"), "shard": 2, "shards": 2}
+    settings = preprocess_settings.Settings(dataset="toy", preprocessing=Preprocessing(), shard=2, shards=2)
     paths = {"cases": [cases], "store": [tmp_path / "store"]}
     with pytest.raises(UserError, match=rf"{file} is missing or has changed since it was checked"):
         preprocess.work(Context(settings, "f", 1, paths, {}))
@@ -58,15 +61,15 @@ def training(tmp_path):
         write_case(store, name, image, classes, geometry)
     write_index(store)
     write_folds(tmp_path / "folds.csv", {"a": Place(1), "b": Place(2)})
-    settings = {
-        "dataset": "toy",
-        "loss": {"name": "dice", "loss": "dice", "parameters": {}, "files": {}},
-        "fold": 1,
-        "seed": 1,
-        "network": Network(filters=2, depth=1).model_dump(mode="json"),
-        "training": Training(patch=(4, 4, 4), epochs=2, iterations=1).model_dump(mode="json", exclude={"gpus"}),
-        "augmentation": Augmentation().model_dump(mode="json"),
-    }
+    settings = train_settings.Settings(
+        dataset="toy",
+        loss=train_settings.Loss(name="dice", loss="dice", parameters={}),
+        fold=1,
+        seed=1,
+        network=Network(filters=2, depth=1),
+        training=Training(patch=(4, 4, 4), epochs=2, iterations=1),
+        augmentation=Augmentation(),
+    )
     paths = {
         "cases": [write_cases(tmp_path)],
         "folds": [tmp_path / "folds.csv"],
@@ -153,5 +156,5 @@ def test_scores_in_other_metrics_than_the_rest_are_not_joined(tmp_path):
     paths = {"cases": [cases], "folds": [tmp_path / "folds.csv"], "scores": [tmp_path / "scores.csv"]}
     paths |= {"parts": parts, "summaries": summaries}
     with pytest.raises(Faults, match="other metrics than the rest") as raised:
-        collect.work(Context({"losses": ["dice", "focal"]}, "f", 1, paths, {}))
+        collect.work(Context(collect_settings.Settings(dataset="toy", losses=["dice", "focal"], folds=2), "f", 1, paths, {}))
     assert raised.value.faults == ["focal, fold 1"]

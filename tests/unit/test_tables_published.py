@@ -9,6 +9,7 @@ import yaml
 from workflow_lib.base.csv_text import csv_text
 from workflow_lib.base.errors import UserError
 from workflow_lib.plan.jobs import load as load_plan
+from workflow_lib.plan.settings import protocol
 from workflow_lib.statistics.holm import mark
 from workflow_lib.study.config import Dataset
 from workflow_lib.tables import published
@@ -130,13 +131,13 @@ def test_parameters_are_those_of_our_losses(name):
 @pytest.mark.parametrize(("name", "cases"), [("kits19", 204), ("brats20", 342)])
 def test_the_study_of_config_yaml_is_the_papers(plan, name, cases):
     one = load(name)
-    assert departures(plan.protocol(name), cases, False, one) == []
-    assert match_losses(one, plan.protocol(name)["losses"]) == {loss: loss for loss in one.losses}
+    assert departures(protocol(plan, name), cases, False, one) == []
+    assert match_losses(one, protocol(plan, name)["losses"]) == {loss: loss for loss in one.losses}
 
 
 @pytest.mark.parametrize("name", ["kits19", "brats20"])
 def test_every_setting_of_the_protocol_is_a_key_of_the_configuration(plan, name):
-    known = published.flatten(plan.protocol(name))
+    known = published.flatten(protocol(plan, name))
     for path in load(name).settings:
         assert path in known or path.split(".")[0] in Dataset.model_fields
         assert path in WORDS or path == "exclude"
@@ -144,7 +145,7 @@ def test_every_setting_of_the_protocol_is_a_key_of_the_configuration(plan, name)
 
 def test_every_setting_that_changes_a_result_is_in_the_protocol(plan):
     """A new setting must be added to the protocol, or here with a reason."""
-    known = {path for path in published.flatten(plan.protocol("kits19")) if "." in path and not path.startswith("exclude")}
+    known = {path for path in published.flatten(protocol(plan, "kits19")) if "." in path and not path.startswith("exclude")}
     left_out = {
         "training.validation",  # two readings of the same rule
         "training.threads",  # rounding only

@@ -55,4 +55,4 @@ def again(folder: Path, step: str, work) -> None:
         name: [folder / records.inside(entry["path"], root) for entry in entries if entry["path"].startswith(f"{root}/")]
         for name, entries in (record.inputs | record.outputs).items()
     }
-    work(Context(record.settings, record.fingerprint, 1, paths, {}))
+    work(Context(records.settings_of(record), record.fingerprint, 1, paths, {}))

@@ -18,7 +18,8 @@ from workflow_lib.commands.audit import folder as safe
 from workflow_lib.commands.audit.audit import audit
 from workflow_lib.provenance.fingerprints import combined, table_digest
 from workflow_lib.provenance.manifest import MANIFEST, SUMS
-from workflow_lib.report.assemble import build, with_cases
+from workflow_lib.report.assemble import build
+from workflow_lib.report.study import read_study
 from workflow_lib.steps import collect, figures_dataset, statistics, tables
 
 SCORES = "scores/toy/dice/fold_1.csv"
@@ -324,13 +325,8 @@ def test_a_prediction_missing_or_too_many_is_named(folder, change):
 def assemble(folder):
     """Make the page anew from the files and the record of the report as they are now."""
     report = read_json(folder / "records/report.json")
-    study = report["settings"] | {
-        "version": VERSION,
-        "commit": report["facts"]["commit"],
-        "digest": sha256_file(folder / MANIFEST),
-    }
-    cases = read_json(folder / "data/toy/cases.json")
-    study["datasets"] = [with_cases(dataset, cases) for dataset in study["datasets"]]
+    cases, digest = read_json(folder / "data/toy/cases.json"), sha256_file(folder / MANIFEST)
+    study = read_study(report["settings"], {"toy": cases}, version=VERSION, commit=report["facts"]["commit"], digest=digest)
     (folder / "report.html").write_text(build(study, folder), encoding="utf-8")
 
 

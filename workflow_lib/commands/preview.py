@@ -25,7 +25,7 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import read_json
 from workflow_lib.commands.trainings import read_plan
 from workflow_lib.plan import changes, estimates
-from workflow_lib.plan.jobs import Place, Plan
+from workflow_lib.plan.jobs import JobId, Plan
 from workflow_lib.provenance import layout
 from workflow_lib.steps.train import INPUTS, folder_name, with_inputs
 from workflow_lib.training import checkpoints
@@ -80,7 +80,7 @@ CHOOSING = ("config", "configfile", "replace_workflow_config", "directory", "sna
 class Planned:
     """A job that Snakemake would run: which one, which of its files are missing, and why its record disagrees, if it does."""
 
-    place: Place
+    place: JobId
     missing: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
 
@@ -92,7 +92,7 @@ class Group:
     dataset: str
     reasons: tuple[str, ...]
     done: int
-    places: list[Place] = field(default_factory=list)
+    places: list[JobId] = field(default_factory=list)
 
 
 def planned(plan: Plan, summary: str) -> list[Planned]:
@@ -141,7 +141,7 @@ def _missing(job: Planned) -> tuple[str, ...]:
     return (f"output missing: {job.missing[0]}{more}",)
 
 
-def epochs_done(plan: Plan, place: Place) -> int:
+def epochs_done(plan: Plan, place: JobId) -> int:
     """Return the epochs of a training that need not be done again, because its state or that of a shorter one is there."""
     try:
         inputs = read_json(Path(plan.results) / place.record)["inputs"]
@@ -207,7 +207,7 @@ def _other_lines(plan: Plan, jobs: Iterable[Planned]) -> Iterator[str]:
         yield f"{NAMES[step].format(', '.join(subjects))}{jobs_of} ({_said(reasons)})"
 
 
-def _templates(plan: Plan, place: Place) -> tuple[str, ...]:
+def _templates(plan: Plan, place: JobId) -> tuple[str, ...]:
     """Return which templates are newer than a page; asked only where Snakemake found that something is."""
     if place.step not in PAGES:
         return ()

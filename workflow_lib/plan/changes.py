@@ -14,7 +14,7 @@ from typing import Any
 
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import canonical_json, read_json, write_json
-from workflow_lib.plan.jobs import Place, Plan
+from workflow_lib.plan.jobs import JobId, Plan
 from workflow_lib.provenance.fingerprints import combined, table_digest
 
 CODE = "code"
@@ -49,7 +49,7 @@ def disagreeing(plan: Plan) -> Iterator[Path]:
             yield path
 
 
-def planned_fingerprint(plan: Plan, place: Place) -> str:
+def planned_fingerprint(plan: Plan, place: JobId) -> str:
     """Return the fingerprint that the job has now."""
     return plan.job(place.step, place.dataset, place.loss, place.number).fingerprint
 
@@ -63,7 +63,7 @@ def remember_code(plan: Plan) -> None:
             write_json(path, table)
 
 
-def reasons(plan: Plan, place: Place) -> list[str]:
+def reasons(plan: Plan, place: JobId) -> list[str]:
     """Return why the job's record disagrees with the plan, or [] when it agrees."""
     path = Path(plan.results) / place.record
     if not path.exists():

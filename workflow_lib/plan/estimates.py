@@ -18,7 +18,7 @@ from workflow_lib.datasets.formats import registry as formats
 from workflow_lib.networks import costs
 from workflow_lib.optimisers import registry as optimisers
 from workflow_lib.plan.faults import options
-from workflow_lib.plan.jobs import Place, Plan
+from workflow_lib.plan.jobs import JobId, Plan
 from workflow_lib.provenance import layout
 from workflow_lib.study.sections.network import Network
 from workflow_lib.study.sections.training import Training
@@ -92,7 +92,7 @@ def paces(plan: Plan) -> Iterator[Pace]:
             yield found
 
 
-def _pace(place: Place, summary: Mapping[str, Any], settings: Mapping[str, Any]) -> Pace | None:
+def _pace(place: JobId, summary: Mapping[str, Any], settings: Mapping[str, Any]) -> Pace | None:
     training = Training.model_validate(settings["training"])
     work = multiplications(CLASSES, 1, Network.model_validate(settings["network"]), training)
     attempts = summary["attempts"]
@@ -102,7 +102,7 @@ def _pace(place: Place, summary: Mapping[str, Any], settings: Mapping[str, Any])
     return Pace(place.dataset, place.loss, attempts[-1]["device"] != "cpu", work * steps / (seconds * max(1, training.gpus)))
 
 
-def cost(plan: Plan, places: Sequence[Place], known: Sequence[Pace], done: Mapping[Place, int]) -> Cost:
+def cost(plan: Plan, places: Sequence[JobId], known: Sequence[Pace], done: Mapping[JobId, int]) -> Cost:
     """Return what these trainings cost. `done`: epochs that a training goes on from."""
     seconds, bases = 0.0, []
     disk = 0
@@ -118,7 +118,7 @@ def cost(plan: Plan, places: Sequence[Place], known: Sequence[Pace], done: Mappi
     return Cost(seconds / 3600, on_gpu, bases[0] if len(set(bases)) == 1 else "in part " + max(set(bases), key=bases.count), disk)
 
 
-def _rate(place: Place, training: Training, known: Sequence[Pace]) -> tuple[float, str]:
+def _rate(place: JobId, training: Training, known: Sequence[Pace]) -> tuple[float, str]:
     usable = [pace for pace in known if pace.on_gpu == (training.gpus > 0)]
     alike = [
         ([p for p in usable if (p.dataset, p.loss) == (place.dataset, place.loss)], "by earlier trainings of the same loss"),

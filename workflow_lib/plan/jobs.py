@@ -1,47 +1,24 @@
-"""The validated study as the rules see it: which jobs there are, and settings and fingerprint of each.
+"""The validated study as the rules see it: which jobs there are, and settings and fingerprint of each."""
 
-Settings are the part of the study that a step's result depends on, and nothing else, as one line of JSON with sorted keys:
-Snakemake compares that text to decide what to run again. Keys that only steer a run (memory, time limits, shards) stay out of it.
-"""
-
-import dataclasses
 import functools
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workflow_lib.base.errors import Faults
-from workflow_lib.base.families import Listed
-from workflow_lib.base.files import canonical_json, sha256_file, sha256_text
-from workflow_lib.base.seeds import derive
+from workflow_lib.base.files import canonical_json, sha256_file
 from workflow_lib.datasets.division import folds_in, read_table
-from workflow_lib.datasets.formats import registry as formats
-from workflow_lib.figures import registry as figures
-from workflow_lib.figures.looks import look_numbers
 from workflow_lib.losses import registry as losses
-from workflow_lib.metrics import registry as metrics
-from workflow_lib.networks.architectures import registry as architectures
-from workflow_lib.optimisers import registry as optimisers
+from workflow_lib.plan import settings
 from workflow_lib.plan.faults import chosen, faults_of
+from workflow_lib.plan.loss_entry import LossEntry
 from workflow_lib.provenance import layout
-from workflow_lib.provenance.fingerprints import SHORT, code_table, fingerprint, source_digest
-from workflow_lib.statistics import registry as statistics
+from workflow_lib.provenance.fingerprints import SHORT, code_table, fingerprint
 from workflow_lib.statistics.sweeps import find_sweeps
 from workflow_lib.study.config import Config, Dataset, validate
-from workflow_lib.tables import published
-from workflow_lib.tables import registry as tables
-
-STEERING = {"shards", "checkpoint_minutes", "keep_state", "batch_processes", "gpus", "memory_mb", "minutes", "longest_minutes"}
-"""Keys of a study that steer how a step runs and cannot change what comes out; `gpus` above 1 does (`_several_gpus`)."""
-
-HERE_ONLY = {"label", "root", "url", "figure_case", "losses", "groups", "files"}
-"""Keys of a dataset that say nothing about a protocol: where things lie, and what they are called."""
-
-Code = str | Path
-"""A module of the package, or a loss file of the user's own, that a step's result depends on."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +30,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Place:
+class JobId:
     """Which job of the study: its step, dataset, loss and number (fold; shard of `preprocess`), as far as the step has them."""
 
     step: str
@@ -63,7 +40,7 @@ class Place:
 
     @property
     def record(self) -> str:
-        """Where the job's record lies below the results."""
+        """Where the job's record is below the results."""
         return layout.record(self.step, self.dataset, self.loss, self.number)
 
 
@@ -93,21 +70,19 @@ class Plan:
         """Return the numbers of the folds, from 1; a fixed split is one."""
         return list(range(1, self._fold_counts[dataset] + 1))
 
-    def interval_over(self, dataset: str) -> str:
-        """Return what the interval of a mean is taken over: "folds" as published, "cases" where there is one split."""
-        return "folds" if self._fold_counts[dataset] > 1 else "cases"
-
     def division_files(self, dataset: str) -> dict[str, list[str]]:
         """Return the CSV files of the user's own that the division follows: `groups` and `table`, each none or one."""
         settings = self.datasets[dataset]
         files = {"groups": settings.groups, "table": settings.cross_validation.table}
         return {name: [str(Path(file).expanduser())] if file is not None else [] for name, file in files.items()}
 
-    def _division(self, dataset: str) -> dict[str, dict[str, str]]:
-        """Return what these files say, as digests, and not where they lie; an empty dictionary where there are none."""
+    def division(self, dataset: str) -> dict[str, str]:
+        """Return the SHA-256 of these files. Where they are counts nothing."""
+        return self._divisions[dataset]
+
+    def _division(self, dataset: str) -> dict[str, str]:
         files = self.division_files(dataset).items()
-        said = {name: sha256_file(Path(file)) for name, paths in files for file in paths}
-        return {"division_files": said} if said else {}
+        return {name: sha256_file(Path(file)) for name, paths in files for file in paths}
 
     def shards(self, dataset: str) -> list[int]:
         """Return the numbers of the preprocessing jobs, from 1."""
@@ -116,23 +91,26 @@ class Plan:
     @functools.cache  # noqa: B019 -- one plan lives as long as the process
     def job(self, step: str, dataset: str = "", loss: str = "", number: int = 0) -> Job:
         """Return the job of a step; `number` is the fold, or the shard of `preprocess`."""
-        settings, code = self._parts(step, dataset, loss, number)
-        return Job(canonical_json(settings), fingerprint(settings, code))
+        part = self._part(step, dataset, loss, number)
+        return Job(canonical_json(part.plain), fingerprint(part.plain, part.code))
 
     def code(self, step: str, dataset: str = "", loss: str = "", number: int = 0) -> dict[str, str]:
         """Return the code that the job depends on: module or file to digest."""
-        return code_table(self._parts(step, dataset, loss, number)[1])
+        return code_table(self._part(step, dataset, loss, number).code)
 
     def lineage(self, dataset: str, loss: str, fold: int) -> str:
         """Return the digest of all that a training depends on but for the number of its epochs.
 
         Trainings of one lineage do the same steps, of which one does more; so the state of one serves the other.
         """
-        settings, code = self._parts("train", dataset, loss, fold)
-        training = {key: value for key, value in settings["training"].items() if key != "epochs"}
-        return fingerprint(settings | {"training": training}, code)
+        part = self._part("train", dataset, loss, fold)
+        training = {key: value for key, value in part.plain["training"].items() if key != "epochs"}
+        return fingerprint(part.plain | {"training": training}, part.code)
 
-    def jobs(self) -> Iterator[Place]:
+    def _part(self, step: str, dataset: str, loss: str, number: int) -> settings.Part:
+        return settings.BUILDERS[step](self, JobId(step, dataset, loss, number))
+
+    def jobs(self) -> Iterator[JobId]:
         """Yield all jobs that the study consists of, each before those that use its results."""
         of_dataset = [step for step, this in layout.STEPS.items() if "dataset" in this.of]
         for dataset in self.datasets:
@@ -140,9 +118,9 @@ class Plan:
                 yield from self.jobs_of(step, dataset)
         for step in layout.STEPS:
             if step not in of_dataset:
-                yield Place(step)
+                yield JobId(step)
 
-    def jobs_of(self, step: str, dataset: str) -> Iterator[Place]:
+    def jobs_of(self, step: str, dataset: str) -> Iterator[JobId]:
         """Yield the jobs of a step on one dataset."""
         of = layout.STEPS[step].of
         numbers = {"fold": self.folds, "shard": self.shards}
@@ -150,14 +128,14 @@ class Plan:
             return
         for loss in self.losses(dataset) if "loss" in of else [""]:
             for number in numbers[layout.unit(step)](dataset) if layout.unit(step) else [0]:
-                yield Place(step, dataset, loss, number)
+                yield JobId(step, dataset, loss, number)
 
     @functools.cache  # noqa: B019 -- one plan lives as long as the process
     def paths(self, output: str, dataset: str = "") -> list[str]:
         """Return all files of an output (``"step.output"``), of one dataset or, with "", of the whole study."""
         step, templates = layout.maker(output), layout.templates(output)
         if "dataset" not in layout.STEPS[step].of:
-            places = [Place(step)]
+            places = [JobId(step)]
         else:
             places = [place for name in ([dataset] if dataset else self.datasets) for place in self.jobs_of(step, name)]
         return [
@@ -166,195 +144,19 @@ class Plan:
             for template in templates
         ]
 
-    def _parts(self, step: str, dataset: str, loss: str, number: int) -> tuple[dict[str, Any], list[Code]]:
-        settings, code = getattr(self, f"_{step}")(*[part for part in (dataset, loss, number) if part])
-        return settings, [f"workflow_lib.steps.{step}", *code]
-
-    def loss_entry(self, name: str) -> dict[str, Any]:
+    def loss_entry(self, name: str) -> LossEntry:
         """Return name, label, registry name and all parameters of a loss."""
         loss, parameters = chosen(self.config.loss(name))
-        return {
-            "name": name,
-            "label": self.config.loss(name).label or losses.get(loss).LABEL,
-            "loss": loss,
-            "parameters": losses.resolved_parameters(loss, parameters),
-        }
+        label = self.config.loss(name).label or losses.get(loss).LABEL
+        return LossEntry(name, label, loss, losses.resolved_parameters(loss, parameters))
 
     def loss_files(self, name: str) -> list[str]:
         """Return the files of the user's own that a loss needs, as the study names them."""
-        return list(map(str, _own_files(self.loss_entry(name))))
-
-    def protocol(self, name: str) -> dict[str, Any]:
-        """Return everything about a dataset that the published protocol can be compared with."""
-        dataset = self.datasets[name]
-        training = _plain(dataset.training) | {"gpus": 1} | _several_gpus(dataset)
-        settings = _plain(dataset) | {"training": training}
-        return {key: value for key, value in settings.items() if key not in HERE_ONLY} | {
-            "losses": [self.loss_entry(loss) for loss in self.losses(name)],
-            **self._divisions[name],
-        }
-
-    def _obtain(self, name: str) -> tuple[dict[str, Any], list[Code]]:
-        dataset = self.datasets[name]
-        keys = ("format", "source", "root", "url", "channels", "files", "phantom")
-        settings = {key: value for key, value in _plain(dataset).items() if key in keys}
-        return {"dataset": name, **settings}, [formats.FAMILY.module(dataset.format)]
-
-    def _inspect(self, name: str) -> tuple[dict[str, Any], list[Code]]:
-        return {"dataset": name}, []
-
-    def _check(self, name: str) -> tuple[dict[str, Any], list[Code]]:
-        dataset = self.datasets[name]
-        keys = ("exclude", "require", "faulty", "field_of_view")
-        settings = {key: getattr(dataset, key) for key in keys}
-        return {"dataset": name, "axes": len(dataset.training.patch), **settings}, []
-
-    def _cases_page(self, name: str) -> tuple[dict[str, Any], list[Code]]:
-        settings, code = self._check(name)
-        seed = derive(self.config.study.seed, "figures", name)
-        captions = _digest([figures.describe("imbalance")])
-        return settings | {"label": self.datasets[name].label, "seed": seed, "captions": captions}, code
-
-    def _split(self, name: str) -> tuple[dict[str, Any], list[Code]]:
-        # What the files of the user's own say counts, by its digest; where they lie changes nothing.
-        division = _plain(self.datasets[name].cross_validation) | {"table": None}
-        seed = derive(self.config.study.seed, "folds", division.pop("like") or name)
-        settings = {"dataset": name, "cross_validation": division, "seed": seed}
-        return settings | self._divisions[name], []
-
-    def _preprocess(self, name: str, shard: int) -> tuple[dict[str, Any], list[Code]]:
-        dataset = self.datasets[name]
-        settings = {"dataset": name, "preprocessing": _plain(dataset.preprocessing)}
-        return settings | {"shard": shard, "shards": dataset.preprocessing.shards}, []
-
-    def _train(self, name: str, loss: str, fold: int) -> tuple[dict[str, Any], list[Code]]:
-        dataset, entry = self.datasets[name], self.loss_entry(loss)
-        needed = losses.needed(entry["loss"], entry["parameters"])
-        files = _own_files(entry)
-        settings = {
-            "dataset": name,
-            "loss": {
-                "name": loss,
-                "loss": entry["loss"],
-                "parameters": entry["parameters"],
-                "files": _own_code(entry),
-            },
-            "fold": fold,
-            # Without the loss: all losses of a fold start from the same weights and see the same patches.
-            "seed": derive(self.config.study.seed, "training", name, fold),
-            "augmentation": _plain(dataset.augmentation),
-            "network": _plain(dataset.network),
-            "training": _plain(dataset.training) | _several_gpus(dataset),
-        }
-        members = [
-            architectures.FAMILY.module(dataset.network.architecture),
-            optimisers.FAMILY.module(dataset.training.optimiser),
-        ]
-        return settings, [*files, *(losses.module(part) for part in needed if losses.file_of(part) is None), *members]
-
-    def _predict(self, name: str, loss: str, fold: int) -> tuple[dict[str, Any], list[Code]]:
-        dataset = self.datasets[name]
-        settings = {
-            "dataset": name,
-            "loss": loss,
-            "fold": fold,
-            "patch": list(dataset.training.patch),
-            "threads": dataset.training.threads,
-            "deterministic": dataset.training.deterministic,
-            "network": _plain(dataset.network),
-            "prediction": _plain(dataset.prediction),
-            "preprocessing": _plain(dataset.preprocessing),
-        }
-        return settings, [architectures.FAMILY.module(dataset.network.architecture)]
-
-    def _evaluate(self, name: str, loss: str, fold: int) -> tuple[dict[str, Any], list[Code]]:
-        dataset = self.datasets[name]
-        settings = {"dataset": name, "loss": loss, "fold": fold, "field_of_view": dataset.field_of_view}
-        settings |= {"evaluation": _plain(dataset.evaluation), "metrics": list(metrics.names())}
-        return settings, [metrics.module(metric) for metric in metrics.names()]
-
-    def _collect(self, name: str) -> tuple[dict[str, Any], list[Code]]:
-        return {"dataset": name, "losses": self.losses(name), "folds": len(self.folds(name))}, []
-
-    def _statistics(self, name: str) -> tuple[dict[str, Any], list[Code]]:
-        settings = {
-            "dataset": name,
-            "losses": self.losses(name),
-            # One split has no spread over folds.
-            "statistics": _plain(self.datasets[name].statistics) | {"interval_over": self.interval_over(name)},
-            "seed": derive(self.config.study.seed, "statistics", name),
-        }
-        return settings, [*statistics.FAMILY.modules()]
-
-    def _tables(self, name: str) -> tuple[dict[str, Any], list[Code]]:
-        dataset = self.datasets[name]
-        settings = {
-            "dataset": name,
-            "label": dataset.label,
-            "published": dataset.published,
-            "synthetic": dataset.source == "phantom",
-            "protocol": self.protocol(name),
-        }
-        # Further metrics that the published claims are about; the paper's own are imported by name.
-        one = published.load(dataset.published)
-        further = [metrics.module(metric) for metric in (one.metrics if one is not None else ())]
-        return settings, [*tables.FAMILY.modules(), *further]
-
-    def _figures_losses(self) -> tuple[dict[str, Any], list[Code]]:
-        trained: dict[str, losses.Node] = {}
-        for name in self.all_losses():
-            entry = self.loss_entry(name)
-            parts = [part for part, _ in losses.components(entry["loss"], entry["parameters"])]
-            node = losses.node(entry["loss"])
-            if parts:
-                # A composed loss is one of its own, also where the study calls it like one of the registry's.
-                node = losses.Node(f"{name}: composed", entry["label"], node.family, tuple(dict.fromkeys(parts)))
-            trained[node.name] = node
-        bases = losses.with_components(base for node in trained.values() for base in node.built_from)
-        nodes = {base: losses.node(base) for base in bases} | trained
-        shown = figures.losses_shown()
-        settings = {
-            "trained": sorted(trained),
-            "losses": [dataclasses.asdict(nodes[name]) for name in sorted(nodes)],
-            "curves": {name: [losses.get(name).LABEL, *losses.curves(name)] for name in shown},
-        }
-        return settings, [*figures.FAMILY.modules(figures.of_losses()), *map(losses.module, shown)]
-
-    def _figures_dataset(self, name: str) -> tuple[dict[str, Any], list[Code]]:
-        dataset = self.datasets[name]
-        entries = [self.loss_entry(loss) for loss in self.losses(name)]
-        settings = {
-            "dataset": name,
-            "label": dataset.label,
-            "losses": [{"name": entry["name"], "label": entry["label"]} for entry in entries],
-            "colours": self._looks(name),
-            "figure_case": dataset.figure_case,
-            "field_of_view": dataset.field_of_view,
-            # A CT is shown in the soft-tissue window; clipping in HU is what tells a CT from an MRI here.
-            "ct": dataset.preprocessing.clip is not None,
-            "seed": derive(self.config.study.seed, "figures", name),
-        }
-        return settings, [*figures.FAMILY.modules(figures.of_dataset())]
-
-    def _looks(self, name: str) -> dict[str, int]:
-        """Return what the colours of a dataset's losses follow from: the same in all figures, and no word of other losses."""
-        numbers = look_numbers(self.all_losses())
-        return {loss: numbers[loss] for loss in self.losses(name)}
+        return list(map(str, self.loss_entry(name).own_files()))
 
     def has_sweep(self, name: str) -> bool:
         """Say whether some losses of a dataset differ in one number only, so that the report shows the scores over it."""
-        return bool(find_sweeps([self.loss_entry(loss) for loss in self.losses(name)]))
-
-    def _figures_sweep(self, name: str) -> tuple[dict[str, Any], list[Code]]:
-        entries = [self.loss_entry(loss) for loss in self.losses(name)]
-        settings = {
-            "dataset": name,
-            "label": self.datasets[name].label,
-            "losses": entries,
-            "titles": {entry["loss"]: losses.get(entry["loss"]).LABEL for entry in entries},
-            "colours": self._looks(name),
-        }
-        return settings, [*figures.FAMILY.modules(figures.of_sweep())]
+        return bool(find_sweeps([self.loss_entry(loss).plain for loss in self.losses(name)]))
 
     def records(self) -> list[str]:
         """Return the records of all steps before the manifest, as paths below the study's results."""
@@ -373,62 +175,12 @@ class Plan:
                 found.setdefault(key, []).append(job.fingerprint[:SHORT])
         return found
 
-    def _manifest(self) -> tuple[dict[str, Any], list[Code]]:
-        return {"records": self.records()}, []
-
-    def _report_page(self) -> tuple[dict[str, Any], list[Code]]:
-        described = [
-            {
-                "name": name,
-                "label": dataset.label,
-                "format": dataset.format,
-                "synthetic": dataset.source == "phantom",
-                "published": dataset.published,
-                "losses": [entry | {"files": _own_code(entry)} for entry in map(self.loss_entry, self.losses(name))],
-                "folds": len(self.folds(name)),
-                "sweep": self.has_sweep(name),
-                "protocol": self.protocol(name),
-            }
-            for name, dataset in self.datasets.items()
-        ]
-        study = self.config.study
-        config = {"study": _plain(study, steering=True), "losses": {}, "datasets": {}}
-        config["losses"] = {name: _plain(choice, steering=True) for name, choice in self.config.losses.items()}
-        config["datasets"] = {name: _plain(dataset, steering=True) for name, dataset in self.datasets.items()}
-        settings = {"name": study.name, "title": study.title, "datasets": described, "config": config}
-        settings["fingerprints"] = {name: self.fingerprints(name) for name in ("", *self.datasets)}
-        # What the members of the families say of themselves for the page is no code of the steps that make the results.
-        said: list[figures.Figure | Listed] = [*tables.files(), *statistics.files(), *figures.described(*figures.STEPS)]
-        return settings | {"captions": _digest(said)}, []
-
-
-def _digest(said: Sequence[figures.Figure | Listed]) -> str:
-    """Return the digest of what members of the families say of themselves."""
-    return sha256_text(canonical_json([dataclasses.asdict(item) for item in said]))
-
-
-def _several_gpus(dataset: Dataset) -> dict[str, int]:
-    """Return the key `gpus` where it changes the result: none or one computes the same, several divide the batch."""
-    gpus = dataset.training.gpus
-    return {"gpus": gpus} if gpus > 1 else {}
-
 
 def _fold_count(dataset: Dataset) -> int:
     division = dataset.cross_validation
     if division.table is not None:
         return folds_in(read_table(Path(division.table).expanduser()))
     return 1 if division.fixed is not None else division.folds
-
-
-def _own_files(entry: Mapping[str, Any]) -> list[Path]:
-    """Return the files of the user's own that a loss of the study needs."""
-    files = map(losses.file_of, losses.needed(entry["loss"], entry["parameters"]))
-    return [file for file in files if file is not None]
-
-
-def _own_code(entry: Mapping[str, Any]) -> dict[str, str]:
-    """Return what these files say, as digests, and not where they lie: a file that moves repeats nothing."""
-    return {file.stem: source_digest(file) for file in _own_files(entry)}
 
 
 def prepare_environment(root: Path) -> None:
@@ -458,18 +210,3 @@ def load(raw: Mapping[str, Any], origin: str = "the configuration") -> Plan:
         unique = list(dict.fromkeys(faults))
         raise Faults(f"{len(unique)} fault(s) in {origin}:", unique)
     return Plan(config)
-
-
-def _plain(section: Any, steering: bool = False) -> dict[str, Any]:
-    """Return a section as plain data, without the keys that only steer a run unless asked for."""
-    return {
-        key: _without(value, steering)
-        for key, value in section.model_dump(mode="json").items()
-        if steering or key not in STEERING
-    }
-
-
-def _without(value: Any, steering: bool) -> Any:
-    if isinstance(value, dict) and not steering:
-        return {key: _without(inner, steering) for key, inner in value.items() if key not in STEERING}
-    return value

@@ -9,6 +9,7 @@ from typing import Any
 from workflow_lib.report.data import number
 from workflow_lib.report.score_tables import foreground
 from workflow_lib.report.sources import Sources
+from workflow_lib.report.study import Dataset, Study
 from workflow_lib.report.text import full, listed
 from workflow_lib.statistics.across_networks import rank_agreement
 from workflow_lib.tables import display
@@ -20,37 +21,37 @@ OTHERWISE = ("preprocessing", "augmentation", "training", "prediction", "evaluat
 """Sections whose values two entries should share if only the network sets them apart."""
 
 
-def describe(sources: Sources, study: Mapping[str, Any]) -> dict[str, Any] | None:
+def describe(sources: Sources, study: Study) -> dict[str, Any] | None:
     """Return a line per pair of entries and class, or None where no two entries share images and differ in the network."""
-    config = study["config"]["datasets"]
+    config = study.config["datasets"]
     lines, few = [], []
     for one, other in _pairs(study):
-        first, second = config[one["name"]], config[other["name"]]
-        means = [_means(sources, dataset["name"]) for dataset in (one, other)]
-        shared = [loss["name"] for loss in one["losses"] if loss["name"] in {entry["name"] for entry in other["losses"]}]
+        first, second = config[one.name], config[other.name]
+        means = [_means(sources, dataset.name) for dataset in (one, other)]
+        shared = [loss.name for loss in one.losses if loss.name in {entry.name for entry in other.losses}]
         for name in foreground(one):
             rankings = [{loss: own.get((loss, name), float("nan")) for loss in shared} for own in means]
             agreement = rank_agreement(*rankings)
             few.append(agreement.losses)
             lines.append(
                 {
-                    "datasets": [one["label"], other["label"]],
+                    "datasets": [one.label, other.label],
                     "networks": [first["network"]["architecture"], second["network"]["architecture"]],
                     "class": name,
                     "losses": agreement.losses,
                     "tau": {"text": display.number(agreement.tau, 2), "sort": full(agreement.tau)},
                     "p": {"text": display.p_value(agreement.p), "sort": full(agreement.p)},
                     "smallest": {"text": display.p_value(agreement.smallest_p), "sort": full(agreement.smallest_p)},
-                    "apart": _apart(one["name"], first, other["name"], second),
+                    "apart": _apart(one.name, first, other.name, second),
                 }
             )
     return {"rows": lines, "fewest": min(few), "most": max(few)} if lines else None
 
 
-def _pairs(study: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    config = study["config"]["datasets"]
-    for one, other in combinations(study["datasets"], 2):
-        first, second = config[one["name"]], config[other["name"]]
+def _pairs(study: Study) -> Iterator[tuple[Dataset, Dataset]]:
+    config = study.config["datasets"]
+    for one, other in combinations(study.datasets, 2):
+        first, second = config[one.name], config[other.name]
         networks = [entry.get("network", {}).get("architecture") for entry in (first, second)]
         if all(first.get(key) == second.get(key) for key in IMAGES) and None not in networks and networks[0] != networks[1]:
             yield one, other

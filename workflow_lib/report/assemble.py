@@ -25,20 +25,15 @@ from workflow_lib.report import (
 from workflow_lib.report.page import TEMPLATES, render
 from workflow_lib.report.room import PAGE_LIMIT, SPARE, Room, cells
 from workflow_lib.report.sources import PICTURES_LIMIT, Sources
+from workflow_lib.report.study import Dataset, Loss, Study
 from workflow_lib.report.text import grouped, listed
 from workflow_lib.tables import protocol
 
 
-def build(study: Mapping[str, Any], folder: Path, templates: Path = TEMPLATES, read: dict[str, str] | None = None) -> str:
+def build(study: Study, folder: Path, templates: Path = TEMPLATES, read: dict[str, str] | None = None) -> str:
     """Return the report of `study` as HTML, made from the files in `folder` (results/<study>).
 
-    `study` is plain data: `title`, `name`, `config` (the whole validated configuration as JSON), `version`, `commit`, and
-    `datasets`, a list of {`name`, `label`, `synthetic`, `format`, `classes` (background first), `losses` (list of {`name`,
-    `label`, `loss`, `parameters`}), `protocol` (its settings that the published ones are held against), `published` (or
-    None), `folds` (1 for a fixed split), `group` (what cases belong to), `sweep` (whether the losses sweep a parameter),
-    `regions` (name -> indices of the classes in it; may be absent)}. `fingerprints` (may be absent) holds for each
-    dataset, and for "", the short fingerprints that its jobs have now, so that results made with others are shown as stale. A
-    file that is missing shows as a gap on the page. The same inputs give the same text, except within
+    A file that is missing shows as a gap on the page. The same inputs give the same text, except within
     <section id="run-facts">, which holds times and machines. `read` is given the SHA-256 of every file the body is made from.
     """
     read = {} if read is None else read
@@ -50,16 +45,7 @@ def build(study: Mapping[str, Any], folder: Path, templates: Path = TEMPLATES, r
     return render(context(study, folder, max(0, PICTURES_LIMIT - excess - SPARE), read), templates)
 
 
-def with_cases(dataset: Mapping[str, Any], cases: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a dataset of the study with what its cases.json adds to it: classes, regions, and what the cases belong to."""
-    names = cases["label_map"]["names"]
-    added = {"classes": names, "n_classes": len(names), "regions": cases["label_map"]["regions"], "group": cases["group"]}
-    return {**dataset, **added}
-
-
-def context(
-    study: Mapping[str, Any], folder: Path, pictures: int = PICTURES_LIMIT, read: dict[str, str] | None = None
-) -> dict[str, Any]:
+def context(study: Study, folder: Path, pictures: int = PICTURES_LIMIT, read: dict[str, str] | None = None) -> dict[str, Any]:
     """Return everything the templates show, as plain data, with `pictures` bytes of figures at most."""
     sources = Sources(Path(folder), {} if read is None else read, pictures)
     of_losses = origins.of_the_losses(sources, study)
@@ -67,27 +53,27 @@ def context(
         _figure(sources, figure, figure.name, number, of_losses, figure.texts())
         for number, figure in enumerate(figures.described("losses"), 1)
     ]
-    family = sensitivity.study_family(sources, study["datasets"])
-    datasets = [_dataset(sources, study, dataset, i, family) for i, dataset in enumerate(study["datasets"])]
+    family = sensitivity.study_family(sources, study.datasets)
+    datasets = [_dataset(sources, study, dataset, i, family) for i, dataset in enumerate(study.datasets)]
     _add_galleries(sources, datasets)
     departures = _departures(sources, study)
     papers = _papers(sources, study, departures)
-    stale = [*of_losses["reasons"], *(reason for dataset in datasets for reason in dataset["origin"]["reasons"])]
+    stale = [*of_losses["reasons"], *(reason for part in datasets for reason in part["origin"]["reasons"])]
     page = {
-        "title": study["title"],
-        "name": study["name"],
-        "results": f"{study['config']['study'].get('results', 'results')}/{study['name']}",
-        "version": study["version"],
-        "commit": study["commit"] or "unknown",
-        "seed": study["config"]["study"]["seed"],
+        "title": study.title,
+        "name": study.name,
+        "results": f"{study.config['study'].get('results', 'results')}/{study.name}",
+        "version": study.version,
+        "commit": study.commit or "unknown",
+        "seed": study.config["study"]["seed"],
         "sentence": words.sentence(sources, study),
         "departures": _merged([entry for entry in departures if entry["items"]]),
         "citations": sorted({entry["citation"] for entry in departures}),
-        "synthetic": listed([dataset["label"] for dataset in study["datasets"] if dataset["synthetic"]]),
+        "synthetic": listed([dataset.label for dataset in study.datasets if dataset.synthetic]),
         "compares": bool(departures),
         "compared": listed([entry["label"] for entry in departures]),
-        "uncompared": listed([d["label"] for d in study["datasets"] if score_tables.published_of(d) is None]),
-        "verdicts": score_tables.verdict_counts(sources, study["datasets"]),
+        "uncompared": listed([d.label for d in study.datasets if score_tables.published_of(d) is None]),
+        "verdicts": score_tables.verdict_counts(sources, study.datasets),
         "papers": papers,
         "claims": paper.totals(papers),
         "datasets": datasets,
@@ -95,33 +81,31 @@ def context(
         "general_figures": general,
         "of_losses": of_losses,
         "losses": _losses(study),
-        "by_folds": listed([dataset["label"] for dataset in datasets if not dataset["division"]["fixed"]]),
-        "by_split": listed([dataset["label"] for dataset in datasets if dataset["division"]["fixed"]]),
+        "by_folds": listed([part["label"] for part in datasets if not part["division"]["fixed"]]),
+        "by_split": listed([part["label"] for part in datasets if part["division"]["fixed"]]),
         "versions": _versions(datasets),
         "stale": {"count": len(stale), "reasons": origins.told(stale)},
-        "config_yaml": yaml.safe_dump(dict(study["config"]), sort_keys=False, allow_unicode=True, width=100),
+        "config_yaml": yaml.safe_dump(dict(study.config), sort_keys=False, allow_unicode=True, width=100),
     }
     # Last, when every file has been read.
-    digest = study.get("digest", sources.digest())
+    digest = study.digest or sources.digest()
     return {**page, "files": sorted(sources.digests.items()), "digest": digest, "recipe": recipe.describe(study, digest, stale)}
 
 
-def _dataset(
-    sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, Any], index: int, family: sensitivity.Family
-) -> dict[str, Any]:
+def _dataset(sources: Sources, study: Study, dataset: Dataset, index: int, family: sensitivity.Family) -> dict[str, Any]:
     made = details.trainings(sources, dataset)
     gaps = details.gaps(sources, dataset, made)
     origin = origins.describe(sources, study, dataset)
-    name, prefix = dataset["name"], f"d{index + 1}"
-    before = _supplementary(study["datasets"][:index])
+    name, prefix = dataset.name, f"d{index + 1}"
+    before = _supplementary(study.datasets[:index])
     data = details.data_part(sources, dataset)
-    room = Room(len(study["datasets"]))
+    room = Room(len(study.datasets))
     p_values = score_tables.p_table(sources, dataset)
     tests = sum(len(line["cells"]) for group in p_values["groups"] for line in group["lines"])
     p_values = room.fit(p_values, tests) or {}
     means, sensitive = score_tables.means_table(sources, dataset), sensitivity.panel(sources, dataset, family)
     surface, pairs = details.surface_table(sources, dataset), details.pairs_table(sources, dataset)
-    settings = study["config"]["datasets"][name]
+    settings = study.config["datasets"][name]
     cost = details.cost_rows(dataset, made, max(1, int(settings["training"]["gpus"])))
     long_tables = {
         "sensitivity": room.fit(sensitive, cells(sensitive, 7)),
@@ -135,17 +119,17 @@ def _dataset(
         "id": prefix,
         "name": name,
         "origin": origin,
-        "label": dataset["label"],
-        "synthetic": dataset["synthetic"],
+        "label": dataset.label,
+        "synthetic": dataset.synthetic,
         "compares": score_tables.published_of(dataset) is not None,
         "classes": score_tables.foreground(dataset),
         "class_words": details.class_words(dataset),
         "folds": details.expected_folds(dataset),
         "confidence": f"{100 * float(settings['statistics']['confidence']):g} %",
         "bootstrap": grouped(int(settings["statistics"]["bootstrap"])),
-        "labels": {loss["name"]: loss["label"] for loss in dataset["losses"]},
-        "gaps": [{"label": loss["label"], "text": gaps[loss["name"]]} for loss in dataset["losses"] if loss["name"] in gaps],
-        "trainings_expected": len(dataset["losses"]) * details.expected_folds(dataset),
+        "labels": {loss.name: loss.label for loss in dataset.losses},
+        "gaps": [{"label": loss.label, "text": gaps[loss.name]} for loss in dataset.losses if loss.name in gaps],
+        "trainings_expected": len(dataset.losses) * details.expected_folds(dataset),
         "findings": words.findings(sources, dataset, details.all_diverged(made)),
         "scores": {**score_tables.score_table(sources, dataset, gaps), "number": 2 * index + 1},
         **long_tables,
@@ -188,27 +172,25 @@ def _figure(
     }
 
 
-def _of_dataset(dataset: Mapping[str, Any]) -> list[Figure]:
+def _of_dataset(dataset: Dataset) -> list[Figure]:
     """Return the figures of a dataset in the order of the page."""
-    return figures.described("dataset", *(["sweep"] if dataset.get("sweep") else []))
+    return figures.described("dataset", *(["sweep"] if dataset.sweep else []))
 
 
-def _figures(
-    sources: Sources, dataset: Mapping[str, Any], origin: Mapping[str, Any], index: int, before: int
-) -> list[dict[str, Any]]:
+def _figures(sources: Sources, dataset: Dataset, origin: Mapping[str, Any], index: int, before: int) -> list[dict[str, Any]]:
     """Return the dataset's figures but those of the data: Figure 3, 4, ... comes first, the others are numbered S1, S2, ...
 
     `before` of these stand on the page before them.
     """
     first = len(figures.described("losses")) + 1 + index
     own = [figure for figure in _of_dataset(dataset) if figure.place != "data"]
-    words = dataset["label"], details.class_words(dataset)
+    words = dataset.label, details.class_words(dataset)
     numbers = itertools.count(before + 1)
     return [
         _figure(
             sources,
             figure,
-            f"{figure.name}_{dataset['name']}",
+            f"{figure.name}_{dataset.name}",
             first if figure.place == "first" else f"S{next(numbers)}",
             origin,
             figure.texts(*words),
@@ -225,44 +207,42 @@ def _add_galleries(sources: Sources, datasets: list[dict[str, Any]]) -> None:
                 item["image"] = sources.figure(Path(item["file"]).name)
 
 
-def _supplementary(datasets: Sequence[Mapping[str, Any]]) -> int:
+def _supplementary(datasets: Sequence[Dataset]) -> int:
     """Return how many figures S1, S2, ... these datasets have."""
     return sum(figure.place != "first" for dataset in datasets for figure in _of_dataset(dataset))
 
 
-def _data_figures(
-    sources: Sources, dataset: Mapping[str, Any], origin: Mapping[str, Any], after: int, unit: str
-) -> list[dict[str, Any]]:
+def _data_figures(sources: Sources, dataset: Dataset, origin: Mapping[str, Any], after: int, unit: str) -> list[dict[str, Any]]:
     """Return the figures of a dataset's images; their numbers are the last of the dataset, `after` follows them."""
     own = [figure for figure in _of_dataset(dataset) if figure.place == "data"]
-    words = dataset["label"], details.class_words(dataset), unit
+    words = dataset.label, details.class_words(dataset), unit
     return [
-        _figure(sources, figure, f"{figure.name}_{dataset['name']}", f"S{number}", origin, figure.texts(*words))
+        _figure(sources, figure, f"{figure.name}_{dataset.name}", f"S{number}", origin, figure.texts(*words))
         for number, figure in enumerate(own, after - len(own) + 1)
     ]
 
 
-def _departures(sources: Sources, study: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _departures(sources: Sources, study: Study) -> list[dict[str, Any]]:
     """Return the departures from the published protocol, per dataset that is held against published numbers."""
     found = []
-    for dataset in study["datasets"]:
+    for dataset in study.datasets:
         published = score_tables.published_of(dataset)
         if published is None:
             continue
         # Not the configuration: there `gpus: 0` says where a study runs, and is no departure.
-        settings = {**dataset["protocol"], "losses": dataset["losses"]}
-        cases = sources.rows(f"data/{dataset['name']}/cases.csv") or []
+        settings = {**dataset.protocol, "losses": [loss.plain for loss in dataset.losses]}
+        cases = sources.rows(f"data/{dataset.name}/cases.csv") or []
         included = sum(row["status"] == "included" for row in cases)
-        items = protocol.departures(settings, included, bool(dataset["synthetic"]), published)
-        entry = {"name": dataset["name"], "label": dataset["label"], "citation": published.citation, "items": items}
+        items = protocol.departures(settings, included, bool(dataset.synthetic), published)
+        entry = {"name": dataset.name, "label": dataset.label, "citation": published.citation, "items": items}
         found.append(entry)
     return found
 
 
-def _papers(sources: Sources, study: Mapping[str, Any], departures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _papers(sources: Sources, study: Study, departures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return what each dataset's publication claims, for the datasets that have one."""
     departing = {entry["name"] for entry in departures if entry["items"]}
-    parts = [paper.describe(sources, dataset, dataset["name"] in departing) for dataset in study["datasets"]]
+    parts = [paper.describe(sources, dataset, dataset.name in departing) for dataset in study.datasets]
     return [part for part in parts if part is not None]
 
 
@@ -276,22 +256,23 @@ def _merged(departures: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [entry for entry in [everywhere, *own] if entry["items"]]
 
 
-def _losses(study: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _losses(study: Study) -> list[dict[str, Any]]:
     """Return every loss of the study once, in the order of the datasets, with its parameters and where it is used."""
-    losses: dict[str, dict[str, Any]] = {}
-    for dataset in study["datasets"]:
-        for loss in dataset["losses"]:
-            entry = losses.setdefault(loss["name"], {**loss, "datasets": []})
-            entry["datasets"].append(dataset["label"])
+    losses: dict[str, Loss] = {}
+    used: dict[str, list[str]] = {}
+    for dataset in study.datasets:
+        for loss in dataset.losses:
+            losses.setdefault(loss.name, loss)
+            used.setdefault(loss.name, []).append(dataset.label)
     return [
         {
-            "label": loss["label"],
-            "loss": loss["loss"],
-            "parameters": _parameters(loss["parameters"]),
-            "files": [{"name": name, "digest": digest} for name, digest in sorted(loss.get("files", {}).items())],
-            "datasets": ", ".join(loss["datasets"]),
+            "label": loss.label,
+            "loss": loss.loss,
+            "parameters": _parameters(loss.parameters),
+            "files": [{"name": name, "digest": digest} for name, digest in sorted(loss.files.items())],
+            "datasets": ", ".join(used[name]),
         }
-        for loss in losses.values()
+        for name, loss in losses.items()
     ]
 
 
@@ -309,8 +290,8 @@ def _value(value: Any) -> str:
 def _versions(datasets: list[dict[str, Any]]) -> list[dict[str, str]]:
     """Return the versions of the software that trained, all that occur."""
     found: dict[str, set[str]] = {}
-    for dataset in datasets:
-        for versions in dataset["versions"]:
+    for part in datasets:
+        for versions in part["versions"]:
             for package, version in versions.items():
                 found.setdefault(str(package), set()).add(str(version))
     return [{"package": package, "version": ", ".join(sorted(found[package]))} for package in sorted(found)]

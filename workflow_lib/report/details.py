@@ -13,6 +13,7 @@ from workflow_lib.report.cases import case_rows, imbalance_rows
 from workflow_lib.report.data import number
 from workflow_lib.report.score_tables import foreground
 from workflow_lib.report.sources import Sources
+from workflow_lib.report.study import Dataset
 from workflow_lib.report.text import count, duration, full
 from workflow_lib.tables import display
 
@@ -23,32 +24,32 @@ MOST_PAIRS = 500
 """Lines of the table of pairs on the page; a larger study shows the pairs with the best loss, and all in the CSV."""
 
 
-def expected_folds(dataset: Mapping[str, Any]) -> int:
+def expected_folds(dataset: Dataset) -> int:
     """Return the number of folds that the configuration asks for; a fixed split is one."""
-    return int(dataset["folds"])
+    return int(dataset.folds)
 
 
-def gaps(sources: Sources, dataset: Mapping[str, Any], made: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> dict[str, str]:
+def gaps(sources: Sources, dataset: Dataset, made: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> dict[str, str]:
     """Return the losses of which scores are missing, each with what is missing and why, in the order of the study.
 
     `made`: see `trainings`.
     """
     folds = expected_folds(dataset)
     scored: dict[str, set[str]] = {}
-    for row in sources.rows(f"scores/{dataset['name']}.csv") or []:
+    for row in sources.rows(f"scores/{dataset.name}.csv") or []:
         scored.setdefault(row["loss"], set()).add(row["fold"])
     missing = {}
-    for loss in dataset["losses"]:
-        absent = [fold for fold in range(1, folds + 1) if str(fold) not in scored.get(loss["name"], set())]
+    for loss in dataset.losses:
+        absent = [fold for fold in range(1, folds + 1) if str(fold) not in scored.get(loss.name, set())]
         if not absent:
             continue
-        runs = made.get(loss["name"], {})
+        runs = made.get(loss.name, {})
         diverged = [
             f"fold {fold} diverged in epoch {runs[fold]['diverged']['epoch']}" for fold in absent if is_diverged(runs, fold)
         ]
         lost = ", ".join(str(fold) for fold in absent if not is_diverged(runs, fold))
         without = "no scores" if len(absent) == folds else f"without fold {lost}" if lost else ""
-        missing[loss["name"]] = ", ".join(filter(None, [without, *diverged]))
+        missing[loss.name] = ", ".join(filter(None, [without, *diverged]))
     return missing
 
 
@@ -62,13 +63,13 @@ def all_diverged(made: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> bool:
     return bool(made) and all(any(is_diverged(runs, fold) for fold in runs) for runs in made.values())
 
 
-def surface_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any] | None:
+def surface_table(sources: Sources, dataset: Dataset) -> dict[str, Any] | None:
     """Return HD95 and NSD per loss and class, or None where they were not measured."""
-    path = f"statistics/{dataset['name']}/surface.csv"
+    path = f"statistics/{dataset.name}/surface.csv"
     rows = sources.rows(path)
     if not rows:
         return None
-    labels = {loss["name"]: loss["label"] for loss in dataset["losses"]}
+    labels = {loss.name: loss.label for loss in dataset.losses}
     lines = []
     for row in rows:
         far, low, high = (number(row[f"hd95_{part}"]) for part in ("median", "low", "high"))
@@ -94,7 +95,7 @@ def surface_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any
     return {
         "rows": lines,
         "csv": sources.csv_link(path),
-        "csv_name": f"{dataset['name']}_surface.csv",
+        "csv_name": f"{dataset.name}_surface.csv",
         "source": sources.source(path),
     }
 
@@ -103,10 +104,10 @@ def _distance(value: float) -> str:
     return f"{value:.1f}" if math.isfinite(value) else "∞"
 
 
-def friedman(sources: Sources, dataset: Mapping[str, Any]) -> list[str]:
+def friedman(sources: Sources, dataset: Dataset) -> list[str]:
     """Return a sentence per class on the test of all losses together."""
     sentences = []
-    for row in sources.rows(f"statistics/{dataset['name']}/friedman.csv") or []:
+    for row in sources.rows(f"statistics/{dataset.name}/friedman.csv") or []:
         p, f, w = number(row["p_f"]), number(row["f"]), number(row["kendalls_w"])
         cases, losses = int(number(row["n"])), int(number(row["k"]))
         start = f"{row['class'][:1].upper()}{row['class'][1:]}, {count(cases, 'case')} and {count(losses, 'loss', 'losses')}: "
@@ -121,15 +122,15 @@ def friedman(sources: Sources, dataset: Mapping[str, Any]) -> list[str]:
     return sentences
 
 
-def pairs_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any] | None:
+def pairs_table(sources: Sources, dataset: Dataset) -> dict[str, Any] | None:
     """Return the paired comparison of every two losses beside the published test, or None without file."""
-    name = dataset["name"]
+    name = dataset.name
     path = f"statistics/{name}/signed_rank.csv"
     rows = sources.rows(path)
     if rows is None:
         return None
     published = {(r["class"], r["row"], r["column"]): r for r in sources.rows(f"statistics/{name}/ranksum.csv") or []}
-    labels = {loss["name"]: loss["label"] for loss in dataset["losses"]}
+    labels = {loss.name: loss.label for loss in dataset.losses}
     total = len(rows)
     if total > MOST_PAIRS:
         # The first of equals only: all pairs of many that tie would be as long a table.
@@ -178,13 +179,13 @@ def _p(p: float, mark: str) -> dict[str, str]:
     return {"text": display.p_value(p) if math.isfinite(p) else "–", "mark": mark, "sort": full(p)}
 
 
-def best_losses(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, list[str]]:
+def best_losses(sources: Sources, dataset: Dataset) -> dict[str, list[str]]:
     """Return the losses of the highest mean DSC per class, rounded as the tables show it, in the order of the study."""
     means: dict[str, dict[str, float]] = {}
-    for row in sources.rows(f"statistics/{dataset['name']}/means.csv") or []:
+    for row in sources.rows(f"statistics/{dataset.name}/means.csv") or []:
         if row["metric"] == "dsc":
             means.setdefault(row["class"], {})[row["loss"]] = number(row["mean"])
-    known = [loss["name"] for loss in dataset["losses"]]
+    known = [loss.name for loss in dataset.losses]
     found = {}
     for label, values in means.items():
         flags = display.best([values.get(loss, math.nan) for loss in known])
@@ -193,9 +194,9 @@ def best_losses(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, list[
     return found
 
 
-def data_part(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any]:
+def data_part(sources: Sources, dataset: Dataset) -> dict[str, Any]:
     """Return what is said about a dataset's cases: counts, exclusions with reasons, geometry, class imbalance."""
-    name = dataset["name"]
+    name = dataset.name
     path = f"data/{name}/cases.csv"
     table = sources.table(path)
     if table is None:
@@ -209,8 +210,8 @@ def data_part(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any]:
         "left_out": [{"case": r["case"], "status": r["status"], "reason": r["reason"]} for _, r in left_out.iterrows()],
         "shapes": _common(included["shape"]),
         "spacings": _common(included["spacing"]),
-        "shares": imbalance_rows(table, dataset["classes"]),
-        "cases": case_rows(table, dataset["classes"]),
+        "shares": imbalance_rows(table, dataset.classes),
+        "cases": case_rows(table, dataset.classes),
         "csv": sources.csv_link(path),
         "csv_name": f"{name}_cases.csv",
         "source": sources.source(path),
@@ -225,28 +226,26 @@ def _common(values: Any) -> str:
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "") if shown else "–"
 
 
-def trainings(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, dict[int, Mapping[str, Any]]]:
+def trainings(sources: Sources, dataset: Dataset) -> dict[str, dict[int, Mapping[str, Any]]]:
     """Return training.json of every training that exists, by loss and fold."""
     found: dict[str, dict[int, Mapping[str, Any]]] = {}
-    for loss in dataset["losses"]:
-        found[loss["name"]] = {}
+    for loss in dataset.losses:
+        found[loss.name] = {}
         for fold in range(1, expected_folds(dataset) + 1):
-            content = sources.json(f"training/{dataset['name']}/{loss['name']}/fold_{fold}/training.json")
+            content = sources.json(f"training/{dataset.name}/{loss.name}/fold_{fold}/training.json")
             if content is not None:
-                found[loss["name"]][fold] = content
+                found[loss.name][fold] = content
     return found
 
 
-def cost_rows(
-    dataset: Mapping[str, Any], made: Mapping[str, Mapping[int, Mapping[str, Any]]], gpus: int = 1
-) -> list[dict[str, Any]]:
+def cost_rows(dataset: Dataset, made: Mapping[str, Mapping[int, Mapping[str, Any]]], gpus: int = 1) -> list[dict[str, Any]]:
     """Return wall time, GPU hours, waiting for data, attempts, memory and machines of the trainings, a line per loss.
 
     All attempts count. An attempt on a GPU took `gpus` of them.
     """
     lines = []
-    for loss in dataset["losses"]:
-        runs = list(made[loss["name"]].values())
+    for loss in dataset.losses:
+        runs = list(made[loss.name].values())
         attempts = [attempt for run in runs for attempt in run.get("attempts", [])]
         seconds = [float(run["seconds"]) for run in runs]
         memory = [float(run["peak_memory_mib"]) for run in runs if run.get("peak_memory_mib") is not None]
@@ -257,8 +256,8 @@ def cost_rows(
         share = sum(float(run["waiting_seconds"]) for run in runs) / total if total > 0 else math.nan
         lines.append(
             {
-                "name": loss["name"],
-                "label": loss["label"],
+                "name": loss.name,
+                "label": loss.label,
                 "trainings": len(runs),
                 "total": {"text": duration(total), "sort": full(total)},
                 "median": {"text": duration(median), "sort": full(median)},
@@ -284,13 +283,13 @@ def cost_total(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def model_rows(dataset: Mapping[str, Any], made: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> list[dict[str, Any]]:
+def model_rows(dataset: Dataset, made: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> list[dict[str, Any]]:
     """Return what the trainings ended in, a line per loss and fold: epoch of the model, its loss, cases, fingerprint."""
     return [
         {
-            "dataset": dataset["label"],
-            "name": loss["name"],
-            "label": loss["label"],
+            "dataset": dataset.label,
+            "name": loss.name,
+            "label": loss.label,
             "fold": fold,
             "best_epoch": run["best_epoch"] or "–",
             "epochs": run["epochs"],
@@ -298,13 +297,13 @@ def model_rows(dataset: Mapping[str, Any], made: Mapping[str, Mapping[int, Mappi
             "cases": f"{len(run['training_cases'])} / {len(run['validation_cases'])}",
             "fingerprint": str(run["fingerprint"]),
         }
-        for loss in dataset["losses"]
-        for runs in [made[loss["name"]]]
+        for loss in dataset.losses
+        for runs in [made[loss.name]]
         for fold, run in runs.items()
     ]
 
 
-def class_words(dataset: Mapping[str, Any]) -> str:
+def class_words(dataset: Dataset) -> str:
     """Return the foreground classes for a caption."""
     names = foreground(dataset)
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

@@ -7,21 +7,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from workflow_lib.report.sources import Sources
+from workflow_lib.report.study import Dataset, Study
 from workflow_lib.report.text import count, listed
 
 PARTS = ("training", "validation", "test")
 
 
-def describe(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, Any]:
+def describe(sources: Sources, study: Study, dataset: Dataset) -> dict[str, Any]:
     """Return `fixed` (one split instead of folds), `scored` (number of cases that are scored, None if not known yet), `sentence`
     (how the cases were divided) and `warning` (groups that stand on both sides, or nothing).
     """  # noqa: D205 -- one sentence
-    settings = study["config"]["datasets"][dataset["name"]]["cross_validation"]
-    rows = sources.rows(f"data/{dataset['name']}/folds.csv")
-    fixed = int(dataset["folds"]) == 1
+    settings = study.config["datasets"][dataset.name]["cross_validation"]
+    rows = sources.rows(f"data/{dataset.name}/folds.csv")
+    fixed = int(dataset.folds) == 1
     if rows is None:
         return {"fixed": fixed, "scored": None, "sentence": "The cases are not divided yet.", "warning": ""}
-    noun = dataset.get("group") or "group"
+    noun = dataset.group or "group"
     places = [row["part"] or row["fold"] for row in rows]
     sizes = Counter(places)
     if fixed:

@@ -12,6 +12,7 @@ from workflow_lib.provenance.fingerprints import SHORT
 from workflow_lib.report.data import read_optional_json
 from workflow_lib.report.details import expected_folds
 from workflow_lib.report.sources import Sources, anchor
+from workflow_lib.report.study import Dataset, Study
 from workflow_lib.statistics import registry as statistics
 from workflow_lib.tables import registry as tables
 
@@ -58,38 +59,38 @@ Line = tuple[str, str, str, str]
 """As in `FILES`."""
 
 
-def command(study: Mapping[str, Any], targets: Sequence[str]) -> str:
+def command(study: Study, targets: Sequence[str]) -> str:
     """Return the command that makes files of the results (paths below its folder) in a clone prepared as the recipe says."""
-    files = [f"results/{study['name']}/{target}" for target in targets]
-    return shlex.join(["snakemake", "--cores", "1", "--configfile", f"{study['name']}.yaml", *files])
+    files = [f"results/{study.name}/{target}" for target in targets]
+    return shlex.join(["snakemake", "--cores", "1", "--configfile", f"{study.name}.yaml", *files])
 
 
-def describe(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, Any]:
+def describe(sources: Sources, study: Study, dataset: Dataset) -> dict[str, Any]:
     """Return the origin of a dataset's numbers.
 
     `files`: a line per file; `losses`: loss -> its jobs, with `id` (anchor) and `stale` (in words, "" where the study would make
     the same now); `stale`: what makes all numbers of the dataset stale; `reasons`: all of it, job by job. A study without
     `fingerprints` has nothing to compare with.
     """
-    name = dataset["name"]
+    name = dataset.name
     jobs = _jobs(sources, study, dataset)
     everywhere = [made.stale for step in OF_A_DATASET for made in jobs.get(step, []) if made.stale]
     shown = [step for step in jobs if "/" not in step and step not in OF_A_DATASET]
     drawn = [made.stale for step in shown for made in jobs[step] if made.stale]
-    held = [line for line in FILES if dataset["published"] is not None or line[1] not in AGAINST_A_PAPER]
+    held = [line for line in FILES if dataset.published is not None or line[1] not in AGAINST_A_PAPER]
     lines = ((title, pattern.format(name), rows, step) for title, pattern, rows, step in held)
     files = _files(sources, study, lines, jobs)
     places = _lines_of_losses(sources, name)
     losses = {}
-    for loss in dataset["losses"]:
-        own = [jobs[f"{step}/{loss['name']}"] for step in OF_A_TRAINING]
-        targets = [f"scores/{name}/{loss['name']}/fold_{fold}.csv" for fold in range(1, expected_folds(dataset) + 1)]
+    for loss in dataset.losses:
+        own = [jobs[f"{step}/{loss.name}"] for step in OF_A_TRAINING]
+        targets = [f"scores/{name}/{loss.name}/fold_{fold}.csv" for fold in range(1, expected_folds(dataset) + 1)]
         reasons = [made.stale for made in [*own[0], *own[1], *own[2]] if made.stale]
-        losses[loss["name"]] = {
-            "id": anchor(f"{name}/{loss['name']}", "made"),
-            "label": loss["label"],
-            "name": loss["name"],
-            "lines": places.get(loss["name"], ""),
+        losses[loss.name] = {
+            "id": anchor(f"{name}/{loss.name}", "made"),
+            "label": loss.label,
+            "name": loss.name,
+            "lines": places.get(loss.name, ""),
             "folds": [list(made) for made in zip(*own, strict=True)],
             "stale": "; ".join(told([*reasons, *everywhere])),
             "command": command(study, targets),
@@ -98,7 +99,7 @@ def describe(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, A
     return {"files": files, "losses": losses, "stale": "; ".join(told(everywhere)), "reasons": [*found, *drawn]}
 
 
-def of_the_losses(sources: Sources, study: Mapping[str, Any]) -> dict[str, Any]:
+def of_the_losses(sources: Sources, study: Study) -> dict[str, Any]:
     """Return `files` and `reasons` as `describe` does, of the figures that show the losses and no dataset."""
     jobs = _made(sources, "", {OF_THE_LOSSES[-1]: ["?"]} | _expected(study, ""))
     reasons = [made.stale for every in jobs.values() for made in every if made.stale]
@@ -110,7 +111,7 @@ def of_figure(origin: Mapping[str, Any], step: str) -> str:
     return next((str(file["id"]) for file in origin["files"] if file["step"] == step), "")
 
 
-def _files(sources: Sources, study: Mapping[str, Any], lines: Iterable[Line], jobs: Jobs) -> list[dict[str, Any]]:
+def _files(sources: Sources, study: Study, lines: Iterable[Line], jobs: Jobs) -> list[dict[str, Any]]:
     """Return title, path, digest, anchor, columns, step, job and command of the files that there are."""
     found = []
     for title, path, rows, step in lines:
@@ -128,19 +129,18 @@ def _lines_of_losses(sources: Sources, name: str) -> dict[str, str]:
     return {loss: f"lines {min(lines)} to {max(lines)}" for loss, lines in found.items()}
 
 
-def _jobs(sources: Sources, study: Mapping[str, Any], dataset: Mapping[str, Any]) -> Jobs:
+def _jobs(sources: Sources, study: Study, dataset: Dataset) -> Jobs:
     """Return "step" or "step/loss" -> its jobs, one for every fold or shard."""
     folds = ["?"] * expected_folds(dataset)
-    known = {f"{step}/{loss['name']}": folds for loss in dataset["losses"] for step in OF_A_TRAINING}
+    known = {f"{step}/{loss.name}": folds for loss in dataset.losses for step in OF_A_TRAINING}
     once = [step for step in (*OF_A_DATASET, "figures_dataset") if step != "preprocess"]
-    known |= {step: ["?"] for step in [*once, *(["figures_sweep"] if dataset.get("sweep") else [])]}
-    return _made(sources, dataset["name"], known | _expected(study, dataset["name"]))
+    known |= {step: ["?"] for step in [*once, *(["figures_sweep"] if dataset.sweep else [])]}
+    return _made(sources, dataset.name, known | _expected(study, dataset.name))
 
 
-def _expected(study: Mapping[str, Any], dataset: str) -> dict[str, list[str]]:
+def _expected(study: Study, dataset: str) -> dict[str, Sequence[str]]:
     """Return the fingerprints that a dataset's jobs have now; of "" those that belong to none. Earlier studies hold none."""
-    found: dict[str, list[str]] = study.get("fingerprints", {}).get(dataset, {})
-    return found
+    return dict(study.fingerprints.get(dataset, {}))
 
 
 def _made(sources: Sources, name: str, known: Mapping[str, Sequence[str]]) -> Jobs:

@@ -9,6 +9,7 @@ from typing import Any
 from workflow_lib.report.data import number
 from workflow_lib.report.score_tables import METRICS, published_of
 from workflow_lib.report.sources import Sources
+from workflow_lib.report.study import Dataset
 from workflow_lib.report.text import full
 from workflow_lib.tables import display
 from workflow_lib.tables.claims import STATES
@@ -16,16 +17,16 @@ from workflow_lib.tables.claims import STATES
 STATE_SIGNS = dict(zip(STATES, (("✓", "v-consistent"), ("✗", "v-inconsistent"), ("–", "v-no-scores")), strict=True))
 
 
-def describe(sources: Sources, dataset: Mapping[str, Any], departs: bool) -> dict[str, Any] | None:
+def describe(sources: Sources, dataset: Dataset, departs: bool) -> dict[str, Any] | None:
     """Return the claims, the contradictions and the agreement of a dataset with its publication; None where it has none."""
     published = published_of(dataset)
     if published is None:
         return None
-    name = dataset["name"]
+    name = dataset.name
     claims = sources.rows(f"tables/{name}_claims.csv") or []
     path = f"tables/{name}_claims.csv"
     return {
-        "label": dataset["label"],
+        "label": dataset.label,
         "paper": published.dataset,
         "departs": departs,
         "claims": [_claim(row, claims[i - 1] if i else None) for i, row in enumerate(claims)],

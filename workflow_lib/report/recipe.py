@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from workflow_lib.report.origins import told
+from workflow_lib.report.study import Study
 from workflow_lib.report.text import listed
 
 FOLDER = "reproduction"
@@ -25,13 +26,13 @@ def study_yaml(config: Mapping[str, Any]) -> str:
     return yaml.safe_dump({**config, "study": study}, sort_keys=False, allow_unicode=True, width=100)
 
 
-def describe(study: Mapping[str, Any], digest: str, stale: Sequence[str]) -> dict[str, Any]:
+def describe(study: Study, digest: str, stale: Sequence[str]) -> dict[str, Any]:
     """Return the commands that make the report again, the study's YAML to download, and `obstacles`: why they would not.
 
     `stale`: why results of this report are not what its study and code would make, in words.
     """
-    name, commit = str(study["name"]), study["commit"]
-    text = study_yaml(study["config"])
+    name, commit = str(study.name), study.commit
+    text = study_yaml(study.config)
     return {
         "yaml": "data:application/yaml;charset=utf-8;base64," + base64.b64encode(text.encode()).decode("ascii"),
         "yaml_name": f"{name}.yaml",
@@ -68,23 +69,23 @@ def _stale(reasons: Sequence[str]) -> list[str]:
     return ["Some results were not made with this study's settings and code: " + "; ".join(told(reasons)) + "."]
 
 
-def _needs(study: Mapping[str, Any]) -> list[str]:
+def _needs(study: Study) -> list[str]:
     """Return what the commands need that no repository holds: images, and files of the user's own."""
     needs = []
-    for dataset in study["datasets"]:
-        settings = study["config"]["datasets"][dataset["name"]]
+    for dataset in study.datasets:
+        settings = study.config["datasets"][dataset.name]
         root = settings["root"]
         if settings["source"] == "folder":
-            needs.append(f"The images of {dataset['label']} in {root} (docs/datasets.md says where they come from).")
+            needs.append(f"The images of {dataset.label} in {root} (docs/datasets.md says where they come from).")
         elif settings["source"] == "download":
-            needs.append(f"The images of {dataset['label']} are downloaded into {root}.")
+            needs.append(f"The images of {dataset.label} are downloaded into {root}.")
         tables = [settings.get("groups"), settings["cross_validation"].get("table")]
         if files := [str(file) for file in tables if file]:
-            needs.append(f"For {dataset['label']}: {listed(files)}.")
+            needs.append(f"For {dataset.label}: {listed(files)}.")
     own = {
         f"{file}.py (digest {digest[:12]}…)"
-        for dataset in study["datasets"]
-        for loss in dataset["losses"]
-        for file, digest in loss.get("files", {}).items()
+        for dataset in study.datasets
+        for loss in dataset.losses
+        for file, digest in loss.files.items()
     }
     return [*needs, *([f"The loss files {listed(sorted(own))}, where the study names them."] if own else [])]

@@ -8,6 +8,7 @@ from typing import Any
 
 from workflow_lib.report.data import number
 from workflow_lib.report.sources import Sources
+from workflow_lib.report.study import Dataset
 from workflow_lib.report.text import full
 from workflow_lib.tables import display
 from workflow_lib.tables.protocol import match_losses
@@ -25,28 +26,28 @@ VERDICTS = {
 """Symbol, name and meaning of each verdict, in the order of the summary."""
 
 
-def foreground(dataset: Mapping[str, Any]) -> list[str]:
+def foreground(dataset: Dataset) -> list[str]:
     """Return the dataset's class names without the background, which stands first."""
-    return [str(name) for name in dataset["classes"][1:]]
+    return [str(name) for name in dataset.classes[1:]]
 
 
-def published_of(dataset: Mapping[str, Any]) -> Published | None:
+def published_of(dataset: Dataset) -> Published | None:
     """Return the published numbers that the dataset is held against, or None."""
-    return load(dataset["published"])
+    return load(dataset.published)
 
 
-def our_names(dataset: Mapping[str, Any]) -> dict[str, str]:
+def our_names(dataset: Dataset) -> dict[str, str]:
     """Return published loss -> name of the loss in this study, for the losses that both have."""
     published = published_of(dataset)
-    return match_losses(published, dataset["losses"]) if published else {}
+    return match_losses(published, [loss.plain for loss in dataset.losses]) if published else {}
 
 
-def score_table(sources: Sources, dataset: Mapping[str, Any], gaps: Mapping[str, str]) -> dict[str, Any]:
+def score_table(sources: Sources, dataset: Dataset, gaps: Mapping[str, str]) -> dict[str, Any]:
     """Return the table of scores: rows in the order of the study's losses, a column group per class.
 
     `gaps` maps losses to what is missing of them ("2 of 5 folds missing", "not trained").
     """
-    name = dataset["name"]
+    name = dataset.name
     path = f"tables/{name}_scores.csv"
     rows = {row["loss"]: row for row in sources.rows(path) or []}
     ours = our_names(dataset)
@@ -56,15 +57,15 @@ def score_table(sources: Sources, dataset: Mapping[str, Any], gaps: Mapping[str,
         if row["loss"] in ours
     }
     lines = []
-    for loss in dataset["losses"]:
-        row = rows.get(loss["name"], {})
+    for loss in dataset.losses:
+        row = rows.get(loss.name, {})
         best = set(row.get("best", "").split(";"))
         cells = [
-            _score_cell(row, f"{metric}_{label}", best, compared.get((loss["name"], label, metric)))
+            _score_cell(row, f"{metric}_{label}", best, compared.get((loss.name, label, metric)))
             for label in foreground(dataset)
             for metric in METRICS
         ]
-        lines.append({"name": loss["name"], "label": loss["label"], "gap": gaps.get(loss["name"]), "cells": cells})
+        lines.append({"name": loss.name, "label": loss.label, "gap": gaps.get(loss.name), "cells": cells})
     return {
         "classes": foreground(dataset),
         "metrics": list(METRICS.values()),
@@ -100,15 +101,15 @@ def verdict(name: str) -> dict[str, str]:
     return {"symbol": symbol, "name": text, "meaning": meaning, "css": "v-" + name.replace(" ", "-") if name in VERDICTS else ""}
 
 
-def verdict_counts(sources: Sources, datasets: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def verdict_counts(sources: Sources, datasets: Sequence[Dataset]) -> list[dict[str, Any]]:
     """Return how many published cells carry each verdict, over all datasets; empty when nothing is compared."""
-    found = [row["verdict"] for dataset in datasets for row in sources.rows(f"tables/{dataset['name']}_comparison.csv") or []]
+    found = [row["verdict"] for dataset in datasets for row in sources.rows(f"tables/{dataset.name}_comparison.csv") or []]
     return [{**verdict(name), "count": found.count(name)} for name in VERDICTS] if found else []
 
 
-def p_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any]:
+def p_table(sources: Sources, dataset: Dataset) -> dict[str, Any]:
     """Return the table of adjusted p-values: lower triangle, per loss one line for each class, kidney above tumour."""
-    name = dataset["name"]
+    name = dataset.name
     path = f"tables/{name}_pvalues.csv"
     rows = sources.rows(path)
     pairs = {(row["class"], row["row"], row["column"]): row for row in rows or []}
@@ -118,18 +119,18 @@ def p_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any]:
         for row in sources.rows(f"tables/{name}_comparison_p.csv") or []
         if row["row"] in ours and row["column"] in ours
     }
-    losses = dataset["losses"]
+    losses = dataset.losses
     groups = []
     for below, row_loss in enumerate(losses):
         lines = []
         for label in foreground(dataset):
-            keys = [(label, row_loss["name"], column["name"]) for column in losses[:below]]
+            keys = [(label, row_loss.name, column.name) for column in losses[:below]]
             cells = [_p_cell(pairs.get(key), compared.get((key[0], frozenset(key[1:])))) for key in keys]
             lines.append({"class": label, "cells": cells, "empty": len(losses) - below - 1})
-        groups.append({"name": row_loss["name"], "label": row_loss["label"], "lines": lines})
+        groups.append({"name": row_loss.name, "label": row_loss.label, "lines": lines})
     return {
-        "columns": [loss["label"] for loss in losses],
-        "names": [loss["name"] for loss in losses],
+        "columns": [loss.label for loss in losses],
+        "names": [loss.name for loss in losses],
         "groups": groups,
         "missing": rows is None,
         "several": len(foreground(dataset)) > 1,
@@ -174,13 +175,13 @@ def _against_published(compared: Mapping[str, str], shown: str | None) -> dict[s
     return found
 
 
-def comparison_rows(sources: Sources, dataset: Mapping[str, Any]) -> list[dict[str, Any]]:
+def comparison_rows(sources: Sources, dataset: Dataset) -> list[dict[str, Any]]:
     """Return the lines of the comparison with the published numbers: value, ours, difference, verdict and its reason."""
     published_as = published_of(dataset)
     labels = dict(published_as.labels) if published_as else {}
     ours_of = our_names(dataset)
     lines = []
-    for row in sources.rows(f"tables/{dataset['name']}_comparison.csv") or []:
+    for row in sources.rows(f"tables/{dataset.name}_comparison.csv") or []:
         published, ours = number(row["published"]), number(row["ours"])
         difference = number(row["difference"])
         lines.append(
@@ -208,13 +209,13 @@ def _short(reason: str) -> str:
     return reason if points < 4 else f"the protocol departs in {points} points, listed on the first screen"
 
 
-def means_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any] | None:
+def means_table(sources: Sources, dataset: Dataset) -> dict[str, Any] | None:
     """Return the means over cases with bootstrap bounds, and the counts of excluded cases and empty predictions (DSC)."""
-    path = f"statistics/{dataset['name']}/means.csv"
+    path = f"statistics/{dataset.name}/means.csv"
     rows = sources.rows(path)
     if rows is None:
         return None
-    labels = {loss["name"]: loss["label"] for loss in dataset["losses"]}
+    labels = {loss.name: loss.label for loss in dataset.losses}
     lines = []
     for row in rows:
         if row["metric"] != "dsc":
@@ -238,6 +239,6 @@ def means_table(sources: Sources, dataset: Mapping[str, Any]) -> dict[str, Any] 
     return {
         "rows": lines,
         "csv": sources.csv_link(path),
-        "csv_name": f"{dataset['name']}_means.csv",
+        "csv_name": f"{dataset.name}_means.csv",
         "source": sources.source(path),
     }

@@ -9,6 +9,7 @@ from typing import Any
 from workflow_lib.report.data import number
 from workflow_lib.report.score_tables import foreground
 from workflow_lib.report.sources import Sources
+from workflow_lib.report.study import Dataset
 from workflow_lib.report.text import full
 from workflow_lib.statistics.holm import SIGNIFICANT, adjust
 from workflow_lib.tables import display
@@ -36,7 +37,7 @@ Family = Mapping[tuple[str, str, str, str], float]
 """(dataset, class, row, column) -> p-value adjusted over all of these."""
 
 
-def study_family(sources: Sources, datasets: Sequence[Mapping[str, Any]]) -> Family:
+def study_family(sources: Sources, datasets: Sequence[Dataset]) -> Family:
     """Return the published tests of all datasets and classes, adjusted by Holm's method as one family.
 
     Regions overlap the classes and are no part of it, neither are losses that a dataset does not list. Empty with fewer than two
@@ -47,30 +48,30 @@ def study_family(sources: Sources, datasets: Sequence[Mapping[str, Any]]) -> Fam
         return {}
     found: dict[tuple[str, str, str, str], float] = {}
     for dataset in datasets:
-        losses, classes = {loss["name"] for loss in dataset["losses"]}, set(foreground(dataset))
-        for row in sources.rows(f"statistics/{dataset['name']}/ranksum.csv") or []:
+        losses, classes = {loss.name for loss in dataset.losses}, set(foreground(dataset))
+        for row in sources.rows(f"statistics/{dataset.name}/ranksum.csv") or []:
             if row["class"] in classes and {row["row"], row["column"]} <= losses:
-                found[dataset["name"], row["class"], row["row"], row["column"]] = number(row["p"])
+                found[dataset.name, row["class"], row["row"], row["column"]] = number(row["p"])
     return dict(zip(found, map(float, adjust(list(found.values()))), strict=True))
 
 
-def panel(sources: Sources, dataset: Mapping[str, Any], family: Family | None = None) -> dict[str, Any] | None:
+def panel(sources: Sources, dataset: Dataset, family: Family | None = None) -> dict[str, Any] | None:
     """Return the lines of the panel, one per choice and class, or None without the statistics; `family`: see `study_family`."""
-    path = f"statistics/{dataset['name']}/sensitivity.csv"
+    path = f"statistics/{dataset.name}/sensitivity.csv"
     rows = sources.rows(path)
     if not rows:
         return None
-    labels = {loss["name"]: loss["label"] for loss in dataset["losses"]}
+    labels = {loss.name: loss.label for loss in dataset.losses}
     tests: dict[tuple[str, str], dict[tuple[str, str], str]] = {}
     for row in rows:
         if {row["row"], row["column"]} <= set(labels):
             pair = row["row"], row["column"]
             tests.setdefault((row["variant"], row["class"]), {})[pair] = _outcome(row["sign"], number(row["p_holm"]))
-            p = (family or {}).get((dataset["name"], row["class"], *pair))
+            p = (family or {}).get((dataset.name, row["class"], *pair))
             if p is not None and row["variant"] == "published":
                 tests.setdefault(("study", row["class"]), {})[pair] = _outcome(row["sign"], p)
     means: dict[tuple[str, str], dict[str, float]] = {}
-    for row in sources.rows(f"statistics/{dataset['name']}/sensitivity_means.csv") or []:
+    for row in sources.rows(f"statistics/{dataset.name}/sensitivity_means.csv") or []:
         if row["loss"] in labels:
             means.setdefault((row["variant"], row["class"]), {})[row["loss"]] = number(row["mean"])
     lines = []
@@ -89,15 +90,15 @@ def panel(sources: Sources, dataset: Mapping[str, Any], family: Family | None = 
     return {
         "rows": lines,
         "csv": sources.csv_link(path),
-        "csv_name": f"{dataset['name']}_sensitivity.csv",
+        "csv_name": f"{dataset.name}_sensitivity.csv",
         "source": sources.source(path),
     }
 
 
-def replaced(dataset: Mapping[str, Any]) -> dict[str, str]:
+def replaced(dataset: Dataset) -> dict[str, str]:
     """Return region -> the class it is an alternative reading of, its first member: kidney as label > 0 for kidney as label 1."""
-    classes = list(dataset["classes"])
-    return {str(region): str(classes[min(members)]) for region, members in (dataset.get("regions") or {}).items() if members}
+    classes = list(dataset.classes)
+    return {str(region): str(classes[min(members)]) for region, members in dataset.regions.items() if members}
 
 
 def _outcome(sign: str, p: float) -> str:

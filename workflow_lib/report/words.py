@@ -11,6 +11,7 @@ from workflow_lib.report.details import best_losses, expected_folds
 from workflow_lib.report.division import describe
 from workflow_lib.report.score_tables import foreground, published_of
 from workflow_lib.report.sources import Sources
+from workflow_lib.report.study import Dataset, Study
 from workflow_lib.report.text import count, listed
 from workflow_lib.tables import display
 
@@ -21,12 +22,12 @@ MOST_NAMED, NAMED = 8, 3
 """Of losses that share the highest mean as many are named; of more the first few. Of a few the tests are told one by one."""
 
 
-def sentence(sources: Sources, study: Mapping[str, Any]) -> str:
+def sentence(sources: Sources, study: Study) -> str:
     """Return in plain words how many losses were compared, with which network, on how many cases and folds of which data."""
     parts = []
-    for dataset in study["datasets"]:
-        settings = study["config"]["datasets"][dataset["name"]]
-        cases = sources.rows(f"data/{dataset['name']}/cases.csv")
+    for dataset in study.datasets:
+        settings = study.config["datasets"][dataset.name]
+        cases = sources.rows(f"data/{dataset.name}/cases.csv")
         included = "cases unknown" if cases is None else count(sum(r["status"] == "included" for r in cases), "case")
         division = describe(sources, study, dataset)
         divided = count(expected_folds(dataset), "fold")
@@ -34,15 +35,15 @@ def sentence(sources: Sources, study: Mapping[str, Any]) -> str:
             divided = (
                 "one fixed split" if division["scored"] is None else f"{division['scored']} of them scored, in one fixed split"
             )
-        facts = f"{included}, {divided}" + (", synthetic" if dataset["synthetic"] else "")
+        facts = f"{included}, {divided}" + (", synthetic" if dataset.synthetic else "")
         # Hyphens that do not break: 3-D, U-Net.
         network = f"{len(settings['training']['patch'])}\u2011D U\u2011Net"
-        parts.append((len(dataset["losses"]), network, f"{dataset['label']} ({facts})"))
+        parts.append((len(dataset.losses), network, f"{dataset.label} ({facts})"))
     (losses, network, data), rest = parts[0], parts[1:]
     text = f"{spelled(losses).capitalize()} loss {'function trains' if losses == 1 else 'functions train'} a {network} on {data}"
     for losses, other, data in rest:
         text += f", {spelled(losses)} a {other} on {data}" if other != network else f", {spelled(losses)} on {data}"
-    several = any(len(dataset["losses"]) > 1 for dataset in study["datasets"])
+    several = any(len(dataset.losses) > 1 for dataset in study.datasets)
     return text + "." + " Only the loss differs: cases, initial weights, patches and augmentations are the same." * several
 
 
@@ -51,16 +52,16 @@ def spelled(number: int) -> str:
     return NUMBERS[number] if 0 <= number < len(NUMBERS) else str(number)
 
 
-def findings(sources: Sources, dataset: Mapping[str, Any], diverged: bool = False) -> list[dict[str, Any]]:
+def findings(sources: Sources, dataset: Dataset, diverged: bool = False) -> list[dict[str, Any]]:
     """Return per class the best losses by mean DSC with their intervals, and what the tests say about them.
 
     Each is {"class", "best", "more", "text"}, `best` a list of {"name", "loss", "score"}: more than one where they share the
     highest mean after rounding, and `more` how many of them are not named. Without means the list is empty and the text says so,
     and why where every loss has `diverged` in some fold.
     """
-    labels = {loss["name"]: loss["label"] for loss in dataset["losses"]}
+    labels = {loss.name: loss.label for loss in dataset.losses}
     means = {
-        (r["loss"], r["class"]): r for r in sources.rows(f"statistics/{dataset['name']}/means.csv") or [] if r["metric"] == "dsc"
+        (r["loss"], r["class"]): r for r in sources.rows(f"statistics/{dataset.name}/means.csv") or [] if r["metric"] == "dsc"
     }
     best = best_losses(sources, dataset)
     found = []
@@ -88,7 +89,7 @@ def findings(sources: Sources, dataset: Mapping[str, Any], diverged: bool = Fals
     return found
 
 
-def _of_tests(sources: Sources, dataset: Mapping[str, Any], label: str, best: Sequence[str], labels: Mapping[str, str]) -> str:
+def _of_tests(sources: Sources, dataset: Dataset, label: str, best: Sequence[str], labels: Mapping[str, str]) -> str:
     """Return what the tests say about the best losses, each by itself; of many that tie the tables tell it."""
     if len(best) == 1:
         return _against_others(sources, dataset, label, best[0], labels)
@@ -98,14 +99,14 @@ def _of_tests(sources: Sources, dataset: Mapping[str, Any], label: str, best: Se
     return " ".join(f"{labels[loss]}: {text}" for loss, text in texts.items() if text)
 
 
-def _against_others(sources: Sources, dataset: Mapping[str, Any], label: str, best: str, labels: Mapping[str, str]) -> str:
+def _against_others(sources: Sources, dataset: Dataset, label: str, best: str, labels: Mapping[str, str]) -> str:
     """Return what the rank-sum test (that of the publication, if any) and the signed-rank test say about the best loss."""
     if len(labels) == 1:
         return "It is the only loss."
     parts = []
     ranksum = "Rank-sum test" if published_of(dataset) is None else "Rank-sum test, as published"
     for file, test in (("ranksum", ranksum), ("signed_rank", "Paired signed-rank test")):
-        rows = sources.rows(f"statistics/{dataset['name']}/{file}.csv")
+        rows = sources.rows(f"statistics/{dataset.name}/{file}.csv")
         if rows is None:
             continue
         above, below, tested = _significant(rows, label, best, labels)

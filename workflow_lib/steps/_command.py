@@ -8,7 +8,6 @@ and reads nothing but what these arguments name, so that it runs by hand, in a t
 """
 
 import argparse
-import copy
 import datetime
 import json
 import os
@@ -17,25 +16,31 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
 
 from workflow_lib.base.durations import duration
 from workflow_lib.base.errors import UserError
 from workflow_lib.provenance import layout
 from workflow_lib.provenance.records import write_record
+from workflow_lib.study.sections._section import Section
 
 USER_FAULT = 2
 """Exit code of a step that stopped because of something the user can mend."""
 
 
+S = TypeVar("S", bound=Section)
+
+
 @dataclass(frozen=True)
-class Context:
+class Context(Generic[S]):
     """What a step was called with.
 
     `settings` is its own part of the study. `workers` (parallel work), `numbers` and `texts` steer the run and change no result.
     """
 
-    settings: dict[str, Any]
+    settings: S
     fingerprint: str
     workers: int
     paths: dict[str, list[Path]]
@@ -51,10 +56,11 @@ class Context:
         return path
 
 
-def run(step: str, description: str | None, work: Callable[[Context], Callable[[], None] | None]) -> None:
+def run(step: str, description: str | None, work: Callable[[Context[S]], Callable[[], None] | None], settings: type[S]) -> None:
     """Parse the arguments, do the work, write the record; end the process with code 2 after a user's fault.
 
-    The arguments are what `layout` says of the step. What `work` returns is called last, when the record stands.
+    The arguments are what `layout` says of the step, `settings` the model of its settings. What `work` returns is called last,
+    when the record stands.
     """
     this = layout.STEPS[step]
     arguments = _parser(step, description).parse_args()
@@ -64,9 +70,9 @@ def run(step: str, description: str | None, work: Callable[[Context], Callable[[
     try:
         numbers = {name: int(getattr(arguments, name.replace("-", "_"))) for name in this.numbers}
         texts = {name: str(getattr(arguments, name.replace("-", "_"))) for name in this.texts}
-        # The record says what was asked for, whatever the step makes of it.
-        settings = copy.deepcopy(arguments.settings)
-        context = Context(settings, arguments.fingerprint, max(1, arguments.workers), paths, numbers, texts, arguments.record)
+        validated = _validated(step, settings, arguments.settings)
+        workers = max(1, arguments.workers)
+        context = Context(validated, arguments.fingerprint, workers, paths, numbers, texts, arguments.record)
         afterwards = work(context)
         if arguments.record is not None:
             write_record(
@@ -87,6 +93,13 @@ def run(step: str, description: str | None, work: Callable[[Context], Callable[[
     except BrokenPipeError:
         # Whoever read our output went away; there is nobody left to tell.
         os._exit(141)
+
+
+def _validated(step: str, settings: type[S], content: Any) -> S:
+    try:
+        return settings.model_validate(content)
+    except ValidationError as error:
+        raise UserError(f"--settings are none of the step {step}: {error}") from error
 
 
 def _paths(step: layout.Step) -> list[str]:

@@ -9,6 +9,7 @@ from workflow_lib.base.files import read_json
 from workflow_lib.datasets.check import CaseRow, decide
 from workflow_lib.datasets.inspection import Finding
 from workflow_lib.images.cases import Case, LabelMap
+from workflow_lib.study.settings.check import Settings
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Inspection:
     rows: list[CaseRow]
 
 
-def read_inspection(path: Path, settings: Mapping[str, Any]) -> Inspection:
+def read_inspection(path: Path, settings: Settings) -> Inspection:
     """Read what `inspect` wrote and decide on every case by the settings of `check`."""
     content = read_json(path)
     cases = [Case.from_json(entry) for entry in content["cases"]]
@@ -30,10 +31,10 @@ def read_inspection(path: Path, settings: Mapping[str, Any]) -> Inspection:
         cases,
         [Finding.from_json(entry["found"]) for entry in content["cases"]],
         labels,
-        excluded=settings["exclude"],
-        required=settings["require"],
-        exclude_faulty=settings["faulty"] == "exclude",
-        axes=settings["axes"],
-        needs_view=settings["field_of_view"],
+        excluded=settings.exclude,
+        required=settings.require,
+        exclude_faulty=settings.faulty == "exclude",
+        axes=settings.axes,
+        needs_view=settings.field_of_view,
     )
     return Inspection(content, cases, labels, rows)

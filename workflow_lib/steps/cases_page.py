@@ -12,9 +12,10 @@ from workflow_lib.figures import imbalance, style
 from workflow_lib.report.cases_page import build
 from workflow_lib.steps._command import Context, run, say
 from workflow_lib.steps._inspection import read_inspection
+from workflow_lib.study.settings.cases_page import Settings
 
 
-def work(context: Context) -> None:
+def work(context: Context[Settings]) -> None:
     """Write `page`, also when cases have faults: it is there to look at before `check` stops the study for them."""
     settings = context.settings
     inspection = read_inspection(context.path("inspection"), settings)
@@ -24,9 +25,9 @@ def work(context: Context) -> None:
     numbers += ["channels", "intensity_min", "intensity_max"]
     table = table.astype(dict.fromkeys(numbers, "float64"))
     table = table.fillna(dict.fromkeys(set(table.columns) - set(numbers), ""))
-    figure = _figure(table, names, settings["seed"])
+    figure = _figure(table, names, settings.seed)
     synthetic = bool(inspection.content["synthetic"])
-    write_text(context.path("page"), build(settings["dataset"], settings["label"], synthetic, table, names, figure))
+    write_text(context.path("page"), build(settings.dataset, settings.label, synthetic, table, names, figure))
     say(f"{context.path('page')}: {len(table)} cases")
 
 
@@ -41,4 +42,4 @@ def _figure(table: pd.DataFrame, names: tuple[str, ...], seed: int) -> bytes:
 
 
 if __name__ == "__main__":
-    run("cases_page", __doc__, work)
+    run("cases_page", __doc__, work, Settings)

@@ -9,13 +9,14 @@ from workflow_lib.datasets import check
 from workflow_lib.images.cases import Case
 from workflow_lib.steps._command import Context, run, say
 from workflow_lib.steps._inspection import read_inspection
+from workflow_lib.study.settings.check import Settings
 
 PAGE = "cases.html"
 FAULTS = "faults.csv"
 """Beside the outputs, where the step fails: the table that it would have written, so that faults can be sorted and filtered."""
 
 
-def work(context: Context) -> None:
+def work(context: Context[Settings]) -> None:
     """Write `table`, a row per case, and `cases`, what the study uses. Raises Faults when a case is not sound."""
     inspection = read_inspection(context.path("inspection"), context.settings)
     rows = inspection.rows
@@ -42,4 +43,4 @@ def _entry(case: Case, digests: Mapping[str, str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run("check", __doc__, work)
+    run("check", __doc__, work, Settings)

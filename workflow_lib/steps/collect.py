@@ -8,11 +8,12 @@ from workflow_lib.base.errors import Faults
 from workflow_lib.base.files import read_json
 from workflow_lib.datasets.folds import read_folds, scored_in
 from workflow_lib.evaluation.scores import check_complete, empty_scores, metrics_of, read_scores, write_scores
+from workflow_lib.images.selection import read_cases
 from workflow_lib.steps._command import Context, run, say
-from workflow_lib.steps._study import read_cases
+from workflow_lib.study.settings.collect import Settings
 
 
-def work(context: Context) -> None:
+def work(context: Context[Settings]) -> None:
     """Write `scores`, without rows where every loss diverged. Raises UserError that names what is missing or double.
 
     The parts are named <loss>/fold_<k>.csv, the summaries <loss>/fold_<k>/training.json. Of a loss whose training on some fold
@@ -31,7 +32,7 @@ def work(context: Context) -> None:
     absent = [training for training in parts if training[0] in incomplete]
     check_complete(
         frame,
-        context.settings["losses"],
+        context.settings.losses,
         folds,
         [*labels.names[1:], *labels.regions],
         absent,
@@ -57,4 +58,4 @@ def _fold(name: str) -> int:
 
 
 if __name__ == "__main__":
-    run("collect", __doc__, work)
+    run("collect", __doc__, work, Settings)

@@ -11,12 +11,13 @@ from workflow_lib.evaluation.case import score_case
 from workflow_lib.evaluation.scores import write_scores
 from workflow_lib.images.casefiles import DIVERGED, prediction_name, read_field_of_view, read_mask, read_prediction, read_spacing
 from workflow_lib.images.cases import Case
+from workflow_lib.images.selection import Cases, read_cases
 from workflow_lib.steps._command import Context, Countdown, run, say
-from workflow_lib.steps._study import Cases, read_cases
 from workflow_lib.study.sections.evaluation import Evaluation
+from workflow_lib.study.settings.evaluate import Settings
 
 
-def work(context: Context) -> None:
+def work(context: Context[Settings]) -> None:
     """Write `scores`, a row per case and class, in the metrics that the settings name.
 
     A prediction that is missing is an error, never a gap. A training that diverged predicts nothing, which its folder says; its
@@ -24,9 +25,9 @@ def work(context: Context) -> None:
     """
     settings = context.settings
     study = read_cases(context.path("cases"))
-    names = split_cases(read_folds(context.path("folds")), settings["fold"]).test
+    names = split_cases(read_folds(context.path("folds")), settings.fold).test
     folder = context.path("predictions")
-    metrics = settings["metrics"]
+    metrics = settings.metrics
     if (folder / DIVERGED).is_file():
         write_scores(context.path("scores"), [], metrics)
         say("the training diverged, so there is nothing to score")
@@ -35,12 +36,11 @@ def work(context: Context) -> None:
     missing = [name for name, file in files.items() if not file.is_file()]
     if missing:
         raise Faults(f"{folder} lacks predictions; delete the folder and run the prediction again:", missing)
-    evaluation = Evaluation.model_validate(settings["evaluation"])
     rows = []
     countdown = Countdown()
     for number, name in enumerate(names, start=1):
-        head = {"dataset": settings["dataset"], "loss": settings["loss"], "fold": settings["fold"], "case": name}
-        scored = _score(study, study.cases[name], files[name], settings["field_of_view"], evaluation, metrics)
+        head = {"dataset": settings.dataset, "loss": settings.loss, "fold": settings.fold, "case": name}
+        scored = _score(study, study.cases[name], files[name], settings.field_of_view, settings.evaluation, metrics)
         rows += [head | row for row in scored]
         countdown.say(number, len(names), name)
     write_scores(context.path("scores"), rows, metrics)
@@ -63,4 +63,4 @@ def _score(
 
 
 if __name__ == "__main__":
-    run("evaluate", __doc__, work)
+    run("evaluate", __doc__, work, Settings)

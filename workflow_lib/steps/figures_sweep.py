@@ -3,14 +3,15 @@
 from workflow_lib.figures import registry
 from workflow_lib.figures.data import Files
 from workflow_lib.steps._command import Context, run
+from workflow_lib.study.settings.figures_sweep import Settings
 
 
-def work(context: Context) -> None:
+def work(context: Context[Settings]) -> None:
     """Write every figure as SVG and PNG, and `texts`: for some of them, what they show, and the caption."""
-    data, folder = Files(context.settings, context.paths), context.paths["figures"][0].parent
+    data, folder = Files(context.settings.model_dump(mode="json"), context.paths), context.paths["figures"][0].parent
     for name in registry.of_sweep():
-        registry.draw(name, data, folder / f"{name}_{context.settings['dataset']}")
+        registry.draw(name, data, folder / f"{name}_{context.settings.dataset}")
 
 
 if __name__ == "__main__":
-    run("figures_sweep", __doc__, work)
+    run("figures_sweep", __doc__, work, Settings)

@@ -5,9 +5,10 @@ from workflow_lib.datasets.formats import registry
 from workflow_lib.datasets.inspection import inspect_cases
 from workflow_lib.images.cases import Case, LabelMap, Reading
 from workflow_lib.steps._command import Context, Countdown, run, say
+from workflow_lib.study.settings.inspect import Settings
 
 
-def work(context: Context) -> None:
+def work(context: Context[Settings]) -> None:
     """Write `inspection`: what `files` holds, and the findings of every case. A fault is noted, and stops nothing here."""
     content = read_json(context.path("files"))
     cases = [Case.from_json(entry) for entry in content["cases"]]
@@ -26,4 +27,4 @@ def work(context: Context) -> None:
 
 
 if __name__ == "__main__":
-    run("inspect", __doc__, work)
+    run("inspect", __doc__, work, Settings)

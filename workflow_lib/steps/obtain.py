@@ -7,26 +7,24 @@ from workflow_lib.datasets.download import dataset as download
 from workflow_lib.datasets.formats import registry
 from workflow_lib.datasets.phantoms import generate as phantom
 from workflow_lib.steps._command import Context, run, say
-from workflow_lib.steps._study import dataset_options
-from workflow_lib.study.sections.phantom import Phantom
+from workflow_lib.study.settings.obtain import Settings
 
 
-def work(context: Context) -> None:
+def work(context: Context[Settings]) -> None:
     """Write `files`: the label map, how files are read, and every case's image and mask paths."""
     settings = context.settings
-    root = Path(settings["root"]).expanduser()
-    options = dataset_options(settings)
-    if settings["source"] == "phantom":
-        phantom.generate(Phantom.model_validate(settings["phantom"]), root, progress=say)
-    elif settings["source"] == "download":
-        download.download_dataset(settings["format"], root, settings["url"], progress=say)
-    cases = registry.find_cases(settings["format"], root, options)
+    root = Path(settings.root).expanduser()
+    if settings.phantom is not None:
+        phantom.generate(settings.phantom, root, progress=say)
+    elif settings.source == "download":
+        download.download_dataset(settings.format, root, settings.url, progress=say)
+    cases = registry.find_cases(settings.format, root, settings.options)
     content = {
-        "format": settings["format"],
-        "synthetic": settings["source"] == "phantom",
-        "label_map": registry.label_map(settings["format"], root, options).to_json(),
-        "reading": registry.reading(settings["format"], root, options).to_json(),
-        "group": registry.get(settings["format"]).GROUP,
+        "format": settings.format,
+        "synthetic": settings.source == "phantom",
+        "label_map": registry.label_map(settings.format, root, settings.options).to_json(),
+        "reading": registry.reading(settings.format, root, settings.options).to_json(),
+        "group": registry.get(settings.format).GROUP,
         "cases": [case.to_json() for case in cases],
     }
     write_json(context.path("files"), content)
@@ -34,4 +32,4 @@ def work(context: Context) -> None:
 
 
 if __name__ == "__main__":
-    run("obtain", __doc__, work)
+    run("obtain", __doc__, work, Settings)

@@ -6,18 +6,16 @@ from workflow_lib.base.files import atomic_folder, read_json, write_json
 from workflow_lib.datasets.folds import read_folds, split_cases
 from workflow_lib.host import gpus, memory
 from workflow_lib.images.casefiles import DIVERGED, prediction_name, write_prediction
+from workflow_lib.images.selection import read_cases
 from workflow_lib.inference import predict
 from workflow_lib.networks import runtime
 from workflow_lib.preprocessing.pipeline import restore_labels
 from workflow_lib.preprocessing.store import Store
 from workflow_lib.steps._command import Context, Countdown, run, say
-from workflow_lib.steps._study import read_cases
-from workflow_lib.study.sections.network import Network
-from workflow_lib.study.sections.prediction import Prediction
-from workflow_lib.study.sections.preprocessing import Preprocessing
+from workflow_lib.study.settings.predict import Settings
 
 
-def work(context: Context) -> None:
+def work(context: Context[Settings]) -> None:
     """Write a file per case into the folder `predictions`, with the labels and the geometry of the case's own image.
 
     After a training that diverged the folder holds, instead of them, the one file that says so.
@@ -30,12 +28,11 @@ def work(context: Context) -> None:
         say("the training diverged, so nothing is predicted")
         return
     study = read_cases(context.path("cases"))
-    names = split_cases(read_folds(context.path("folds")), settings["fold"]).test
+    names = split_cases(read_folds(context.path("folds")), settings.fold).test
     store = Store(context.paths["stores"])
-    prediction = Prediction.model_validate(settings["prediction"])
-    preprocessing = Preprocessing.model_validate(settings["preprocessing"])
+    prediction, preprocessing = settings.prediction, settings.preprocessing
     gpus.take(context.numbers["gpus"])
-    device = runtime.configure_runtime(settings["threads"], settings["deterministic"], gpus=context.numbers["gpus"])
+    device = runtime.configure_runtime(settings.threads, settings.deterministic, gpus=context.numbers["gpus"])
     countdown = Countdown()
     with (
         memory.explained(lambda: predict.exhausted(device), lambda: predict.exhausted("cpu")),
@@ -45,15 +42,15 @@ def work(context: Context) -> None:
             context.path("weights"),
             study.labels.n_classes,
             study.channels,
-            settings["patch"],
-            Network.model_validate(settings["network"]),
+            settings.patch,
+            settings.network,
         )
         for number, name in enumerate(names, start=1):
             case = store[name]
             classes = predict.predict_case(
                 model,
                 np.asarray(case.image),
-                settings["patch"],
+                settings.patch,
                 prediction.overlap,
                 prediction.batch_size,
                 prediction.blending,
@@ -65,4 +62,4 @@ def work(context: Context) -> None:
 
 
 if __name__ == "__main__":
-    run("predict", __doc__, work)
+    run("predict", __doc__, work, Settings)

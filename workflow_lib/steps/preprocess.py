@@ -7,24 +7,24 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import atomic_folder, sha256_file
 from workflow_lib.images.casefiles import read_image, read_mask
 from workflow_lib.images.cases import Case
+from workflow_lib.images.selection import Cases, read_cases
 from workflow_lib.preprocessing import pipeline, store
 from workflow_lib.steps._command import Context, Countdown, run
-from workflow_lib.steps._study import Cases, read_cases
 from workflow_lib.study.sections.preprocessing import Preprocessing
+from workflow_lib.study.settings.preprocess import Settings
 
 
-def work(context: Context) -> None:
+def work(context: Context[Settings]) -> None:
     """Write the shard's folder of the store: every n-th case, n being the number of shards."""
     settings = context.settings
     study = read_cases(context.path("cases"))
-    mine = sorted(study.cases)[settings["shard"] - 1 :: settings["shards"]]
-    preprocessing = Preprocessing.model_validate(settings["preprocessing"])
+    mine = sorted(study.cases)[settings.shard - 1 :: settings.shards]
     countdown = Countdown()
     with atomic_folder(context.path("store")) as folder:
         for number, name in enumerate(mine, start=1):
             try:
                 _verify(study.cases[name], study.digests)
-                _preprocess(study, study.cases[name], preprocessing, folder)
+                _preprocess(study, study.cases[name], settings.preprocessing, folder)
             except UserError as error:
                 raise UserError(f"{name}: {error}") from error
             countdown.say(number, len(mine), name)
@@ -54,4 +54,4 @@ def _preprocess(study: Cases, case: Case, settings: Preprocessing, folder: Path)
 
 
 if __name__ == "__main__":
-    run("preprocess", __doc__, work)
+    run("preprocess", __doc__, work, Settings)

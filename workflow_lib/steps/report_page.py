@@ -7,21 +7,23 @@ from workflow_lib.base.version import VERSION
 from workflow_lib.provenance import layout
 from workflow_lib.provenance.manifest import MANIFEST, sums, write_sums
 from workflow_lib.provenance.records import commit
-from workflow_lib.report.assemble import build, with_cases
+from workflow_lib.report.assemble import build
+from workflow_lib.report.study import read_study
 from workflow_lib.steps._command import Context, run, say
+from workflow_lib.study.settings.report_page import Settings
 
 
-def work(context: Context) -> Callable[[], None]:
+def work(context: Context[Settings]) -> Callable[[], None]:
     """Write `page` from the files under `results`.
 
     Returns what writes `sums`, the checksums of this run, when the record of this step stands: they hold that one too.
     """
     folder = context.path("results")
-    study = dict(context.settings) | {"version": VERSION, "commit": commit(), "digest": sha256_file(folder / MANIFEST)}
-    # Not through the report's own sources: this file says where the images lie, which is no part of a result.
-    study["datasets"] = [
-        with_cases(dataset, read_json(folder / layout.path("check.cases", dataset["name"]))) for dataset in study["datasets"]
-    ]
+    # Not through the report's own sources: this file says where the images are, which is no part of a result.
+    names = [dataset.name for dataset in context.settings.datasets]
+    cases = {name: read_json(folder / layout.path("check.cases", name)) for name in names}
+    content, digest = context.settings.model_dump(mode="json"), sha256_file(folder / MANIFEST)
+    study = read_study(content, cases, version=VERSION, commit=commit(), digest=digest)
     read: dict[str, str] = {}
     page = build(study, folder, read=read)
     context.read["results"] = [folder / name for name in sorted({MANIFEST, *read})]
@@ -38,4 +40,4 @@ def work(context: Context) -> Callable[[], None]:
 
 
 if __name__ == "__main__":
-    run("report_page", __doc__, work)
+    run("report_page", __doc__, work, Settings)

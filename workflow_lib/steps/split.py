@@ -6,27 +6,26 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import sha256_file
 from workflow_lib.datasets.division import divide, read_groups, read_table
 from workflow_lib.datasets.folds import write_folds
+from workflow_lib.images.selection import read_cases
 from workflow_lib.steps._command import Context, run, say
-from workflow_lib.steps._study import read_cases
-from workflow_lib.study.sections.cross_validation import CrossValidation
+from workflow_lib.study.settings.split import Settings
 
 
-def work(context: Context) -> None:
+def work(context: Context[Settings]) -> None:
     """Write the fold table; `groups` and `table` are CSV files of the user's own, if there are any."""
     cases = list(read_cases(context.path("cases")).cases.values())
     groups = next((read_groups(path) for path in context.paths["groups"]), None)
     table = next((read_table(path) for path in context.paths["table"]), None)
     _require_planned(context)
-    settings = CrossValidation.model_validate(context.settings["cross_validation"])
-    places = divide(cases, settings, context.settings["seed"], groups, table)
+    places = divide(cases, context.settings.cross_validation, context.settings.seed, groups, table)
     write_folds(context.path("folds"), places)
     sizes = Counter(place.part or f"fold {place.fold}" for place in places.values())
     say(", ".join(f"{name}: {sizes[name]}" for name in sorted(sizes)))
 
 
-def _require_planned(context: Context) -> None:
+def _require_planned(context: Context[Settings]) -> None:
     """Raise UserError unless the files of the user's own are those that the settings speak of."""
-    for name, digest in context.settings.get("division_files", {}).items():
+    for name, digest in context.settings.division_files.items():
         if [sha256_file(path) for path in context.paths[name]] != [digest]:
             raise UserError(
                 f"The file of {name} has changed since this division was planned. Start Snakemake again, so that it is planned "
@@ -35,4 +34,4 @@ def _require_planned(context: Context) -> None:
 
 
 if __name__ == "__main__":
-    run("split", __doc__, work)
+    run("split", __doc__, work, Settings)

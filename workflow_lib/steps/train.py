@@ -7,15 +7,13 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import canonical_json, sha256_text
 from workflow_lib.datasets.folds import read_folds, split_cases
 from workflow_lib.host import gpus
+from workflow_lib.images.selection import read_cases
 from workflow_lib.losses import registry
 from workflow_lib.preprocessing.store import Store
 from workflow_lib.provenance.fingerprints import source_digest
 from workflow_lib.provenance.records import digest
 from workflow_lib.steps._command import Context, run, say
-from workflow_lib.steps._study import read_cases
-from workflow_lib.study.sections.augmentation import Augmentation
-from workflow_lib.study.sections.network import Network
-from workflow_lib.study.sections.training import Training
+from workflow_lib.study.settings.train import Settings
 from workflow_lib.training import checkpoints, loop
 from workflow_lib.training.request import TrainingRequest
 
@@ -23,42 +21,42 @@ INPUTS = ("cases", "folds", "stores")
 """Inputs whose content names the state of a training."""
 
 
-def work(context: Context) -> Callable[[], None]:
+def work(context: Context[Settings]) -> Callable[[], None]:
     """Write weights, history and summary. The state of an unfinished training stays in the folder `checkpoints`.
 
     Returns what removes that state, or keeps its last part, to be called when the outputs cannot be lost any more.
     """
-    gpus.take(max(context.numbers["gpus"], context.settings["training"].get("gpus", 0)))
-    settings = context.settings
+    settings, training = context.settings, context.settings.training
+    gpus.take(max(context.numbers["gpus"], training.gpus if training.gpus > 1 else 0))
     _read_loss_files(context)
     study = read_cases(context.path("cases"))
-    split = split_cases(read_folds(context.path("folds")), settings["fold"])
+    split = split_cases(read_folds(context.path("folds")), settings.fold)
     store = Store(context.paths["stores"])
     for case in [*split.training, *split.validation]:
         store.verify(case)
     inputs = {name: [digest(path)["sha256"] for path in context.paths[name]] for name in INPUTS}
     fingerprint, lineage = with_inputs(context.fingerprint, inputs), with_inputs(context.texts["lineage"], inputs)
     state = context.path("checkpoints") / folder_name(lineage)
-    keep_state, training = bool(context.numbers["keep-state"]), Training.model_validate(settings["training"])
+    keep_state = bool(context.numbers["keep-state"])
     done = checkpoints.prepare(state, training.epochs)
     if done:
         say(f"the training of {done} epochs that was finished before goes on to {training.epochs}")
     result = loop.train(
         TrainingRequest(
-            dataset=settings["dataset"],
-            loss=settings["loss"]["name"],
-            loss_type=settings["loss"]["loss"],
-            parameters=settings["loss"]["parameters"],
-            fold=settings["fold"],
-            seed=settings["seed"],
+            dataset=settings.dataset,
+            loss=settings.loss.name,
+            loss_type=settings.loss.loss,
+            parameters=settings.loss.parameters,
+            fold=settings.fold,
+            seed=settings.seed,
             n_classes=study.labels.n_classes,
             channels=study.channels,
             store=store,
             training_cases=split.training,
             validation_cases=split.validation,
-            network=Network.model_validate(settings["network"]),
+            network=settings.network,
             training=training,
-            augmentation=Augmentation.model_validate(settings["augmentation"]),
+            augmentation=settings.augmentation,
             output=context.path("weights").parent,
             checkpoints=state,
             fingerprint=fingerprint,
@@ -83,9 +81,9 @@ def work(context: Context) -> Callable[[], None]:
     return end_state
 
 
-def _read_loss_files(context: Context) -> None:
+def _read_loss_files(context: Context[Settings]) -> None:
     """Make the losses of the user's own known. Raises UserError unless they are those that the settings speak of."""
-    wanted = context.settings["loss"].get("files", {})
+    wanted = context.settings.loss.files
     given = {registry.load_file(path): source_digest(path) for path in context.paths["loss-files"]}
     for name, code in wanted.items():
         if given.get(name) != code:
@@ -113,4 +111,4 @@ def folder_name(lineage: str) -> str:
 
 
 if __name__ == "__main__":
-    run("train", __doc__, work)
+    run("train", __doc__, work, Settings)

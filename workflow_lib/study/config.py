@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from workflow_lib.base.errors import Faults
+from workflow_lib.study.resources import PreprocessingSection, TrainingSection
 from workflow_lib.study.sections._section import Section
 from workflow_lib.study.sections.augmentation import Augmentation
 from workflow_lib.study.sections.cross_validation import CrossValidation
@@ -20,8 +21,7 @@ from workflow_lib.study.sections.files import Files
 from workflow_lib.study.sections.network import Network
 from workflow_lib.study.sections.phantom import Phantom
 from workflow_lib.study.sections.prediction import Prediction
-from workflow_lib.study.sections.preprocessing import Preprocessing
-from workflow_lib.study.sections.training import Training
+from workflow_lib.study.sections.statistics import Statistics
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """Names that become folders: letters, digits, '_' and '-'."""
@@ -44,13 +44,6 @@ class Study(Section):
         if not NAME_PATTERN.fullmatch(value):
             raise ValueError("use letters, digits, '_' and '-' only, at most 64, beginning with a letter or digit")
         return value
-
-
-class Statistics(Section):
-    """Tests and intervals."""
-
-    bootstrap: int = Field(10000, ge=100, le=1000000, description="Bootstrap samples of the cases.")
-    confidence: float = Field(0.95, gt=0.5, lt=1, description="Level of all intervals.")
 
 
 class LossChoice(Section):
@@ -110,10 +103,10 @@ class Dataset(Section):
     )
     figure_case: str | None = Field(None, description="Case of the segmentation figure; null: the one of median DSC.")
     cross_validation: CrossValidation = Field(CrossValidation(), description="Division of the cases.")
-    preprocessing: Preprocessing = Field(Preprocessing(), description="From the images to what the network sees.")
+    preprocessing: PreprocessingSection = Field(PreprocessingSection(), description="From the images to what the network sees.")
     augmentation: Augmentation = Field(Augmentation(), description="Random changes of the training patches.")
     network: Network = Field(Network(), description="The network.")
-    training: Training = Field(description="One training.")
+    training: TrainingSection = Field(description="One training.")
     prediction: Prediction = Field(description="Prediction of whole cases.")
     evaluation: Evaluation = Field(Evaluation(), description="Scores beside the overlap.")
     statistics: Statistics = Field(Statistics(), description="Tests and intervals.")
@@ -264,13 +257,14 @@ def _known_keys(location: tuple[int | str, ...]) -> set[str]:
     if not location:
         return set(Config.model_fields)
     sections: dict[str, type[BaseModel]] = {"study": Study, "losses": LossChoice, "datasets": Dataset, "phantom": Phantom}
-    sections |= {name: _section_model(name) for name in SECTIONS}
+    sections |= {name: section_model(name) for name in SECTIONS}
     inner = str(location[2]) if len(location) > 2 else str(location[0])
     section = sections.get(inner, sections[str(location[0])])
     return set(section.model_fields)
 
 
-def _section_model(name: str) -> type[BaseModel]:
+def section_model(name: str) -> type[BaseModel]:
+    """Return the model of a section that may be at the top of a study."""
     annotation = Dataset.model_fields[name].annotation
     assert isinstance(annotation, type)
     return annotation

@@ -122,7 +122,9 @@ def _different(
 def _of_step(record: Record, dataset: Mapping[str, Any], config: Mapping[str, Any], seed: int) -> Iterator[Finding]:
     name, _, fold = record.about
     if record.step in SEEDED:
-        parts: list[str | int] = [SEEDED[record.step], name, *([fold] if record.step == "train" else [])]
+        # Entries that share their images may have the same folds.
+        like = (record.settings.get("cross_validation") or {}).get("like") if record.step == "split" else None
+        parts: list[str | int] = [SEEDED[record.step], like or name, *([fold] if record.step == "train" else [])]
         if record.settings.get("seed") != derive(seed, *parts):
             yield Finding(record.name, "fails", f"its seed is not the one that follows from the study's seed {seed}")
     if record.step == "split":
@@ -159,9 +161,9 @@ def _of_train(record: Record, dataset: Mapping[str, Any], config: Mapping[str, A
     given = record.settings["loss"]
     if any(given.get(key) != own.get(key) for key in ("loss", "parameters", "files")):
         yield "it trained another loss, or other parameters, than the report says"
-    # Several divide the batch, which changes the result; one or none is not told.
-    gpus = [record.settings["training"].get("gpus", 1), dataset["protocol"]["training"]["gpus"], config["training"]["gpus"]]
-    if len({max(1, number) for number in gpus}) > 1:
+    # Several divide the batch, which changes the result; none and one compute the same.
+    gpus = dataset["protocol"]["training"]["gpus"]
+    if record.settings["training"].get("gpus") != gpus or (config["training"]["gpus"] or 1) != gpus:
         yield "its settings say something else about training.gpus than the report does"
 
 

@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Iterable, Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -69,6 +70,8 @@ def _interrupts_blocked() -> Iterator[None]:
 
     Ctrl-C reaches every process of a terminal. This one ends the other, which would print a traceback of its own.
     """
+    # It starts with the first process, and when it starts it unblocks the signal.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -17,17 +17,18 @@ from workflow_lib.commands.audit.bounded import guarded
 from workflow_lib.commands.audit.findings import NEED_IMAGES, Finding
 from workflow_lib.commands.audit.integrity import REPORT
 from workflow_lib.commands.audit.records import NAME, Record
+from workflow_lib.provenance import layout
 from workflow_lib.provenance.manifest import MANIFEST
 from workflow_lib.provenance.records import versions
-from workflow_lib.report.assemble import build, with_cases
+from workflow_lib.report.assemble import build
+from workflow_lib.report.study import read_study
 from workflow_lib.report.text import count
 from workflow_lib.steps import cases_page, collect, figures_dataset, figures_losses, figures_sweep, split, statistics, tables
 from workflow_lib.steps import check as check_step
 from workflow_lib.steps._command import Context
-from workflow_lib.study.config import Statistics
 from workflow_lib.tables import published
 
-WORKS: Mapping[str, Callable[[Context], None]] = {
+WORKS: Mapping[str, Callable[[Context[Any]], None]] = {
     "check": check_step.work,
     "cases_page": cases_page.work,
     "split": split.work,
@@ -64,15 +65,11 @@ def check(study: Path, steps: Collection[str] = (*WORKS, "report")) -> Iterator[
         yield from guarded(REPORT, _report, study)
 
 
-def _step(study: Path, work: Callable[[Context], None], record: Record) -> Iterator[Finding]:
+def _step(study: Path, work: Callable[[Context[Any]], None], record: Record) -> Iterator[Finding]:
     dataset, root = record.about[0], records.root_of(study)
     if dataset and not (NAME.fullmatch(dataset) and dataset == Path(record.name).stem):
         raise UserError("the settings name another dataset")
     known_publication(record.settings.get("published"))
-    if record.step == "statistics":
-        # A number of samples beyond all bounds would take all memory.
-        asked = record.settings["statistics"]
-        Statistics.model_validate({key: asked[key] for key in Statistics.model_fields if key in asked})
     if any(record.inputs.get(name) for name in ("groups", "table") if record.step == "split"):
         yield Finding(str(record), "not checked", "it follows a table of the user's own, which is not part of the results")
         return
@@ -87,7 +84,7 @@ def _step(study: Path, work: Callable[[Context], None], record: Record) -> Itera
     for path in [path for group in names.values() for path in group]:
         (again / path).parent.mkdir(parents=True, exist_ok=True)
     outputs = {name: [again / path for path in group] for name, group in names.items()}
-    work(Context(record.settings, record.fingerprint, 1, inputs | outputs, {}))
+    work(Context(records.settings_of(record), record.fingerprint, 1, inputs | outputs, {}))
     every = [path for group in names.values() for path in group]
     yield from compared(study, again, every, record)
 
@@ -142,20 +139,17 @@ def _difference(study: Path, again: Path, path: str) -> str:
 
 def _report(study: Path) -> Iterator[Finding]:
     record = records.read(study, records.REPORT_RECORD)
-    content: dict[str, Any] = record.settings | {
-        "version": VERSION,
-        "commit": safe.read_json(study, record.name)["facts"]["commit"],
-        "digest": sha256_file(study / MANIFEST),
-    }
+    content = records.settings_of(record).model_dump(mode="json")
     for dataset in content["datasets"]:
         if not NAME.fullmatch(dataset["name"]) or not all(NAME.fullmatch(loss["name"]) for loss in dataset["losses"]):
             raise UserError(f"{record.name} names a dataset or a loss that cannot be one")
         known_publication(dataset["published"])
-    content["datasets"] = [
-        with_cases(dataset, safe.read_json(study, f"data/{dataset['name']}/cases.json")) for dataset in content["datasets"]
-    ]
+    names = [dataset["name"] for dataset in content["datasets"]]
+    cases = {name: safe.read_json(study, layout.path("check.cases", name)) for name in names}
+    commit, digest = safe.read_json(study, record.name)["facts"]["commit"], sha256_file(study / MANIFEST)
+    shown = read_study(content, cases, version=VERSION, commit=commit, digest=digest)
     again = study.parent / "again"
-    write_text(again / REPORT, build(content, study))
+    write_text(again / REPORT, build(shown, study))
     if sha256_file(again / REPORT) == sha256_file(study / REPORT):
         yield Finding(REPORT, "holds", "assembled again, the same byte for byte")
     else:

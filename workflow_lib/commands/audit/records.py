@@ -1,5 +1,6 @@
 """The records of a folder that nobody vouches for: read, and refused unless they are made as a step makes them."""
 
+import importlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -7,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pydantic import ValidationError
+
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import canonical_json, sha256_text
 from workflow_lib.commands.audit import folder as safe
+from workflow_lib.provenance import layout
 from workflow_lib.provenance.manifest import MANIFEST
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -50,6 +54,19 @@ class Record:
         return ", ".join([f"{self.step} of {dataset}" if dataset else self.step, *filter(None, [loss])]) + (
             f", {unit} {number}" if number else ""
         )
+
+
+def settings_of(record: Record) -> Any:
+    """Return the settings of a record as its step reads them. Raises UserError where they are none of that step."""
+    if record.step not in layout.STEPS:
+        raise UserError(f"{record.name}: there is no step {record.step[:80]!r}")
+    module = importlib.import_module(f"workflow_lib.study.settings.{record.step}")
+    try:
+        return module.Settings.model_validate(record.settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(f"{record.name}: its settings are none of the step {record.step}: {where}: {first['msg']}") from None
 
 
 def read(folder: Path, name: str) -> Record:

@@ -105,7 +105,9 @@ def _score(folder: Path, study: Path, record: Record, place: str, entry: Mapping
     write_json(private / "cases.json", _cases_of(study, record, entry))
     write_folds(private / "folds.csv", {entry["id"]: where})
     paths = {name: [private / file] for name, file in (("cases", "cases.json"), ("folds", "folds.csv"), ("scores", "scores.csv"))}
-    evaluate.work(Context(record.settings, record.fingerprint, 1, paths | {"predictions": [private / "predictions"]}, {}))
+    evaluate.work(
+        Context(records.settings_of(record), record.fingerprint, 1, paths | {"predictions": [private / "predictions"]}, {})
+    )
     return _rows(private / "scores.csv", columns(record.settings["metrics"]))
 
 
@@ -183,7 +185,7 @@ def _figures(folder: Path, study: Path, record: Record, cases: Mapping[str, Any]
     }
     paths = inputs | {"predictions": folders, "cases": [study.parent / "shown" / f"{dataset}.json"]}
     paths |= {name: [again / path for path in group] for name, group in outputs.items()}
-    figures_dataset.draw_images(Context(record.settings, record.fingerprint, 1, paths, {}))
+    figures_dataset.draw_images(Context(records.settings_of(record), record.fingerprint, 1, paths, {}))
     made = [path for group in outputs.values() for path in group if (again / path).is_file()]
     for finding in compared(study, again, made, record):
         state = finding.state

@@ -35,12 +35,6 @@ class Preprocessing(Section):
         description="Whose border and label rule: 0.21 (what the paper had: image border 0, last label with at least "
         "one half wins) or 0.25 (reflected border, argmax).",
     )
-    shards: int = Field(
-        1,
-        ge=1,
-        le=1000,
-        description="Jobs that share the preprocessing. Results are the same, but changing it repeats a finished study.",
-    )
 
     @field_validator("clip")
     @classmethod

@@ -1,5 +1,6 @@
 """One training: one loss on one fold."""
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -8,7 +9,7 @@ from workflow_lib.study.sections._section import Section
 
 
 class Training(Section):
-    """One training: one loss on one fold."""
+    """One training: one loss on one fold. What only steers a run stands in `study/resources.py`."""
 
     patch: tuple[int, ...] = Field(
         min_length=2, max_length=3, description="Shape of the training patches, in voxels, in the axes of the file."
@@ -56,46 +57,8 @@ class Training(Section):
         False,
         description="On GPUs too, only operations that always give the same bits (slower); CPUs have no others, but with xla.",
     )
-    checkpoint_minutes: float = Field(10, gt=0, description="At most so many minutes of training are lost when a job dies.")
-    keep_state: bool = Field(
-        True,
-        description="Keep the last state of a finished training (with adam four times its weights), so that one of more epochs "
-        "goes on from there.",
-    )
-    threads: int = Field(2, ge=1, le=256, description="CPU threads of a training. Part of the result on a CPU.")
-    batch_processes: int | None = Field(
-        None,
-        ge=0,
-        le=64,
-        description="Processes that prepare batches; 0: threads of the training itself; null: `threads` of them with a "
-        "GPU, none without.",
-    )
-    gpus: int = Field(
-        1,
-        ge=0,
-        le=16,
-        description="GPUs that a training asks the cluster for: 1; 0 for a study that runs on CPUs; more: one training on "
-        "several GPUs of a node, which divide each batch and so change the result.",
-    )
-    memory_mb: int = Field(
-        16000, ge=500, description="Memory to ask the cluster for, in MB; doubled after an attempt that ran out of it."
-    )
-    minutes: int = Field(
-        1440, ge=1, description="Time limit to ask the cluster for; a training that meets it continues at its next attempt."
-    )
-    longest_minutes: int | None = Field(
-        None,
-        ge=1,
-        description="An attempt that met its time limit is followed by one that asks for `minutes` more, up to this; null: "
-        "always for `minutes`, since a partition has a limit of its own, above which a job waits for ever.",
-    )
-
-    @property
-    def processes_for_batches(self) -> int:
-        """The number of processes that prepare batches, 0 for none."""
-        if self.batch_processes is not None:
-            return self.batch_processes
-        return self.threads if self.gpus else 0
+    threads: int = Field(8, ge=1, le=256, description="CPU threads of a training. Part of the result on a CPU.")
+    gpus: int = Field(1, ge=1, le=16, description="GPUs that divide each batch; none and one compute the same.")
 
     @field_validator("patch")
     @classmethod
@@ -106,26 +69,28 @@ class Training(Section):
 
     @model_validator(mode="after")
     def _options_go_together(self) -> "Training":
-        faults = []
+        faults = list(self._option_faults())
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _option_faults(self) -> Iterator[str]:
         if self.accumulation > 1 and self.precision == "float16":
-            faults.append(
+            yield (
                 "precision: float16 and accumulation do not go together: where loss scaling skips a pass, the passes of later "
                 "steps would be out of turn. Use precision: bfloat16, or accumulation: 1"
             )
         if self.accumulation > 1 and self.gpus > 1:
-            faults.append(
+            yield (
                 "gpus and accumulation do not go together: Keras cannot accumulate gradients on several GPUs. Use more GPUs, or "
                 "accumulation: 1"
             )
         if self.deterministic and self.xla:
-            faults.append("deterministic and xla do not go together: with XLA, TensorFlow cannot be bound to such operations")
+            yield "deterministic and xla do not go together: with XLA, TensorFlow cannot be bound to such operations"
         if self.batch_size % self.accumulation:
-            faults.append(f"batch_size {self.batch_size} must divide by accumulation {self.accumulation}")
+            yield f"batch_size {self.batch_size} must divide by accumulation {self.accumulation}"
         if self.gpus > 1 and self.batch_size % self.gpus:
-            faults.append(f"batch_size {self.batch_size} must divide by gpus {self.gpus}: every GPU takes as many patches")
-        if faults:
-            raise ValueError("; ".join(faults))
-        return self
+            yield f"batch_size {self.batch_size} must divide by gpus {self.gpus}: every GPU takes as many patches"
 
     @model_validator(mode="after")
     def _rates_descend(self) -> "Training":

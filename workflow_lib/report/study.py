@@ -1,0 +1,132 @@
+"""What the report is given: the study as its step has it, typed."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss of a dataset.
+
+    Parameters
+    ----------
+    name, label : str
+        What the study calls it.
+    loss : str
+        Its name in the registry.
+    files : mapping
+        The user's own files that it needs: name to digest.
+    """
+
+    name: str
+    label: str
+    loss: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset of the study.
+
+    Parameters
+    ----------
+    published : str or None
+        Published numbers that it is compared with.
+    losses : tuple of Loss
+        In the order of the tables.
+    folds : int
+        Number of folds, 1 for a fixed split.
+    sweep : bool
+        Whether some losses differ in one number only.
+    protocol : mapping
+        Its settings that a published protocol is compared with.
+    classes : tuple of str
+        Names of the classes, background first.
+    regions : mapping
+        Name of a region to the indices of its classes.
+    group : str
+        What cases belong to: "patient", "sequence", or "" where nothing is known.
+    """
+
+    name: str
+    label: str = ""
+    format: str = ""
+    synthetic: bool = False
+    published: str | None = None
+    losses: tuple[Loss, ...] = ()
+    folds: int = 1
+    sweep: bool = False
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    regions: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study as its report shows it.
+
+    Parameters
+    ----------
+    config : mapping
+        The whole validated configuration, as plain data.
+    fingerprints : mapping
+        Of each dataset, and of "" for jobs of none: "step" or "step/loss" -> the short fingerprints that its jobs have now.
+        Results made with others are shown as stale. Empty: nothing is compared.
+    commit : str or None
+        Commit of the code that makes the page, None outside of git.
+    digest : str
+        SHA-256 of the manifest; "": the page shows one of the files it was made from.
+    """
+
+    name: str
+    title: str
+    datasets: tuple[Dataset, ...]
+    config: Mapping[str, Any]
+    version: str
+    commit: str | None
+    fingerprints: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    digest: str = ""
+
+
+def read_study(content: Mapping[str, Any], cases: Mapping[str, Mapping[str, Any]], **facts: Any) -> Study:
+    """Return the study of the settings of the step `report_page`.
+
+    Parameters
+    ----------
+    content : mapping
+        The settings as plain data.
+    cases : mapping
+        Dataset to what its cases.json holds.
+    facts
+        `version`, `commit` and `digest`.
+    """
+    datasets = tuple(read_dataset(dataset, cases.get(dataset["name"])) for dataset in content["datasets"])
+    return Study(
+        content["name"],
+        content["title"],
+        datasets,
+        content["config"],
+        fingerprints=content.get("fingerprints", {}),
+        **facts,
+    )
+
+
+def read_dataset(content: Mapping[str, Any], cases: Mapping[str, Any] | None = None) -> Dataset:
+    """Return one dataset of these settings, with classes, regions and groups from its cases.json where that is given."""
+    known = {one.name for one in dataclasses.fields(Dataset)}
+    values = {key: value for key, value in content.items() if key in known}
+    if cases is not None:
+        labels = cases["label_map"]
+        values |= {"classes": labels["names"], "regions": labels["regions"], "group": cases["group"]}
+    losses = tuple(Loss(**loss) for loss in content.get("losses", ()))
+    values["regions"], values["group"] = values.get("regions") or {}, values.get("group") or ""
+    return Dataset(**{**values, "losses": losses, "classes": tuple(values.get("classes", ()))})

@@ -1,0 +1,22 @@
+"""Settings of `check`."""
+
+from typing import Literal
+
+from workflow_lib.study.sections._section import Section
+
+
+class Settings(Section):
+    """Which cases a study uses.
+
+    Parameters
+    ----------
+    axes : int
+        Number of axes of the training patches, 2 or 3.
+    """
+
+    dataset: str
+    axes: int
+    exclude: dict[str, str]
+    require: list[str]
+    faulty: Literal["stop", "exclude"]
+    field_of_view: bool
