@@ -303,6 +303,7 @@ def test_a_loss_file_of_one_s_own(tmp_path, monkeypatch):
     assert registry.file_of(name) == path
     assert registry.file_of("dice") is None
     assert name not in registry.names()
+    assert f"did you mean {name!r}?" in registry.faults("own_doubl_dice")[0]
     assert registry.faults(name, {"weight": -1}) == [
         "loss 'own_double_dice': parameter 'weight' is -1; accepted: a number in [0, ∞)"
     ]

@@ -97,11 +97,12 @@ class Family:
         """Return the names by the members' `ORDER`; those without one come last, by name."""
         return tuple(sorted(self.names(), key=lambda name: (float(self.facts(name).get("ORDER", "inf")), name)))
 
-    def unknown(self, name: str) -> str:
-        """Return what to say of a name that is no member's."""
-        close = difflib.get_close_matches(name, self.names(), n=1)
+    def unknown(self, name: str, further: Iterable[str] = ()) -> str:
+        """Return what to say of a name that is neither a member's nor one of `further` names that are accepted, too."""
+        known = (*self.names(), *further)
+        close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
-        return f"there is no {self.noun} {name!r}; {hint}there are: {', '.join(self.names())}"
+        return f"there is no {self.noun} {name!r}; {hint}there are: {', '.join(known)}"
 
 
 def _folders(package: str) -> tuple[str, ...]:

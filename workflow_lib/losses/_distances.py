@@ -13,10 +13,30 @@ DISTANCE_LIMIT = 64.0
 
 
 def squared_distances(ops: Ops, members: Tensor, limit: float) -> Tensor:
-    """Return the squared Euclidean distance in voxels from each voxel to the nearest member, exact up to limit**2, as int16.
+    """Return the squared Euclidean distance from each voxel to the nearest member, exact up to limit**2.
 
-    `members`: boolean (batch, spatial axes, maps); every map of every sample for itself. Where no member lies within the limit
-    (at most `DISTANCE_LIMIT`) the result is floor(limit**2) + 1. No member lies outside the grid.
+    No member lies outside the grid.
+
+    Parameters
+    ----------
+    ops : module
+        `keras.ops`, or `numpy`.
+    members : tensor of bool
+        (batch, spatial axes, maps); every map of every sample for itself.
+    limit : float
+        In voxels, at most `DISTANCE_LIMIT`.
+
+    Returns
+    -------
+    tensor of int16
+        Of the same shape; floor(limit**2) + 1 where no member lies within the limit.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> row = numpy.array([True, False, False, False])
+    >>> squared_distances(numpy, row.reshape(1, 4, 1), 2.0).ravel().tolist()
+    [0, 1, 4, 5]
     """
     reach = math.floor(limit)
     far = math.floor(limit**2) + 1

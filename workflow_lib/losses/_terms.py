@@ -5,6 +5,8 @@ a test evaluates the same formula without one. Only functions that both have und
 
 Shapes: y (one-hot ground truth) and p (softmax output) are (batch, spatial axes, classes), channels last, background first.
 A voxel outside the volume has an all-zero row in y: it adds nothing to a cross entropy, and its p counts as false positive.
+
+This file is long by its docstrings; its code has about 150 lines.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -99,53 +101,261 @@ class LossFunction:
 
 
 def loss_function(name: str, model: type[LossParameters], formula: Formula, parameters: Mapping[str, Any]) -> LossFunction:
-    """Return the loss `name` with `parameters` over its defaults. Raises Faults that names every parameter that is wrong."""
+    """Return a loss from its formula.
+
+    Parameters
+    ----------
+    name : str
+        Name of the loss.
+    model : type
+        Model of its parameters.
+    formula : Formula
+        `formula(ops, y, p, parameters)`, which returns a scalar.
+    parameters : mapping
+        Parameters that differ from the defaults.
+
+    Returns
+    -------
+    LossFunction
+        `loss(y_true, y_pred)`.
+
+    Raises
+    ------
+    Faults
+        With every parameter that is wrong.
+
+    Examples
+    --------
+    >>> error = loss_function("error", LossParameters, lambda ops, y, p, _: ops.mean(y * (1 - p)), {})
+    >>> round(error.evaluate([[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]), 4)
+    0.15
+    """
     return LossFunction(name, read_parameters(name, model, parameters), formula)
 
 
 def cast(ops: Ops, x: Tensor, dtype: Any) -> Tensor:
-    """Return x as another dtype; NumPy and `keras.ops` have no name in common for it."""
+    """Return a tensor in another dtype; NumPy and `keras.ops` have no name in common for it.
+
+    Parameters
+    ----------
+    ops : module
+        `keras.ops`, or `numpy`.
+    x : tensor
+        Any tensor.
+    dtype : str or dtype
+        The dtype of the result.
+
+    Returns
+    -------
+    tensor
+        The same values and shape.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> cast(numpy, numpy.array([True, False]), "float32").tolist()
+    [1.0, 0.0]
+    """
     return ops.cast(x, dtype) if hasattr(ops, "cast") else x.astype(dtype)
 
 
 def counted_axes(x: Tensor, over: str) -> tuple[int, ...]:
-    """Return the axes that a count runs over: the spatial ones, and for `batch` that of the samples too."""
+    """Return the axes that a count runs over: the spatial ones, and for `batch` that of the samples, too.
+
+    Parameters
+    ----------
+    x : tensor
+        (batch, spatial axes, classes).
+    over : str
+        'sample' or 'batch'; whatever is not 'batch' counts as 'sample'.
+
+    Returns
+    -------
+    tuple of int
+        Numbers of the axes.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> counted_axes(numpy.zeros((2, 8, 8, 3)), "sample"), counted_axes(numpy.zeros((2, 8, 8, 3)), "batch")
+    ((1, 2), (0, 1, 2))
+    """
     return tuple(range(0 if over == "batch" else 1, len(x.shape) - 1))
 
 
 def clip_probabilities(ops: Ops, p: Tensor) -> Tensor:
-    """Return q = clip(p, 1e-7, 1 - 1e-7)."""
+    """Return q = clip(p, 1e-7, 1 - 1e-7).
+
+    Parameters
+    ----------
+    ops : module
+        `keras.ops`, or `numpy`.
+    p : tensor
+        Probabilities.
+
+    Returns
+    -------
+    tensor
+        Of the same shape.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> clip_probabilities(numpy, numpy.array([0.0, 0.5])).tolist()
+    [1e-07, 0.5]
+    """
     return ops.clip(p, EPSILON, 1.0 - EPSILON)
 
 
 def power(ops: Ops, base: Tensor, exponent: float) -> Tensor:
-    """Return base**exponent of a base that is not negative; the exponents that losses use most need no logarithm."""
+    """Return the power of a base that is not negative; the exponents that losses use most need no logarithm.
+
+    Parameters
+    ----------
+    ops : module
+        `keras.ops`, or `numpy`.
+    base : tensor
+        0 or more.
+    exponent : float
+        The exponent.
+
+    Returns
+    -------
+    tensor
+        base**exponent, of the same shape.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> power(numpy, numpy.array([0.25, 4.0]), 0.5).tolist()
+    [0.5, 2.0]
+    """
     quick = {0.0: ops.ones_like, 0.5: ops.sqrt, 1.0: lambda x: x, 2.0: lambda x: x * x, 3.0: lambda x: x * x * x}
     return quick[exponent](base) if exponent in quick else ops.power(base, exponent)
 
 
 def cross_entropy_terms(ops: Ops, y: Tensor, q: Tensor) -> Tensor:
-    """Return CE_c = -y_c log q_c of every voxel and class."""
+    """Return CE_c = -y_c log q_c of every voxel and class.
+
+    Parameters
+    ----------
+    ops : module
+        `keras.ops`, or `numpy`.
+    y : tensor
+        One-hot ground truth, (batch, spatial axes, classes).
+    q : tensor
+        Clipped softmax output, of the same shape.
+
+    Returns
+    -------
+    tensor
+        Of the same shape.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> cross_entropy_terms(numpy, numpy.array([0.0, 1.0]), numpy.array([0.5, 0.5])).round(4).tolist()
+    [0.0, 0.6931]
+    """
     return -y * ops.log(q)
 
 
 def mean_over_voxels(ops: Ops, terms: Tensor) -> Tensor:
-    """Return the sum over the classes (last axis), averaged over batch and voxels."""
+    """Return the sum over the classes, averaged over batch and voxels.
+
+    Parameters
+    ----------
+    ops : module
+        `keras.ops`, or `numpy`.
+    terms : tensor
+        (batch, spatial axes, classes).
+
+    Returns
+    -------
+    tensor
+        A scalar.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> float(mean_over_voxels(numpy, numpy.array([[[0.1, 0.2], [0.3, 0.4]]])))
+    0.5
+    """
     return ops.mean(ops.sum(terms, axis=-1))
 
 
 def class_weights(ops: Ops, weights: Sequence[float], like: Tensor, owner: str) -> Tensor:
-    """Return one weight per class in the dtype of `like`. Raises UserError when their number is not that of the classes."""
+    """Return one weight per class as a tensor.
+
+    Parameters
+    ----------
+    ops : module
+        `keras.ops`, or `numpy`.
+    weights : sequence of float
+        The weights, background first.
+    like : tensor
+        A tensor with the classes on its last axis, whose dtype the result has.
+    owner : str
+        What has these weights, for the message.
+
+    Returns
+    -------
+    tensor
+        (classes,).
+
+    Raises
+    ------
+    UserError
+        If their number is not that of the classes.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> class_weights(numpy, [0.3, 0.7], numpy.zeros((1, 4, 2)), "my loss").tolist()
+    [0.3, 0.7]
+    """
     if len(weights) != like.shape[-1]:
         raise UserError(f"{owner} has {len(weights)} values for {like.shape[-1]} classes; give one per class, background first")
     return ops.array(weights, dtype=like.dtype)
 
 
 def tversky_distance(ops: Ops, y: Tensor, p: Tensor, delta: float, parameters: OverlapParameters) -> Tensor:
-    """Return 1 - TI(delta), the complement of the Tversky index: (batch, classes), or (classes,) for overlap `batch`.
+    """Return 1 - TI(delta), the complement of the Tversky index, of every class.
 
     TI = (TP + s) / (TP + delta FN + (1 - delta) FP + s). The complement is computed as the quotient of the errors, which
     keeps its digits near 0 where 1 - TI in float32 would have none, and is never negative for p in [0, 1].
+
+    Parameters
+    ----------
+    ops : module
+        `keras.ops`, or `numpy`.
+    y : tensor
+        One-hot ground truth, (batch, spatial axes, classes).
+    p : tensor
+        Softmax output, of the same shape.
+    delta : float
+        Weight of false negatives; 1 - delta is that of false positives.
+    parameters : OverlapParameters
+        `overlap` and `smooth` (s) count.
+
+    Returns
+    -------
+    tensor
+        (batch, classes), or (classes,) for overlap `batch`.
+
+    References
+    ----------
+    S. S. M. Salehi, D. Erdogmus, A. Gholipour, Tversky Loss Function for Image Segmentation Using 3D Fully Convolutional Deep
+    Networks, MLMI 2017, arXiv:1706.05721.
+
+    Examples
+    --------
+    TI is 0.8/1.06 for the background and 0.6/0.94 for the foreground.
+
+    >>> import numpy
+    >>> y, p = numpy.array([[[1.0, 0], [0, 1]]]), numpy.array([[[0.8, 0.2], [0.4, 0.6]]])
+    >>> tversky_distance(numpy, y, p, 0.7, OverlapParameters()).round(4).tolist()
+    [[0.2453, 0.3617]]
     """
     axes = counted_axes(p, parameters.overlap)
     hit = y * p
@@ -157,7 +367,28 @@ def tversky_distance(ops: Ops, y: Tensor, p: Tensor, delta: float, parameters: O
 
 
 def reduce_classes(ops: Ops, values: Tensor, parameters: OverlapParameters) -> Tensor:
-    """Return one number of values (batch, classes) or (classes,): mean or sum over the classes, mean over the batch."""
+    """Return one number of the values of all classes: their mean or sum, then the mean over the batch.
+
+    Parameters
+    ----------
+    ops : module
+        `keras.ops`, or `numpy`.
+    values : tensor
+        (batch, classes) or (classes,).
+    parameters : OverlapParameters
+        `class_reduction` and `include_background` count.
+
+    Returns
+    -------
+    tensor
+        A scalar.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> float(reduce_classes(numpy, numpy.array([[0.25, 0.75]]), OverlapParameters(class_reduction="sum")))
+    1.0
+    """
     counted = values if parameters.include_background else values[..., 1:]
     reduced = ops.sum(counted, axis=-1) if parameters.class_reduction == "sum" else ops.mean(counted, axis=-1)
     return ops.mean(reduced)

@@ -44,8 +44,21 @@ class Parameters(LossParameters):
 def class_shares(ops: Ops, y: Tensor, areas: Tensor, frequencies: str) -> Tensor:
     """Return (1/K) [c in area] / |area of c| of every voxel and class; the sum over voxels and classes is 1.
 
-    `areas`: (batch, spatial axes, classes), 1 inside the area of a class. K counts the classes present in y: in each image, or
-    for `batch` in all of them together. Without any class all is 0.
+    Parameters
+    ----------
+    ops : module
+        `keras.ops`, or `numpy`.
+    y : tensor
+        One-hot ground truth, (batch, spatial axes, classes).
+    areas : tensor
+        Of the same shape, 1 inside the area of a class, else 0.
+    frequencies : str
+        'image' or 'batch': whether K, the number of classes present in y, is that of each image or of all together.
+
+    Returns
+    -------
+    tensor
+        Of the same shape; 0 everywhere without any class.
     """
     axes = counted_axes(y, frequencies)
     sizes = ops.sum(areas, axis=axes, keepdims=True)
@@ -57,7 +70,26 @@ def class_shares(ops: Ops, y: Tensor, areas: Tensor, frequencies: str) -> Tensor
 
 
 def weighted_cross_entropy(ops: Ops, y: Tensor, p: Tensor, weights: Tensor, frequencies: str) -> Tensor:
-    """Return the cross entropy summed with one weight per voxel (batch, spatial axes, 1): per image, then the mean; or in all."""
+    """Return the cross entropy, summed with one weight per voxel.
+
+    Parameters
+    ----------
+    ops : module
+        `keras.ops`, or `numpy`.
+    y : tensor
+        One-hot ground truth, (batch, spatial axes, classes).
+    p : tensor
+        Softmax output, of the same shape.
+    weights : tensor
+        (batch, spatial axes, 1).
+    frequencies : str
+        'image' or 'batch': whether the weights sum to 1 in each image, or in all together.
+
+    Returns
+    -------
+    tensor
+        A scalar: the mean over the images of their sums, or one sum.
+    """
     total = ops.sum(weights * cross_entropy_terms(ops, y, clip_probabilities(ops, p)), axis=counted_axes(y, frequencies))
     return ops.mean(ops.sum(total, axis=-1))
 
@@ -69,5 +101,34 @@ def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
 
 
 def balanced_cross_entropy(**parameters: Any) -> LossFunction:
-    """Return the balanced cross entropy loss (see `Parameters`). Its value is in [0, 16.12]."""
+    """Return the balanced cross entropy loss.
+
+    Parameters
+    ----------
+    frequencies : 'image' or 'batch', default 'image'
+        Count the voxels of each class in every image for itself, or in the whole batch.
+
+    Returns
+    -------
+    LossFunction
+        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: in [0, 16.12].
+
+    Raises
+    ------
+    Faults
+        With every parameter that is wrong.
+
+    References
+    ----------
+    S. Xie, Z. Tu, Holistically-Nested Edge Detection, ICCV 2015, arXiv:1504.06375 (two classes); here for any number of
+    classes, as the baseline of arXiv:2412.06045.
+
+    Examples
+    --------
+    The background has two voxels, the foreground one: (-(log 0.9 + log 0.8) / 2 - log 0.6) / 2.
+
+    >>> y_true, y_pred = [[[1, 0], [1, 0], [0, 1]]], [[[0.9, 0.1], [0.8, 0.2], [0.4, 0.6]]]
+    >>> round(balanced_cross_entropy().evaluate(y_true, y_pred), 4)
+    0.3375
+    """
     return loss_function(NAME, Parameters, formula, parameters)

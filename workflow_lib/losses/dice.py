@@ -36,5 +36,41 @@ def formula(ops: Ops, y: Tensor, p: Tensor, parameters: OverlapParameters) -> Te
 
 
 def dice(**parameters: Any) -> LossFunction:
-    """Return the Dice loss (see `Parameters`). With the mean over the classes its value is in [0, 1]."""
+    """Return the Dice loss.
+
+    Parameters
+    ----------
+    class_reduction : 'mean' or 'sum', default 'mean'
+        Mean over the classes (the authors' code), or their sum (the equations as printed).
+    overlap : 'sample' or 'batch', default 'sample'
+        Count TP, FN and FP per sample, then average; or over the whole batch at once.
+    include_background : bool, default True
+        Whether the background counts as one of the classes.
+    smooth : a number in (0, 1], default 1e-6
+        s, added to numerator and denominator of the Tversky index, in voxels.
+
+    Returns
+    -------
+    LossFunction
+        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: in [0, 1] with the mean
+        over the classes.
+
+    Raises
+    ------
+    Faults
+        With every parameter that is wrong.
+
+    References
+    ----------
+    F. Milletari, N. Navab, S.-A. Ahmadi, V-Net: Fully Convolutional Neural Networks for Volumetric Medical Image
+    Segmentation, 3DV 2016, arXiv:1606.04797. Eq. 11 of Yeung et al., arXiv:2102.04525v1.
+
+    Examples
+    --------
+    DSC is 1.6/2.2 for the background and 1.2/1.8 for the foreground: (3/11 + 1/3) / 2.
+
+    >>> y_true, y_pred = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]
+    >>> round(dice().evaluate(y_true, y_pred), 4)
+    0.303
+    """
     return loss_function(NAME, Parameters, formula, parameters)

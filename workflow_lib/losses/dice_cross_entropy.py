@@ -38,5 +38,45 @@ def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
 
 
 def dice_cross_entropy(**parameters: Any) -> LossFunction:
-    """Return the Dice + cross entropy loss (see `Parameters`). With the defaults its value is in [0, 17.12]."""
+    """Return the Dice + cross entropy loss.
+
+    Parameters
+    ----------
+    class_reduction : 'mean' or 'sum', default 'mean'
+        Mean over the classes (the authors' code), or their sum (the equations as printed).
+    overlap : 'sample' or 'batch', default 'sample'
+        Count TP, FN and FP per sample, then average; or over the whole batch at once.
+    include_background : bool, default True
+        Whether the background counts as one of the classes.
+    smooth : a number in (0, 1], default 1e-6
+        s, added to numerator and denominator of the Tversky index, in voxels.
+    dice_weight : a number in [0, 1e+06], default 1
+        Weight of the Dice loss.
+    cross_entropy_weight : a number in [0, 1e+06], default 1
+        Weight of the cross entropy.
+
+    Returns
+    -------
+    LossFunction
+        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: in [0, 17.12] with the
+        defaults.
+
+    Raises
+    ------
+    Faults
+        With every parameter that is wrong.
+
+    References
+    ----------
+    F. Isensee, P. F. Jaeger, S. A. A. Kohl, J. Petersen, K. H. Maier-Hein, nnU-Net: a self-configuring method for deep
+    learning-based biomedical image segmentation, Nature Methods 18, 2021.
+
+    Examples
+    --------
+    Dice loss 0.303, cross entropy 0.367.
+
+    >>> y_true, y_pred = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]
+    >>> round(dice_cross_entropy().evaluate(y_true, y_pred), 4)
+    0.67
+    """
     return loss_function(NAME, Parameters, formula, parameters)

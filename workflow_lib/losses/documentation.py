@@ -75,17 +75,45 @@ ring of 3 voxels around the disc is given the foreground by mistake (false alarm
 
 
 def is_plotted(name: str) -> bool:
-    """Return whether the loss has a plot: not when it has no defaults to plot."""
+    """Return whether the loss has a plot: not when it has no defaults to plot.
+
+    Parameters
+    ----------
+    name : str
+        Name of the loss.
+
+    Returns
+    -------
+    bool
+        Whether docs/losses.md shows one.
+    """
     return not registry.faults(name)
 
 
 def plot_of(name: str) -> str:
-    """Return the path of the plot of a loss from docs/losses.md."""
+    """Return the path of the plot of a loss.
+
+    Parameters
+    ----------
+    name : str
+        Name of the loss.
+
+    Returns
+    -------
+    str
+        Relative to docs/losses.md.
+    """
     return f"images/losses/{name}.svg"
 
 
 def text() -> str:
-    """Return docs/losses.md."""
+    """Return docs/losses.md.
+
+    Returns
+    -------
+    str
+        The whole page.
+    """
     families = [section for family in registry.FAMILIES for section in _family(family)]
     return "\n".join([HEAD, *families]).rstrip() + "\n"
 

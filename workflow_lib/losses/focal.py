@@ -40,7 +40,20 @@ NOTES: tuple[str, ...] = (
 
 
 def check_alpha(alpha: float | tuple[float, ...] | None, alpha_t: bool) -> None:
-    """Raise ValueError when Lin's alpha_t is asked for with an alpha that is not one number."""
+    """Refuse Lin's alpha_t with an alpha that is not one number.
+
+    Parameters
+    ----------
+    alpha : float, tuple of float or None
+        Weight of all classes, or one weight per class.
+    alpha_t : bool
+        Whether the background is weighed by 1 - alpha.
+
+    Raises
+    ------
+    ValueError
+        If `alpha_t` is true and `alpha` is not one number.
+    """
     if alpha_t and not isinstance(alpha, float):
         raise ValueError("alpha_t: true needs alpha to be one number in [0, 1]")
 
@@ -79,5 +92,38 @@ def _weights(ops: Ops, terms: Tensor, parameters: Parameters) -> Tensor | float:
 
 
 def focal(**parameters: Any) -> LossFunction:
-    """Return the focal loss with `alpha`, `gamma` and `alpha_t` (see `Parameters`). Its value is never negative."""
+    """Return the focal loss.
+
+    Parameters
+    ----------
+    alpha : a number in [0, 1] or a list with one value per class, each a number in [0, ∞) or None, default 0.25
+        α: weight of all classes, or one weight per class (background first); null is 1.
+    gamma : a number in [0, 10], default 2
+        γ: how strongly voxels that are already right are weighed down; 0: not.
+    alpha_t : bool, default False
+        Weigh the background by 1 − α (Lin's α_t) instead of α; α must be one number.
+
+    Returns
+    -------
+    LossFunction
+        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: 0 or more.
+
+    Raises
+    ------
+    Faults
+        With every parameter that is wrong.
+
+    References
+    ----------
+    T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollár, Focal Loss for Dense Object Detection, ICCV 2017, arXiv:1708.02002.
+    Eq. 6 and 7 of Yeung et al., arXiv:2102.04525v1.
+
+    Examples
+    --------
+    Of two voxels: 0.25 · (0.2² · (-log 0.8) + 0.4² · (-log 0.6)) / 2.
+
+    >>> y_true, y_pred = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]
+    >>> round(focal().evaluate(y_true, y_pred), 4)
+    0.0113
+    """
     return loss_function(NAME, Parameters, formula, parameters)

@@ -6,23 +6,20 @@ and the values of it that its plot shows) and `components` (for a loss whose par
 Adding a loss adds a file; nothing else changes.
 """
 
-import difflib
-import functools
-import importlib
-import pkgutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, Protocol, cast
 
-import workflow_lib.losses
+from workflow_lib.base import families
 from workflow_lib.base.errors import UserError
 from workflow_lib.losses._files import read_module, source_of
 from workflow_lib.losses._parameters import LossParameters, parameter_faults, per_class, read_parameters
 from workflow_lib.losses._terms import LossFunction
 
-NOT_LOSSES = ("registry", "documentation", "toolkit")
+MEMBERS = families.Family("losses", "loss", frozenset({"toolkit"}))
+"""The losses of this folder; those in files of the user's own stand beside them."""
 
 FAMILIES = {
     "distribution": "distribution-based",
@@ -74,22 +71,33 @@ _FILES: dict[str, LossFile] = {}
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of the losses of this folder, sorted. No loss is imported."""
-    return _names_in(tuple(workflow_lib.losses.__path__))
+    """Return the names of the losses of this folder. No loss is imported.
 
-
-@functools.cache
-def _names_in(folders: tuple[str, ...]) -> tuple[str, ...]:
-    # Asked for thousands of times when a large study is planned.
-    files = (file.name for file in pkgutil.iter_modules(folders))
-    return tuple(sorted(name for name in files if not name.startswith("_") and name not in NOT_LOSSES))
+    Returns
+    -------
+    tuple of str
+        Sorted.
+    """
+    return MEMBERS.names()
 
 
 def load_file(path: str | Path) -> str:
-    """Read a loss file of the user's own and return the loss's name, by which it is then known in this process.
+    """Read a loss file of the user's own, whose loss is then known by its name in this process.
 
-    A relative path starts at the working directory. Raises UserError when the file is missing, cannot be run, is not
-    complete, or has the name of a loss of this folder.
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The Python file; a relative path starts at the working directory.
+
+    Returns
+    -------
+    str
+        Name of the loss.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, cannot be run, is not complete, or has the name of a loss of this folder.
     """
     path = Path(path).expanduser()
     source, name = source_of(path), path.stem
@@ -99,7 +107,7 @@ def load_file(path: str | Path) -> str:
     if known is not None and known.path.resolve() != path.resolve() and known.path.exists():
         raise UserError(f"Two loss files have the same name: {known.path} and {path}. Rename one of them.")
     found = read_module(path, source)
-    if name in names() or name in NOT_LOSSES:
+    if name in {*names(), *MEMBERS.not_members, *families.OWN}:
         raise UserError(f"The loss file {path} has the name of a loss that is there already; give it another than {name!r}.")
     _complete(found, name, str(path))
     strangers = [base for base in getattr(found, "BUILT_FROM", ()) if base not in names()]
@@ -110,22 +118,70 @@ def load_file(path: str | Path) -> str:
 
 
 def resolve(loss: str) -> str:
-    """Return the name of a loss that is chosen by its name or by a Python file (`*.py`), which is read."""
+    """Return the name of a loss that is chosen by its name or by a Python file, which is read.
+
+    Parameters
+    ----------
+    loss : str
+        Name of a loss, or path of a file (`*.py`).
+
+    Returns
+    -------
+    str
+        Name of the loss.
+
+    Raises
+    ------
+    UserError
+        As `load_file` does.
+    """
     return load_file(loss) if loss.endswith(".py") else loss
 
 
 def file_of(name: str) -> Path | None:
-    """Return the file of a loss of the user's own, as it was given; None for a loss of this folder."""
+    """Return the file of a loss of the user's own.
+
+    Parameters
+    ----------
+    name : str
+        Name of the loss.
+
+    Returns
+    -------
+    pathlib.Path or None
+        The path as it was given; None for a loss of this folder.
+    """
     return _FILES[name].path if name in _FILES else None
 
 
 def get(name: str) -> LossModule:
-    """Return the module of a loss. Raises UserError with the nearest name and the whole list when there is none."""
+    """Return the module of a loss.
+
+    Parameters
+    ----------
+    name : str
+        Name of the loss.
+
+    Returns
+    -------
+    LossModule
+        What the loss file holds.
+
+    Raises
+    ------
+    UserError
+        If there is none of that name (with the nearest one and the whole list), or its file is not complete.
+
+    Examples
+    --------
+    >>> get("dice").LABEL
+    'Dice loss'
+    """
     if name in _FILES:
         return cast(LossModule, _FILES[name].module)
     if name not in names():
         raise UserError(_unknown(name))
-    return _complete(importlib.import_module(module(name)), name, f"workflow_lib/losses/{name}.py")
+    return _complete(MEMBERS.get(name), name, f"workflow_lib/losses/{name}.py")
 
 
 def _complete(found: ModuleType, name: str, where: str) -> LossModule:
@@ -156,23 +212,74 @@ def _is_list_of_texts(value: object) -> bool:
 
 
 def module(name: str) -> str:
-    """Return the name of the Python module that holds a loss of this folder."""
-    return f"{workflow_lib.losses.__name__}.{name}"
+    """Return the Python module that holds a loss of this folder.
+
+    Parameters
+    ----------
+    name : str
+        Name of the loss.
+
+    Returns
+    -------
+    str
+        Its dotted name.
+    """
+    return MEMBERS.module(name)
 
 
 def build(name: str, parameters: Mapping[str, Any] | None = None) -> LossFunction:
-    """Return the loss `name` with `parameters` over its defaults.
+    """Return a loss with its parameters.
 
-    Raises UserError for an unknown loss, and Faults that names every parameter that is wrong.
+    Parameters
+    ----------
+    name : str
+        Name of the loss.
+    parameters : mapping, optional
+        Parameters that differ from the defaults.
+
+    Returns
+    -------
+    LossFunction
+        `loss(y_true, y_pred)` of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar.
+
+    Raises
+    ------
+    UserError
+        If there is no loss of that name.
+    Faults
+        With every parameter that is wrong.
+
+    Examples
+    --------
+    >>> loss = build("tversky", {"delta": 0.5})
+    >>> round(loss.evaluate([[[1, 0], [0, 1]]], [[[0.75, 0.25], [0.25, 0.75]]]), 4)
+    0.25
     """
     factory = getattr(get(name), name)
     return cast(LossFunction, factory(**resolved_parameters(name, parameters)))
 
 
 def faults(name: str, parameters: Mapping[str, Any] | None = None, n_classes: int | None = None) -> list[str]:
-    """Return everything that is wrong with a choice of loss and parameters, in words; empty when all is well.
+    """Return everything that is wrong with a choice of loss and parameters, in words.
 
-    With `n_classes` (background included) parameters with a value per class are counted too.
+    Parameters
+    ----------
+    name : str
+        Name of the loss.
+    parameters : mapping, optional
+        Parameters that differ from the defaults.
+    n_classes : int, optional
+        Number of classes, background included, with which parameters that hold a value per class are compared.
+
+    Returns
+    -------
+    list of str
+        Empty when all is well.
+
+    Examples
+    --------
+    >>> faults("tversky", {"delta": 2})
+    ["loss 'tversky': parameter 'delta' is 2; accepted: a number in [0, 1]"]
     """
     if name not in names() and name not in _FILES:
         return [_unknown(name)]
@@ -209,7 +316,20 @@ def _factory_faults(name: str, given: Mapping[str, Any]) -> list[str]:
 
 
 def components(name: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[str, dict[str, Any]]]:
-    """Return the losses that the parameters of a loss name, with their parameters: the terms of a weighted sum."""
+    """Return the losses that the parameters of a loss name.
+
+    Parameters
+    ----------
+    name : str
+        Name of the loss.
+    parameters : mapping, optional
+        Parameters that differ from the defaults.
+
+    Returns
+    -------
+    list of (str, dict)
+        Name and parameters of each.
+    """
     loss = get(name)
     if not hasattr(loss, "components"):
         return []
@@ -217,7 +337,25 @@ def components(name: str, parameters: Mapping[str, Any] | None = None) -> list[t
 
 
 def needed(name: str, parameters: Mapping[str, Any] | None = None) -> list[str]:
-    """Return the loss itself and every loss that its parameters name, directly or not, each once: whose code it needs."""
+    """Return the losses whose code a loss needs: itself, and every one that its parameters name, directly or not.
+
+    Parameters
+    ----------
+    name : str
+        Name of the loss.
+    parameters : mapping, optional
+        Parameters that differ from the defaults.
+
+    Returns
+    -------
+    list of str
+        Each once, the loss itself first.
+
+    Examples
+    --------
+    >>> needed("weighted_sum", {"terms": [{"loss": "dice"}, {"loss": "boundary"}]})
+    ['weighted_sum', 'dice', 'boundary']
+    """
     found = [name]
     for part, own in components(name, parameters):
         found += [other for other in needed(part, own) if other not in found]
@@ -234,30 +372,93 @@ class SavedLoss(LossFunction):
 
 
 def keras_objects() -> dict[str, type[SavedLoss]]:
-    """Return what `keras.saving.load_model(path, custom_objects=...)` needs to load a model that was saved with a loss.
+    """Return what Keras needs to load a model that was saved with a loss.
 
     For a loss of your own call `load_file` first.
+
+    Returns
+    -------
+    dict of str to type
+        The `custom_objects` of `keras.saving.load_model`.
     """
     return {LossFunction.__name__: SavedLoss}
 
 
 def resolved_parameters(name: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return all parameters of the loss, the defaults filled in, as plain data for JSON.
+    """Return all parameters of a loss, the defaults filled in.
 
-    Two ways to write the same choice ('1e-6' and 0.000001) resolve to the same. Raises as `build` does.
+    Two ways to write the same choice ('1e-6' and 0.000001) resolve to the same.
+
+    Parameters
+    ----------
+    name : str
+        Name of the loss.
+    parameters : mapping, optional
+        Parameters that differ from the defaults.
+
+    Returns
+    -------
+    dict
+        Plain data for JSON.
+
+    Raises
+    ------
+    UserError, Faults
+        As `build` does.
+
+    Examples
+    --------
+    >>> resolved_parameters("focal", {"gamma": "3"})
+    {'alpha': 0.25, 'gamma': 3.0, 'alpha_t': False}
     """
     return read_parameters(name, get(name).Parameters, dict(parameters or {})).model_dump(mode="json")
 
 
 def per_class_parameters(name: str) -> list[str]:
-    """Return the parameters of the loss that may hold one value per class."""
+    """Return the parameters of a loss that may hold one value per class.
+
+    Parameters
+    ----------
+    name : str
+        Name of the loss.
+
+    Returns
+    -------
+    list of str
+        Names of parameters.
+
+    Examples
+    --------
+    >>> per_class_parameters("focal")
+    ['alpha']
+    """
     return per_class(get(name).Parameters)
 
 
 def preset(name: str, which: str = "paper") -> dict[str, Any]:
-    """Return the parameters that the preset sets for the loss (those that differ from the defaults, which are `paper`).
+    """Return the parameters that a preset sets for a loss of the paper.
 
-    Raises UserError for a preset that does not exist, or that the loss has not.
+    Parameters
+    ----------
+    name : str
+        Name of the loss.
+    which : str
+        One of `PRESETS`.
+
+    Returns
+    -------
+    dict
+        Those that differ from the defaults, which are the preset 'paper'.
+
+    Raises
+    ------
+    UserError
+        If there is no such preset, or the loss has none.
+
+    Examples
+    --------
+    >>> preset("dice", "paper-literal")
+    {'class_reduction': 'sum'}
     """
     if which not in PRESETS:
         raise UserError(f"There is no preset {which!r} of losses; there are {', '.join(PRESETS)}.")
@@ -269,12 +470,39 @@ def preset(name: str, which: str = "paper") -> dict[str, Any]:
 
 
 def built_from(name: str) -> tuple[str, ...]:
-    """Return the losses that the loss generalises or combines."""
+    """Return the losses that a loss generalises or combines.
+
+    Parameters
+    ----------
+    name : str
+        Name of the loss.
+
+    Returns
+    -------
+    tuple of str
+        Their names.
+    """
     return tuple(getattr(get(name), "BUILT_FROM", ()))
 
 
 def with_components(members: Iterable[str]) -> list[str]:
-    """Return `members` and every loss that one of them is built from, directly or not: the members first, in their order."""
+    """Return losses and every loss that one of them is built from, directly or not.
+
+    Parameters
+    ----------
+    members : iterable of str
+        Names of losses.
+
+    Returns
+    -------
+    list of str
+        Each once, the members first, in their order.
+
+    Examples
+    --------
+    >>> with_components(["combo"])
+    ['combo', 'cross_entropy', 'dice']
+    """
     found = list(dict.fromkeys(members))
     for name in found:  # the list grows while it is walked
         found += [base for base in built_from(name) if base not in found]
@@ -282,24 +510,54 @@ def with_components(members: Iterable[str]) -> list[str]:
 
 
 def node(name: str) -> Node:
-    """Return the loss as a node of the tree of families."""
+    """Return a loss as a node of the tree of families.
+
+    Parameters
+    ----------
+    name : str
+        Name of the loss.
+
+    Returns
+    -------
+    Node
+        With the losses that it is built from.
+    """
     loss = get(name)
     return Node(name, loss.LABEL, loss.FAMILY, built_from(name))
 
 
 def curves(name: str) -> tuple[str, tuple[Any, ...]]:
-    """Return a parameter of the loss and the values of it that a plot shows; ("", (None,)) when it has none worth varying."""
+    """Return a parameter of a loss and the values of it that a plot shows.
+
+    Parameters
+    ----------
+    name : str
+        Name of the loss.
+
+    Returns
+    -------
+    (str, tuple)
+        Name and values; ("", (None,)) where no parameter is worth varying.
+    """
     parameter, values = getattr(get(name), "CURVES", ("", (None,)))
     return str(parameter), tuple(values)
 
 
 def notes(name: str) -> tuple[str, ...]:
-    """Return what a reader should know about how the loss is implemented."""
+    """Return what a reader should know about how a loss is implemented.
+
+    Parameters
+    ----------
+    name : str
+        Name of the loss.
+
+    Returns
+    -------
+    tuple of str
+        Sentences.
+    """
     return tuple(getattr(get(name), "NOTES", ()))
 
 
 def _unknown(name: str) -> str:
-    known = (*names(), *_FILES)
-    close = difflib.get_close_matches(name, known, n=1)
-    question = f"; did you mean {close[0]!r}?" if close else ""
-    return f"there is no loss {name!r}{question}; there are: {', '.join(known)}; or give a Python file of your own (*.py)"
+    return f"{MEMBERS.unknown(name, _FILES)}; or give a Python file of your own (*.py)"

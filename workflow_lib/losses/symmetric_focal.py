@@ -44,5 +44,37 @@ def formula(ops: Ops, y: Tensor, p: Tensor, parameters: FocalParameters) -> Tens
 
 
 def symmetric_focal(**parameters: Any) -> LossFunction:
-    """Return the symmetric focal loss with `delta` and `gamma` (see `Parameters`). Its value is in [0, 16.12]."""
+    """Return the symmetric focal loss of the Unified Focal family.
+
+    Parameters
+    ----------
+    delta : a number in [0, 1], default 0.7
+        δ: weight of the foreground classes; the background has 1 − δ.
+    gamma : a number in [0, 10], default 2
+        γ: how strongly voxels that are already right are weighed down; 0: not.
+
+    Returns
+    -------
+    LossFunction
+        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: in [0, 16.12].
+
+    Raises
+    ------
+    Faults
+        With every parameter that is wrong.
+
+    References
+    ----------
+    M. Yeung, E. Sala, C.-B. Schönlieb, L. Rundo, Unified Focal loss: Generalising Dice and cross entropy-based losses to
+    handle class imbalanced medical image segmentation, Computerized Medical Imaging and Graphics 95, 2022,
+    arXiv:2102.04525v4.
+
+    Examples
+    --------
+    Of two voxels: (0.3 · 0.2² · (-log 0.8) + 0.7 · 0.4² · (-log 0.6)) / 2.
+
+    >>> y_true, y_pred = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]
+    >>> round(symmetric_focal().evaluate(y_true, y_pred), 4)
+    0.0299
+    """
     return loss_function(NAME, Parameters, formula, parameters)

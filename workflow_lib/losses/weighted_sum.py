@@ -55,12 +55,52 @@ class Parameters(LossParameters):
 
 
 def components(parameters: Parameters) -> list[tuple[str, dict[str, Any]]]:
-    """Return name and parameters of each loss in the sum."""
+    """Return the losses in the sum.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        The parameters of the sum.
+
+    Returns
+    -------
+    list of (str, dict)
+        Name and parameters of each.
+    """
     return [(term.loss, term.parameters) for term in parameters.terms]
 
 
 def weighted_sum(**parameters: Any) -> LossFunction:
-    """Return the weighted sum of the losses `terms`, a list of {loss, weight, parameters} (see `Term`)."""
+    """Return the weighted sum of other losses.
+
+    Parameters
+    ----------
+    terms : a list with a section for each, required
+        The losses that are summed.
+
+    Returns
+    -------
+    LossFunction
+        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: the sum of weight times
+        loss.
+
+    Raises
+    ------
+    Faults
+        With every parameter that is wrong.
+
+    References
+    ----------
+    Composed by the user. Yeung et al., arXiv:2102.04525v1, name compounds with boundary losses as future work.
+
+    Examples
+    --------
+    Dice loss 0.303, cross entropy 0.367: 0.303 + 0.5 · 0.367.
+
+    >>> y_true, y_pred = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]
+    >>> round(weighted_sum(terms=[{"loss": "dice"}, {"loss": "cross_entropy", "weight": 0.5}]).evaluate(y_true, y_pred), 4)
+    0.4865
+    """
     chosen = read_parameters(NAME, Parameters, parameters)
     parts = [(term.weight, registry.build(term.loss, term.parameters)) for term in chosen.terms]
 

@@ -42,7 +42,13 @@ The column `note` of the scores says which mask is empty. Statistics leave out c
 
 
 def text() -> str:
-    """Return docs/metrics.md."""
+    """Return docs/metrics.md.
+
+    Returns
+    -------
+    str
+        The whole page.
+    """
     return "\n".join([HEAD, _empty_masks(), *map(_metric, registry.names())]).rstrip() + "\n"
 
 

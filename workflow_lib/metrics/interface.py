@@ -80,7 +80,23 @@ class Surfaces:
 
 
 def note(reference: bool, prediction: bool) -> str:
-    """Return the note of two masks, each of which holds voxels or none."""
+    """Return the note of two masks.
+
+    Parameters
+    ----------
+    reference, prediction : bool
+        Whether the mask holds voxels.
+
+    Returns
+    -------
+    str
+        One of `EMPTY_NOTES`, or nothing where both hold voxels.
+
+    Examples
+    --------
+    >>> note(reference=True, prediction=False)
+    'empty prediction'
+    """
     if reference:
         return "" if prediction else EMPTY_PREDICTION
     return EMPTY_REFERENCE if prediction else BOTH_EMPTY

@@ -24,19 +24,49 @@ NEEDED = ("NAME", "LABEL", "UNIT", "BETTER", "RANGE", "MEASURED", "EMPTY", "CITA
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of all metrics in the order of the columns of scores. Imports none of them."""
+    """Return the names of all metrics. Imports none of them.
+
+    Returns
+    -------
+    tuple of str
+        In the order of the columns of scores.
+    """
     return (*FIRST, *(name for name in FAMILY.names() if name not in FIRST))
 
 
 def module(name: str) -> str:
-    """Return the name of the Python module that holds a metric."""
+    """Return the Python module that holds a metric.
+
+    Parameters
+    ----------
+    name : str
+        Name of the metric.
+
+    Returns
+    -------
+    str
+        Its dotted name.
+    """
     return FAMILY.module(name)
 
 
 def get(name: str) -> Metric:
     """Return the module of a metric.
 
-    Raises UserError with the nearest name where there is none of that name, and where its file is not complete.
+    Parameters
+    ----------
+    name : str
+        Name of the metric.
+
+    Returns
+    -------
+    Metric
+        What the metric's file holds.
+
+    Raises
+    ------
+    UserError
+        If there is none of that name (with the nearest one), or its file is not complete.
     """
     found = FAMILY.get(name)
     where = f"The metric file workflow_lib/metrics/{name}.py"
@@ -55,15 +85,64 @@ def get(name: str) -> Metric:
 
 
 def function(name: str) -> Callable[[Any], float]:
-    """Return the function of a metric: of `Counts` or of `Surfaces`, as its `MEASURED` says. Raises as `get` does."""
+    """Return the function of a metric.
+
+    Parameters
+    ----------
+    name : str
+        Name of the metric.
+
+    Returns
+    -------
+    callable
+        Of `Counts` or of `Surfaces`, as its `MEASURED` says, to a float.
+
+    Raises
+    ------
+    UserError
+        As `get` does.
+
+    Examples
+    --------
+    >>> from workflow_lib.metrics.interface import Counts
+    >>> function("recall")(Counts(tp=3, fp=0, fn=1))
+    0.75
+    """
     return cast(Callable[[Any], float], getattr(get(name), name))
 
 
 def label(name: str) -> str:
-    """Return the name of a metric in tables and figures. Raises as `get` does."""
+    """Return the name of a metric in tables and figures.
+
+    Parameters
+    ----------
+    name : str
+        Name of the metric.
+
+    Returns
+    -------
+    str
+        Its `LABEL`.
+
+    Raises
+    ------
+    UserError
+        As `get` does.
+    """
     return get(name).LABEL
 
 
 def notes(name: str) -> tuple[str, ...]:
-    """Return what else a reader should know about a metric."""
+    """Return what else a reader should know about a metric.
+
+    Parameters
+    ----------
+    name : str
+        Name of the metric.
+
+    Returns
+    -------
+    tuple of str
+        Sentences.
+    """
     return tuple(getattr(get(name), "NOTES", ()))

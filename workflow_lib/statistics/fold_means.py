@@ -22,14 +22,47 @@ COLUMNS = {
 
 
 def compute(data: Data) -> pd.DataFrame:
-    """Return the table of a dataset."""
+    """Return the table of a dataset.
+
+    Parameters
+    ----------
+    data : Data
+        Scores and settings of the dataset, and the tables that `NEEDS` names.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns `COLUMNS`.
+    """
     return fold_means(data.scores, data.losses, data.classes)
 
 
 def fold_means(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:
-    """Return the mean of each metric per loss, class and fold over the cases where it is defined, with their number.
+    """Return the mean of each of the paper's metrics per loss, class and fold, over the cases where it is defined.
 
-    Only folds that the loss was scored in have a row; a fold where the metric is defined nowhere has NaN and 0 cases.
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Scores of one dataset, a row per case and class (`loss`, `class`, `fold`, `case`, `dsc`, `precision`, `recall`).
+    losses : sequence of str
+        The losses in the order of the tables.
+    classes : sequence of str
+        Classes and regions in the order of the tables.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns `COLUMNS`. Only folds that the loss was scored in have a row; a fold where the metric is defined nowhere has
+        NaN and 0 cases.
+
+    Examples
+    --------
+    >>> rows = [("dice", "kidney", fold, case, 0.5 + 0.1 * case, 0.5, 0.5, "") for fold in (1, 2) for case in (fold, fold + 2)]
+    >>> columns = ["loss", "class", "fold", "case", "dsc", "precision", "recall", "note"]
+    >>> scores = pd.DataFrame(rows, columns=columns)
+    >>> table = fold_means(scores, ["dice"], ["kidney"])
+    >>> table[table["metric"] == "dsc"][["fold", "mean", "cases"]].round(4).values.tolist()
+    [[1.0, 0.7, 2.0], [2.0, 0.8, 2.0]]
     """
     grouped = frame.groupby(["loss", "class", "fold"], sort=True)[list(METRICS)]
     table = grouped.mean()

@@ -15,9 +15,28 @@ LEVELS = ((0.001, "‡"), (0.01, "**"), (0.05, "*"))
 
 
 def adjust(p: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Return Holm's step-down adjusted p-values (Holm, Scand J Stat 1979) in the order of `p`, at most 1.
+    """Return p-values adjusted by Holm's step-down method.
 
     NaN stays NaN and does not count as a test; statsmodels would count it.
+
+    Parameters
+    ----------
+    p : sequence of float
+        p-values.
+
+    Returns
+    -------
+    numpy.ndarray
+        The adjusted ones in the same order, at most 1.
+
+    References
+    ----------
+    S. Holm, A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian Journal of Statistics 6(2), 1979.
+
+    Examples
+    --------
+    >>> adjust([0.01, 0.04, 0.03]).round(4).tolist()
+    [0.03, 0.06, 0.06]
     """
     # Imported here: statsmodels takes a second, and the report needs the marks below only.
     from statsmodels.stats.multitest import multipletests
@@ -47,7 +66,23 @@ def _nothing_to_collect() -> Iterator[None]:
 
 
 def mark(p: float) -> str:
-    """Return the paper's mark: ‡ for p < 0.001, ** for p < 0.01, * for p < 0.05, else nothing; of the unrounded p."""
+    """Return the paper's mark of significance of an unrounded p.
+
+    Parameters
+    ----------
+    p : float
+        Adjusted p-value, or NaN.
+
+    Returns
+    -------
+    str
+        ‡ for p < 0.001, ** for p < 0.01, * for p < 0.05, else nothing.
+
+    Examples
+    --------
+    >>> [mark(p) for p in (0.0009, 0.009, 0.04, 0.05)]
+    ['‡', '**', '*', '']
+    """
     if math.isnan(p):
         return ""
     return next((sign for level, sign in LEVELS if p < level), "")

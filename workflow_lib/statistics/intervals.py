@@ -41,9 +41,26 @@ class Bootstrap:
 
 
 def t_interval(values: Sequence[float] | np.ndarray, confidence: float) -> tuple[float, float, float]:
-    """Return mean, half width t((1 + confidence) / 2, k - 1) s / sqrt(k), and standard deviation s of k values.
+    """Return mean, half width of the t-interval, and standard deviation of values.
 
-    NaN among the values is left out. Half width and s are NaN with one value, all three with none.
+    The half width of k values is t((1 + confidence) / 2, k - 1) s / sqrt(k).
+
+    Parameters
+    ----------
+    values : sequence of float
+        NaN among them is left out.
+    confidence : float
+        Level of the interval, such as 0.95.
+
+    Returns
+    -------
+    (float, float, float)
+        Mean, half width and s. Half width and s are NaN with one value, all three with none.
+
+    Examples
+    --------
+    >>> [round(value, 4) for value in t_interval([1.0, 2.0, 3.0], 0.95)]
+    [2.0, 2.4841, 1.0]
     """
     array = np.asarray(values, dtype=float)
     array = array[~np.isnan(array)]
@@ -57,9 +74,37 @@ def t_interval(values: Sequence[float] | np.ndarray, confidence: float) -> tuple
 
 
 def bootstrap_means(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str], samples: int, seed: int) -> Bootstrap:
-    """Return `samples` bootstrap means of every loss, class and metric; the same for the same scores and seed.
+    """Return bootstrap means of every loss, class and metric; the same for the same scores and seed.
 
-    With numbers of draws per case as a matrix (samples, cases of the fold), sums over cases are matrix products.
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Scores of one dataset, a row per case and class (`loss`, `class`, `fold`, `case`, `dsc`, `precision`, `recall`).
+    losses : sequence of str
+        The losses in the order of the tables.
+    classes : sequence of str
+        Classes and regions in the order of the tables.
+    samples : int
+        Number of bootstrap samples.
+    seed : int
+        Seed of the draws.
+
+    Returns
+    -------
+    Bootstrap
+        The means of all samples.
+
+    References
+    ----------
+    B. Efron, Bootstrap Methods: Another Look at the Jackknife, The Annals of Statistics 7(1), 1979.
+
+    Examples
+    --------
+    >>> rows = [("dice", "kidney", fold, case, 0.5 + 0.1 * case, 0.5, 0.5, "") for fold in (1, 2) for case in (fold, fold + 2)]
+    >>> columns = ["loss", "class", "fold", "case", "dsc", "precision", "recall", "note"]
+    >>> scores = pd.DataFrame(rows, columns=columns)
+    >>> bootstrap_means(scores, ["dice"], ["kidney"], 200, 1).interval(("dice", "kidney", "precision"), 0.95)
+    (0.5, 0.5)
     """
     keys = keys_of(losses, classes)
     total = np.zeros((samples, len(keys)))
@@ -95,5 +140,23 @@ def _ratio(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def keys_of(losses: Sequence[str], classes: Sequence[str]) -> list[Key]:
-    """Return the keys of all means, loss by loss."""
+    """Return the keys of all means, loss by loss.
+
+    Parameters
+    ----------
+    losses : sequence of str
+        The losses in the order of the tables.
+    classes : sequence of str
+        Classes and regions in the order of the tables.
+
+    Returns
+    -------
+    list of (str, str, str)
+        Loss, class and metric.
+
+    Examples
+    --------
+    >>> keys_of(["dice"], ["kidney"])
+    [('dice', 'kidney', 'dsc'), ('dice', 'kidney', 'precision'), ('dice', 'kidney', 'recall')]
+    """
     return [(loss, name, metric) for loss in losses for name in classes for metric in METRICS]

@@ -32,7 +32,18 @@ COLUMNS = {
 
 
 def compute(data: Data) -> pd.DataFrame:
-    """Return the table of a dataset."""
+    """Return the table of a dataset.
+
+    Parameters
+    ----------
+    data : Data
+        Scores and settings of the dataset, and the tables that `NEEDS` names.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns `COLUMNS`.
+    """
     per_fold, over_cases = data.tables["fold_means"], data.over_cases
     return means_table(data.scores, per_fold, data.bootstrap, data.losses, data.classes, data.confidence, over_cases)
 
@@ -46,11 +57,43 @@ def means_table(
     confidence: float,
     over_cases: bool = False,
 ) -> pd.DataFrame:
-    """Return one row per loss, class and metric with the published mean and interval and, beside it, the mean over cases.
+    """Return the published mean and interval of every loss, class and metric and, beside it, the mean over cases.
 
-    `mean`, `ci95` and `sd` are over the folds, as published; with `over_cases`, for a study of one fixed split, over its cases.
-    `excluded` counts the scored cases where the metric is undefined, `empty_predictions` those where the class was missed
-    altogether. A loss without scores has a row of NaN and zeros.
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Scores of one dataset, a row per case and class (`loss`, `class`, `fold`, `case`, `dsc`, `precision`, `recall`, `note`).
+    per_fold : pandas.DataFrame
+        The table `fold_means`.
+    bootstrap : Bootstrap
+        Bootstrap means of the same scores.
+    losses : sequence of str
+        The losses in the order of the tables.
+    classes : sequence of str
+        Classes and regions in the order of the tables.
+    confidence : float
+        Level of the intervals, such as 0.95.
+    over_cases : bool
+        Whether `mean`, `ci95` and `sd` are over the cases, for a study of one fixed split, instead of over the folds as
+        published.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns `COLUMNS`. A loss without scores has a row of NaN and zeros.
+
+    Examples
+    --------
+    Fold means of 0.7 and 0.8: their interval is t(0.975, 1) · 0.0707 / √2 wide to each side.
+
+    >>> from workflow_lib.statistics.fold_means import fold_means
+    >>> from workflow_lib.statistics.intervals import bootstrap_means
+    >>> rows = [("dice", "kidney", fold, case, 0.5 + 0.1 * case, 0.5, 0.5, "") for fold in (1, 2) for case in (fold, fold + 2)]
+    >>> columns = ["loss", "class", "fold", "case", "dsc", "precision", "recall", "note"]
+    >>> scores = pd.DataFrame(rows, columns=columns)
+    >>> given = (fold_means(scores, ["dice"], ["kidney"]), bootstrap_means(scores, ["dice"], ["kidney"], 100, 1))
+    >>> means_table(scores, *given, ["dice"], ["kidney"], 0.95)[["metric", "mean", "ci95"]].round(4).values.tolist()[0]
+    ['dsc', 0.75, 0.6353]
     """
     by_key = dict(list(per_fold.groupby(["loss", "class", "metric"])["mean"]))
     scores = dict(list(frame.groupby(["loss", "class"])))

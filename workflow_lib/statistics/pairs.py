@@ -7,9 +7,37 @@ import pandas as pd
 
 
 def score_table(frame: pd.DataFrame, losses: Sequence[str], name: str, metric: str = "dsc") -> pd.DataFrame:
-    """Return the metric of class `name` with a row per case (sorted) and a column per loss, NaN where undefined or absent.
+    """Return a metric of one class as a table of cases and losses.
 
-    A loss without any scores is a column of NaN. A case that a loss scored twice is an error (ValueError).
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Scores of one dataset, a row per case and class (`loss`, `class`, `case`).
+    losses : sequence of str
+        The losses in the order of the tables.
+    name : str
+        The class.
+    metric : str
+        The column of the scores.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per case (sorted) and a column per loss, NaN where undefined or absent. A loss without any scores is a column of
+        NaN.
+
+    Raises
+    ------
+    ValueError
+        If a loss scored a case twice.
+
+    Examples
+    --------
+    >>> dsc = {"dice": (0.9, 0.8, 0.7), "focal": (0.6, 0.5, 0.4)}
+    >>> rows = [(loss, "kidney", case, value) for loss in dsc for case, value in enumerate(dsc[loss])]
+    >>> scores = pd.DataFrame(rows, columns=["loss", "class", "case", "dsc"])
+    >>> score_table(scores, ["focal", "dice"], "kidney").values.tolist()
+    [[0.6, 0.9], [0.5, 0.8], [0.4, 0.7]]
     """
     part = frame[frame["class"] == name]
     table = part.pivot(index="case", columns="loss", values=metric).sort_index()
@@ -17,10 +45,42 @@ def score_table(frame: pd.DataFrame, losses: Sequence[str], name: str, metric: s
 
 
 def pairs(losses: Sequence[str]) -> list[tuple[str, str]]:
-    """Return (row, column) of the lower triangle, row by row: a loss against each that stands before it."""
+    """Return the pairs of the lower triangle, row by row: a loss against each that stands before it.
+
+    Parameters
+    ----------
+    losses : sequence of str
+        The losses in the order of the tables.
+
+    Returns
+    -------
+    list of (str, str)
+        Row and column.
+
+    Examples
+    --------
+    >>> pairs(["a", "b", "c"])
+    [('b', 'a'), ('c', 'a'), ('c', 'b')]
+    """
     return [(row, column) for index, row in enumerate(losses) for column in losses[:index]]
 
 
 def defined(values: pd.Series) -> np.ndarray:
-    """Return the values that are not NaN."""
+    """Return the values that are not NaN.
+
+    Parameters
+    ----------
+    values : pandas.Series
+        Numbers.
+
+    Returns
+    -------
+    numpy.ndarray
+        In the same order.
+
+    Examples
+    --------
+    >>> defined(pd.Series([0.5, np.nan])).tolist()
+    [0.5]
+    """
     return values.dropna().to_numpy(dtype=float)

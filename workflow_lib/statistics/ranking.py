@@ -24,15 +24,51 @@ COLUMNS = {
 
 
 def compute(data: Data) -> pd.DataFrame:
-    """Return the table of a dataset."""
+    """Return the table of a dataset.
+
+    Parameters
+    ----------
+    data : Data
+        Scores and settings of the dataset, and the tables that `NEEDS` names.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns `COLUMNS`, with one `share_rank_<r>` for every rank r.
+    """
     return ranking_table(data.tables["means"], data.bootstrap, data.losses, data.classes)
 
 
 def ranking_table(means: pd.DataFrame, bootstrap: Bootstrap, losses: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:
-    """Return the rank of every loss by the DSC of the table (mean of fold means), 1 the highest, and its ranks in the bootstrap.
+    """Return the rank of every loss by the DSC of the table (mean of fold means), and its ranks in the bootstrap.
 
-    Columns: `class,loss,rank,mean_rank`, then `share_rank_<r>` for r = 1..k: the share of bootstrap samples where the loss has
-    rank r; `mean_rank` is its mean rank over the samples. Tied losses share the better rank. Losses without scores have no row.
+    Parameters
+    ----------
+    means : pandas.DataFrame
+        The table `means` (`loss`, `class`, `metric`, `mean`).
+    bootstrap : Bootstrap
+        Bootstrap means of the same scores.
+    losses : sequence of str
+        The losses in the order of the tables.
+    classes : sequence of str
+        Classes and regions in the order of the tables.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `class,loss,rank,mean_rank`, then `share_rank_<r>` for r = 1..k: the share of bootstrap samples where the loss has rank
+        r; `mean_rank` is its mean rank over the samples. Rank 1 is the highest, and tied losses share the better rank. Losses
+        without scores have no row.
+
+    Examples
+    --------
+    Of four samples, the first loss has the higher mean in three.
+
+    >>> means = pd.DataFrame({"loss": ["a", "b"], "class": "kidney", "metric": "dsc", "mean": [0.8, 0.7]})
+    >>> samples = np.array([[0.8, 0.7], [0.9, 0.6], [0.8, 0.6], [0.6, 0.7]])
+    >>> bootstrap = Bootstrap([("a", "kidney", "dsc"), ("b", "kidney", "dsc")], samples, samples, True)
+    >>> ranking_table(means, bootstrap, ["a", "b"], ["kidney"])[["rank", "mean_rank", "share_rank_1"]].values.tolist()
+    [[1.0, 1.25, 0.75], [2.0, 1.75, 0.25]]
     """
     rows = []
     k = len(losses)
@@ -53,8 +89,23 @@ def ranking_table(means: pd.DataFrame, bootstrap: Bootstrap, losses: Sequence[st
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
-    """Return the ranks of each row's values, 1 the highest, ties the better rank (integers, same shape).
+    """Return the ranks of each row's values, 1 the highest, ties the better rank.
 
     Means of the same scores in another order may differ in the last digits, so values are compared to twelve decimals.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        (rows, values).
+
+    Returns
+    -------
+    numpy.ndarray of int
+        Of the same shape.
+
+    Examples
+    --------
+    >>> ranks(np.array([[0.9, 0.7, 0.9]])).tolist()
+    [[1, 3, 1]]
     """
     return np.asarray(stats.rankdata(-np.round(values, 12), method="min", axis=1), dtype=int)

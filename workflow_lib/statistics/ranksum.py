@@ -29,7 +29,18 @@ COLUMNS = {
 
 
 def compute(data: Data) -> pd.DataFrame:
-    """Return the table of a dataset."""
+    """Return the table of a dataset.
+
+    Parameters
+    ----------
+    data : Data
+        Scores and settings of the dataset, and the tables that `NEEDS` names.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns `COLUMNS`.
+    """
     return ranksum_tests(data.scores, data.losses, data.classes)
 
 
@@ -38,7 +49,34 @@ def ranksum_tests(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[
 
     The cases of all folds are pooled; undefined scores are left out of each sample. The statistic is the z of
     `scipy.stats.ranksums` (normal approximation, no correction for ties), positive where the row's scores are the higher ones.
-    p is NaN where a loss has no scores.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Scores of one dataset, a row per case and class (`loss`, `class`, `case`, `dsc`).
+    losses : sequence of str
+        The losses in the order of the tables.
+    classes : sequence of str
+        Classes and regions in the order of the tables.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns `COLUMNS`, a row per class and pair. p is NaN where a loss has no scores.
+
+    References
+    ----------
+    F. Wilcoxon, Individual Comparisons by Ranking Methods, Biometrics Bulletin 1(6), 1945.
+
+    Examples
+    --------
+    The ranks of the row are 1, 2 and 3: z = (6 - 10.5) / √(9 · 7 / 12).
+
+    >>> dsc = {"dice": (0.9, 0.8, 0.7), "focal": (0.6, 0.5, 0.4)}
+    >>> rows = [(loss, "kidney", case, value) for loss in dsc for case, value in enumerate(dsc[loss])]
+    >>> scores = pd.DataFrame(rows, columns=["loss", "class", "case", "dsc"])
+    >>> ranksum_tests(scores, ["dice", "focal"], ["kidney"])[["row", "statistic", "p", "mark"]].round(4).values.tolist()
+    [['focal', -1.964, 0.0495, '*']]
     """
     rows = []
     for name in classes:

@@ -18,23 +18,67 @@ FAMILY = Family("statistics", "table of statistics", frozenset({"across_networks
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of the tables, which are those of their files without '.csv', in the order of the report."""
+    """Return the names of the tables, which are those of their files without '.csv'.
+
+    Returns
+    -------
+    tuple of str
+        In the order of the report.
+    """
     return FAMILY.ordered()
 
 
 def files() -> list[Listed]:
-    """Return how the report lists the tables."""
+    """Return how the report lists the tables.
+
+    Returns
+    -------
+    list of Listed
+        In the order of the report.
+    """
     facts = {name: FAMILY.facts(name) for name in names()}
     return [Listed(own["TITLE"], f"statistics/{{}}/{name}.csv", ", ".join(own["KEYS"])) for name, own in facts.items()]
 
 
 def columns(name: str) -> Mapping[str, str]:
-    """Return the columns of a table with what each holds."""
+    """Return the columns of a table.
+
+    Parameters
+    ----------
+    name : str
+        Name of the table.
+
+    Returns
+    -------
+    mapping of str to str
+        What each column holds, in the order of the file.
+
+    Examples
+    --------
+    >>> columns("friedman")["n"]
+    'cases in which every loss has a defined DSC'
+    """
     return dict(FAMILY.facts(name)["COLUMNS"])
 
 
 def get(name: str) -> Member:
-    """Return a member's module."""
+    """Return a member's module.
+
+    Parameters
+    ----------
+    name : str
+        Name of the table.
+
+    Returns
+    -------
+    Member
+        What the file holds.
+
+    Raises
+    ------
+    UserError
+        If there is none of that name; the message has the nearest one and the whole list.
+    """
     return cast("Member", FAMILY.get(name))
 
 

@@ -40,7 +40,18 @@ VARIANTS = ("published", "folds", "paired", "all_classes", "uncorrected", "both_
 
 
 def compute(data: Data) -> pd.DataFrame:
-    """Return the table of a dataset."""
+    """Return the table of a dataset.
+
+    Parameters
+    ----------
+    data : Data
+        Scores and settings of the dataset, and the tables that `NEEDS` names.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns `COLUMNS`.
+    """
     tests = data.tables["ranksum"], data.tables["signed_rank"]
     return sensitivity_tests(data.scores, *tests, data.losses, data.classes)
 
@@ -50,9 +61,36 @@ def sensitivity_tests(
 ) -> pd.DataFrame:
     """Return the test of every pair of losses under each variant, one row each.
 
-    `ranksum` and `signed_rank` are the tables of these names. `sign` is '+' where the row's loss scored higher by the test, '-'
-    lower, '0' neither, empty without a test. With fewer than two folds there is no variant `folds`; regions, which overlap the
-    classes, are corrected as in `published` also in `all_classes`.
+    With fewer than two folds there is no variant `folds`; regions, which overlap the classes, are corrected as in `published`
+    also in `all_classes`.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Scores of one dataset, a row per case and class (`loss`, `class`, `kind`, `fold`, `case`, `dsc`, `note`).
+    ranksum, signed_rank : pandas.DataFrame
+        The tables of these names.
+    losses : sequence of str
+        The losses in the order of the tables.
+    classes : sequence of str
+        Classes and regions in the order of the tables.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns `COLUMNS`. `sign` is '+' where the row's loss scored higher by the test, '-' lower, '0' neither, empty
+        without a test.
+
+    Examples
+    --------
+    >>> from workflow_lib.statistics.signed_rank import signed_rank_tests
+    >>> dsc = {"dice": (0.9, 0.8, 0.7), "focal": (0.6, 0.5, 0.4)}
+    >>> rows = [(loss, "kidney", "class", 1, case, value, "") for loss in dsc for case, value in enumerate(dsc[loss])]
+    >>> scores = pd.DataFrame(rows, columns=["loss", "class", "kind", "fold", "case", "dsc", "note"])
+    >>> tests = ranksum_tests(scores, list(dsc), ["kidney"]), signed_rank_tests(scores, list(dsc), ["kidney"], 0.95)
+    >>> table = sensitivity_tests(scores, *tests, list(dsc), ["kidney"])
+    >>> table["variant"].tolist(), set(table["sign"])
+    (['published', 'paired', 'all_classes', 'uncorrected', 'both_empty_one', 'without_missed'], {'-'})
     """
     kinds = frame.drop_duplicates("class").set_index("class")["kind"]
     single = ranksum["class"].map(kinds) != "region"

@@ -23,14 +23,46 @@ COLUMNS = {
 
 
 def compute(data: Data) -> pd.DataFrame:
-    """Return the table of a dataset."""
+    """Return the table of a dataset.
+
+    Parameters
+    ----------
+    data : Data
+        Scores and settings of the dataset, and the tables that `NEEDS` names.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns `COLUMNS`.
+    """
     return sensitivity_means(data.scores, data.losses, data.classes)
 
 
 def sensitivity_means(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:
-    """Return the mean DSC of every loss and class under the variants that change it, with the number of cases behind it.
+    """Return the mean DSC of every loss and class under the variants that change it.
 
-    The mean is that of the fold means; `paired` has the mean over all cases. A loss without scores has no row.
+    The mean is that of the fold means; `paired` has the mean over all cases.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Scores of one dataset, a row per case and class (`loss`, `class`, `fold`, `case`, `dsc`, `note`).
+    losses : sequence of str
+        The losses in the order of the tables.
+    classes : sequence of str
+        Classes and regions in the order of the tables.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns `COLUMNS`. A loss without scores has no row.
+
+    Examples
+    --------
+    >>> rows = [("dice", "kidney", 1, "a", 0.5, ""), ("dice", "kidney", 1, "b", np.nan, "both empty")]
+    >>> scores = pd.DataFrame(rows, columns=["loss", "class", "fold", "case", "dsc", "note"])
+    >>> sensitivity_means(scores, ["dice"], ["kidney"])[["variant", "mean", "cases"]].values.tolist()
+    [['published', 0.5, 1], ['paired', 0.5, 1], ['both_empty_one', 0.75, 2], ['without_missed', 0.5, 1]]
     """
     rows = []
     for variant, changed in {

@@ -43,15 +43,56 @@ _EXACT_UP_TO = 50
 
 
 def compute(data: Data) -> pd.DataFrame:
-    """Return the table of a dataset."""
+    """Return the table of a dataset.
+
+    Parameters
+    ----------
+    data : Data
+        Scores and settings of the dataset, and the tables that `NEEDS` names.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns `COLUMNS`.
+    """
     return signed_rank_tests(data.scores, data.losses, data.classes, data.confidence)
 
 
 def signed_rank_tests(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str], confidence: float) -> pd.DataFrame:
-    """Return Wilcoxon signed-rank tests and effect sizes on the per-case DSC of every pair of losses, Holm-adjusted per class.
+    """Return Wilcoxon signed-rank tests and effect sizes of every pair of losses on the per-case DSC, Holm-adjusted per class.
 
     Only cases where both losses have a defined score count (`n`). All differences are row minus column, so that a positive
-    effect favours the row. p is 1 where all differences are zero, NaN where there are no common cases.
+    effect favours the row.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Scores of one dataset, a row per case and class (`loss`, `class`, `case`, `dsc`).
+    losses : sequence of str
+        The losses in the order of the tables.
+    classes : sequence of str
+        Classes and regions in the order of the tables.
+    confidence : float
+        Level of the intervals, such as 0.95.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns `COLUMNS`, a row per class and pair. p is 1 where all differences are zero, NaN where there are no common
+        cases.
+
+    References
+    ----------
+    F. Wilcoxon, Individual Comparisons by Ranking Methods, Biometrics Bulletin 1(6), 1945.
+
+    Examples
+    --------
+    >>> dsc = {"dice": (0.9, 0.8, 0.7), "focal": (0.6, 0.5, 0.4)}
+    >>> rows = [(loss, "kidney", case, value) for loss in dsc for case, value in enumerate(dsc[loss])]
+    >>> scores = pd.DataFrame(rows, columns=["loss", "class", "case", "dsc"])
+    >>> table = signed_rank_tests(scores, ["dice", "focal"], ["kidney"], 0.95)
+    >>> table[["row", "n", "hodges_lehmann", "cliffs_delta", "losses"]].round(4).values.tolist()
+    [['focal', 3, -0.3, -1.0, 3]]
     """
     rows = []
     for name in classes:
@@ -67,7 +108,26 @@ def signed_rank_tests(frame: pd.DataFrame, losses: Sequence[str], classes: Seque
 
 
 def compare(x: np.ndarray, y: np.ndarray, confidence: float = 0.95) -> dict[str, float]:
-    """Return test and effect sizes of two paired samples without NaN, by the column names of `COLUMNS`."""
+    """Return test and effect sizes of two paired samples.
+
+    Parameters
+    ----------
+    x, y : numpy.ndarray
+        The samples, without NaN.
+    confidence : float
+        Level of the intervals, such as 0.95.
+
+    Returns
+    -------
+    dict of str to float
+        By the names of `COLUMNS`, from `n` on but for `p_holm` and `mark`.
+
+    Examples
+    --------
+    >>> found = compare(np.array([0.9, 0.8, 0.7]), np.array([0.8, 0.6, 0.7]))
+    >>> [found[key] for key in ("n", "median_difference", "wins", "ties", "losses")]
+    [3, 0.1, 2, 1, 0]
+    """
     d = np.round(x - y, _DECIMALS)
     statistic, p = signed_rank(d)
     low, high = hodges_lehmann_interval(d, confidence)
@@ -90,10 +150,33 @@ def compare(x: np.ndarray, y: np.ndarray, confidence: float = 0.95) -> dict[str,
 
 
 def signed_rank(d: np.ndarray) -> tuple[float, float]:
-    """Return the smaller rank sum and the two-sided p of Wilcoxon's signed-rank test on differences.
+    """Return the smaller rank sum and the two-sided p of Wilcoxon's signed-rank test.
 
     Zeros by Pratt's rule (ranked, then dropped), normal approximation with correction for ties, no continuity correction.
     SciPy gives NaN where all differences are zero; no difference at all is p = 1.
+
+    Parameters
+    ----------
+    d : numpy.ndarray
+        Differences of the pairs.
+
+    Returns
+    -------
+    (float, float)
+        Statistic and p; NaN without differences.
+
+    References
+    ----------
+    J. W. Pratt, Remarks on Zeros and Ties in the Wilcoxon Signed Rank Procedures, Journal of the American Statistical
+    Association 54(287), 1959.
+
+    Examples
+    --------
+    z = (0 - 3) / √3.5.
+
+    >>> statistic, p = signed_rank(np.array([0.1, 0.2, 0.3]))
+    >>> statistic, round(p, 4)
+    (0.0, 0.1088)
     """
     if d.size == 0:
         return math.nan, math.nan
@@ -104,16 +187,53 @@ def signed_rank(d: np.ndarray) -> tuple[float, float]:
 
 
 def walsh_averages(d: np.ndarray) -> np.ndarray:
-    """Return the means of all pairs of differences, each with itself too, ascending; n(n+1)/2 values."""
+    """Return the means of all pairs of differences, each with itself, too.
+
+    Parameters
+    ----------
+    d : numpy.ndarray
+        n differences.
+
+    Returns
+    -------
+    numpy.ndarray
+        n(n+1)/2 values, ascending.
+
+    Examples
+    --------
+    >>> walsh_averages(np.array([0.0, 2.0])).tolist()
+    [0.0, 1.0, 2.0]
+    """
     first, second = np.triu_indices(d.size)
     return np.sort((d[first] + d[second]) / 2)
 
 
 def hodges_lehmann_interval(d: np.ndarray, confidence: float) -> tuple[float, float]:
-    """Return the distribution-free interval around the Hodges-Lehmann estimate (Hollander & Wolfe, section 3.3).
+    """Return the distribution-free interval around the Hodges-Lehmann estimate.
 
     The bounds are Walsh averages, cut at the quantile of the signed-rank distribution: exact up to 50 differences, by the
-    normal approximation above. (NaN, NaN) where the level cannot be reached: fewer than 6 differences at 95 %.
+    normal approximation above.
+
+    Parameters
+    ----------
+    d : numpy.ndarray
+        Differences of the pairs.
+    confidence : float
+        Level of the interval, such as 0.95.
+
+    Returns
+    -------
+    (float, float)
+        The bounds; NaN where the level cannot be reached: fewer than 6 differences at 95 %.
+
+    References
+    ----------
+    M. Hollander, D. A. Wolfe, Nonparametric Statistical Methods, section 3.3.
+
+    Examples
+    --------
+    >>> hodges_lehmann_interval(np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), 0.95)
+    (1.0, 6.0)
     """
     averages = walsh_averages(d)
     cut = _signed_rank_quantile(d.size, (1 - confidence) / 2)
@@ -137,7 +257,28 @@ def _signed_rank_quantile(n: int, q: float) -> int:
 
 
 def rank_biserial(d: np.ndarray) -> float:
-    """Return the matched-pairs rank-biserial correlation (Kerby 2014) in [-1, 1]: (R+ - R-) / (R+ + R-), ranks as in the test."""
+    """Return the matched-pairs rank-biserial correlation: (R+ - R-) / (R+ + R-), ranks as in the test.
+
+    Parameters
+    ----------
+    d : numpy.ndarray
+        Differences of the pairs.
+
+    Returns
+    -------
+    float
+        In [-1, 1]; 0 where all differences are zero, NaN without any.
+
+    References
+    ----------
+    D. S. Kerby, The Simple Difference Formula: An Approach to Teaching Nonparametric Correlation, Comprehensive Psychology 3,
+    2014.
+
+    Examples
+    --------
+    >>> round(rank_biserial(np.array([0.1, 0.3, -0.2])), 4)
+    0.3333
+    """
     if d.size == 0:
         return math.nan
     ranks = stats.rankdata(np.abs(d))
@@ -146,7 +287,27 @@ def rank_biserial(d: np.ndarray) -> float:
 
 
 def cliffs_delta(x: np.ndarray, y: np.ndarray) -> float:
-    """Return Cliff's delta in [-1, 1]: P(x > y) - P(x < y) over all pairs of one value of each sample."""
+    """Return Cliff's delta: P(x > y) - P(x < y) over all pairs of one value of each sample.
+
+    Parameters
+    ----------
+    x, y : numpy.ndarray
+        The samples, without NaN.
+
+    Returns
+    -------
+    float
+        In [-1, 1]; NaN where a sample is empty.
+
+    References
+    ----------
+    N. Cliff, Dominance Statistics: Ordinal Analyses to Answer Ordinal Questions, Psychological Bulletin 114(3), 1993.
+
+    Examples
+    --------
+    >>> cliffs_delta(np.array([2.0, 3.0]), np.array([1.0, 2.0]))
+    0.75
+    """
     if x.size == 0 or y.size == 0:
         return math.nan
     ordered = np.sort(y)

@@ -29,20 +29,59 @@ COLUMNS = {
 
 
 def compute(data: Data) -> pd.DataFrame:
-    """Return the table of a dataset."""
+    """Return the table of a dataset.
+
+    Parameters
+    ----------
+    data : Data
+        Scores and settings of the dataset, and the tables that `NEEDS` names.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns `COLUMNS`.
+    """
     return surface_table(data.scores, data.losses, data.classes, data.samples, data.confidence, data.seed)
 
 
 def surface_table(
     frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str], samples: int, confidence: float, seed: int
 ) -> pd.DataFrame:
-    """Return one row per loss and class; none where the scores hold no surface distances.
+    """Return HD95 and NSD of every loss and class over the cases, with bootstrap intervals.
 
-    `cases` are those where a mask is not empty, `failures` those of them where one of the two masks is: there HD95 counts as
-    infinitely far and NSD as 0. The median of HD95 is NaN where half of the cases or more are failures; so is a bound that
-    falls among them. Without scores `cases` is 0, and all numbers are NaN. Intervals are percentiles of `samples` bootstrap
-    samples, in which every fold keeps its number of cases; losses with as many cases in every fold have the same draws. Bounds
-    are NaN where no fold has two cases.
+    Intervals are percentiles of the bootstrap samples, in which every fold keeps its number of cases; losses with as many cases
+    in every fold have the same draws.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Scores of one dataset, a row per case and class (`loss`, `class`, `fold`, `case`, `hd95`, `nsd`, `note`).
+    losses : sequence of str
+        The losses in the order of the tables.
+    classes : sequence of str
+        Classes and regions in the order of the tables.
+    samples : int
+        Number of bootstrap samples.
+    confidence : float
+        Level of the intervals, such as 0.95.
+    seed : int
+        Seed of the draws.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns `COLUMNS`; no row where the scores hold no surface distances. `cases` are those where a mask is not empty,
+        `failures` those of them where one of the two masks is: there HD95 counts as infinitely far and NSD as 0. The median of
+        HD95 is NaN where half of the cases or more are failures; so is a bound that falls among them. Without scores `cases` is
+        0, and all numbers are NaN. Bounds are NaN where no fold has two cases.
+
+    Examples
+    --------
+    >>> rows = [("dice", "kidney", 1, case, 2.0 * case, 1 / case, "") for case in (1, 2, 4)]
+    >>> scores = pd.DataFrame(rows, columns=["loss", "class", "fold", "case", "hd95", "nsd", "note"])
+    >>> table = surface_table(scores, ["dice"], ["kidney"], samples=100, confidence=0.95, seed=1)
+    >>> table[["cases", "failures", "hd95_median", "nsd_mean"]].round(4).values.tolist()
+    [[3.0, 0.0, 4.0, 0.5833]]
     """
     if frame["nsd"].isna().all():
         return pd.DataFrame(columns=list(COLUMNS))

@@ -18,7 +18,24 @@ class Sweep:
 
 
 def find_sweeps(entries: Sequence[Mapping[str, Any]]) -> list[Sweep]:
-    """Return the sweeps among a dataset's losses, each entry with `name`, `loss` (of the registry) and all its `parameters`."""
+    """Return the sweeps among a dataset's losses: at least three that differ in one number only.
+
+    Parameters
+    ----------
+    entries : sequence of mapping
+        The losses, each with `name`, `loss` (of the registry) and all its `parameters`.
+
+    Returns
+    -------
+    list of Sweep
+        Names and values in ascending order of the values.
+
+    Examples
+    --------
+    >>> entries = [{"name": f"r{radius}", "loss": "boundary", "parameters": {"radius": radius}} for radius in (3, 1, 2)]
+    >>> find_sweeps(entries)
+    [Sweep(loss='boundary', parameter='radius', values={'r1': 1.0, 'r2': 2.0, 'r3': 3.0})]
+    """
     sweeps = []
     for loss in dict.fromkeys(str(entry["loss"]) for entry in entries):
         of_loss = [entry for entry in entries if entry["loss"] == loss]

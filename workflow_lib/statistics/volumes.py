@@ -30,7 +30,18 @@ METRICS = ("assd", "volume_difference", "relative_volume_difference")
 
 
 def compute(data: Data) -> pd.DataFrame:
-    """Return the table of a dataset."""
+    """Return the table of a dataset.
+
+    Parameters
+    ----------
+    data : Data
+        Scores and settings of the dataset, and the tables that `NEEDS` names.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns `COLUMNS`.
+    """
     return volume_table(data.scores, data.losses, data.samples, data.confidence, data.seed)
 
 
