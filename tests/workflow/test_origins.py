@@ -113,7 +113,7 @@ def test_every_number_leads_to_a_file_that_is_there_and_a_command_that_snakemake
 
 
 def test_a_number_of_other_settings_than_the_page_tells_is_marked(finished_copy):
-    """Snakemake is told to look at times only, as users do who do not want to train again."""
+    """Snakemake compares only file times, as users choose who do not want to train again."""
     loss = finished_copy.folder / "workflow_lib/losses/focal.py"
     loss.write_text(loss.read_text(encoding="utf-8") + "\n_EDITED = 1\n", encoding="utf-8")
     finished_copy.snakemake("--cores", "2", "--rerun-triggers", "mtime", "--forcerun", "report_page")
@@ -124,7 +124,7 @@ def test_a_number_of_other_settings_than_the_page_tells_is_marked(finished_copy)
     assert ["Dice" in row for row in rows] == [True, False]
     assert [row.count('</a></span> <span class="stale">stale</span>') for row in rows] == [0, 6]
     reason = read_json(results(finished_copy) / "records/train/toy/focal/fold_1.json")["fingerprint"][:12]
-    assert f"records/train/toy/focal/fold_1.json: made with fingerprint {reason}, the study has " in rows[1]
+    assert f"records/train/toy/focal/fold_1.json: made with fingerprint {reason}, the study now has " in rows[1]
     # Of the p-values every one has the loss in it.
     assert page.count('</span> <span class="stale"') >= 8
     # Two trainings, and the figure of its curve.

@@ -34,7 +34,7 @@ def build(study: Mapping[str, Any], folder: Path, templates: Path = TEMPLATES, r
 
     `study` is plain data: `title`, `name`, `config` (the whole validated configuration as JSON), `version`, `commit`, and
     `datasets`, a list of {`name`, `label`, `synthetic`, `format`, `classes` (background first), `losses` (list of {`name`,
-    `label`, `loss`, `parameters`}), `protocol` (its settings that the published ones are held against), `published` (or
+    `label`, `loss`, `parameters`}), `protocol` (the settings to compare with the published ones), `published` (or
     None), `folds` (1 for a fixed split), `group` (what cases belong to), `sweep` (whether the losses sweep a parameter),
     `regions` (name -> indices of the classes in it; may be absent)}. `fingerprints` (may be absent) holds for each
     dataset, and for "", the short fingerprints that its jobs have now, so that results made with others are shown as stale. A
@@ -46,7 +46,7 @@ def build(study: Mapping[str, Any], folder: Path, templates: Path = TEMPLATES, r
     excess = len(page.encode("utf-8")) - PAGE_LIMIT
     if excess <= 0:
         return page
-    # Once more, with as many pictures fewer as it takes.
+    # Render again with fewer pictures, so that the page keeps within its limit.
     return render(context(study, folder, max(0, PICTURES_LIMIT - excess - SPARE), read), templates)
 
 
@@ -98,7 +98,7 @@ def context(
         "by_folds": listed([dataset["label"] for dataset in datasets if not dataset["division"]["fixed"]]),
         "by_split": listed([dataset["label"] for dataset in datasets if dataset["division"]["fixed"]]),
         "versions": _versions(datasets),
-        "stale": {"count": len(stale), "reasons": origins.told(stale)},
+        "stale": {"count": len(stale), "reasons": origins.first_reasons(stale)},
         "config_yaml": yaml.safe_dump(dict(study["config"]), sort_keys=False, allow_unicode=True, width=100),
     }
     # Last, when every file has been read.
@@ -172,7 +172,7 @@ def _dataset(
 def _figure(
     sources: Sources, figure: Figure, file: str, number: int | str, origin: Mapping[str, Any], texts: tuple[str, str]
 ) -> dict[str, Any]:
-    """Return a figure; `origin` tells how the files of its step were made. A JSON file beside it may hold its own texts."""
+    """Return a figure; `origin` describes how the files of its step were made. A JSON file of its name may hold its texts."""
     own = sources.json(f"figures/{file}.json") or {}
     gallery = figure.place == "gallery"
     return {
@@ -233,7 +233,7 @@ def _supplementary(datasets: Sequence[Mapping[str, Any]]) -> int:
 def _data_figures(
     sources: Sources, dataset: Mapping[str, Any], origin: Mapping[str, Any], after: int, unit: str
 ) -> list[dict[str, Any]]:
-    """Return the figures of a dataset's images; their numbers are the last of the dataset, `after` follows them."""
+    """Return the figures of a dataset's images; they have the last numbers of the dataset, up to `after`."""
     own = [figure for figure in _of_dataset(dataset) if figure.place == "data"]
     words = dataset["label"], details.class_words(dataset), unit
     return [
@@ -243,13 +243,13 @@ def _data_figures(
 
 
 def _departures(sources: Sources, study: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the departures from the published protocol, per dataset that is held against published numbers."""
+    """Return the departures from the published protocol, for each dataset that is compared with published numbers."""
     found = []
     for dataset in study["datasets"]:
         published = score_tables.published_of(dataset)
         if published is None:
             continue
-        # Not the configuration: there `gpus: 0` says where a study runs, and is no departure.
+        # Not the configuration: there `gpus: 0` determines where a study runs, which is not a departure.
         settings = {**dataset["protocol"], "losses": dataset["losses"]}
         cases = sources.rows(f"data/{dataset['name']}/cases.csv") or []
         included = sum(row["status"] == "included" for row in cases)

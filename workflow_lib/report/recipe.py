@@ -1,4 +1,4 @@
-"""The way from nothing to the same report: the study as one YAML file, the commands, and what stands in the way."""
+"""How to reproduce the report: the study as one YAML file, the commands, and what would prevent it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from workflow_lib.report.origins import told
+from workflow_lib.report.origins import first_reasons
 from workflow_lib.report.text import listed
 
 FOLDER = "reproduction"
@@ -53,10 +53,10 @@ def describe(study: Mapping[str, Any], digest: str, stale: Sequence[str]) -> dic
 
 def _obstacles(commit: str | None) -> list[str]:
     if commit is None:
-        return ["The page was made outside a git checkout, so no commit names its code."]
+        return ["The page was made outside a git checkout, so there is no commit that identifies its code."]
     if commit.endswith(CHANGES):
         return [
-            "The checkout that made this page held changes that were not committed: commit "
+            "The checkout that made this page had uncommitted changes: commit "
             f"{commit.removesuffix(CHANGES)} is not the code that was run."
         ]
     return []
@@ -65,7 +65,7 @@ def _obstacles(commit: str | None) -> list[str]:
 def _stale(reasons: Sequence[str]) -> list[str]:
     if not reasons:
         return []
-    return ["Some results were not made with this study's settings and code: " + "; ".join(told(reasons)) + "."]
+    return ["Some results were not made with this study's settings and code: " + "; ".join(first_reasons(reasons)) + "."]
 
 
 def _needs(study: Mapping[str, Any]) -> list[str]:
@@ -75,7 +75,7 @@ def _needs(study: Mapping[str, Any]) -> list[str]:
         settings = study["config"]["datasets"][dataset["name"]]
         root = settings["root"]
         if settings["source"] == "folder":
-            needs.append(f"The images of {dataset['label']} in {root} (docs/datasets.md says where they come from).")
+            needs.append(f"The images of {dataset['label']} in {root} (docs/datasets.md describes their source).")
         elif settings["source"] == "download":
             needs.append(f"The images of {dataset['label']} are downloaded into {root}.")
         tables = [settings.get("groups"), settings["cross_validation"].get("table")]
@@ -87,4 +87,4 @@ def _needs(study: Mapping[str, Any]) -> list[str]:
         for loss in dataset["losses"]
         for file, digest in loss.get("files", {}).items()
     }
-    return [*needs, *([f"The loss files {listed(sorted(own))}, where the study names them."] if own else [])]
+    return [*needs, *([f"The loss files {listed(sorted(own))}, at the paths that the study names."] if own else [])]
