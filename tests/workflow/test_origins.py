@@ -37,7 +37,7 @@ def recipe(page):
 def reproduced(finished, tmp_path_factory):
     """An empty folder in which the commands of the finished study's page were run; only the environment is this one."""
     section, blocks, name, study = recipe(report(finished))
-    assert "cannot give this result" not in section
+    assert "cannot reproduce this result" not in section
     before, after = blocks
     folder = tmp_path_factory.mktemp("empty")
     assert after.startswith("make venv\n. .venv/bin/activate\n")
@@ -129,7 +129,7 @@ def test_a_number_of_other_settings_than_the_page_tells_is_marked(finished_copy)
     assert page.count('</span> <span class="stale"') >= 8
     # Two trainings, and the figure of its curve.
     assert "<strong>Stale:</strong> 3 results were not made with" in page
-    assert "cannot give this result" in recipe(page)[0]
+    assert "cannot reproduce this result" in recipe(page)[0]
     assert {f.subject: f.state for f in audit(results(finished_copy))}["report.html"] == "holds"
 
 
@@ -138,5 +138,5 @@ def test_uncommitted_code_is_an_obstacle_to_the_recipe(finished_copy):
     new.write_text("", encoding="utf-8")
     finished_copy.snakemake("--cores", "2", "--forcerun", "report_page")
     section = recipe(report(finished_copy))[0]
-    assert "cannot give this result" in section
+    assert "cannot reproduce this result" in section
     assert "held changes that were not committed" in section
