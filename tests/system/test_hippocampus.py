@@ -86,5 +86,5 @@ def test_the_scores_are_those_of_the_files(study):
 def test_the_report_makes_no_comparison_with_the_paper(study):
     page = (study[0] / "report.html").read_text(encoding="utf-8")
     assert "Hippocampus" in page
-    assert "Against the published numbers" not in page
+    assert "Comparison with the published numbers" not in page
     assert "synthetic" not in page.lower().split("<main")[0]

@@ -72,7 +72,7 @@ def test_the_page_escapes_names_and_says_what_to_do():
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "Toy &amp; &lt;b&gt;" in page
-    assert "The study stops until the faults are mended" in page
+    assert "The study cannot run until the faults are fixed" in page
     assert "synthetic" in page
     assert re.search(r'class="fault"><th scope="row"><bdi>c</bdi>', page)
     picture = b'<svg width="30pt" height="15pt"></svg>'

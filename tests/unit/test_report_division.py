@@ -38,7 +38,7 @@ def test_folds(tmp_path):
             "the test set is the one the dataset comes with, the others divided",
         ),
         ({"fixed": {"test": 0.2, "validation": 0.2}, "by_group": True}, "by sequence: the cases of each of the 3 sequences stay"),
-        ({"table": "mine.csv"}, "divided as a table of the study says"),
+        ({"table": "mine.csv"}, "divided by a table of the study"),
     ],
 )
 def test_one_split(tmp_path, settings, words):
@@ -51,7 +51,7 @@ def test_one_split(tmp_path, settings, words):
 def test_groups_on_both_sides_are_told(tmp_path):
     rows = [("a", "1", "", "s1"), ("b", "2", "", "s1"), ("c", "1", "", "s2"), ("d", "2", "", "")]
     found = described(tmp_path, rows, 2, "sequence")
-    assert found["warning"].startswith("1 of 2 sequences stand on both sides")
+    assert found["warning"].startswith("1 of 2 sequences have cases on both sides")
 
 
 def test_not_divided_yet(tmp_path):

@@ -83,12 +83,12 @@ def test_another_fingerprint_makes_stale_what_rests_on_it(made, path, fingerprin
     record(folder, path, fingerprint)
     found = described(study, folder)
     assert [bool(found["losses"][loss]["stale"]) for loss in ("focal", "dice")] == [focal, dice]
-    assert any(f"records/{path}: made with fingerprint 999999999999, the study has" in reason for reason in found["reasons"])
+    assert any(f"records/{path}: made with fingerprint 999999999999, the study now has" in reason for reason in found["reasons"])
     page = build(shown(study), folder)
     assert page.count('class="stale"') > 2
     # In words, for whoever does not see the colour.
     assert set(re.findall(r'<span class="stale"[^>]*>(.*?)</span>', page)) == {"stale"}
-    assert "These commands cannot give this result" in page
+    assert "These commands cannot reproduce this result" in page
 
 
 def test_a_missing_record_and_an_input_made_anew_are_stale(made):
@@ -97,7 +97,7 @@ def test_a_missing_record_and_an_input_made_anew_are_stale(made):
     record(folder, f"train/{NAME}/focal/fold_1.json", "1" * 64, outputs=[("r/weights/focal/1", "other")])
     found = described(study, folder)
     assert found["reasons"] == [
-        f"records/predict/{NAME}/focal/fold_1.json: one of its inputs was made again afterwards",
+        f"records/predict/{NAME}/focal/fold_1.json: one of its inputs was produced again afterwards",
         f"records/evaluate/{NAME}/dice/fold_2.json: has no record",
     ]
 
@@ -108,7 +108,7 @@ def test_a_stale_figure_or_page_is_told_though_no_number_rests_on_it(made, step)
     study["fingerprints"][NAME][step] = ["f" * 12]
     record(folder, f"{step}/{NAME}.json", "9" * 64)
     found = described(study, folder)
-    assert found["reasons"] == [f"records/{step}/{NAME}.json: made with fingerprint {'9' * 12}, the study has {'f' * 12} now"]
+    assert found["reasons"] == [f"records/{step}/{NAME}.json: made with fingerprint {'9' * 12}, the study now has {'f' * 12}"]
     assert found["stale"] == found["losses"]["dice"]["stale"] == ""
 
 
@@ -143,7 +143,7 @@ def test_names_in_commands_are_quoted():
     ("commit", "told"),
     [
         ("0" * 40, None),
-        ("0" * 40 + "+changes", f"were not committed: commit {'0' * 40} is not the code"),
+        ("0" * 40 + "+changes", f"had uncommitted changes: commit {'0' * 40} is not the code"),
         (None, "outside a git checkout"),
     ],
 )
@@ -172,7 +172,7 @@ def test_what_no_repository_holds_is_named(made):
     settings |= {"source": "folder", "root": "data/k", "groups": "patients.csv"}
     study["datasets"][0]["losses"][0]["files"] = {"mine": "ab" * 32}
     assert recipe.describe(shown(study), "d" * 64, [])["needs"] == [
-        "The images of KITS19 in data/k (docs/datasets.md says where they come from).",
+        "The images of KITS19 in data/k (docs/datasets.md describes their source).",
         "For KITS19: patients.csv.",
-        "The loss files mine.py (digest abababababab…), where the study names them.",
+        "The loss files mine.py (digest abababababab…), at the paths that the study names.",
     ]

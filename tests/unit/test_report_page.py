@@ -239,7 +239,12 @@ def test_a_page_without_a_publication_speaks_of_none(tmp_path):
         visible = Page(build(shown(study), folder)).visible()
         # The reason why a case was left out is the study's own text.
         said[published] = visible[: visible.rindex("Where the numbers come from")].replace("left out in the paper", "")
-    for text in ("not in the paper. Surfaces", "scores it, as in the paper", "published rank-sum test", "test, as published"):
+    for text in (
+        "not in the paper. Surfaces",
+        "scores, as in the paper",
+        "published rank-sum test",
+        "test, as published",
+    ):
         assert text in said[True]
     for word in ("paper", "published", "claims"):
         assert word not in said[False]
@@ -301,7 +306,7 @@ def test_a_loss_that_diverged_is_not_said_to_be_left_out_of_the_run(made, tmp_pa
     text = build(shown(study), tmp_path / "gap")
     visible = Page(text).visible()
     assert text.count('<span class="gap">no scores</span>') == 2
-    assert "Published, but without complete scores in this run." in visible
+    assert "Published, but the scores of this run are not complete." in visible
     assert "not run" not in visible
     assert "not part of this run" not in visible
 
@@ -317,7 +322,7 @@ def test_another_verdict_over_the_published_pairs_stands_in_the_cell(made, tmp_p
     text = build(shown(study), tmp_path / "other")
     assert 'over the published pairs 0.0300<span class="mark">*</span>' in text
     assert 'title="both are significant, in opposite directions">≠' in text
-    assert "wherever it is held against the paper" in Page(text).visible()
+    assert "For this and every other comparison with the paper" in Page(text).visible()
 
 
 def test_losses_that_share_the_highest_mean_stand_together_on_the_first_screen(made, tmp_path):

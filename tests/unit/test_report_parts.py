@@ -249,7 +249,7 @@ def test_of_many_losses_with_the_same_mean_the_tests_are_not_told_one_by_one(tmp
         )
         assert "".join(item["loss"] for item in found["best"]) == named
         assert found["more"] == len(names) - len(named)
-        assert found["text"] == "What the tests say of each stands in the tables."
+        assert found["text"] == "The tables show the tests of each."
 
 
 def test_the_direction_is_that_of_the_rank_sums_where_most_differences_are_zero(tmp_path):
@@ -271,7 +271,7 @@ def test_the_direction_is_that_of_the_rank_sums_where_most_differences_are_zero(
 def test_the_sentence_names_losses_cases_folds_and_data(made):
     study, sources = made
     assert words.sentence(sources, study).replace("\u2011", "-") == (
-        "Three loss functions train a 3-D U-Net on KITS19 (8 cases, 2 folds, synthetic), "
+        "Three loss functions are used to train a 3-D U-Net on KITS19 (8 cases, 2 folds, synthetic), "
         "three on BRATS20 (8 cases, 2 folds, synthetic). "
         "Only the loss differs: cases, initial weights, patches and augmentations are the same."
     )
@@ -281,7 +281,7 @@ def test_of_one_loss_the_sentence_does_not_say_that_only_the_loss_differs(made):
     study, sources = made
     one = [replace(dataset, losses=dataset.losses[:1]) for dataset in study.datasets]
     assert words.sentence(sources, replace(study, datasets=tuple(one))).replace("\u2011", "-") == (
-        "One loss function trains a 3-D U-Net on KITS19 (8 cases, 2 folds, synthetic), "
+        "One loss function is used to train a 3-D U-Net on KITS19 (8 cases, 2 folds, synthetic), "
         "one on BRATS20 (8 cases, 2 folds, synthetic)."
     )
     assert "Only the loss differs" in words.sentence(sources, replace(study, datasets=(one[0], study.datasets[1])))
@@ -428,9 +428,9 @@ def test_a_region_stands_for_its_first_class(tmp_path):
     assert set(lines) == {
         (sensitivity.CHOICES["published"][1], "kidney"),
         (sensitivity.CHOICES["published"][1], "tumour"),
-        ("both together, in the place of kidney", "kidney"),
+        ("the region both instead of the class kidney", "kidney"),
     }
-    assert lines["both together, in the place of kidney", "kidney"]["changes"] == "now significant: B above A"
+    assert lines["the region both instead of the class kidney", "kidney"]["changes"] == "now significant: B above A"
     assert sensitivity.panel(Sources(tmp_path / "empty"), Dataset("d", classes=tuple(classes))) is None
 
 

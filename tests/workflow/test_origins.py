@@ -37,7 +37,7 @@ def recipe(page):
 def reproduced(finished, tmp_path_factory):
     """An empty folder in which the commands of the finished study's page were run; only the environment is this one."""
     section, blocks, name, study = recipe(report(finished))
-    assert "cannot give this result" not in section
+    assert "cannot reproduce this result" not in section
     before, after = blocks
     folder = tmp_path_factory.mktemp("empty")
     assert after.startswith("make venv\n. .venv/bin/activate\n")
@@ -113,7 +113,7 @@ def test_every_number_leads_to_a_file_that_is_there_and_a_command_that_snakemake
 
 
 def test_a_number_of_other_settings_than_the_page_tells_is_marked(finished_copy):
-    """Snakemake is told to look at times only, as users do who do not want to train again."""
+    """Snakemake compares only file times, as users choose who do not want to train again."""
     loss = finished_copy.folder / "workflow_lib/losses/focal.py"
     loss.write_text(loss.read_text(encoding="utf-8") + "\n_EDITED = 1\n", encoding="utf-8")
     finished_copy.snakemake("--cores", "2", "--rerun-triggers", "mtime", "--forcerun", "report_page")
@@ -124,12 +124,12 @@ def test_a_number_of_other_settings_than_the_page_tells_is_marked(finished_copy)
     assert ["Dice" in row for row in rows] == [True, False]
     assert [row.count('</a></span> <span class="stale">stale</span>') for row in rows] == [0, 6]
     reason = read_json(results(finished_copy) / "records/train/toy/focal/fold_1.json")["fingerprint"][:12]
-    assert f"records/train/toy/focal/fold_1.json: made with fingerprint {reason}, the study has " in rows[1]
+    assert f"records/train/toy/focal/fold_1.json: made with fingerprint {reason}, the study now has " in rows[1]
     # Of the p-values every one has the loss in it.
     assert page.count('</span> <span class="stale"') >= 8
     # Two trainings, and the figure of its curve.
     assert "<strong>Stale:</strong> 3 results were not made with" in page
-    assert "cannot give this result" in recipe(page)[0]
+    assert "cannot reproduce this result" in recipe(page)[0]
     assert {f.subject: f.state for f in audit(results(finished_copy))}["report.html"] == "holds"
 
 
@@ -138,5 +138,5 @@ def test_uncommitted_code_is_an_obstacle_to_the_recipe(finished_copy):
     new.write_text("", encoding="utf-8")
     finished_copy.snakemake("--cores", "2", "--forcerun", "report_page")
     section = recipe(report(finished_copy))[0]
-    assert "cannot give this result" in section
+    assert "cannot reproduce this result" in section
     assert "held changes that were not committed" in section

@@ -134,7 +134,7 @@ def test_the_report_says_how_the_cases_were_divided(done):
     assert "by group: the cases of each of the 4 groups stay together" in page
     assert "Only pixels inside the field of view are scored" in page
     # Folds were drawn at random although groups are known: the page warns.
-    assert "groups stand on both sides of the division" in page
+    assert "groups have cases on both sides of the division" in page
     assert "white, found; magenta, marked by mistake; green, missed" in page
     assert "mean over the 2 test cases" in page
 

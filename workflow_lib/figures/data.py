@@ -30,7 +30,7 @@ class Files:
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """Loss -> its label, in the order of the tables; labels that look the same are told apart."""
+        """Loss -> its label, in the order of the tables; labels that look the same get the name as a suffix."""
         return distinct_labels({entry["name"]: entry["label"] for entry in self.settings["losses"]})
 
     @cached_property

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE, OUTSIDE = (255, 255, 255), (255, 0, 255), (0, 127, 0), (64, 64, 64)
-"""Colours of the pixels: right, marked by mistake, missed, and not scored; the others are black."""
+"""Colours of the pixels: true positive, false positive, false negative, and not scored; the others are black."""
 
 COLUMNS = 5
 GAP = 0.03
@@ -111,6 +111,6 @@ def caption(labels: Sequence[str], target: str, dataset: str, case: str, rank: R
     panels = ", ".join(f"{letter(i)}) {label}" for i, label in enumerate(["image", "ground truth", *labels]))
     outside = " Dark grey: outside the field of view, not scored." if view else ""
     return (
-        f"Segmentations of {dataset} (case {case}): {panels}. Class {target}: white, found; magenta, marked by mistake; green, "
-        f"missed.{outside} Rule of choice: {chosen}."
+        f"Segmentations of {dataset} (case {case}): {panels}. Class {target}: white, true positive; magenta, false positive; "
+        f"green, false negative.{outside} Selection rule: {chosen}."
     )

@@ -28,7 +28,7 @@ TINT = 0.55
 """Share of the colour over the image where a voxel of the class is right, missed or marked by mistake."""
 
 GREEN = (0, 190, 60)
-"""Missed voxels over an image: lighter than on black, where (0, 127, 0) is told from its ground."""
+"""Missed voxels over an image: lighter than on black, where (0, 127, 0) differs enough from the background."""
 
 
 def errors_over(scaled: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
@@ -150,7 +150,8 @@ def caption(view: SliceView, names: Sequence[str], target: int, case: str, rank:
     name = names[target]
     where = f"{case}, axial slice {view.index + 1} of {view.slices}" if view.slices > 1 else case
     return (
-        f"The {rank} case, {where}: ground truth and every loss, around the reference. Above, contours of all classes; below, "
-        f"{name}: white, found; magenta, marked by mistake; green, missed. DSC of {name} in the whole case. Rule of choice: the "
-        f"case of {rank} {name} DSC, averaged over the losses; in it the slice with the largest reference area of {name}."
+        f"The {rank} case, {where}: ground truth and every loss, cropped around the reference. Above, contours of all classes; "
+        f"below, {name}: white, true positive; magenta, false positive; green, false negative. DSC of {name} in the whole case. "
+        f"Selection rule: the case of {rank} {name} DSC, averaged over the losses; in it the slice with the largest reference "
+        f"area of {name}."
     )

@@ -10,7 +10,7 @@ PLACE = "gallery"
 IMAGES = True
 TEXT = True
 CAPTION = (
-    "{label}: the best case, ground truth and every loss. Rule of choice: the case of best DSC of the rarest class, averaged "
+    "{label}: the best case, ground truth and every loss. Selection rule: the case of best DSC of the rarest class, averaged "
     "over the losses."
 )
 ALT = "One case of {label}: the segmentation by the ground truth and by each loss, with errors in colour."

@@ -10,7 +10,7 @@ PLACE = "gallery"
 IMAGES = True
 TEXT = True
 CAPTION = (
-    "{label}: the median case, ground truth and every loss. Rule of choice: the case of median DSC of the rarest class, "
+    "{label}: the median case, ground truth and every loss. Selection rule: the case of median DSC of the rarest class, "
     "averaged over the losses."
 )
 ALT = "One case of {label}: the segmentation by the ground truth and by each loss, with errors in colour."

@@ -1,6 +1,6 @@
-"""What a member of this family is: one file that says what a figure shows and where it stands on the page, and draws it.
+"""What a member of this family is: one file that says what a figure shows and its place on the page, and draws it.
 
-Nothing here reads a file (`data` does), so that a member reaches no code but its own and what it imports.
+Nothing here reads a file (`data` does), so that a member reaches only its own code and what it imports.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Drawn:
 class Member(Protocol):
     """What a module of the family holds. All but the function are literals, because they are read without importing the module.
 
-    `NAME` is the file's name, here and of the results. `OF` says what the figure is of: "dataset", "sweep" (a dataset whose
+    `NAME` is the file's name, here and of the results. `OF` says what the figure describes: "dataset", "sweep" (a dataset whose
     losses sweep a parameter) or "losses". `ORDER` is its place among the others. `CAPTION` and `ALT` (for those who cannot see
     it) may hold {label} and {classes} of the dataset, and {unit} (voxels or pixels). These may be absent: `PLACE` on the page
     ("first" for the figure that has a number of the paper's, "gallery", "data" for the section on the images; else

@@ -1,9 +1,9 @@
-"""Which of the looks of `style` each loss has, as a number. Without matplotlib, so that the plan of a study can tell it."""
+"""Which of the looks of `style` each loss has, as a number. Without matplotlib, so that the plan of a study can determine it."""
 
 from collections.abc import Iterable
 
 LOOKS = 64
-"""So many losses have looks of their own."""
+"""The number of losses that have different looks."""
 
 _FIXED = {
     "cross_entropy": 0,

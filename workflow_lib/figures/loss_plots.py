@@ -1,4 +1,4 @@
-"""A plot of one loss for its documentation: what a miss costs, and what a false alarm.
+"""A plot of one loss for its documentation: the cost of false negatives and of false positives.
 
 The curves are values of the registry's own loss on a stated image, not formulas of this file.
 """
@@ -14,7 +14,7 @@ from workflow_lib.figures.style import LINESTYLES, PALETTE, label_panels, new_fi
 from workflow_lib.losses import registry
 
 SIDE, RADIUS, RING = 48, 6.0, 3.0
-"""The image, in voxels: a disc in the middle of a square, 5 % of it, and the width of the ring of false alarms around it."""
+"""The image, in voxels: a disc in the middle of a square, 5 % of it, and the width of the ring of false positives around it."""
 
 POINTS = 50
 
@@ -26,12 +26,12 @@ Prediction = Callable[[float], np.ndarray]
 
 
 def misses(x: float) -> np.ndarray:
-    """Return the foreground's probability when the disc is given x, and all else is right."""
+    """Return the foreground's probability when the disc is given x, and all other voxels are right."""
     return np.where(DISC, x, 0.0)
 
 
 def false_alarms(x: float) -> np.ndarray:
-    """Return the foreground's probability when the ring around the disc is given 1 - x, and all else is right."""
+    """Return the foreground's probability when the ring around the disc is given 1 - x, and all other voxels are right."""
     return np.where(DISC, 1.0, np.where(AROUND, 1.0 - x, 0.0))
 
 

@@ -19,8 +19,8 @@ NAME = "ranking"
 OF = "dataset"
 ORDER = 90
 CAPTION = (
-    "{label}: how often each loss takes each rank by mean DSC when the cases are drawn again with replacement. Conditional on "
-    "these trained models: what other initial weights or folds would change is not in it."
+    "{label}: how often each loss takes each rank by mean DSC when the cases are resampled with replacement. Conditional on "
+    "these trained models: the effect of other initial weights or other folds is not included."
 )
 ALT = "Stacked bars of the shares of each rank of {classes} for each loss."
 

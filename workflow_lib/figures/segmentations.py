@@ -29,7 +29,7 @@ PLACE = "first"
 IMAGES = True
 TEXT = True
 CAPTION = (
-    "Segmentations of {label}: ground truth and every loss. Rule of choice: the case of median DSC of the rarest class, "
+    "Segmentations of {label}: ground truth and every loss. Selection rule: the case of median DSC of the rarest class, "
     "averaged over the losses, and in it the slice with the largest reference area of that class."
 )
 ALT = "Slice of one case of {label} with the segmentation by the ground truth and by each loss."
@@ -207,5 +207,5 @@ def caption(view: SliceView, names: Sequence[str], target: int, dataset: str, ca
     largest = f", and in it the slice with the largest reference area of {names[target]}" if volume else ""
     return (
         f"Segmentations of {dataset} ({where}): {labels}. Overlay at 30 %: {colours}. "
-        f"The yellow box marks the region that is magnified {place}, with contours only. Rule of choice: {chosen}{largest}."
+        f"The yellow box marks the region that is magnified {place}, with contours only. Selection rule: {chosen}{largest}."
     )

@@ -1,7 +1,7 @@
 """One look for every figure of the project, and files that are the same byte for byte when drawn again.
 
 Figures are made as `matplotlib.figure.Figure` objects, never through pyplot: no display, no state between figures.
-Nothing of the user's own matplotlib configuration enters.
+The user's matplotlib configuration has no effect.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ from workflow_lib.figures.looks import look_numbers
 
 MM_PER_INCH = 25.4
 TEXT_WIDTH_MM = 180.0
-"""Width of a two-column page; `new_figure` takes it unless told otherwise."""
+"""Width of a two-column page; `new_figure` uses it by default."""
 PNG_DPI = 300
 
 RC: dict[str, Any] = {
@@ -54,7 +54,7 @@ INK = "#1a1a1a"
 GREY = "#767676"
 
 PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#882255")
-"""Eight colours told apart with any colour vision: Okabe and Ito's, with wine in place of the yellow that paper swallows."""
+"""Eight colours that differ with any colour vision: Okabe and Ito's, with wine instead of yellow, which is faint on paper."""
 
 LINESTYLES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
     "-",
@@ -124,7 +124,7 @@ def loss_colours(names: Iterable[str]) -> dict[str, str]:
 
 
 def colours_of(numbers: Mapping[str, int]) -> dict[str, str]:
-    """Return the colour `#rrggbb` of each loss by the number of its look, as a plan tells it."""
+    """Return the colour `#rrggbb` of each loss by the number of its look, which the plan contains."""
     return {name: _style(number).colour for name, number in numbers.items()}
 
 

@@ -134,6 +134,6 @@ def caption(sweeps: Sequence[Sweep], dataset: str, titles: Mapping[str, str]) ->
     """Return the caption."""
     what = " and ".join(f"{sweep.parameter} of the {titles[sweep.loss]}" for sweep in sweeps)
     return (
-        f"{dataset}: mean DSC over the {what}, with the intervals of the score table. Lines across: the losses of the study "
-        "that are not swept."
+        f"{dataset}: mean DSC over the {what}, with the intervals of the score table. Horizontal lines: the losses of the "
+        "study that are not swept."
     )

@@ -1,4 +1,4 @@
-"""Names that users choose, as text in a figure: never read as mathematics, never wider than their place."""
+"""Names that users choose, as text in a figure: never interpreted as mathematics, never wider than the space for them."""
 
 import textwrap
 from collections import Counter

@@ -20,7 +20,7 @@ NAME = "training_curves"
 OF = "dataset"
 ORDER = 70
 CAPTION = (
-    "{label}: training and validation loss of every fold. The ring marks the epoch whose weights became the model. Heights "
+    "{label}: training and validation loss of every fold. The ring marks the epoch whose weights became the model. Values "
     "cannot be compared between losses; an axis is logarithmic where its values span more than a factor of ten."
 )
 ALT = "Curves of training and validation loss over the epochs: a panel for each loss, a pair of lines for each fold."
@@ -38,7 +38,7 @@ def plot(histories: Histories, losses: Mapping[str, str], colours: Mapping[str, 
 
     `histories[loss][fold]` has the columns of history.csv; `losses` maps names to labels in the order of the tables. A ring
     marks the epoch whose weights became the model. A panel has a logarithmic axis where all its values are positive and
-    span more than a factor of ten. The height of a curve cannot be compared between losses.
+    span more than a factor of ten. The values of a curve cannot be compared between losses.
     """
     from matplotlib.lines import Line2D
 

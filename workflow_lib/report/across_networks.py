@@ -15,10 +15,10 @@ from workflow_lib.statistics.across_networks import rank_agreement
 from workflow_lib.tables import display
 
 IMAGES = ("format", "root", "channels", "files", "phantom", "exclude", "require")
-"""Keys of a dataset that say which images it has."""
+"""Keys of a dataset that determine its images."""
 
 OTHERWISE = ("preprocessing", "augmentation", "training", "prediction", "evaluation")
-"""Sections whose values two entries should share if only the network sets them apart."""
+"""Sections whose values two entries share if they differ only in the network."""
 
 
 def describe(sources: Sources, study: Study) -> dict[str, Any] | None:
@@ -63,7 +63,7 @@ def _means(sources: Sources, dataset: str) -> dict[tuple[str, str], float]:
 
 
 def _apart(name: str, one: Mapping[str, Any], other_name: str, other: Mapping[str, Any]) -> str:
-    """Return what sets two entries apart beside the architecture, in words."""
+    """Return the differences between two entries other than the architecture, in words."""
     found = [
         f"{section}.{key}"
         for section in (*OTHERWISE, "network")

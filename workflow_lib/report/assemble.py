@@ -41,7 +41,7 @@ def build(study: Study, folder: Path, templates: Path = TEMPLATES, read: dict[st
     excess = len(page.encode("utf-8")) - PAGE_LIMIT
     if excess <= 0:
         return page
-    # Once more, with as many pictures fewer as it takes.
+    # Render again with fewer pictures, so that the page keeps within its limit.
     return render(context(study, folder, max(0, PICTURES_LIMIT - excess - SPARE), read), templates)
 
 
@@ -161,7 +161,7 @@ def _long_tables(sources: Sources, dataset: Dataset, family: sensitivity.Family,
 def _figure(
     sources: Sources, figure: Figure, file: str, number: int | str, origin: Mapping[str, Any], texts: tuple[str, str]
 ) -> dict[str, Any]:
-    """Return a figure; `origin` tells how the files of its step were made. A JSON file beside it may hold its own texts."""
+    """Return a figure; `origin` describes how the files of its step were made. A JSON file of its name may hold its texts."""
     own = sources.json(f"figures/{file}.json") or {}
     gallery = figure.place == "gallery"
     return {
@@ -218,7 +218,7 @@ def _supplementary(datasets: Sequence[Dataset]) -> int:
 
 
 def _data_figures(sources: Sources, dataset: Dataset, origin: Mapping[str, Any], after: int, unit: str) -> list[dict[str, Any]]:
-    """Return the figures of a dataset's images; their numbers are the last of the dataset, `after` follows them."""
+    """Return the figures of a dataset's images; they have the last numbers of the dataset, up to `after`."""
     own = [figure for figure in _of_dataset(dataset) if figure.place == "data"]
     words = dataset.label, details.class_words(dataset), unit
     return [
@@ -228,13 +228,13 @@ def _data_figures(sources: Sources, dataset: Dataset, origin: Mapping[str, Any],
 
 
 def _departures(sources: Sources, study: Study) -> list[dict[str, Any]]:
-    """Return the departures from the published protocol, per dataset that is held against published numbers."""
+    """Return the departures from the published protocol, for each dataset that is compared with published numbers."""
     found = []
     for dataset in study.datasets:
         published = score_tables.published_of(dataset)
         if published is None:
             continue
-        # Not the configuration: there `gpus: 0` says where a study runs, and is no departure.
+        # Not the configuration: there `gpus: 0` determines where a study runs, which is not a departure.
         settings = {**dataset.protocol, "losses": [loss.plain for loss in dataset.losses]}
         cases = sources.rows(f"data/{dataset.name}/cases.csv") or []
         included = sum(row["status"] == "included" for row in cases)

@@ -1,4 +1,4 @@
-"""What is said about the cases of a dataset: how imbalanced the classes are, and a line for every case."""
+"""The facts about the cases of a dataset: how imbalanced the classes are, and a line for every case."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def imbalance_rows(table: pd.DataFrame, classes: Sequence[str]) -> list[dict[str
 
 
 def case_rows(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
-    """Return `heads` and `rows` of the table of every case of cases.csv; columns that say nothing are left out."""
+    """Return `heads` and `rows` of the table of every case of cases.csv; columns without any value are omitted."""
     unit = unit_of(table)
     lines = [_cells(row, classes, unit) for row in table.to_dict("records")]
     heads = [head for head in lines[0] if any(line[head]["text"] for line in lines)] if lines else []
@@ -58,7 +58,7 @@ def _cells(row: Mapping[Hashable, Any], classes: Sequence[str], unit: str) -> di
         "Status": _cell(str(row["status"])),
         "Reason, remarks": _cell(remark, "reason"),
         "Group": _cell(str(row["group"])),
-        "Comes as": _cell(str(row["part"])),
+        "Supplied as": _cell(str(row["part"])),
         ">Shape": _cell(str(row["shape"]).replace("x", " × "), "n nowrap"),
         ">Spacing": _cell(spacing.replace("x", " × "), "n nowrap"),
         "Orientation": _cell(str(row["orientation"])),

@@ -30,7 +30,7 @@ def expected_folds(dataset: Dataset) -> int:
 
 
 def gaps(sources: Sources, dataset: Dataset, made: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> dict[str, str]:
-    """Return the losses of which scores are missing, each with what is missing and why, in the order of the study.
+    """Return the losses with missing scores, each with what is missing and why, in the order of the study.
 
     `made`: see `trainings`.
     """
@@ -54,12 +54,12 @@ def gaps(sources: Sources, dataset: Dataset, made: Mapping[str, Mapping[int, Map
 
 
 def is_diverged(runs: Mapping[int, Mapping[str, Any]], fold: int) -> bool:
-    """Say whether the training of a fold ended because its loss was no number any more."""
+    """Return whether the training of a fold ended because its loss was not a number any more."""
     return bool(runs.get(fold, {}).get("diverged"))
 
 
 def all_diverged(made: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> bool:
-    """Say whether every loss has a training that diverged, so that none is compared."""
+    """Return whether every loss has a training that diverged, so that no comparison is possible."""
     return bool(made) and all(any(is_diverged(runs, fold) for fold in runs) for runs in made.values())
 
 
@@ -74,9 +74,9 @@ def surface_table(sources: Sources, dataset: Dataset) -> dict[str, Any] | None:
     for row in rows:
         far, low, high = (number(row[f"hd95_{part}"]) for part in ("median", "low", "high"))
         nsd, nsd_low, nsd_high = (number(row[f"nsd_{part}"]) for part in ("mean", "low", "high"))
-        # With one case per fold there is no interval; of HD95 alone a bound that is missing is infinitely far.
+        # With one case per fold there is no interval; if only the bound of HD95 is missing, it is infinite.
         known = not math.isnan(nsd_low)
-        # Of a loss that was not scored nothing is known, neither that it is far.
+        # A loss without scores has no distance, not an infinite one.
         distance = _distance(far) if number(row["cases"]) else "–"
         lines.append(
             {
@@ -114,7 +114,7 @@ def friedman(sources: Sources, dataset: Dataset) -> list[str]:
         if math.isfinite(p):
             verdict = "the losses differ" if p < 0.05 else "no difference between the losses is shown"
             kind = f"Iman–Davenport F = {f:.2f}, p" if math.isfinite(f) else "the same order in every case, exact p"
-            # With the same order in very many cases p is below the smallest number that a computer holds.
+            # With the same order in very many cases p is below the smallest number that a float represents.
             value = f"= {display.p_value(p)}" if p else "< 10⁻³⁰⁰"
             sentences.append(f"{start}{verdict} (Friedman test, {kind} {value}; Kendall's W = {w:.2f}).")
         else:
@@ -123,7 +123,7 @@ def friedman(sources: Sources, dataset: Dataset) -> list[str]:
 
 
 def pairs_table(sources: Sources, dataset: Dataset) -> dict[str, Any] | None:
-    """Return the paired comparison of every two losses beside the published test, or None without file."""
+    """Return the paired comparison of all pairs of losses, with the published test, or None without file."""
     name = dataset.name
     path = f"statistics/{name}/signed_rank.csv"
     rows = sources.rows(path)
@@ -133,7 +133,7 @@ def pairs_table(sources: Sources, dataset: Dataset) -> dict[str, Any] | None:
     labels = {loss.name: loss.label for loss in dataset.losses}
     total = len(rows)
     if total > MOST_PAIRS:
-        # The first of equals only: all pairs of many that tie would be as long a table.
+        # Only the first of those that tie: the pairs of many tied losses would make the table as long again.
         best = {label: losses[0] for label, losses in best_losses(sources, dataset).items()}
         rows = [row for row in rows if best.get(row["class"]) in (row["row"], row["column"])]
     lines = []
@@ -195,7 +195,7 @@ def best_losses(sources: Sources, dataset: Dataset) -> dict[str, list[str]]:
 
 
 def data_part(sources: Sources, dataset: Dataset) -> dict[str, Any]:
-    """Return what is said about a dataset's cases: counts, exclusions with reasons, geometry, class imbalance."""
+    """Return the facts about a dataset's cases: counts, exclusions with reasons, geometry, class imbalance."""
     name = dataset.name
     path = f"data/{name}/cases.csv"
     table = sources.table(path)
@@ -284,7 +284,7 @@ def cost_total(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def model_rows(dataset: Dataset, made: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """Return what the trainings ended in, a line per loss and fold: epoch of the model, its loss, cases, fingerprint."""
+    """Return the results of the trainings, a line per loss and fold: epoch of the model, its loss, cases, fingerprint."""
     return [
         {
             "dataset": dataset.label,

@@ -15,7 +15,7 @@ PARTS = ("training", "validation", "test")
 
 def describe(sources: Sources, study: Study, dataset: Dataset) -> dict[str, Any]:
     """Return `fixed` (one split instead of folds), `scored` (number of cases that are scored, None if not known yet), `sentence`
-    (how the cases were divided) and `warning` (groups that stand on both sides, or nothing).
+    (how the cases were divided) and `warning` (groups on both sides of the division, or nothing).
     """  # noqa: D205 -- one sentence
     settings = study.config["datasets"][dataset.name]["cross_validation"]
     rows = sources.rows(f"data/{dataset.name}/folds.csv")
@@ -36,7 +36,7 @@ def describe(sources: Sources, study: Study, dataset: Dataset) -> dict[str, Any]
 
 def _way(settings: Mapping[str, Any], noun: str, groups: int) -> str:
     if settings["table"] is not None:
-        return "divided as a table of the study says"
+        return "divided by a table of the study"
     official = settings["fixed"] is not None and settings["fixed"]["test"] == "official"
     test = "the test set is the one the dataset comes with, the others divided " if official else "divided "
     if settings["by_group"]:
@@ -54,7 +54,7 @@ def _straddling(rows: list[dict[str, str]], noun: str) -> str:
     if not over:
         return ""
     return (
-        f"{over} of {len(places)} {noun}s stand on both sides of the division, so that a network is scored on cases much like "
-        f"those it was trained on; the scores are too good for new {noun}s. Divide by {noun} to avoid it "
+        f"{over} of {len(places)} {noun}s have cases on both sides of the division, so that a network is scored on cases similar "
+        f"to those it was trained on; the scores are too optimistic for new {noun}s. Divide by {noun} to avoid this "
         "(cross_validation.by_group)."
     )

@@ -1,4 +1,4 @@
-"""Where the numbers on the page come from: file, row, job, fingerprint, command, and whether the study would make them so now."""
+"""The source of the numbers on the page: file, row, job, fingerprint, command, and whether the study would give the same now."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ FILES = (
     ("Scores of every case", "scores/{}.csv", "loss, fold, case, class", "collect"),
     ("Cases and voxels of each class", "data/{}/cases.csv", "case", "check"),
     ("Folds", "data/{}/folds.csv", "case", "split"),
-    ("Figures (figures/*_<dataset>)", "figures/segmentations_{}.svg", "their files above", "figures_dataset"),
+    ("Figures (figures/*_<dataset>)", "figures/segmentations_{}.svg", "the files above", "figures_dataset"),
     ("Figure over a parameter", "figures/sweep_{}.svg", "loss", "figures_sweep"),
 )
-"""What the numbers are, the file they stand in, the columns that find the row, and the step that wrote it."""
+"""What the numbers are, the file that contains them, the columns that identify the row, and the step that wrote it."""
 
 AGAINST_A_PAPER = {file.path for file in tables.files() if file.published}
-"""Files that are empty where a dataset is held against no publication."""
+"""Files that are empty if a dataset is not compared with a publication."""
 
-OF_THE_LOSSES = ("Figures of the losses", "figures/loss_families.svg", "no measured number is in them", "figures_losses")
+OF_THE_LOSSES = ("Figures of the losses", "figures/loss_families.svg", "they contain no measured numbers", "figures_losses")
 """The same for the figures that belong to no dataset."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """One job as its record tells: where the record lies, its fingerprint ("" without a record), and why it is stale, or ""."""
+    """One job, from its record: the path of the record, its fingerprint ("" without a record), and why it is stale, or ""."""
 
     record: str
     fingerprint: str
@@ -68,7 +68,7 @@ def command(study: Study, targets: Sequence[str]) -> str:
 def describe(sources: Sources, study: Study, dataset: Dataset) -> dict[str, Any]:
     """Return the origin of a dataset's numbers.
 
-    `files`: a line per file; `losses`: loss -> its jobs, with `id` (anchor) and `stale` (in words, "" where the study would make
+    `files`: a line per file; `losses`: loss -> its jobs, with `id` (anchor) and `stale` (in words, "" if the study would give
     the same now); `stale`: what makes all numbers of the dataset stale; `reasons`: all of it, job by job. A study without
     `fingerprints` has nothing to compare with.
     """
@@ -107,7 +107,7 @@ def of_the_losses(sources: Sources, study: Study) -> dict[str, Any]:
 
 
 def of_figure(origin: Mapping[str, Any], step: str) -> str:
-    """Return the anchor of the line that tells where the figures of a step come from, "" where there is none."""
+    """Return the anchor of the line on the source of the figures of a step, "" where there is none."""
     return next((str(file["id"]) for file in origin["files"] if file["step"] == step), "")
 
 
@@ -150,7 +150,7 @@ def _made(sources: Sources, name: str, known: Mapping[str, Sequence[str]]) -> Jo
         for key, fingerprints in known.items()
         for number, now in enumerate(fingerprints, 1)
     ]
-    # Not through the sources: records tell times and machines.
+    # Not through the sources: records contain times and machines.
     records = {path: read_optional_json(sources.folder / path) or {} for _, path, _ in numbered}
     written = {entry["path"]: entry["sha256"] for record in records.values() for entry in _entries(record, "outputs")}
     found: Jobs = {}
@@ -162,12 +162,12 @@ def _made(sources: Sources, name: str, known: Mapping[str, Sequence[str]]) -> Jo
 
 
 def _reasons(record: Mapping[str, Any], fingerprint: str, now: str, written: Mapping[str, str]) -> Iterator[str]:
-    """Yield why a result is not what the study would make now; `now` is "?" where nothing is known about that."""
+    """Yield why a result is not what the study would give now; `now` is "?" if the current fingerprint is not known."""
     if now != "?" and fingerprint[:SHORT] != now:
-        yield f"made with fingerprint {fingerprint[:SHORT]}, the study has {now} now" if fingerprint else "has no record"
+        yield f"made with fingerprint {fingerprint[:SHORT]}, the study now has {now}" if fingerprint else "has no record"
     for entry in _entries(record, "inputs"):
         if written.get(entry["path"], entry["sha256"]) != entry["sha256"]:
-            yield "one of its inputs was made again afterwards"
+            yield "one of its inputs was produced again afterwards"
             return
 
 
@@ -176,7 +176,7 @@ def _entries(record: Mapping[str, Any], side: str) -> list[Mapping[str, Any]]:
 
 
 def _record(dataset: str, key: str, number: int) -> str:
-    """Return where the record of a job lies below the results; of one that runs once the number says nothing."""
+    """Return the path of a job's record in the results; for a step that runs once, the number has no effect."""
     step, _, loss = key.partition("/")
     return layout.record(step, dataset, loss, number)
 

@@ -1,4 +1,4 @@
-"""What the page says about the publication as a whole: its claims one by one, where it contradicts itself, and who agrees."""
+"""The section on the publication as a whole: its claims, its contradictions, and how far its results and ours agree."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _claim(row: Mapping[str, str], before: Mapping[str, str] | None) -> dict[str
 
 
 def _unsupported(rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    """Return the claims that the publication's own printed numbers do not bear out."""
+    """Return the claims that the publication's own printed numbers do not support."""
     return [
         {"claim": row["claim"], "class": row["class"], "detail": row["published_detail"]}
         for row in rows

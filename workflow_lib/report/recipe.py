@@ -1,4 +1,4 @@
-"""The way from nothing to the same report: the study as one YAML file, the commands, and what stands in the way."""
+"""How to reproduce the report: the study as one YAML file, the commands, and what would prevent it."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def describe(study: Study, digest: str, stale: Sequence[str]) -> dict[str, Any]:
 
 def _obstacles(commit: str | None) -> list[str]:
     if commit is None:
-        return ["The page was made outside a git checkout, so no commit names its code."]
+        return ["The page was made outside a git checkout, so there is no commit that identifies its code."]
     if commit.endswith(CHANGES):
         return [
-            "The checkout that made this page held changes that were not committed: commit "
+            "The checkout that made this page had uncommitted changes: commit "
             f"{commit.removesuffix(CHANGES)} is not the code that was run."
         ]
     return []
@@ -76,7 +76,7 @@ def _needs(study: Study) -> list[str]:
         settings = study.config["datasets"][dataset.name]
         root = settings["root"]
         if settings["source"] == "folder":
-            needs.append(f"The images of {dataset.label} in {root} (docs/datasets.md says where they come from).")
+            needs.append(f"The images of {dataset.label} in {root} (docs/datasets.md describes their source).")
         elif settings["source"] == "download":
             needs.append(f"The images of {dataset.label} are downloaded into {root}.")
         tables = [settings.get("groups"), settings["cross_validation"].get("table")]
@@ -88,4 +88,4 @@ def _needs(study: Study) -> list[str]:
         for loss in dataset.losses
         for file, digest in loss.files.items()
     }
-    return [*needs, *([f"The loss files {listed(sorted(own))}, where the study names them."] if own else [])]
+    return [*needs, *([f"The loss files {listed(sorted(own))}, at the paths that the study names."] if own else [])]

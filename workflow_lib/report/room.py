@@ -1,4 +1,4 @@
-"""How much fits on the page: tables that would make it unusable are left to their files beside it."""
+"""How much fits on the page: tables that would make it unusable are only in their files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PAGE_LIMIT = 5_000_000
 """Bytes of the whole page."""
 
 SPARE = 150_000
-"""Bytes that stay free of pictures, for what the second rendering says in their place."""
+"""Bytes that stay free of pictures, for the text that replaces them in the second rendering."""
 
 TABLE_CELLS = 15_000
 """Cells of the long tables of all datasets together; some 100 bytes each."""

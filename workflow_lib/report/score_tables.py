@@ -17,22 +17,22 @@ from workflow_lib.tables.published import Published, load
 METRICS = display.METRIC_NAMES
 
 VERDICTS = {
-    "consistent": ("✓", "consistent", "our mean lies in the 95 % prediction interval of the published one"),
-    "inconsistent": ("✗", "inconsistent", "our mean lies outside the 95 % prediction interval of the published one"),
+    "consistent": ("✓", "consistent", "our mean is inside the 95 % prediction interval of the published one"),
+    "inconsistent": ("✗", "inconsistent", "our mean is outside the 95 % prediction interval of the published one"),
     "inconclusive": ("?", "inconclusive", "our interval is more than twice as wide as the published one"),
     "not comparable": ("○", "not comparable", "the run departs from the published protocol"),
-    "no scores": ("–", "no scores", "published, but without complete scores in this run"),
+    "no scores": ("–", "no scores", "published, but the scores of this run are not complete"),
 }
 """Symbol, name and meaning of each verdict, in the order of the summary."""
 
 
 def foreground(dataset: Dataset) -> list[str]:
-    """Return the dataset's class names without the background, which stands first."""
+    """Return the dataset's class names without the background, which comes first."""
     return [str(name) for name in dataset.classes[1:]]
 
 
 def published_of(dataset: Dataset) -> Published | None:
-    """Return the published numbers that the dataset is held against, or None."""
+    """Return the published numbers that the dataset is compared with, or None."""
     return load(dataset.published)
 
 
@@ -102,7 +102,7 @@ def verdict(name: str) -> dict[str, str]:
 
 
 def verdict_counts(sources: Sources, datasets: Sequence[Dataset]) -> list[dict[str, Any]]:
-    """Return how many published cells carry each verdict, over all datasets; empty when nothing is compared."""
+    """Return how many published cells have each verdict, over all datasets; empty when nothing is compared."""
     found = [row["verdict"] for dataset in datasets for row in sources.rows(f"tables/{dataset.name}_comparison.csv") or []]
     return [{**verdict(name), "count": found.count(name)} for name in VERDICTS] if found else []
 
@@ -162,10 +162,10 @@ def _p_cell(row: Mapping[str, str] | None, compared: Mapping[str, str] | None) -
 
 
 def _against_published(compared: Mapping[str, str], shown: str | None) -> dict[str, str]:
-    """Return why ours does not agree with the published test, and ours over the published pairs where it is another verdict.
+    """Return why ours disagrees with the published test, and our p over the published pairs if its significance differs.
 
-    The value that a cell shows is adjusted over all pairs of the study, `shown` its mark; losses beside the published ones make
-    it larger. The comparison is made over the published pairs alone, as what was published was.
+    The value that a cell shows is adjusted over all pairs of the study (`shown` is its mark); losses that were not published
+    make it larger. The comparison is made over the published pairs only, as in the publication.
     """
     ours, both = compared["ours_mark"], bool(compared["ours_mark"] and compared["published_mark"])
     reason = "both are significant, in opposite directions" if both else "one is significant and the other is not"
@@ -204,7 +204,7 @@ def comparison_rows(sources: Sources, dataset: Dataset) -> list[dict[str, Any]]:
 
 
 def _short(reason: str) -> str:
-    """Return a reason for one line of many: a long list of departures stands on the first screen, and in the CSV."""
+    """Return a reason short enough for a table: a long list of departures is on the first screen, and in the CSV."""
     points = reason.count("; ") + 1
     return reason if points < 4 else f"the protocol departs in {points} points, listed on the first screen"
 

@@ -1,4 +1,4 @@
-"""The sensitivity panel: what comes out under each choice, and which pairs of losses have another verdict than in the tables."""
+"""The sensitivity analysis: the result under each choice, and the pairs of losses whose test differs from that in the tables."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from workflow_lib.statistics.holm import SIGNIFICANT, adjust
 from workflow_lib.tables import display
 
 CHOICES: dict[str, tuple[str, str]] = {
-    "published": ("As in the tables", "pooled cases, rank-sum test, Holm per class, both masks empty left out"),
+    "published": ("As in the tables", "pooled cases, rank-sum test, Holm per class, cases with both masks empty excluded"),
     "folds": ("Unit of the test", "the fold means instead of the cases"),
     "paired": ("Unit of the test", "differences per case (signed-rank); means over all cases"),
     "all_classes": ("Family of Holm's correction", "all classes of the dataset together"),
     "study": ("Family of Holm's correction", "all datasets and classes of the study together"),
     "uncorrected": ("Family of Holm's correction", "no correction"),
-    "both_empty_one": ("Empty masks", "both empty counts as DSC 1"),
-    "without_missed": ("Empty masks", "empty predictions left out instead of DSC 0"),
+    "both_empty_one": ("Empty masks", "both masks empty counts as DSC 1"),
+    "without_missed": ("Empty masks", "cases with an empty prediction excluded instead of DSC 0"),
 }
 """Variant of statistics/<dataset>/sensitivity.csv, or `study` -> what is chosen, and how."""
 
@@ -40,8 +40,8 @@ Family = Mapping[tuple[str, str, str, str], float]
 def study_family(sources: Sources, datasets: Sequence[Dataset]) -> Family:
     """Return the published tests of all datasets and classes, adjusted by Holm's method as one family.
 
-    Regions overlap the classes and are no part of it, neither are losses that a dataset does not list. Empty with fewer than two
-    datasets: then it is the family of all classes. It is made here and not by a step, as no step before the page sees the
+    Regions overlap the classes and are excluded; so are losses that a dataset does not list. Empty with fewer than two
+    datasets: then it is the same as the family of all classes. It is computed here because no step before the page reads the
     statistics of more than one dataset.
     """
     if len(datasets) < 2:
@@ -85,8 +85,8 @@ def panel(sources: Sources, dataset: Dataset, family: Family | None = None) -> d
         if ("published", region) in tests and ("published", name) in tests:
             own = means.get(("published", region), {})
             base = means.get(("published", name), {}), tests["published", name]
-            choice = f"{region} together, in the place of {name}"
-            lines.append(_line("Labels that count", choice, name, own, tests["published", region], base, labels))
+            choice = f"the region {region} instead of the class {name}"
+            lines.append(_line("Labels of the class", choice, name, own, tests["published", region], base, labels))
     return {
         "rows": lines,
         "csv": sources.csv_link(path),
@@ -134,7 +134,7 @@ def _line(
 
 def _tau(means: Mapping[str, float], base: Mapping[str, float]) -> float:
     """Return Kendall's tau-b between two rankings, NaN where it is not defined."""
-    # Imported here: it takes a second, which a look at --help need not wait for.
+    # Imported here: it takes a second, which --help does not need.
     from scipy import stats
 
     both = [loss for loss in base if loss in means]
@@ -145,7 +145,7 @@ def _tau(means: Mapping[str, float], base: Mapping[str, float]) -> float:
 
 
 def _changes(tests: Tests, base: Tests, labels: Mapping[str, str]) -> str:
-    """Return which pairs are significant now and were not, are no longer, or point the other way."""
+    """Return the pairs that became significant, are no longer significant, or changed direction."""
     found: dict[str, list[str]] = {"now significant": [], "no longer significant": [], "reversed": []}
     for pair, outcome in tests.items():
         before = base.get(pair, "")

@@ -22,7 +22,7 @@ SVG_LIMIT = 400_000
 """Bytes from which on a figure is embedded as PNG instead of SVG."""
 
 PICTURES_LIMIT = 3_300_000
-"""Bytes of all figures on the page, as they stand in it; those that come later are linked instead, as files beside the page."""
+"""Bytes of all figures on the page, as embedded; figures beyond this limit are links to files in the same folder."""
 
 CSV_LIMIT = 60_000
 """Bytes up to which a CSV comes with the page; a larger one is linked, as a file beside it."""
@@ -110,7 +110,7 @@ class Sources:
 
 
 def anchor(path: str, start: str = "file") -> str:
-    """Return the name under which the page tells where a file, or what else `path` stands for, comes from."""
+    """Return the anchor of the page's entry on the source of a file, or of whatever `path` represents."""
     return f"{start}-" + re.sub(r"[^A-Za-z0-9_-]", "-", path)
 
 

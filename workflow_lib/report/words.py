@@ -19,7 +19,9 @@ NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight",
 
 
 MOST_NAMED, NAMED = 8, 3
-"""Of losses that share the highest mean as many are named; of more the first few. Of a few the tests are told one by one."""
+"""If up to `MOST_NAMED` losses share the highest mean, all are named, else the first `NAMED`.
+
+Up to `NAMED`, the tests of each are described."""
 
 
 def sentence(sources: Sources, study: Study) -> str:
@@ -40,7 +42,8 @@ def sentence(sources: Sources, study: Study) -> str:
         network = f"{len(settings['training']['patch'])}\u2011D U\u2011Net"
         parts.append((len(dataset.losses), network, f"{dataset.label} ({facts})"))
     (losses, network, data), rest = parts[0], parts[1:]
-    text = f"{spelled(losses).capitalize()} loss {'function trains' if losses == 1 else 'functions train'} a {network} on {data}"
+    functions = "function is" if losses == 1 else "functions are"
+    text = f"{spelled(losses).capitalize()} loss {functions} used to train a {network} on {data}"
     for losses, other, data in rest:
         text += f", {spelled(losses)} a {other} on {data}" if other != network else f", {spelled(losses)} on {data}"
     several = any(len(dataset.losses) > 1 for dataset in study.datasets)
@@ -90,11 +93,11 @@ def findings(sources: Sources, dataset: Dataset, diverged: bool = False) -> list
 
 
 def _of_tests(sources: Sources, dataset: Dataset, label: str, best: Sequence[str], labels: Mapping[str, str]) -> str:
-    """Return what the tests say about the best losses, each by itself; of many that tie the tables tell it."""
+    """Return what the tests say about each of the best losses; if many tie, refer to the tables."""
     if len(best) == 1:
         return _against_others(sources, dataset, label, best[0], labels)
     if len(best) > NAMED:
-        return "What the tests say of each stands in the tables."
+        return "The tables show the tests of each."
     texts = {loss: _against_others(sources, dataset, label, loss, labels) for loss in best}
     return " ".join(f"{labels[loss]}: {text}" for loss, text in texts.items() if text)
 

@@ -24,7 +24,7 @@ COLUMNS = {
     "folds": "folds with a mean",
     "cases": "cases in which the metric is defined",
     "excluded": "scored cases in which it is undefined",
-    "empty_predictions": "cases in which the class was missed altogether",
+    "empty_predictions": "cases in which the prediction of the class is empty and the reference is not",
     "case_mean": "mean over all cases",
     "case_mean_low": "lower bound of its bootstrap interval",
     "case_mean_high": "upper bound of its bootstrap interval",

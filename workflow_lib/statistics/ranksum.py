@@ -18,7 +18,7 @@ KEYS = ("class", "row", "column")
 COLUMNS = {
     "class": "class or region",
     "row": "loss in the row of the triangle",
-    "column": "loss in its column, which stands before it in the tables",
+    "column": "loss in its column, which comes before it in the tables",
     "statistic": "z of the rank-sum test, positive where the row's loss scored higher",
     "p": "two-sided p-value",
     "p_holm": "p adjusted by Holm's method over the pairs of the class",

@@ -21,7 +21,7 @@ from workflow_lib.statistics.interface import Data
 from workflow_lib.statistics.ranksum import ranksum_tests
 
 NAME = "sensitivity"
-TITLE = "Other choices: tests"
+TITLE = "Sensitivity analysis: tests"
 ORDER = 80
 KEYS = ("variant", "class", "row", "column")
 NEEDS = ("ranksum", "signed_rank")
@@ -29,7 +29,7 @@ COLUMNS = {
     "variant": "the choice that is changed",
     "class": "class or region",
     "row": "loss in the row of the triangle",
-    "column": "loss in its column, which stands before it in the tables",
+    "column": "loss in its column, which comes before it in the tables",
     "sign": "`+` where the row's loss scored higher by the test, `-` lower, `0` neither, empty without a test",
     "p": "two-sided p-value",
     "p_holm": "p adjusted as the variant says",

@@ -10,7 +10,7 @@ from workflow_lib.statistics._variants import both_empty_one, without_missed
 from workflow_lib.statistics.interface import Data
 
 NAME = "sensitivity_means"
-TITLE = "Other choices: means"
+TITLE = "Sensitivity analysis: means"
 ORDER = 90
 KEYS = ("variant", "class", "loss")
 COLUMNS = {
@@ -18,7 +18,7 @@ COLUMNS = {
     "class": "class or region",
     "loss": "loss",
     "mean": "mean DSC",
-    "cases": "cases behind it",
+    "cases": "number of cases",
 }
 
 

@@ -20,7 +20,7 @@ KEYS = ("class", "row", "column")
 COLUMNS = {
     "class": "class or region",
     "row": "loss in the row of the triangle",
-    "column": "loss in its column, which stands before it in the tables",
+    "column": "loss in its column, which comes before it in the tables",
     "n": "cases in which both losses have a defined DSC",
     "statistic": "the smaller sum of ranks",
     "p": "two-sided p-value",

@@ -1,1 +1,1 @@
-"""The tables of the paper, and what was published beside what was found."""
+"""The tables of the paper, and the published values compared with those of the study."""

@@ -23,7 +23,7 @@ COLUMNS = {
     "pairs": "pairs of these losses",
     "same_sign": "pairs whose difference has the same sign in both",
     "tested": "pairs tested in both (DSC only)",
-    "same_significance": "pairs of these in which both tests say the same",
+    "same_significance": "pairs of these in which both tests agree",
 }
 
 

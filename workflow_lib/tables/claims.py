@@ -1,4 +1,4 @@
-"""The claims of a publication, one by one, each checked on its own printed numbers and on ours by the same rule.
+"""The claims of a publication, each checked by the same rule on the numbers printed there and on ours.
 
 A claim is data (reports/published/<name>/claims.yaml); its `check` names one of the kinds below, and losses of the publication:
 
@@ -8,7 +8,7 @@ A claim is data (reports/published/<name>/claims.yaml); its `check` names one of
 - `balance`: no other loss has a smaller distance between mean precision and mean recall;
 - `smallest_drop`, `largest_drop`: the DSC of `loss` falls least, or most, from the class `from` to the class `to`.
 
-`others` are the losses it is held against; without it, all of the publication's. All but the drops are made for each class.
+`others` are the losses it is compared with; by default, all of the publication's. All but the drops are made for each class.
 """
 
 import math
@@ -32,12 +32,12 @@ NEEDS = ("comparison", "comparison_p")
 PUBLISHED = True
 COLUMNS = {
     "claim": "the claim in words",
-    "where": "where the publication makes it",
+    "where": "where the publication states it",
     "class": "class, or the two classes of a drop",
     "published": "`holds`, `does not hold` or `no scores`, by the printed numbers",
-    "published_detail": "the printed numbers that decide",
+    "published_detail": "the printed numbers that decide it",
     "ours": "the same by our numbers",
-    "ours_detail": "our numbers that decide",
+    "ours_detail": "our numbers that decide it",
 }
 
 STATES = ("holds", "does not hold", "no scores")
@@ -112,7 +112,7 @@ def _others(published: Published, check: Mapping[str, Any]) -> list[str]:
 
 
 def _highest(numbers: Numbers, check: Mapping[str, Any], others: Sequence[str], name: str) -> Result:
-    """Hold the mean of the loss against the highest of the others, on every metric."""
+    """Compare the mean of the loss with the highest of the others, on every metric."""
     parts, holds = [], True
     for metric in check["metrics"]:
         values = {loss: numbers.mean(loss, name, metric) for loss in [check["loss"], *others]}
@@ -126,7 +126,7 @@ def _highest(numbers: Numbers, check: Mapping[str, Any], others: Sequence[str], 
 
 
 def _significantly_higher(numbers: Numbers, check: Mapping[str, Any], others: Sequence[str], name: str) -> Result:
-    """Count the other losses that the loss lies significantly above."""
+    """Count the other losses that the loss is significantly above."""
     loss = check["loss"]
     p_values = {other: numbers.p_values.get((name, frozenset((loss, other))), math.nan) for other in others}
     absent = _absent(numbers, p_values)
@@ -138,7 +138,7 @@ def _significantly_higher(numbers: Numbers, check: Mapping[str, Any], others: Se
 
 
 def _balance(numbers: Numbers, check: Mapping[str, Any], others: Sequence[str], name: str) -> Result:
-    """Hold the distance between mean precision and mean recall against the smallest of the others."""
+    """Compare the distance between mean precision and mean recall with the smallest of the others."""
     losses = [check["loss"], *others]
     # Rounded, so that means printed to three decimals compare as they are read.
     gaps = {loss: round(abs(numbers.mean(loss, name, "precision") - numbers.mean(loss, name, "recall")), 12) for loss in losses}
@@ -147,7 +147,7 @@ def _balance(numbers: Numbers, check: Mapping[str, Any], others: Sequence[str], 
 
 def _drop(smallest: bool) -> Callable[[Numbers, Mapping[str, Any], Sequence[str], str], Result]:
     def drop(numbers: Numbers, check: Mapping[str, Any], others: Sequence[str], name: str) -> Result:
-        """Hold the fall of the mean DSC from one class to the other against that of the other losses."""
+        """Compare the fall of the mean DSC from one class to the other with that of the other losses."""
         losses = [check["loss"], *others]
         drops = {loss: round(numbers.mean(loss, check["from"]) - numbers.mean(loss, check["to"]), 12) for loss in losses}
         return _extreme(numbers, drops, check["loss"], "DSC falls by", smallest)

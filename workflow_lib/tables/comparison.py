@@ -1,4 +1,4 @@
-"""Published, ours, and what to make of the difference."""
+"""The published scores compared with ours: difference and verdict."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from workflow_lib.tables.published import Interval, Published
 
 VERDICTS = ("consistent", "inconsistent", "inconclusive", "not comparable", "no scores")
 NAME = "comparison"
-TITLE = "Published values beside ours"
+TITLE = "Published values compared with ours"
 ORDER = 20
 KEYS = ("loss", "class", "metric")
 PUBLISHED = True

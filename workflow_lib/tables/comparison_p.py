@@ -1,4 +1,4 @@
-"""Published p-values beside ours."""
+"""Published p-values compared with ours."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from workflow_lib.tables.published import Published
 from workflow_lib.tables.pvalues import sign
 
 NAME = "comparison_p"
-TITLE = "Published p-values beside ours"
+TITLE = "Published p-values compared with ours"
 ORDER = 40
 KEYS = ("class", "row", "column")
 PUBLISHED = True
@@ -27,7 +27,7 @@ COLUMNS = {
     "ours_mark": "mark of ours",
     "published_sign": "sign of the difference of the published mean DSCs",
     "ours_sign": "sign of the rank-sum statistic",
-    "agree": "`yes` where both tests say the same, `no`, or empty without ours",
+    "agree": "`yes` where both tests agree, `no`, or empty without ours",
 }
 
 

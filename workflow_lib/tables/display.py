@@ -9,7 +9,7 @@ from workflow_lib.statistics.holm import mark
 __all__ = ["METRIC_NAMES", "NOTHING", "best", "difference", "mark", "mean_ci", "number", "p_value", "scientific"]
 
 NOTHING = "–"
-"""What stands where there is no number."""
+"""The text for a number that does not exist."""
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MINUS = "−"

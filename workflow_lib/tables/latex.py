@@ -10,7 +10,7 @@ _SPECIAL = {
 }
 _GREEK = dict(zip("αβγδλμσ", ("alpha", "beta", "gamma", "delta", "lambda", "mu", "sigma"), strict=True))
 NOTHING = "--"
-"""What stands where there is no number."""
+"""The text for a number that does not exist."""
 
 
 def escape(text: str) -> str:

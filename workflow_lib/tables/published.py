@@ -1,4 +1,4 @@
-"""The published numbers that a study is held against, from reports/published."""
+"""The published numbers that a study is compared with, from reports/published."""
 
 import csv
 from collections.abc import Mapping, Sequence
