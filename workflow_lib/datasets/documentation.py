@@ -27,7 +27,8 @@ datasets:
 A case has a fault when a file is missing, cut short or damaged, when image and mask differ in shape, voxel size or position,
 when a mask contains values that no class declares, when voxels are NaN or infinite, when a channel has one value only, when it
 has another number of channels than the others, or when its name is not unique or not a valid file name on every
-system. All faults of all cases are reported together, and the study stops (`faulty: exclude` excludes such cases instead, and lists them).
+system. All faults of all cases are reported together, and the study stops (`faulty: exclude` excludes such cases
+instead, and lists them).
 
 `results/<study>/data/<dataset>/cases.html` shows every case: shape, spacing, orientation, intensities, voxels and share of
 every class, faults; and the class imbalance, pooled and for each case. It is also written when the study stops. The
