@@ -24,7 +24,7 @@ include: "rules/figures.smk"
 include: "rules/report.smk"
 
 
-# Parts of the chain by name, each with all that it needs: `snakemake --cores all scores`.
+# Parts of the chain by name, each with everything that it needs: `snakemake --cores all scores`.
 
 
 rule data:

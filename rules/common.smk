@@ -1,4 +1,4 @@
-# The study as a plan, and what all rules share.
+# The study as a plan, and the functions that all rules share.
 
 import functools
 import gc
@@ -19,8 +19,8 @@ from workflow_lib.provenance import layout, shown
 from workflow_lib.tables import published
 from workflow_lib.training import attempts
 
-# The graph of a large study is millions of objects that stay: searching them for garbage again and again takes a tenth of the
-# time that it takes to plan.
+# The graph of a large study has millions of permanent objects: repeated garbage collection over them takes a tenth of the
+# planning time.
 gc.set_threshold(100_000, 50, 50)
 
 ROOT = Path(workflow.basedir)
@@ -28,7 +28,7 @@ ENVIRONMENT = str(ROOT / "envs" / "workflow.yaml")
 
 planning.prepare_environment(ROOT)
 
-# In a job. A local run is the user's own: there Snakemake's word holds, that on SIGTERM it lets its jobs end.
+# Only in a job. In a local run Snakemake keeps its documented behaviour: on SIGTERM it lets its jobs end.
 if inner.is_job(workflow):
     forwarding.pass_on()
 
@@ -47,12 +47,12 @@ wildcard_constraints:
     shard=r"\d+",
 
 
-# What workflow_lib/provenance/layout.py says of a step is not said again: reads(...), writes(...), logs(...), job(...) and
-# command(...) take it from there.
+# workflow_lib/provenance/layout.py is the only description of a step: reads(...), writes(...), logs(...), job(...) and
+# command(...) take its files from there.
 
 
 def reads(step):
-    """Return the inputs of a step by name; those of which a dataset has several as input functions."""
+    """Return the inputs of a step by name; inputs of which a dataset has several are input functions."""
     return {name: _read(step, output) for name, output in layout.STEPS[step].reads.items() if output != layout.WHOLE}
 
 
@@ -93,12 +93,12 @@ def _shown(path):
 
 
 def logs(step):
-    """Return where a step's log lies."""
+    """Return the path of a step's log."""
     return f"{RESULTS}/{layout.log_template(step)}"
 
 
 def benchmark_of(step):
-    """Return where Snakemake notes time and memory of a step's jobs (`benchmark:`), beside its log."""
+    """Return the path where Snakemake writes time and memory of a step's jobs (`benchmark:`), next to its log."""
     return f"{RESULTS}/{layout.log_template(step, 'tsv')}"
 
 
@@ -152,7 +152,7 @@ def of_training(key):
 
 
 def growth(attempt):
-    """Return by what a job that failed is given more: twice as much, then four times, and no more however often it fails."""
+    """Return the factor of the resources of a failed job: 2, then 4, and no more for further failures."""
     return 2 ** min(attempt - 1, 2)
 
 
@@ -162,12 +162,12 @@ def growing(megabytes):
 
 
 def memory_of_training(wildcards, attempt):
-    """Return the memory of a training in MB: more after an attempt that ran out of it, and no more after one that was stopped."""
+    """Return the memory of a training in MB: more after an attempt that ran out of memory, the same after one that was stopped."""
     return of_training("memory_mb")(wildcards) * attempts.memory_factor(_attempts(wildcards), attempt - 1)
 
 
 def minutes_of_training(wildcards):
-    """Return the time limit of a training, which goes on from its checkpoint when it meets it."""
+    """Return the time limit of a training; a training that reaches it resumes from its checkpoint."""
     training = PLAN.dataset(wildcards.dataset).training
     return attempts.time_limit(_attempts(wildcards), training.minutes, training.longest_minutes)
 
@@ -183,7 +183,7 @@ def published_files(dataset):
 
 
 def templates(page):
-    """Return the files that a page is made from: its template, those that this one names, style and script."""
+    """Return the files that a page is made from: its template, the templates that it includes, style and script."""
     folder, found, waiting = ROOT / "reports" / "templates", {"style.css", "sort.js"}, [page]
     while waiting:
         name = waiting.pop()
@@ -200,7 +200,7 @@ def _force_what_disagrees():
 
 
 def no_input_but_records_compared(wildcards):
-    """Return no input; have Snakemake run again what was made with other settings or code.
+    """Return no input; make Snakemake repeat the jobs whose results were made with other settings or code.
 
     Snakemake sees that itself, as long as it has its own records in .snakemake/. Where these are lost, or a job ended
     when Snakemake had been killed, it would compare times alone. An input function is the place, because it is asked
@@ -210,16 +210,16 @@ def no_input_but_records_compared(wildcards):
     return []
 
 
-# Without this, a machine with a GPU and eight cores would start several trainings on that GPU; each job takes GPUs of its own
-# (workflow_lib/host/gpus.py), as many at a time as there are. On CPUs trainings run one after the other: nobody counts the memory
-# of a local run. Which executor it will be is not known yet when this is read.
+# Without this, a machine with a GPU and eight cores would start several trainings on that GPU; each job takes different GPUs
+# (workflow_lib/host/gpus.py), as many jobs at a time as there are GPUs. On CPUs trainings run one after the other, because a local
+# run does not limit memory. The executor is not known yet when this is read.
 if inner.is_local(workflow):
     inner.limit(workflow, "gpu", max([1, len(gpus.visible()), *(PLAN.dataset(name).training.gpus for name in PLAN.datasets)]))
     inner.limit(workflow, "cpu_trainings", 1)
 
 
 def diverged_trainings():
-    """Return the trainings of the study whose loss was no number any more, in words."""
+    """Return the diverged trainings of the study, in words."""
     return [
         f"{place.loss} on {place.dataset}, fold {place.number}"
         for place in PLAN.jobs()
@@ -229,7 +229,7 @@ def diverged_trainings():
     ]
 
 
-# When the head of a run begins to run jobs: not in the jobs, which start Snakemake again, nor where a plan alone is asked for.
+# When the head process starts to run jobs: not in the jobs, which start Snakemake again, and not in a dry run.
 onstart:
     try:
         earlier_jobs.refuse(inner.executor(workflow), inner.runs_here(workflow), RESULTS)

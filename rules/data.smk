@@ -1,4 +1,4 @@
-# Where the images are, whether they are sound, and which fold each case belongs to.
+# The location of the images, their faults, and the fold of each case.
 
 
 # Downloads and imports happen where the workflow was started: compute nodes are often offline.
@@ -8,7 +8,7 @@ localrules:
 
 rule obtain:
     input:
-        # Here and in the targets: one of them stands in every graph.
+        # Here and in the targets: every graph contains one of them.
         no_input_but_records_compared,
     output:
         **writes("obtain"),
@@ -46,7 +46,7 @@ rule inspect:
         command("inspect")
 
 
-# No input of `check`: a new look of the page decides nothing again. Started before it, to be there when a fault stops the study.
+# Not an input of `check`, so that a change of the page repeats no check. It starts first, to exist when a fault stops the study.
 rule cases_page:
     input:
         **reads("cases_page"),
@@ -104,7 +104,7 @@ rule split:
     params:
         **job(
             "split",
-            # Where they lie is no part of the fingerprint, what they say is. A function that takes `resources` is not compared.
+            # Their content is part of the fingerprint, their location is not. A function that takes `resources` is not compared.
             groups=lambda wildcards, resources: PLAN.division_files(wildcards.dataset)["groups"],
             table=lambda wildcards, resources: PLAN.division_files(wildcards.dataset)["table"],
         ),

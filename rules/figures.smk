@@ -1,4 +1,4 @@
-# The figures of the paper, and those that show more.
+# The figures of the paper, and additional ones.
 
 
 rule figures_losses:
@@ -39,7 +39,7 @@ rule figures_dataset:
         command("figures_dataset")
 
 
-# Only for datasets whose losses sweep a parameter; the report asks for it.
+# Only for datasets whose losses sweep a parameter; requested by the report.
 rule figures_sweep:
     input:
         **reads("figures_sweep"),

@@ -1,4 +1,4 @@
-# The cases of a fold, segmented by the network that never saw them in training, on their original grids.
+# The cases of a fold, segmented by the network that was not trained on them, on their original grids.
 
 
 rule predict:

@@ -24,7 +24,7 @@ rule train:
     params:
         **job(
             "train",
-            # Where they lie is no part of the fingerprint, what they say is. A function that takes `resources` is not compared.
+            # Their content is part of the fingerprint, their location is not. A function that takes `resources` is not compared.
             loss_files=lambda wildcards, resources: PLAN.loss_files(wildcards.loss),
             lineage=lambda wildcards, resources: PLAN.lineage(wildcards.dataset, wildcards.loss, int(wildcards.fold)),
         ),

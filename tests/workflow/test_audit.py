@@ -366,7 +366,7 @@ def test_other_code_than_the_checkouts_is_told_by_its_modules_and_is_no_fault(fo
     study = private(folder)
     assert failing(recompute.check(study, [])) == {}
     told = {finding.subject: finding for finding in code.check(study)}
-    assert told["code of statistics"].state == "told"
+    assert told["code of statistics"].state == "note"
     assert "changed: workflow_lib.statistics.holm; new: workflow_lib.statistics.pairs" in told["code of statistics"].text
     assert "very code of this checkout" in told["code"].text
     edit(folder, f"code/{table_digest(table)}.json", "workflow_lib", "workflow_xxx")

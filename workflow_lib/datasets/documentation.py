@@ -6,14 +6,14 @@ HEAD = """# Datasets
 
 <!-- Written by `make generated` from workflow_lib/datasets; do not edit. -->
 
-A dataset is an entry of the catalogue `datasets` in the study: a format, where its files lie, and what is done to them.
+A dataset is an entry of the catalogue `datasets` in the study: a format, the folder of its files, and the processing.
 
 ```yaml
 datasets:
   drive:
     label: DRIVE
     format: drive                  # one of the table below
-    source: folder                 # the files lie in root; or download: they are fetched into root
+    source: folder                 # the files are in root; or download: they are downloaded into root
     root: data/DRIVE
     losses: [dice, focal]
     preprocessing: {size: [512, 512]}
@@ -23,20 +23,21 @@ datasets:
 
 ## Before anything is trained
 
-`obtain` finds or fetches the files, `inspect` reads every one of them once, and `check` decides which cases the study uses.
+`obtain` finds or downloads the files, `inspect` reads each of them once, and `check` decides which cases the study uses.
 A case has a fault when a file is missing, cut short or damaged, when image and mask differ in shape, voxel size or position,
-when a mask holds values that no class declares, when voxels are NaN or infinite, when a channel has one value only, when it
-has another number of channels than the others, or when its name is taken or cannot be a file name everywhere. All faults of
-all cases are told at once, and the study stops (`faulty: exclude` leaves such cases out instead, and lists them).
+when a mask contains values that no class declares, when voxels are NaN or infinite, when a channel has one value only, when it
+has another number of channels than the others, or when its name is not unique or not a valid file name on every
+system. All faults of all cases are reported together, and the study stops (`faulty: exclude` excludes such cases
+instead, and lists them).
 
 `results/<study>/data/<dataset>/cases.html` shows every case: shape, spacing, orientation, intensities, voxels and share of
-every class, faults; and how imbalanced the classes are, pooled and case by case. It is there also when the study stops. The
-same is in `cases.csv` (`faults.csv` when it stops) and in the report.
+every class, faults; and the class imbalance, pooled and for each case. It is also written when the study stops. The
+same information is in `cases.csv` (`faults.csv` when it stops) and in the report.
 
 ```yaml
     exclude:
-      case_00015: kidney label in doubt        # left out; the report prints the reason
-    require: [tumour]                          # cases without this class are left out and listed
+      case_00015: kidney label in doubt        # excluded; the report prints the reason
+    require: [tumour]                          # cases without this class are excluded and listed
     faulty: stop                               # or exclude
 ```
 
@@ -44,41 +45,41 @@ same is in `cases.csv` (`faults.csv` when it stops) and in the report.
 
 ```yaml
     cross_validation:
-      folds: 5                                 # every case is scored once; the fold that scores also chooses the epoch
+      folds: 5                                 # every case is scored once; the fold that is scored also selects the epoch
       by_group: true                           # cases of one patient or sequence stay together
     groups: patients.csv                       # case,group; where the format does not know them
 ```
 
-or one split, in which the scored cases neither train a network nor choose its epoch:
+or one split, in which the scored cases are used neither to train a network nor to select its epoch:
 
 ```yaml
     cross_validation:
-      fixed: {test: 0.2, validation: 0.2}      # a fifth, then a fifth of the others; test: official takes the dataset's own
+      fixed: {test: 0.2, validation: 0.2}      # a fifth, then a fifth of the rest; test: official uses the dataset's own
 ```
 
-or `table: division.csv`, with the columns `case,fold` or `case,part` (training, validation, test). The report says which it
-was, and warns where a group stands on both sides. What such a file says counts: the study is divided again when
-it changes, and not when it is moved.
+or `table: division.csv`, with the columns `case,fold` or `case,part` (training, validation, test). The report states the
+division, and warns if a group is on both sides of it. Only the content of such a file counts: the study is divided again if
+it changes, but not if the file is moved.
 
 ## Pictures
 
-PNG, TIFF, BMP, GIF and JPEG are read beside NIfTI; a patch of two sides makes the network 2-D. `preprocessing.size` resizes
+PNG, TIFF, BMP, GIF and JPEG are read as well as NIfTI; a patch with two sides makes the network 2-D. `preprocessing.size` resizes
 images for the network; predictions are resized back, and scored at the original size. `field_of_view: true` scores only
-inside the camera's field of view where a dataset has masks of it.
+inside the camera's field of view, for datasets with masks of it.
 
 ## Downloads
 
-Downloads run on the machine where Snakemake was started; cluster nodes need no network. They are resumed where they were
-interrupted, checked (length, gzip to the end, header, shape against the mask), and their SHA-256 is kept in `checksums.json`
-beside them and compared ever after. `url` names a mirror. Once all files are there, no connection is made; `source: folder`
-never makes one.
+Downloads run on the machine where Snakemake was started; cluster nodes need no network. An interrupted download
+is resumed. Files are checked (length, gzip to the end, header, shape compared with the mask); their SHA-256 is stored in
+`checksums.json` in the same folder and compared in every later run. `url` names a mirror. Once all files are present, no
+connection is made; with `source: folder` there is never one.
 
 """
 
-OWN = """## Images of your own
+OWN = """## Your own images
 
-The nnU-Net layout (`format: nnunet_raw`) works as it is. Any other folder is described by patterns: `{case}` stands for the
-name of a case, `{group}` for what it belongs to, `*` for anything.
+The nnU-Net layout (`format: nnunet_raw`) needs no further description. Any other folder is described by patterns: `{case}`
+stands for the name of a case, `{group}` for its group (such as the patient), `*` for any text.
 
 ```yaml
 datasets:
@@ -98,7 +99,7 @@ datasets:
     prediction: {overlap: [128, 128]}
 ```
 
-`snakemake --configfile my_study.yaml --until cases_page` reads all files and shows what is in them, and trains nothing.
+`snakemake --configfile my_study.yaml --until cases_page` reads all files and shows their contents, without any training.
 
 """
 

@@ -81,7 +81,7 @@ def check(study: Path) -> Iterator[Finding]:
         yield Finding("settings and seeds", "holds", f"{len(every)} records say the same as the report's configuration")
     marked = report_record.stale(records.read(study, records.REPORT_RECORD).settings, every)
     if marked:
-        yield Finding(records.REPORT_RECORD, "told", marked)
+        yield Finding(records.REPORT_RECORD, "note", marked)
 
 
 def _settings(study: Path, every: list[Record]) -> Iterator[Finding]:

@@ -28,9 +28,9 @@ def check(study: Path) -> Iterator[Finding]:
         else:
             same += 1
     for (step, words), count in differing.items():
-        yield Finding(f"code of {step}", "told", f"{_results(count)} made with other code than this checkout's: {words}")
+        yield Finding(f"code of {step}", "note", f"{_results(count)} made with other code than this checkout's: {words}")
     if same:
-        yield Finding("code", "told", f"{_results(same)} made with the very code of this checkout")
+        yield Finding("code", "note", f"{_results(same)} made with the very code of this checkout")
 
 
 def here(step: str, table: Mapping[str, str]) -> dict[str, str]:

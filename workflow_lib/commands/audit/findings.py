@@ -1,4 +1,4 @@
-"""What an audit says, line by line."""
+"""The findings of an audit, one per line."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from typing import Literal
 
 from workflow_lib.base.terminal import printable
 
-State = Literal["fails", "not checked", "told", "holds"]
+State = Literal["fails", "not checked", "note", "holds"]
 NEED_IMAGES = "files need the images (--rescore)"
-"""How the line ends that tells of figures which are looked at only with --rescore."""
+"""End of the line on figures that are only checked with --rescore."""
 
-STATES: tuple[State, ...] = ("fails", "not checked", "told", "holds")
-"""In the order in which they are shown. What is "told" is no fault: other code, another machine."""
+STATES: tuple[State, ...] = ("fails", "not checked", "note", "holds")
+"""In the order in which they are shown. A "note" is not a fault, such as other code or another machine."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the audit: what was looked at, whether it holds, and what is wrong or was not looked at."""
+    """One line of the audit: the subject, whether it holds, and what is wrong or was not checked."""
 
     subject: str
     state: State
