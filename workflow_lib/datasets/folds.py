@@ -16,7 +16,7 @@ COLUMNS = ("case", "fold", "part", "group")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a case stands in the division of its dataset.
+    """The place of a case in the division of its dataset.
 
     With folds, `fold` (from 1) is the one that scores the case, and `part` is empty. With one fixed split, `fold` is 1 and `part`
     says what the case is for. `group` is what it belongs to, or empty.

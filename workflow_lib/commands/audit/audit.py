@@ -72,31 +72,31 @@ def audit(
         yield Finding("audit", "fails", f"ended early: {error}")
 
 
-def _of_this_digest(own: str, told: str) -> Finding:
-    if own != told.lower():
+def _of_this_digest(own: str, given: str) -> Finding:
+    if own != given.lower():
         return Finding(MANIFEST, "fails", f"is of another study: its digest is {own}")
     return Finding(MANIFEST, "holds", "has the digest that was given")
 
 
 def _computed(folder: Path, study: Path, options: Options, say: Callable[[str], None]) -> Iterator[Finding]:
-    def told(parts: Iterator[Finding | str]) -> Iterator[Finding]:
+    def reported(parts: Iterator[Finding | str]) -> Iterator[Finding]:
         for part in parts:
             if isinstance(part, str):
                 say(part)
             elif not (options.rescore and part.text.endswith(NEED_IMAGES)):
-                # Where the private copy lies tells nobody anything.
+                # The path of the private copy is of no use to the reader.
                 yield Finding(part.subject, part.state, part.text.replace(f"{study}/", ""))
 
-    yield from told(bounded.findings("workflow_lib.commands.audit.recompute", [study], options.seconds))
-    yield from told(bounded.guarded("predictions", agreement.check_predictions, folder, study, before="cannot be compared"))
-    yield from told(bounded.findings("workflow_lib.commands.audit.weights", [folder, study], options.seconds))
+    yield from reported(bounded.findings("workflow_lib.commands.audit.recompute", [study], options.seconds))
+    yield from reported(bounded.guarded("predictions", agreement.check_predictions, folder, study, before="cannot be compared"))
+    yield from reported(bounded.findings("workflow_lib.commands.audit.weights", [folder, study], options.seconds))
     if options.rescore:
         roots = [path.absolute() for path in options.images]
-        yield from told(bounded.findings("workflow_lib.commands.audit.rescore", [folder, study, roots], options.seconds))
+        yield from reported(bounded.findings("workflow_lib.commands.audit.rescore", [folder, study, roots], options.seconds))
     else:
         yield Finding("scores", "not checked", "against the predictions and the raw masks: neither is read (--rescore)")
     if options.retrain is None:
         yield Finding("trainings", "not checked", "not made again; their files are as written (--retrain LOSS:FOLD)")
         return
     request = retrain.Request(options.retrain, options.images, options.loss_files, options.gpus)
-    yield from told(bounded.guarded("retraining", retrain.check, folder, study, request, say, before="cannot be made again"))
+    yield from reported(bounded.guarded("retraining", retrain.check, folder, study, request, say, before="cannot be made again"))
