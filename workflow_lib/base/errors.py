@@ -1,4 +1,4 @@
-"""Faults that a user can mend, told without a traceback."""
+"""Faults that a user can correct, reported without a traceback."""
 
 from collections.abc import Sequence
 

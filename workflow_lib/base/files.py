@@ -76,7 +76,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
 
 
 def _cannot_write(path: Path, error: OSError) -> Exception:
-    """Return the user's error for a full disk or a missing right; what else went wrong stays as it is."""
+    """Return the user's error for a full disk or a missing permission; other errors are returned unchanged."""
     number = error.errno
     if number is None and _is_full(path.parent):
         # NumPy reports a short write without an error number.

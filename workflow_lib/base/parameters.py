@@ -143,7 +143,7 @@ def _in_words(member: str, model: type[Parameters], parameters: Mapping[str, Any
             fault = f"{member}: parameter {name!r}{_inner_fault(item['loc'][1:], message, item['input'])}"
             name = str(item["loc"])
         elif item["type"] == "too_short" and any(place.startswith(f"({name!r}, ") for place in faults):
-            # The sections at fault are not counted; they have been told.
+            # The sections at fault are not counted; they have been reported.
             continue
         else:
             reason = f" ({message})" if item["type"] == "value_error" else ""

@@ -92,9 +92,9 @@ def edges(n_classes: int) -> dict[str, Batch]:
 
 def check(loss: LossFunction) -> Iterator[Finding]:
     """Yield what the checks find, one after the other."""
-    told = classes_of(loss.name, loss.parameters.model_dump(mode="json"))
-    n_classes = told or CLASSES
-    yield from _gradients(loss, {"2-D": (*FLAT, told or 2), "3-D": (*SOLID, n_classes)})
+    fixed = classes_of(loss.name, loss.parameters.model_dump(mode="json"))
+    n_classes = fixed or CLASSES
+    yield from _gradients(loss, {"2-D": (*FLAT, fixed or 2), "3-D": (*SOLID, n_classes)})
     yield from _edges(loss, n_classes)
     yield _half_precision(loss, n_classes)
     yield _compiled(loss, n_classes)

@@ -36,7 +36,7 @@ HEADS = ("dataset", "loss", "fold", "state", "epoch", "validation", "lowest", "s
 WATCH_SECONDS = 30.0
 
 SILENT_SECONDS = 300.0
-"""A training writes its record every half minute, or after a step that took longer; older ones are told with their age."""
+"""A training writes its record every half minute, or after a step that took longer; older ones are shown with their age."""
 
 
 @dataclass(frozen=True)

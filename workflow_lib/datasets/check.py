@@ -1,4 +1,4 @@
-"""Which cases does the study use? Decides from what was found of each, and tells all faults at once."""
+"""Which cases does the study use? Decides from the findings of the inspection, and reports all faults together."""
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What is in every file of a dataset: all cases are read once, and whatever is found is told, faults included."""
+"""The contents of every file of a dataset: all cases are read once, and all findings are reported, including faults."""
 
 import multiprocessing
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

@@ -13,7 +13,7 @@ HEAD = ("dataset", "loss", "fold", "case", "class", "kind", "tp", "fp", "fn")
 """Columns before those of the metrics; after them stands `note`."""
 
 _COUNTS = ("fold", "tp", "fp", "fn")
-_SHOWN = 20  # faults of a kind that are told one by one
+_SHOWN = 20  # maximum number of faults of a kind that are listed
 
 
 def columns(metrics: Sequence[str]) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ SECONDS = 60
 """So long an answer of SLURM is waited for."""
 
 SHOWN = 10
-"""So many jobs are named one by one."""
+"""The maximum number of jobs that are named."""
 
 LIST_OF_FILES = re.compile(r"--wait-for-files-file\s+(['\"]?)(?P<path>[^'\"\n]+?)\1(?:\s|$)")
 """In a job's script, where its files are too many to be named there."""

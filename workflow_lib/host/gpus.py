@@ -1,4 +1,4 @@
-"""Which of a machine's GPUs a job takes, where no scheduler has given it some: two jobs side by side shall not share one.
+"""Which of a machine's GPUs a job takes, where no scheduler has given it some: two simultaneous jobs must not share one.
 
 Each GPU has a lock file in the temporary folder, per user; a job holds the locks of its GPUs until its process ends, however it
 ends.

@@ -124,7 +124,7 @@ class Blender:
         if self._added[index]:
             raise ValueError(f"patch {index} was added before")
         self._added[index] = True
-        # Compiled on first use, and imported here: a program that only lays out a grid shall not pay for it.
+        # Compiled on first use, and imported here: a program that only lays out a grid does not need it.
         from workflow_lib.inference import _kernels
 
         inside = np.ascontiguousarray(prediction[self._inside], dtype=np.float32)

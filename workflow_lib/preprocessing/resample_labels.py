@@ -49,7 +49,7 @@ def resample_three_axes(classes: np.ndarray, new_shape: Sequence[int], argmax: b
     ranges = [np.flatnonzero((line.after >= low) & (line.before < high)) for line, (low, high) in zip(lines, box, strict=True)]
     if any(len(indices) == 0 for indices in ranges):
         return result
-    # Compiled on first use, and imported here: a program that only asks for shapes shall not pay for it.
+    # Compiled on first use, and imported here: a program that only asks for shapes does not need it.
     from workflow_lib.preprocessing import _kernels
 
     rows, columns = (slice(indices[0], indices[-1] + 1) for indices in ranges[1:])

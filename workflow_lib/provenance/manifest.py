@@ -2,7 +2,7 @@
 
 `manifest.json` holds what is the same in every run: of each step the settings, the fingerprint, and the digests of inputs and
 outputs. Its own SHA-256 is the digest of the study. `SHA256SUMS` holds the bytes of this run, records and report included, in the
-format of `sha256sum --check`; the report cannot stand in the manifest, because it shows the manifest's digest.
+format of `sha256sum --check`; the report cannot be in the manifest, because it shows the manifest's digest.
 """
 
 import os

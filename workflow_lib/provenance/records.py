@@ -29,7 +29,7 @@ PACKAGES = (
     "jinja2",
     "snakemake",
 )
-"""Packages whose versions stand in every record."""
+"""Packages whose versions are in every record."""
 
 
 CODE_PLACES = ("?? workflow_lib/", "?? rules/", "?? reports/")

@@ -34,7 +34,7 @@ TAKEN: Mapping[str, tuple[str, ...]] = {
     "tables": ("published", "protocol"),
     "figures_dataset": ("field_of_view",),
 }
-"""What the settings of a step hold of its dataset, as the report tells it too."""
+"""The parts of a step's settings on its dataset that the report contains as well."""
 
 ASIDE = {"table", "gpus", "interval_over"}
 """Keys of sections that the two need not share: where a file of the user's own lies, GPUs, what follows from the division.
@@ -168,7 +168,7 @@ def _of_train(record: Record, dataset: Mapping[str, Any], config: Mapping[str, A
 
 
 def _fold_tables(study: Path) -> Iterator[Finding]:
-    """Compare the number of folds that the report tells with the fold tables."""
+    """Compare the number of folds in the report with the fold tables."""
     for dataset in records.read(study, records.REPORT_RECORD).settings["datasets"]:
         try:
             path = safe.safe_path(study, f"data/{dataset['name']}/folds.csv")

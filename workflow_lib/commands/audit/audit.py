@@ -84,7 +84,7 @@ def _computed(folder: Path, study: Path, options: Options, say: Callable[[str], 
             if isinstance(part, str):
                 say(part)
             elif not (options.rescore and part.text.endswith(NEED_IMAGES)):
-                # Where the private copy lies tells nobody anything.
+                # The path of the private copy is of no use to the reader.
                 yield Finding(part.subject, part.state, part.text.replace(f"{study}/", ""))
 
     yield from shown(bounded.findings("workflow_lib.commands.audit.recompute", [study], options.seconds))

@@ -1,4 +1,4 @@
-"""Computing with what a stranger wrote, in a process of its own: memory and time are bounded, a crash is a finding."""
+"""Computation on untrusted files, in a separate process: memory and time are limited, a crash is a finding."""
 
 import contextlib
 import importlib

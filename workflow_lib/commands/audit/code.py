@@ -1,4 +1,4 @@
-"""Which code made the results, held against the code of this checkout. Other code is no fault, but it should be known."""
+"""The code that made the results, compared with the code of this checkout. Other code is not a fault, but is reported."""
 
 import re
 from collections.abc import Iterator, Mapping

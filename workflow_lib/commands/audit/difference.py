@@ -8,7 +8,7 @@ from workflow_lib.commands.audit import weights
 
 
 def check(stored: Path, made: Path) -> Iterator[str]:
-    """Yield the largest difference between the weights of two files, or why it cannot be told, as one line."""
+    """Yield the largest difference between the weights of two files, or why it is not known, as one line."""
     try:
         largest = weights.largest_difference(weights.read(stored), weights.read(made))
     except UserError as error:

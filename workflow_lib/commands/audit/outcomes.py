@@ -90,10 +90,10 @@ def _faults(content: Mapping[str, Any], history: History, training: Mapping[str,
         "stopped_early": not diverged and history.epochs < asked,
     }
     for key, value in expected.items():
-        told = content.get(key)
+        stated = content.get(key)
         # Of Python's values True is 1, and the page shows them as they are.
-        if (type(told), told) != (type(value), value):
-            yield f"says that {key} is {str(told)[:SHOWN]}, and by its history it is {value}"
+        if (type(stated), stated) != (type(value), value):
+            yield f"says that {key} is {str(stated)[:SHOWN]}, and by its history it is {value}"
     if history.epochs + bool(diverged) > asked:
         yield f"is of more epochs than the {asked} that its training was to have"
     if diverged:

@@ -1,4 +1,4 @@
-"""What the record of the report tells, held against its own configuration and against the records that the digest covers.
+"""The statements of the report's record, compared with its own configuration and with the records that the digest covers.
 
 The page is assembled from that record: whether images are made up, what losses are called, what is held against which paper. No
 manifest holds it, so each of these must stand in a record before it, too, or follow from one.

@@ -1,4 +1,4 @@
-"""One training made again from its seeds, in a folder of its own, by the steps themselves; then weights are held against weights.
+"""One training repeated from its seeds, in a separate folder, by the steps themselves; then the weights are compared.
 
 On a CPU with the same number of threads, packages and kind of processor the bytes must be the same. Elsewhere they need not be:
 then losses of the epochs and DSC are compared, as numbers that a reader can judge.
@@ -33,7 +33,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Request:
-    """Which training is made again, where the images are looked for, the loss files of the user's own, and the threads to use."""
+    """The training to repeat, the folders to search for images, the user's loss files, and the threads to use."""
 
     name: str
     roots: Sequence[Path]
@@ -262,7 +262,7 @@ def _loss_difference(before: Path, now: Path) -> str:
 
 
 def _dsc_difference(study: Path, record: Record, request: Request, stores: Sequence[Path], work: Path, say: Say) -> str:
-    """Return the mean DSC per class of the stored scores and of the network trained again, or why it cannot be told."""
+    """Return the mean DSC per class of the stored scores and of the network trained again, or why it is not known."""
     dataset, loss, fold = record.about
     steps = {other.step: other for other in records.every(study) if other.about == record.about}
     located, gone = Images(request.roots).located(safe.read_json(study, f"data/{dataset}/cases.json"))

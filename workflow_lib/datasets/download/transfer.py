@@ -218,7 +218,7 @@ def _receive(response: http.client.HTTPResponse, part: Path, have: int, url: str
                 if have == 0:
                     _refuse_text(url, name, chunk)
                 stream.write(chunk)
-                stream.flush()  # a killed process shall not lose what arrived
+                stream.flush()  # a killed process must not lose the bytes that arrived
                 have += len(chunk)
                 arrived += len(chunk)
                 if manners.received:
