@@ -112,7 +112,7 @@ def test_files_and_sums_plan_exactly_what_they_touch(finished_copy):
     page = (folder / "results/tiny/report.html").read_text(encoding="utf-8")
     assert "Focal + second" in page
     assert "0.5 × second" in page
-    assert page.count("own file") == 2
+    assert page.count("user's file") == 2
 
     second = folder / "second.py"
     second.write_text(second.read_text().replace("return 2 *", "return 3 *"))

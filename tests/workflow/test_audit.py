@@ -513,5 +513,5 @@ def test_a_training_of_settings_that_no_step_wrote_fails_in_words(folder, tmp_pa
     seal(folder)
     (found,), said = retrained(folder, "dice:1", tmp_path)
     assert found.state == "fails"
-    assert "the step train failed: KeyError: 'network'" in found.text
+    assert "--settings: not those of the step train: network: Field required" in found.text
     assert not any("Traceback" in line for line in said)

@@ -106,7 +106,7 @@ def test_every_number_leads_to_a_file_that_is_there_and_a_command_that_snakemake
         assert {line.split(",")[1] for line in lines[int(first) - 1 : int(last)]} == {loss}
         assert len([line for line in lines if line.split(",")[1] == loss]) == int(last) - int(first) + 1
     commands = set(re.findall(r"<code>(snakemake [^<]+)</code>", section))
-    assert len(commands) == 22
+    assert len(commands) == 23
     targets = {target for command in commands for target in command.split()[5:]}
     assert [target for target in targets if not (finished.folder / target).is_file()] == []
     finished.snakemake("-n", *sorted(targets), "--quiet", "all")

@@ -99,7 +99,8 @@ def _validated(step: str, settings: type[S], content: Any) -> S:
     try:
         return settings.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"--settings are none of the step {step}: {error}") from error
+        faults = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise UserError(f"--settings: not those of the step {step}: {'; '.join(faults)}") from None
 
 
 def _paths(step: layout.Step) -> list[str]:
