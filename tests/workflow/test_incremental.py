@@ -124,7 +124,8 @@ def test_editing_a_module_touches_exactly_the_steps_that_import_it(finished, tmp
     before = codes(finished.folder)
     shutil.copytree(finished.folder / "workflow_lib", tmp_path / "workflow_lib")
     shutil.copytree(finished.folder / "reports", tmp_path / "reports")
-    shutil.copy2(finished.folder / "config.yaml", tmp_path)
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy2(finished.folder / name, tmp_path)
     shutil.copy2(finished.folder / "tiny.yaml", tmp_path)
     path = tmp_path / "workflow_lib" / module
     path.write_text(path.read_text(encoding="utf-8") + "\n_EDITED = 1\n", encoding="utf-8")

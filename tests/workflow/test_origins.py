@@ -139,4 +139,4 @@ def test_uncommitted_code_is_an_obstacle_to_the_recipe(finished_copy):
     finished_copy.snakemake("--cores", "2", "--forcerun", "report_page")
     section = recipe(report(finished_copy))[0]
     assert "cannot reproduce this result" in section
-    assert "held changes that were not committed" in section
+    assert "had uncommitted changes" in section

@@ -135,7 +135,7 @@ def test_the_report_says_how_the_cases_were_divided(done):
     assert "Only pixels inside the field of view are scored" in page
     # Folds were drawn at random although groups are known: the page warns.
     assert "groups have cases on both sides of the division" in page
-    assert "white, found; magenta, marked by mistake; green, missed" in page
+    assert "white, true positive; magenta, false positive; green, false negative" in page
     assert "mean over the 2 test cases" in page
 
 
