@@ -171,7 +171,7 @@ def compared(title: str, folder: Path, repeats: int) -> Row:
 def whole_step(title: str, geometry: Geometry, cases: Path, repeats: int) -> Row:
     """Return the row of the whole step for one case: its CPU seconds, and its peak memory above that of its imports."""
     module = "workflow_lib.steps.preprocess"
-    settings = {"preprocessing": {"clip": CLIP, "spacing": TARGET}, "shard": 1, "shards": 1}
+    settings = {"dataset": "benchmark", "preprocessing": {"clip": CLIP, "spacing": TARGET}, "shard": 1, "shards": 1}
     arguments = ["--settings", canonical_json(settings), "--cases", str(cases), "--store", str(cases.parent / "store")]
     arguments += ["--record", str(cases.parent / "record.json")]
     imports = used_by_module(module, "--help")["peak_mib"]

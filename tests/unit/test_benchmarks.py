@@ -250,7 +250,8 @@ def test_surfaces_of_a_small_case_agree():
 def test_a_synthetic_case_can_be_preprocessed(tmp_path: Path):
     geometry = _synthetic.Geometry((24, 32, 32), (12.0, 11.0, 11.0))
     cases = _synthetic.write_case(tmp_path, geometry)
-    settings = {"preprocessing": {"clip": _synthetic.CLIP, "spacing": [20.0, 20.0, 20.0]}, "shard": 1, "shards": 1}
+    preprocessing = {"clip": _synthetic.CLIP, "spacing": [20.0, 20.0, 20.0]}
+    settings = {"dataset": "synthetic", "preprocessing": preprocessing, "shard": 1, "shards": 1}
     arguments = ["--settings", json.dumps(settings), "--cases", str(cases), "--store", str(tmp_path / "store")]
     usage = _measure.used_by_module("workflow_lib.steps.preprocess", *arguments)
     assert (tmp_path / "store" / "case_00000.image.npy").is_file()

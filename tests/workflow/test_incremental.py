@@ -239,7 +239,7 @@ def test_dividing_anew_preprocesses_nothing_again(finished_copy):
 
 def test_a_new_key_of_the_statistics_section_repeats_no_training(finished_copy):
     edit(
-        finished_copy.folder / "workflow_lib/study/config.py",
+        finished_copy.folder / "workflow_lib/study/sections/statistics.py",
         "class Statistics(Section):",
         "_EDITED = 1\n\n\nclass Statistics(Section):",
     )
