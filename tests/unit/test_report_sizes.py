@@ -64,7 +64,7 @@ def test_the_largest_study_stays_below_five_megabytes_and_leads_to_the_rest(tmp_
     assert {"tables/large_pvalues.csv", "data/large/cases.html", "figures/gallery_best_large.svg"} <= links(page)
     missing = {link for link in links(page) if not (tmp_path / link).is_file()}
     assert {link for link in missing if not link.endswith("cases.html")} == set()
-    assert "too many for this page" in page.visible()
+    assert "too long for this page" in page.visible()
     assert text.count('<span class="stale">stale</span>') > 6 * 30 * 14 * 3
     # What is never left out.
     assert len(re.findall(r'<table class="scores', text)) == 6
