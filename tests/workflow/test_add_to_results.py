@@ -96,6 +96,6 @@ def test_a_member_is_one_file(finished_copy):
     ):
         assert title in page
         assert path in page
-    command = [sys.executable, "-m", "workflow_lib.commands.audit", "results/tiny"]
+    command = [sys.executable, "-m", "workflow_lib", "audit", "results/tiny"]
     done = subprocess.run(command, cwd=finished_copy.folder, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]

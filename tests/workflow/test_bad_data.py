@@ -45,7 +45,7 @@ def test_the_cases_can_be_looked_at_though_the_study_stops(folder_study):
     data = folder_study.folder / "results/tiny/data/toy"
     page = (data / "cases.html").read_text(encoding="utf-8")
     assert "3 of 4 cases can be used, 1 with faults" in page
-    assert "The study stops until the faults are mended" in page
+    assert "The study cannot run until the faults are fixed" in page
     assert f"{first.name},fault," in (data / "faults.csv").read_text(encoding="utf-8")
     study = yaml.safe_load((folder_study.folder / "tiny.yaml").read_text())
     study["datasets"]["toy"]["faulty"] = "exclude"
