@@ -142,7 +142,7 @@ def command(step, on_screen=False):
 
 
 def _argument(name, of):
-    # Snakemake and SLURM know the resource as `gpu`.
+    # The resource has the name that executors know.
     return f"--{name} {{{of}.{'gpu' if name == 'gpus' else name.replace('-', '_')}:q}}"
 
 

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import time
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
@@ -45,7 +46,7 @@ def findings(module: str, arguments: Iterable[Any], seconds: float = SECONDS) ->
     subject = module.rpartition(".")[2]
     try:
         while True:
-            if not receiver.poll(seconds):
+            if not _answers(receiver, seconds):
                 yield Finding(subject, "fails", f"cannot be computed: nothing came in {seconds:.0f} s, so it was stopped")
                 return
             # JSON and not Python objects: who breaks a decoder in that process gets no further.
@@ -62,6 +63,18 @@ def findings(module: str, arguments: Iterable[Any], seconds: float = SECONDS) ->
         process.kill()
         process.join()
         receiver.close()
+
+
+def _answers(receiver: Connection, seconds: float) -> bool:
+    """Return whether something comes within a time.
+
+    The waits are short: an interrupt that arrives just before a wait begins is seen only after it.
+    """
+    end = time.monotonic() + seconds
+    while not receiver.poll(max(0.0, min(1.0, end - time.monotonic()))):
+        if time.monotonic() >= end:
+            return False
+    return True
 
 
 @contextlib.contextmanager
