@@ -107,7 +107,7 @@ def test_how_many_cores_and_where_plan_nothing(finished_copy):
 
 
 AFTER = {
-    "evaluation/_kernels.py": {"evaluate", "collect", "statistics", "figures_dataset"},
+    "evaluation/_kernels.py": {"evaluate"},
     "statistics/friedman.py": {"statistics"},
     "tables/latex.py": {"tables"},
     "inference/predict.py": {"predict"},
