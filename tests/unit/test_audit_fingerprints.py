@@ -15,7 +15,7 @@ SETTINGS = {"dataset": "toy"}
     ("fingerprint", "state", "told"),
     [
         (combined(SETTINGS, table_digest(TABLE)), None, ""),
-        ("by-hand", "not checked", "1 step called by hand, of which no fingerprint tells settings and code"),
+        ("by-hand", "not checked", "1 step called by hand, whose settings and code no fingerprint records"),
         ("0" * 64, "fails", "its fingerprint is not that of its settings and any table"),
     ],
 )

@@ -106,7 +106,7 @@ def test_a_case_whose_mask_is_another_one_cannot_be_had_and_the_other_is_scored(
     write_picture_labels(results.parent / "data/a/mask.png", np.zeros((20, 24), np.uint8))
     told, held = looked_at(results)
     assert told.state == "not checked"
-    assert "1 of 2 cases cannot be had. a: " in told.text
+    assert "1 of 2 cases are not available. a: " in told.text
     assert "its SHA-256 is another one" in told.text
     assert held.text == "1 cases scored again, every number the same"
 

@@ -97,7 +97,10 @@ def test_a_finished_study_holds_without_images_network_and_snakemakes_records(fo
     for step in ("check", "cases_page", "split", "collect", "statistics", "tables", "figures_dataset"):
         assert f"holds        {step} of toy: computed again" in done.stdout
     # What cannot be had is said in plain words.
-    assert "images of toy: 4 of 4 cases cannot be had. case_00000: data/toy/case_00000/imaging.nii.gz is not below" in done.stdout
+    assert (
+        "images of toy: 4 of 4 cases are not available. case_00000: data/toy/case_00000/imaging.nii.gz is not below"
+        in done.stdout
+    )
     assert "statistics of toy again" in done.stderr
 
 
@@ -487,7 +490,7 @@ def test_other_weights_than_the_training_gives_are_found_also_without_the_prepro
     assert "mean DSC kidney" in found[0].text
     assert any("made again" in line for line in said)
     found, _ = retrained(folder, "toy/dice:1", folder)
-    assert "these images are needed and cannot be had" in found[0].text
+    assert "these images are needed and are not available" in found[0].text
 
 
 def test_what_a_gpu_trained_is_compared_by_its_losses_and_is_no_fault(folder, tmp_path):
@@ -500,7 +503,12 @@ def test_what_a_gpu_trained_is_compared_by_its_losses_and_is_no_fault(folder, tm
     study, request = private(folder), retrain.Request("dice:1", [tmp_path / "nothing"])
     found = list(retrain._compare(folder, study, retrain.chosen(study, "dice:1"), request, [], work, print))
     assert [finding.state for finding in found] == ["not checked"]
-    for said in ("a GPU computed one of the two", "lowest validation loss", "weights differ by", "4 of its cases cannot be had"):
+    for said in (
+        "a GPU computed one of the two",
+        "lowest validation loss",
+        "weights differ by",
+        "4 of its cases are not available",
+    ):
         assert said in found[0].text
     edit_record(study, "training/toy/dice/fold_1/training.json", lambda content: content["attempts"][0].update(device="cpu"))
     found = list(retrain._compare(folder, study, retrain.chosen(study, "dice:1"), request, [], work, print))

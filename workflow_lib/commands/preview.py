@@ -123,7 +123,7 @@ def groups(plan: Plan, jobs: Iterable[Planned]) -> list[Group]:
     found: dict[tuple[str, tuple[str, ...], int], Group] = {}
     for job in jobs:
         if job.place.step == "train":
-            reasons = tuple(map(_of_a_loss, job.reasons)) or _missing(job) or ("its data changed or are made anew",)
+            reasons = tuple(map(_of_a_loss, job.reasons)) or _missing(job) or ("its data changed or are made again",)
             done = epochs_done(plan, job.place)
             key = job.place.dataset, reasons, done
             found.setdefault(key, Group(*key)).places.append(job.place)

@@ -151,7 +151,7 @@ def _class_faults(config: Config, dataset: str) -> list[str]:
 
 
 def _same_labels(config: Config, dataset: str) -> list[str]:
-    """Two losses of one label could not be told apart in a table."""
+    """Two losses with the same label could not be distinguished in a table."""
     labels: dict[str, str] = {}
     for name in config.datasets[dataset].losses:
         choice = config.loss(name)

@@ -41,7 +41,7 @@ def resampled_shape(shape: Sequence[int], spacing: Sequence[float], new_spacing:
             f"and a spacing of {len(spacing)}. Give one value per axis of the file."
         )
     if not all(np.isfinite(side) and side > 0 for side in (*spacing, *new_spacing)):
-        raise UserError(f"spacing must be above 0 on every axis; it is {tuple(spacing)} mm and shall be {tuple(new_spacing)} mm.")
+        raise UserError(f"spacing must be above 0 on every axis; it is {tuple(spacing)} mm and is to be {tuple(new_spacing)} mm.")
     ratio = np.asarray(spacing, dtype=np.float64) / np.asarray(new_spacing, dtype=np.float64)
     result = tuple(int(side) for side in np.floor(np.asarray(shape) * ratio))
     if min(result) < 1:

@@ -106,7 +106,7 @@ def _files_of(record: str, entry: Mapping[str, Any], folder: Path, root: Path) -
     if (folder / path).is_dir():
         step = record.split("/")[1]
         raise UserError(
-            f"{record} was written by an earlier version, which did not name the files in {path}. Make that step's results anew: "
+            f"{record} was written by an earlier version, which did not name the files in {path}. Make these results again: "
             f"run again with --forcerun {step}"
         )
     return {path: entry["sha256"]}

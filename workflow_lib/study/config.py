@@ -79,8 +79,8 @@ class Dataset(Section):
     files: Files | None = Field(None, description="Where the files lie, for format: folders.")
     groups: str | None = Field(
         None,
-        description="CSV `case,group` that tells what each case belongs to (a patient, a sequence), in place of what the format "
-        "tells. A relative path starts at the working directory.",
+        description="CSV `case,group` with what each case belongs to (a patient, a sequence), instead of what the format "
+        "says. A relative path starts at the working directory.",
     )
     field_of_view: bool = Field(False, description="Score only inside the field of view, where the dataset has masks of it.")
     faulty: Literal["stop", "exclude"] = Field(

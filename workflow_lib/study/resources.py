@@ -13,7 +13,7 @@ from workflow_lib.study.sections.training import Training
 class TrainingSection(Training):
     """The section `training` of a study: one training, and what it asks of the machine."""
 
-    checkpoint_minutes: float = Field(10, gt=0, description="At most so many minutes of training are lost when a job dies.")
+    checkpoint_minutes: float = Field(10, gt=0, description="Minutes of training that are lost at most when a job dies.")
     keep_state: bool = Field(
         True,
         description="Keep the last state of a finished training (with adam four times its weights), so that one of more epochs "

@@ -194,7 +194,7 @@ def _fingerprints(study: Path, every: list[Record]) -> Iterator[Finding]:
             yield Finding(record.name, "fails", f"its fingerprint is not that of its settings and any table in {CODE}/")
     if by_hand:
         why = (
-            f"{count(len(by_hand), 'step')} called by hand, of which no fingerprint tells settings and code, such as {by_hand[0]}"
+            f"{count(len(by_hand), 'step')} called by hand, whose settings and code no fingerprint records, such as {by_hand[0]}"
         )
         yield Finding("fingerprints", "not checked", why)
 

@@ -30,7 +30,7 @@ class Images:
         raise UserError(f"{recorded} is not below {', '.join(map(str, self._roots))}")
 
     def located(self, cases: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-        """Return what cases.json holds with the files as they lie here, and why cases cannot be had, by case."""
+        """Return what cases.json holds with the files as they lie here, and why cases are not available, by case."""
         found, gone = [], {}
         for entry in cases["cases"]:
             try:

@@ -45,7 +45,7 @@ def check(folder: Path) -> Iterator[Finding]:
     yield from (Finding(kind, "not checked", text) for kind, text in left_over.places_by_kind(left))
     yield from (Finding(kind, "not checked", text) for kind, text in left_out.by_kind(optional, declared))
     yield from (
-        Finding(beside, "not checked", "was written beside the results on request, and is held against nothing")
+        Finding(beside, "not checked", "was written beside the results on request, and is compared with nothing")
         for beside in BESIDE
         if any(_is_of(name, [beside]) for name in every)
     )

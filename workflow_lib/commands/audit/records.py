@@ -137,5 +137,5 @@ def inside(recorded: str, root: Path) -> str:
     """Return the path below the results folder of a path that a record names. Raises UserError when it lies elsewhere."""
     relative = Path(os.path.relpath(recorded, root)).as_posix()
     if relative.startswith(".."):
-        raise UserError(f"{recorded}: lies outside the results, so it is not there to be looked at")
+        raise UserError(f"{recorded}: lies outside the results, so it cannot be checked")
     return relative

@@ -24,7 +24,7 @@ def faults(report: Mapping[str, Any], every: Sequence[Record]) -> Iterator[str]:
         if report.get(key) != config["study"][key]:
             yield f"its {key} is not that of its configuration"
     if names != config["study"]["datasets"] or {*names} != {*config["datasets"]}:
-        yield "it tells of other datasets than its configuration does"
+        yield "it names other datasets than its configuration"
     for other in sorted({record.about[0] for record in every} - {"", *names}):
         yield f"it does not tell of the dataset {other[:SHOWN]}, of which there are records"
     for dataset in report["datasets"]:

@@ -42,7 +42,7 @@ def check(folder: Path, study: Path, roots: Sequence[Path]) -> Iterator[Finding 
             told = "; ".join(f"{case}: {why}" for case, why in list(gone.items())[:SHOWN])
             more = f"; and {len(gone) - SHOWN} more" if len(gone) > SHOWN else ""
             total = len(gone) + len(located[dataset]["cases"])
-            yield Finding(f"images of {dataset}", "not checked", f"{len(gone)} of {total} cases cannot be had. {told}{more}")
+            yield Finding(f"images of {dataset}", "not checked", f"{len(gone)} of {total} cases are not available. {told}{more}")
     for record in every:
         if record.step == "evaluate":
             yield f"scores: {record}"

@@ -135,7 +135,7 @@ def _preprocess(study: Path, entry: Mapping[str, Any], images: Images, work: Pat
     missing = {case: why for case, why in gone.items() if case in mine}
     if missing:
         raise UserError(
-            "these images are needed and cannot be had: " + "; ".join(f"{case}: {why}" for case, why in missing.items())
+            "these images are needed and are not available: " + "; ".join(f"{case}: {why}" for case, why in missing.items())
         )
     # All cases, so that the same ones fall into this part; those of the other parts are not read.
     there = {case["id"]: case for case in located["cases"]}
@@ -267,7 +267,7 @@ def _dsc_difference(study: Path, record: Record, request: Request, stores: Seque
     steps = {other.step: other for other in records.every(study) if other.about == record.about}
     located, gone = Images(request.roots).located(safe.read_json(study, f"data/{dataset}/cases.json"))
     if gone or {"predict", "evaluate"} - set(steps):
-        return f"DSC is not compared: {len(gone)} of its cases cannot be had"
+        return f"DSC is not compared: {len(gone)} of its cases are not available"
     write_json(work / "located.json", located)
     common = {"cases": [work / "located.json"], "folds": [study / f"data/{dataset}/folds.csv"]}
     network = {"stores": stores, "weights": [work / WEIGHTS], "summary": [work / SUMMARY]}

@@ -55,7 +55,7 @@ def download_dataset(
     except OSError as error:
         raise UserError(
             f"Cannot read or write {error.filename or job.root}: {error.strerror or error}. What was fetched so far is kept; "
-            "mend that, and run again to go on."
+            "solve this, and run again to continue."
         ) from error
 
 

@@ -141,7 +141,7 @@ def fetch(
         except (_TryAgain, http.client.HTTPException, OSError) as error:
             if isinstance(error, OSError) and error.errno in NO_USE:
                 raise CommonFault(
-                    f"Cannot write {part}: {error.strerror}. What was fetched so far is kept; mend that, and run again to go on."
+                    f"Cannot write {part}: {error.strerror}. What was fetched is kept; solve this, and run again to continue."
                 ) from error
             reason, asked = _readable(error), error.after if isinstance(error, _TryAgain) else 0.0
             continue

@@ -89,7 +89,7 @@ def _page(path: Path, reader: Reader) -> Iterator[Any]:
         try:
             page: Any = file.pages[0]
         except IndexError as error:
-            raise UserError(f"{path} is damaged or cut short: it tells of no picture. {MEND}") from error
+            raise UserError(f"{path} is damaged or cut short: it contains no picture. {MEND}") from error
         check_pixels(path, int(page.imagelength), int(page.imagewidth))
         try:
             file.pages[1]
@@ -144,7 +144,7 @@ def _check_segments(path: Path, reader: Reader, page: Any) -> None:
     down = math.ceil(page.imagelength / rows)
     if not len(page.dataoffsets) == len(page.databytecounts) == planes * down * across:
         raise UserError(
-            f"{path} is damaged: it should have {planes * down * across} parts and tells of {len(page.dataoffsets)}. {MEND}"
+            f"{path} is damaged: it should have {planes * down * across} parts and names {len(page.dataoffsets)}. {MEND}"
         )
     line = math.ceil(columns * bits / 8)
     for number, (offset, count) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
@@ -199,7 +199,7 @@ def _by_pillow(path: Path, reader: Reader, page: Any) -> Picture:
         ) from error
     with image:
         if image.size != (page.imagewidth, page.imagelength):
-            raise UserError(f"{path} is damaged: its header tells two sizes. {MEND}")
+            raise UserError(f"{path} is damaged: its header gives two sizes. {MEND}")
         with _without_stderr():
             image.load()
         picture = from_pillow(path, image)

@@ -37,7 +37,7 @@ class Files(Section):
     @classmethod
     def _images_name_the_case(cls, value: list[str]) -> list[str]:
         if CASE + "*" in value[0].removesuffix(".*"):
-            raise ValueError("* must not follow {case}: where the name of a case ends could not be told")
+            raise ValueError("* must not follow {case}: where the name of a case ends would be unclear")
         return [_pattern(pattern) for pattern in value]
 
     @field_validator("masks", "field_of_view")

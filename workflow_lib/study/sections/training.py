@@ -18,7 +18,7 @@ class Training(Section):
     epochs: int = Field(ge=1, description="Number of epochs, at most.")
     iterations: int | None = Field(ge=1, description="Steps of an epoch; null: as many as show every training case once.")
     early_stop: int | None = Field(
-        None, ge=1, description="End after so many epochs without a lower validation loss; null: train all epochs."
+        None, ge=1, description="End after this many epochs without a lower validation loss; null: train all epochs."
     )
     optimiser: str = Field("adam", min_length=1, description="Name of the optimiser (docs/optimisers.md).")
     optimiser_parameters: dict[str, Any] = Field(
