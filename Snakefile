@@ -29,48 +29,48 @@ include: "rules/report.smk"
 
 rule data:
     input:
-        no_input_but_records_compared,
+        no_input_but_results_compared,
         made("check.table", "cases_page.page", "split.folds"),
 
 
 rule preprocessed:
     input:
-        no_input_but_records_compared,
+        no_input_but_results_compared,
         made("preprocess.store"),
 
 
 rule trainings:
     input:
-        no_input_but_records_compared,
+        no_input_but_results_compared,
         made("train.weights"),
 
 
 rule predictions:
     input:
-        no_input_but_records_compared,
+        no_input_but_results_compared,
         made("predict.predictions"),
 
 
 rule scores:
     input:
-        no_input_but_records_compared,
+        no_input_but_results_compared,
         made("collect.scores"),
 
 
 rule results:
     input:
-        no_input_but_records_compared,
+        no_input_but_results_compared,
         made("statistics.results", "tables.tables"),
 
 
 rule drawings:
     input:
-        no_input_but_records_compared,
+        no_input_but_results_compared,
         made("figures_losses.figures", "figures_dataset.figures", "figures_sweep.figures"),
 
 
 rule all:
     default_target: True
     input:
-        no_input_but_records_compared,
+        no_input_but_results_compared,
         made("report_page.page"),

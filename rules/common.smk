@@ -3,7 +3,6 @@
 import functools
 import gc
 import os
-import re
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -13,10 +12,9 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import read_json
 from workflow_lib.host import earlier_jobs, forwarding, gpus
 from workflow_lib.host import snakemake as inner
-from workflow_lib.plan import changes
+from workflow_lib.plan import changes, starting
 from workflow_lib.plan import jobs as planning
 from workflow_lib.provenance import layout, shown
-from workflow_lib.tables import published
 from workflow_lib.training import attempts
 
 # The graph of a large study has millions of permanent objects: repeated garbage collection over them takes a tenth of the
@@ -176,37 +174,25 @@ def _attempts(wildcards):
     return attempts.read(Path(RESULTS) / layout.state("train", "checkpoints", wildcards.dataset, wildcards.loss, wildcards.fold))
 
 
-def published_files(dataset):
-    """Return the files with the published numbers that the dataset is compared with."""
-    name = PLAN.dataset(dataset).published
-    return [os.path.relpath(file) for file in published.files(name)] if name else []
-
-
-def templates(page):
-    """Return the files that a page is made from: its template, the templates that it includes, style and script."""
-    folder, found, waiting = ROOT / "reports" / "templates", {"style.css", "sort.js"}, [page]
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += re.findall(r"{%-?\s*(?:include|import|extends|from)\s+[\"']([^\"']+)", (folder / name).read_text("utf-8"))
-    return [os.path.relpath(folder / name) for name in sorted(found)]
-
-
 @functools.cache
-def _force_what_disagrees():
-    if inner.is_head(workflow) and inner.compares_settings(workflow):
-        inner.run_again(workflow, (path.as_posix() for path in changes.disagreeing(PLAN)))
+def _decide_what_runs():
+    if not (inner.is_head(workflow) and inner.compares_settings(workflow)):
+        return
+    try:
+        places = starting.jobs(PLAN, *inner.forced(workflow), say=inner.say)
+    except UserError as error:
+        inner.stop(f"\n{error}\n")
+    inner.run_only(workflow, {f"{RESULTS}/{place.record}" for place in places})
 
 
-def no_input_but_records_compared(wildcards):
-    """Return no input; make Snakemake repeat the jobs whose results were made with other settings or code.
+def no_input_but_results_compared(wildcards):
+    """Return no input; decide which jobs have to run.
 
-    Snakemake sees that itself, as long as it has its own records in .snakemake/. Where these are lost, or a job ended
-    when Snakemake had been killed, it would compare times alone. An input function is the place, because it is asked
-    while the graph of jobs is built and before it is decided which of them run.
+    Snakemake would decide by dates and by its own records in .snakemake/; here the content of the results and their records
+    decide. An input function is the place, because it is called while the graph of jobs is built and before it is decided which
+    of them run.
     """
-    _force_what_disagrees()
+    _decide_what_runs()
     return []
 
 
@@ -239,6 +225,8 @@ onstart:
 
 
 onsuccess:
+    for line in starting.left(PLAN):
+        print(line)
     report = Path(RESULTS) / layout.path("report_page.page")
     if report.exists():
         print(f"\nReport: {report}")

@@ -27,8 +27,6 @@ rule manifest:
 rule report_page:
     input:
         results=made(*layout.STEPS["report_page"].after),
-        templates=templates("base.html.j2"),
-        published=[file for dataset in PLAN.datasets for file in published_files(dataset)],
     output:
         **writes("report_page"),
     log:

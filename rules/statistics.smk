@@ -24,7 +24,6 @@ rule statistics:
 rule tables:
     input:
         **reads("tables"),
-        published=lambda wildcards: published_files(wildcards.dataset),
     output:
         **writes("tables"),
     log:

@@ -154,6 +154,8 @@ datasets:
 @pytest.fixture
 def copy(tmp_path, root):
     shutil.copytree(root / "workflow_lib", tmp_path / "workflow_lib")
+    shutil.copytree(root / "reports", tmp_path / "reports")
+    shutil.copy2(root / "Snakefile", tmp_path)
     return tmp_path
 
 

@@ -118,7 +118,7 @@ def test_missing_files_are_told_of_their_own_job(tmp_path):
     ]
     lines = ["Building DAG of jobs...", "output_file\tstatus\tplan"]
     lines += ["\t".join((f"{study.results}/{name}", status, plan)) for name, status, plan in rows]
-    found = {job.place.step: job.missing for job in preview.planned(study, "\n".join(lines))}
+    found = {job.place.step: job.missing for job in preview.planned(study, "\n".join(lines), {})}
     assert found == {
         "check": (f"{study.results}/data/a/cases.json", f"{study.results}/data/a/cases.csv"),
         "split": (f"{study.results}/records/split/a.json",),

@@ -15,7 +15,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from workflow_lib.base.checkout import require_study_folder
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import read_json
 from workflow_lib.commands.trainings import read_plan
-from workflow_lib.plan import changes, estimates
+from workflow_lib.host import snakemake as inner
+from workflow_lib.plan import changes, estimates, stale
 from workflow_lib.plan.jobs import JobId, Plan
 from workflow_lib.provenance import layout
 from workflow_lib.steps.train import INPUTS, folder_name, with_inputs
@@ -32,8 +33,6 @@ from workflow_lib.training import checkpoints
 
 SUMMARY = "what a run would do, why, and what it costs"
 EXAMPLE = "whichloss preview --configfile studies/demo.yaml"
-
-TEMPLATES, PAGES = Path("reports/templates"), ("cases_page", "report_page")
 
 NAMES = {
     "obtain": "find or download {}",
@@ -95,8 +94,11 @@ class Group:
     places: list[JobId] = field(default_factory=list)
 
 
-def planned(plan: Plan, summary: str) -> list[Planned]:
-    """Return the jobs that run, from what `snakemake --summary` printed, in the order of the study."""
+def planned(plan: Plan, summary: str, reasons: Mapping[JobId, Sequence[str]]) -> list[Planned]:
+    """Return the jobs that run, from what `snakemake --summary` printed, in the order of the study.
+
+    `reasons`: why results cannot stay, as `stale.survey` found.
+    """
     lines = summary.splitlines()
     # Words of Snakemake's own may come before the table.
     head = next((number for number, line in enumerate(lines) if line.startswith("output_file\t")), len(lines))
@@ -112,9 +114,7 @@ def planned(plan: Plan, summary: str) -> list[Planned]:
                 missing[records[file]] = tuple(of_one_job)
             of_one_job = []
     return [
-        Planned(place, missing[place.record], tuple(changes.reasons(plan, place)))
-        for place in plan.jobs()
-        if place.record in missing
+        Planned(place, missing[place.record], tuple(reasons.get(place, ()))) for place in plan.jobs() if place.record in missing
     ]
 
 
@@ -199,21 +199,12 @@ def _other_lines(plan: Plan, jobs: Iterable[Planned]) -> Iterator[str]:
     """Yield a line for each step and reason, with its datasets; an evaluation or prediction names its losses, too."""
     found: dict[tuple[str, tuple[str, ...]], list[Planned]] = {}
     for job in jobs:
-        reasons = job.reasons or _missing(job) or _templates(plan, job.place) or ("follows from the above",)
+        reasons = job.reasons or _missing(job) or ("follows from the above",)
         found.setdefault((job.place.step, reasons), []).append(job)
     for (step, reasons), several in found.items():
         subjects = dict.fromkeys(" ".join(filter(None, (job.place.dataset, job.place.loss))) for job in several)
         jobs_of = f", {count(len(several), 'job')}" if len(several) > len(subjects) else ""
         yield f"{NAMES[step].format(', '.join(subjects))}{jobs_of} ({_said(reasons)})"
-
-
-def _templates(plan: Plan, place: JobId) -> tuple[str, ...]:
-    """Return which templates are newer than a page; asked only where Snakemake found that something is."""
-    if place.step not in PAGES:
-        return ()
-    made = (Path(plan.results) / place.record).stat().st_mtime
-    newer = [file for file in sorted(TEMPLATES.glob("*")) if file.stat().st_mtime > made]
-    return (f"template changed: {', '.join(map(str, newer))}",) if newer else ()
 
 
 def _counts(jobs: Sequence[Planned]) -> str:
@@ -291,5 +282,6 @@ def run(arguments: argparse.Namespace) -> int:
     require_study_folder("preview")
     refuse_another_study(arguments.configfile, arguments.more)
     plan = read_plan(arguments.configfile)
-    print(text(plan, planned(plan, ask_snakemake(arguments.configfile, arguments.more))))
+    summary = ask_snakemake(arguments.configfile, arguments.more)
+    print(text(plan, planned(plan, summary, stale.survey(plan, inner.say).reasons)))
     return 0

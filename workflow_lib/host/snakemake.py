@@ -4,9 +4,11 @@ A version outside of `TESTED` is accepted as long as all of these are there; whe
 that are known to work.
 """
 
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Collection
 from importlib import metadata
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
 from workflow_lib.base.errors import UserError
 
@@ -65,9 +67,69 @@ def compares_settings(workflow: Any) -> bool:
     return _ask(lambda: RerunTrigger.PARAMS in workflow.dag_settings.rerun_triggers)
 
 
-def run_again(workflow: Any, outputs: Iterable[str]) -> None:
-    """Have the jobs that make these files run, whatever their dates are. To be called while the graph of jobs is built."""
-    _ask(lambda: workflow.dag.forcefiles).update(outputs)
+def forced(workflow: Any) -> tuple[set[str], set[str]]:
+    """Return the names of the rules and the files that the command line forces (--forcerun, --force, --forceall)."""
+    return {str(rule.name) for rule in _ask(lambda: workflow.dag.forcerules)}, set(
+        map(str, _ask(lambda: workflow.dag.forcefiles))
+    )
+
+
+def run_only(workflow: Any, outputs: Collection[str]) -> None:
+    """Have the jobs run that make these files, and those whose missing results they need; no others.
+
+    To be called while the graph of jobs is built. Snakemake's own decision, by dates, settings and its records, is replaced. So
+    is its question about jobs that were killed: their results have no record.
+    """
+    dag = _ask(lambda: workflow.dag)
+    _ask(lambda: (dag.ignore_incomplete, dag._needrun, dag._n_until_ready, dag._finished, dag._len, dag.dependencies, dag.reason))
+    decides = _ask(lambda: dag.update_needrun)
+    dag.ignore_incomplete = True
+
+    async def update_needrun(*arguments: Any, **options: Any) -> None:
+        await decides(*arguments, **options)
+        _correct(dag, outputs)
+
+    dag.update_needrun = update_needrun
+
+
+def _correct(dag: Any, outputs: Collection[str]) -> None:
+    """Replace which jobs of a graph run: those that make these files, what is missing for them, and the target above them."""
+    jobs = [job for job in dag.jobs if job not in dag._finished]
+    allowed = dag.rules_allowed_for_needrun
+    wanted = [job for job in jobs if any(str(file) in outputs for file in job.output)]
+    waiting = [job for job in wanted if not allowed or job.rule.name in allowed]
+    needed = set(waiting)
+    targets = [job for job in jobs if job in dag.targetjobs]
+    waiting += targets
+    while waiting:
+        for source, files in dag.dependencies[waiting.pop()].items():
+            missing = [file for file in files if not Path(file).exists()]
+            if missing and source not in needed:
+                dag.reason(source).missing_output.update(missing)
+                needed.add(source)
+                waiting.append(source)
+    needed |= {job for job in targets if any(source in needed for source in dag.dependencies[job])}
+    for job in jobs:
+        if job not in needed:
+            dag.reason(job).clear()
+        elif not dag.reason(job):
+            dag.reason(job).forced = True
+    dag._needrun.clear()
+    dag._needrun.update(needed)
+    dag._n_until_ready.clear()
+    dag._n_until_ready.update({job: sum(source in needed for source in dag.dependencies[job]) for job in needed})
+    dag._len = len(dag._finished | needed)
+
+
+def say(text: str) -> None:
+    """Print a remark for the user before the run, also where Snakemake is quiet; on the channel of its own messages."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def stop(text: str) -> NoReturn:
+    """End the process with a message; an error in an input function would be shown with Snakemake's traceback around it."""
+    say(text)
+    raise SystemExit(1)
 
 
 def limit(workflow: Any, resource: str, most: int) -> None:

@@ -8,7 +8,7 @@ number, written when a run begins.
 
 import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,23 +32,6 @@ LONGEST = 60
 """Characters of a value that is shown."""
 
 
-def disagreeing(plan: Plan) -> Iterator[Path]:
-    """Yield the records that were made with other settings or other code than the plan has now.
-
-    A record that is missing or cannot be read is none of them: the first Snakemake sees, the second is taken for disagreeing.
-    """
-    for place in plan.jobs():
-        path = Path(plan.results) / place.record
-        try:
-            found = json.loads(path.read_bytes())["fingerprint"]
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError, KeyError, TypeError):
-            found = None
-        if found != planned_fingerprint(plan, place):
-            yield path
-
-
 def planned_fingerprint(plan: Plan, place: JobId) -> str:
     """Return the fingerprint that the job has now."""
     return plan.job(place.step, place.dataset, place.loss, place.number).fingerprint
@@ -63,19 +46,9 @@ def remember_code(plan: Plan) -> None:
             write_json(path, table)
 
 
-def reasons(plan: Plan, place: JobId) -> list[str]:
-    """Return why the job's record disagrees with the plan, or [] when it agrees."""
-    path = Path(plan.results) / place.record
-    if not path.exists():
-        return [NEVER]
-    try:
-        record = read_json(path)
-        before, found = record["settings"], record["fingerprint"]
-    except (UserError, KeyError, TypeError):
-        return ["its record cannot be read"]
-    job = plan.job(place.step, place.dataset, place.loss, place.number)
-    if found == job.fingerprint:
-        return []
+def differences(plan: Plan, place: JobId, record: Mapping[str, Any]) -> list[str]:
+    """Return in which settings and code a record differs from what the plan has now for its job."""
+    job, before, found = plan.job(place.step, place.dataset, place.loss, place.number), record["settings"], record["fingerprint"]
     said = setting_changes(before, json.loads(job.settings))
     table = plan.code(place.step, place.dataset, place.loss, place.number)
     if combined(before, table_digest(table)) != found:
@@ -153,4 +126,4 @@ def _code_changes(before: Mapping[str, str] | None, after: Mapping[str, str]) ->
 
 
 def _file(module: str) -> str:
-    return module if module.endswith(".py") else module.replace(".", "/") + ".py"
+    return module if "/" in module or module.endswith(".py") else module.replace(".", "/") + ".py"

@@ -16,7 +16,7 @@ from workflow_lib.study.config import Config, Dataset
 from workflow_lib.study.sections.section import Section
 
 Code = str | Path
-"""A module of the package, or a loss file of the user's own, that a step's result depends on."""
+"""A module of the package, a loss file of the user's own, or a file below `reports/`, that a step's result depends on."""
 
 
 class Planned(Protocol):
@@ -24,6 +24,9 @@ class Planned(Protocol):
 
     @property
     def config(self) -> Config: ...  # noqa: D102
+
+    @property
+    def results(self) -> str: ...  # noqa: D102
 
     @property
     def datasets(self) -> Mapping[str, Dataset]: ...  # noqa: D102

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from workflow_lib.base.families import Listed
@@ -9,8 +10,10 @@ from workflow_lib.figures import registry as figures
 from workflow_lib.figures.looks import look_numbers
 from workflow_lib.losses import registry as losses
 from workflow_lib.metrics import registry as metrics
+from workflow_lib.plan.data import frozen
 from workflow_lib.plan.job_id import JobId
 from workflow_lib.plan.parts import Part, Planned, code_of, digest_of, plain, seed_of
+from workflow_lib.report import templates
 from workflow_lib.statistics import registry as statistics
 from workflow_lib.study.config import Dataset
 from workflow_lib.study.settings import (
@@ -25,7 +28,7 @@ from workflow_lib.study.settings import statistics as statistics_settings
 from workflow_lib.tables import published
 from workflow_lib.tables import registry as table_family
 
-HERE_ONLY = {"label", "root", "url", "figure_case", "losses", "groups", "files"}
+HERE_ONLY = {"label", "root", "url", "figure_case", "losses", "groups", "files", "changed_data"}
 """Keys of a dataset that say nothing about a protocol: where its files are, and what things are called."""
 
 
@@ -53,7 +56,7 @@ def _tables(plan: Planned, job: JobId) -> Part:
     # Further metrics that the published claims are about; the paper's own are imported by name.
     one = published.load(dataset.published)
     further = [metrics.module(metric) for metric in (one.metrics if one is not None else ())]
-    return Part(chosen, code_of(job, *table_family.FAMILY.modules(), *further))
+    return Part(chosen, code_of(job, *table_family.FAMILY.modules(), *further, *_published(dataset)))
 
 
 def _figures_losses(plan: Planned, job: JobId) -> Part:
@@ -127,7 +130,13 @@ def _report_page(plan: Planned, job: JobId) -> Part:
         fingerprints={name: plan.fingerprints(name) for name in ("", *plan.datasets)},
         captions=digest_of(said),
     )
-    return Part(chosen, code_of(job))
+    numbers = [file for dataset in plan.datasets.values() for file in _published(dataset)]
+    return Part(chosen, code_of(job, *templates.files(job.step), *numbers))
+
+
+def _published(dataset: Dataset) -> list[Path]:
+    """Return the files with the published numbers that a dataset is compared with."""
+    return published.files(dataset.published) if dataset.published else []
 
 
 def protocol(plan: Planned, name: str) -> dict[str, Any]:
@@ -151,6 +160,7 @@ def _reported(plan: Planned, name: str, dataset: Dataset) -> report_page.Reporte
         folds=len(plan.folds(name)),
         sweep=plan.has_sweep(name),
         protocol=protocol(plan, name),
+        frozen=frozen(plan, name),
     )
 
 

@@ -16,6 +16,7 @@ from workflow_lib.optimisers import registry as optimisers
 from workflow_lib.plan import result_settings
 from workflow_lib.plan.job_id import JobId
 from workflow_lib.plan.parts import Part, Planned, code_of, digest_of, seed_of
+from workflow_lib.report import templates
 from workflow_lib.study.settings import (
     cases_page,
     check,
@@ -66,7 +67,7 @@ def _cases_page(plan: Planned, job: JobId) -> Part:
         seed=seed_of(plan, "figures", job.dataset),
         captions=digest_of([figures.describe("imbalance")]),
     )
-    return Part(chosen, code_of(job))
+    return Part(chosen, code_of(job, *templates.files(job.step)))
 
 
 def _split(plan: Planned, job: JobId) -> Part:

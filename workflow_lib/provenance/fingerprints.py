@@ -11,7 +11,8 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from workflow_lib.base.files import canonical_json, sha256_text
+from workflow_lib.base.checkout import reports
+from workflow_lib.base.files import canonical_json, sha256_file, sha256_text
 from workflow_lib.provenance.source import effective_source, effective_tree
 
 SHORT = 12
@@ -19,6 +20,9 @@ SHORT = 12
 
 PACKAGE = "workflow_lib"
 PACKAGE_FOLDER = Path(__file__).resolve().parent.parent
+
+REPORTS = "reports/"
+"""How the name of a file begins that is no Python code."""
 
 NEUTRAL_ROOMS = ("workflow_lib.host",)
 """Rooms about the machine: how much memory it has, which GPUs are free, who sent a signal."""
@@ -46,7 +50,7 @@ logs, arguments rerun nothing."""
 def fingerprint(settings: object, code: Iterable[str | Path]) -> str:
     """Return the digest (64 hexadecimal digits) of a step's settings and of the code that it reaches.
 
-    `code` names modules of the package, and files that are no part of it (a loss of the user's own).
+    `code` names modules of the package, files that are no part of it (a loss of the user's own), and files below `reports/`.
     """
     return combined(settings, code_digest(code))
 
@@ -67,14 +71,36 @@ def table_digest(table: Mapping[str, str]) -> str:
 
 
 def code_table(code: Iterable[str | Path]) -> dict[str, str]:
-    """Return the digest of every module and file that the code reaches: module or file name to digest of its source."""
+    """Return the digest of every module and file that the code reaches: module or file name to digest of its source.
+
+    Of files that are no Python code (templates, published numbers) every byte counts; their names begin at `reports/`.
+    """
     code = list(code)
     modules = sorted({item for item in code if isinstance(item, str)})
-    files = sorted({item for item in code if isinstance(item, Path)}, key=lambda file: file.name)
+    paths = {item for item in code if isinstance(item, Path)}
+    files = sorted((item for item in paths if item.suffix == ".py"), key=lambda file: file.name)
+    others = sorted(paths - {*files})
     sources = {file.name: file.read_text(encoding="utf-8-sig") for file in files}
     imported = {name for source in sources.values() for name in _imports_of(ast.parse(source), "")}
     reached = _table_of_modules(tuple(sorted({*modules, *imported})))
-    return reached | {name: sha256_text(effective_source(source)) for name, source in sources.items()}
+    own = {name: sha256_text(effective_source(source)) for name, source in sources.items()}
+    return reached | own | {report_name(path): _file_digest(path) for path in others}
+
+
+def report_name(path: Path) -> str:
+    """Return the name of a file of the project's folder `reports/` in a table of code: the same wherever the folder lies."""
+    return f"{REPORTS}{path.relative_to(reports()).as_posix()}"
+
+
+def report_file(name: str) -> Path | None:
+    """Return the file that `report_name` names, or None where it names none of this checkout."""
+    path = reports() / name.removeprefix(REPORTS)
+    return path if name.startswith(REPORTS) and ".." not in name and path.is_file() else None
+
+
+@functools.cache
+def _file_digest(path: Path) -> str:
+    return sha256_file(path)
 
 
 @functools.cache

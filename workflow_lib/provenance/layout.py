@@ -5,6 +5,7 @@ files in docs/architecture.md with it. Paths are relative to the folder of a stu
 is of: {dataset}, {loss}, {fold}, {shard}.
 """
 
+import functools
 import re
 import string
 from collections.abc import Mapping, Sequence
@@ -218,6 +219,13 @@ def path(output: str, dataset: str = "", loss: str = "", number: int | str = "")
     return filled(template, dataset, loss, number)
 
 
+def written(step: str, dataset: str = "", loss: str = "", number: int | str = "") -> list[str]:
+    """Return all files and folders that a job writes as results, its record included."""
+    this = STEPS[step]
+    paths = [path for outputs in (this.writes, this.unrecorded) for paths in outputs.values() for path in paths]
+    return [filled(path, dataset, loss, number) for path in [*paths, record_template(step)]]
+
+
 def state(step: str, name: str, dataset: str, loss: str, number: int) -> str:
     """Return where a job keeps what is no result."""
     return filled(STEPS[step].state[name], dataset, loss, number)
@@ -226,6 +234,14 @@ def state(step: str, name: str, dataset: str, loss: str, number: int) -> str:
 def maker(output: str) -> str:
     """Return the step that makes an output."""
     return output.split(".", 1)[0]
+
+
+@functools.cache
+def readers(step: str) -> tuple[str, ...]:
+    """Return the steps that read an output of a step by name."""
+    return tuple(
+        name for name, this in STEPS.items() if step in {maker(output) for output in this.reads.values() if output != WHOLE}
+    )
 
 
 def templates(output: str) -> tuple[str, ...]:

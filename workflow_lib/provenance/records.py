@@ -97,7 +97,7 @@ def digest(path: Path) -> dict[str, Any]:
 def _sha256_once(path: Path) -> str:
     """Return the SHA-256 of a file, read once by this process as long as the file stays what it is."""
     state = path.stat()
-    return _sha256_of(path, state.st_ino, state.st_size, state.st_mtime_ns)
+    return _sha256_of(path.absolute(), state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
 
 
 @functools.lru_cache(maxsize=4096)

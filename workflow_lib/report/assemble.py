@@ -22,10 +22,11 @@ from workflow_lib.report import (
     sensitivity,
     words,
 )
-from workflow_lib.report.page import TEMPLATES, render
+from workflow_lib.report.page import render
 from workflow_lib.report.room import PAGE_LIMIT, SPARE, Room, cells
 from workflow_lib.report.sources import PICTURES_LIMIT, Sources
 from workflow_lib.report.study import Dataset, Loss, Study
+from workflow_lib.report.templates import FOLDER as TEMPLATES
 from workflow_lib.report.text import grouped, listed
 from workflow_lib.tables import protocol
 

@@ -12,8 +12,9 @@ import pandas as pd
 from workflow_lib.base.csv_text import csv_text
 from workflow_lib.figures import registry as figures
 from workflow_lib.report.cases import case_rows, imbalance_rows, status_words
-from workflow_lib.report.page import TEMPLATES, render
+from workflow_lib.report.page import render
 from workflow_lib.report.sources import svg_size
+from workflow_lib.report.templates import FOLDER as TEMPLATES
 
 
 def build(

@@ -11,9 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from workflow_lib.base.checkout import reports
-
-TEMPLATES = reports() / "templates"
+from workflow_lib.report.templates import FOLDER as TEMPLATES
 
 
 def csp_hash(text: str) -> str:

@@ -37,6 +37,11 @@ class Study(Section):
     )
     seed: int = Field(42, ge=0, description="The one seed; every random draw is derived from it.")
     results: str = Field("results", description="Folder under which the results of all studies lie.")
+    missing_weights: Literal["stop", "repeat", "accept"] = Field(
+        "stop",
+        description="When the weights of a finished training are gone and nothing else of it: stop, train again (repeat), or "
+        "keep the results without them (accept).",
+    )
 
     @field_validator("name")
     @classmethod
@@ -85,6 +90,12 @@ class Dataset(Section):
     field_of_view: bool = Field(False, description="Score only inside the field of view, where the dataset has masks of it.")
     faulty: Literal["stop", "exclude"] = Field(
         "stop", description="When a case has a fault: stop and tell all faults (stop), or leave such cases out and list them."
+    )
+    changed_data: Literal["stop", "follow", "freeze"] = Field(
+        "stop",
+        description="When images or masks have changed since they were inspected, and results rest on them: stop and say what "
+        "follows (stop), make again what follows (follow), or keep the results and say in the report which images they rest on "
+        "(freeze).",
     )
     exclude: dict[str, str] = Field(
         default_factory=dict, description="Cases left out, each with the reason, which the report prints."

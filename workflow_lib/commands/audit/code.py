@@ -7,7 +7,7 @@ from pathlib import Path
 from workflow_lib.commands.audit import records
 from workflow_lib.commands.audit.agreement import made_with, tables_of_code
 from workflow_lib.commands.audit.findings import Finding
-from workflow_lib.provenance.fingerprints import PACKAGE, code_table, module_path
+from workflow_lib.provenance.fingerprints import PACKAGE, code_table, module_path, report_file
 
 SHOWN = 6
 _MODULE = re.compile(rf"{PACKAGE}(\.[A-Za-z_][A-Za-z0-9_]*)*")
@@ -36,7 +36,8 @@ def check(study: Path) -> Iterator[Finding]:
 def here(step: str, table: Mapping[str, str]) -> dict[str, str]:
     """Return the table of code that this checkout has in place of a recorded one; files of the user's own are none of it."""
     roots = [name for name in [f"{PACKAGE}.steps.{step}", *table] if _MODULE.fullmatch(name) and module_path(name)]
-    return code_table(roots) | {name: digest for name, digest in table.items() if name.endswith(".py")}
+    files = [path for name in table if (path := report_file(name)) is not None]
+    return code_table([*roots, *files]) | {name: digest for name, digest in table.items() if name.endswith(".py")}
 
 
 def differences(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, list[str]]:

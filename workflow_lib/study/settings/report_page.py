@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import Field
+
 from workflow_lib.study.sections.section import Section
 
 
@@ -18,6 +20,8 @@ class Reported(Section):
         Whether some losses differ in one number only.
     protocol : dict
         As in the settings of `tables`.
+    frozen : list of str
+        The date of the inspection and the changes since then, where the results stay in spite of them; else empty.
     """
 
     name: str
@@ -29,6 +33,7 @@ class Reported(Section):
     folds: int
     sweep: bool
     protocol: dict[str, Any]
+    frozen: list[str] = Field(default_factory=list)
 
 
 class Settings(Section):

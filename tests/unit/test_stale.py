@@ -1,0 +1,142 @@
+"""Which results cannot stay, and what follows: on a made-up study, whose results are files of a few bytes with their records."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from workflow_lib.base.files import read_json, write_json
+from workflow_lib.plan import jobs, order, stale
+from workflow_lib.plan.jobs import JobId
+from workflow_lib.provenance import layout
+from workflow_lib.provenance.records import digest
+
+RAW = {
+    "study": {"name": "toy", "title": "Toy", "datasets": ["a"]},
+    "training": {"patch": [16, 16, 16], "epochs": 2, "iterations": 3},
+    "prediction": {"overlap": [8, 8, 8]},
+    "network": {"depth": 2},
+    "cross_validation": {"folds": 2},
+    "datasets": {"a": {"label": "A", "format": "kits19", "root": "nowhere", "losses": ["dice", "focal"]}},
+}
+TRAIN, PREDICT, EVALUATE = (JobId(step, "a", "dice", 1) for step in ("train", "predict", "evaluate"))
+SPLIT, COLLECT = JobId("split", "a"), JobId("collect", "a")
+LAST = [JobId("manifest"), JobId("report_page")]
+
+
+def make(plan, place, text):
+    """Write the results of a job, with `text` in them, and their record, as its step would."""
+    root = Path(plan.results)
+    outputs = {}
+    for name, templates in layout.STEPS[place.step].writes.items():
+        paths = [root / layout.filled(template, place.dataset, place.loss, place.number) for template in templates]
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if name in layout.STEPS[place.step].folders:
+                path.mkdir(exist_ok=True)
+                (path / "case.nii.gz").write_text(f"{path} {text}")
+            else:
+                path.write_text(f"{path} {text}")
+        outputs[name] = [digest(path) for path in paths]
+    inputs = {}
+    for name, output in layout.STEPS[place.step].reads.items():
+        if output == layout.WHOLE:
+            files = plan.records() if place.step == "manifest" else [layout.path(layout.MANIFEST)]
+            inputs[name] = [digest(root / file) for file in files]
+        else:
+            inputs[name] = [_entry(plan, place, name, source, number) for source, number in order.sources(plan, place, name)]
+    for templates in layout.STEPS[place.step].unrecorded.values():
+        for template in templates:
+            (root / template).write_text(text)
+    job = plan.job(place.step, place.dataset, place.loss, place.number)
+    record = {"settings": json.loads(job.settings), "fingerprint": job.fingerprint, "inputs": inputs, "outputs": outputs}
+    write_json(root / place.record, record)
+
+
+def _entry(plan, place, name, source, number):
+    output = layout.STEPS[place.step].reads[name].split(".")[1].partition(":")[0]
+    return read_json(Path(plan.results) / source.record)["outputs"][output][number]
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = jobs.load(RAW)
+    for place in plan.jobs():
+        make(plan, place, "first")
+    return plan
+
+
+def path(plan, output, place=JobId("", "a", "dice", 1)):
+    return Path(plan.results) / layout.path(output, place.dataset, place.loss, place.number)
+
+
+def test_results_that_are_all_there_stay(plan):
+    assert stale.survey(plan) == stale.Survey()
+
+
+def test_what_was_made_from_others_runs_again(plan):
+    make(plan, SPLIT, "second")
+    found = stale.survey(plan)
+    trainings = [JobId("train", "a", loss, fold) for loss in ("dice", "focal") for fold in (1, 2)]
+    assert [found.reasons[place] for place in trainings] == [["was made from other results: folds"]] * 4
+    assert SPLIT not in found.jobs(plan)
+    assert {place.step for place in found.jobs(plan)} == {
+        *("train", "predict", "evaluate", "collect", "statistics", "tables", "figures_dataset", "manifest", "report_page")
+    }
+
+
+def test_a_result_made_again_with_the_same_content_repeats_nothing_but_what_reads_its_record(plan):
+    record = Path(plan.results) / SPLIT.record
+    write_json(record, read_json(record) | {"facts": {"seconds": 2}})
+    assert stale.survey(plan).jobs(plan) == LAST
+
+
+def test_what_is_missing_or_damaged_is_restored_and_nothing_follows(plan):
+    path(plan, "evaluate.scores").write_text("another")
+    shutil.rmtree(path(plan, "predict.predictions"))
+    found = stale.survey(plan)
+    assert found.reasons[EVALUATE] == ["changed since it was made: scores/a/dice/fold_1.csv"]
+    assert found.reasons[PREDICT] == ["missing: predictions/a/dice/fold_1"]
+    assert found.jobs(plan) == [PREDICT, EVALUATE, *LAST]
+    assert COLLECT in found.jobs(plan, [PREDICT])
+
+
+def test_of_a_training_that_is_damaged_everything_follows(plan):
+    path(plan, "train.history").write_text("another")
+    assert {TRAIN, PREDICT, EVALUATE, COLLECT} <= {*stale.survey(plan).jobs(plan)}
+
+
+def test_weights_and_preprocessed_images_that_are_gone_are_no_reason_yet(plan):
+    path(plan, "train.weights").unlink()
+    shutil.rmtree(Path(plan.results) / "preprocessed")
+    found = stale.survey(plan)
+    assert (found.reasons, found.without_weights) == ({}, [TRAIN])
+    assert found.absent_stores == list(plan.jobs_of("preprocess", "a"))
+    path(plan, "train.history").unlink()
+    assert TRAIN in stale.survey(plan).reasons
+
+
+def test_without_a_record_a_result_is_of_unknown_origin(plan):
+    (Path(plan.results) / TRAIN.record).unlink()
+    found = stale.survey(plan)
+    assert found.reasons[TRAIN][0].startswith("of unknown origin: training/a/dice/fold_1/model.weights.h5")
+    assert TRAIN not in found.fresh and COLLECT in found.jobs(plan)
+    for output in ("train.weights", "train.history", "train.summary"):
+        path(plan, output).unlink()
+    assert stale.survey(plan).fresh == {TRAIN}
+
+
+def test_a_folder_that_was_moved_is_the_same(plan, monkeypatch):
+    Path("results").rename("elsewhere")
+    moved = jobs.load(RAW | {"study": RAW["study"] | {"results": "elsewhere"}})
+    found = stale.survey(moved)
+    # The page shows the configuration, which names the folder.
+    assert [*found.reasons] == [JobId("report_page")]
+
+
+def test_the_first_jobs_are_those_that_use_no_result_of_the_others(plan):
+    running = stale.survey(plan).jobs(plan, [SPLIT, JobId("statistics", "a")])
+    assert order.first_of(running) == [SPLIT]
+    assert order.first_of(LAST) == LAST[:1]

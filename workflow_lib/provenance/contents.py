@@ -1,0 +1,120 @@
+"""Digests of results as they are on the disk, remembered as long as size, dates and inode of their files stay the same.
+
+Dates alone never decide whether a result is the recorded one: they decide whether its content has to be read again.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from workflow_lib.base.errors import UserError
+from workflow_lib.base.files import read_json, sha256_text, write_json
+from workflow_lib.preprocessing.store import INDEX, Store
+from workflow_lib.provenance.records import digest
+
+MEMORY = Path(".snakemake/whichloss")
+"""Folder in the working directory that keeps digests from run to run; a lost one only costs time."""
+
+SETTLED_SECONDS = 2.0
+"""A file that changed less than this before it was read is read again the next time: some file systems count whole seconds."""
+
+READERS = 16
+"""Threads that read files at a time: on a network file system each waits for an answer most of the time."""
+
+Say = Callable[[str], None]
+
+MANY_BYTES = 4 << 30
+"""Above this a user is told that results are read, because it takes seconds."""
+
+
+class Contents:
+    """The digests of the outputs below a folder of results; `memory` is the file that keeps them from run to run."""
+
+    def __init__(self, root: Path, memory: Path) -> None:
+        self._root, self._memory = root, memory
+        self._known = _read(memory)
+        self._changed = False
+
+    def digests(self, names: Iterable[str], say: Say | None = None) -> dict[str, str | None]:
+        """Return the digest of every file or folder as `records.digest` computes it; None where it does not exist.
+
+        The digest of a folder of preprocessed images is "" where one of its arrays is not what its index says.
+        """
+        names = list(dict.fromkeys(names))
+        with ThreadPoolExecutor(READERS) as pool:
+            states = dict(zip(names, pool.map(lambda name: _state(self._root / name), names), strict=True))
+            unknown = [name for name, state in states.items() if state and self._known.get(name, ("",))[0] != state.text]
+            size = sum(state.size for name in unknown for state in [states[name]] if state)
+            if size > MANY_BYTES and say is not None:
+                say(f"Reading {size / 1e9:.0f} GB of results that are new or have other dates than when they were last read ...")
+            found = dict(zip(unknown, pool.map(lambda name: _content(self._root / name), unknown), strict=True))
+        for name, sha256 in found.items():
+            state = states[name]
+            if state is not None and sha256 is not None:
+                # A state that is not settled is kept for this process only.
+                self._known[name] = (state.text if state.settled else "", sha256)
+                self._changed |= state.settled
+        return {name: found.get(name, self._known[name][1]) if state else None for name, state in states.items()}
+
+    def save(self) -> None:
+        """Keep what was read for the next run; without the permission to write it is read again."""
+        if not self._changed:
+            return
+        try:
+            self._memory.parent.mkdir(parents=True, exist_ok=True)
+            write_json(self._memory, {name: list(entry) for name, entry in sorted(self._known.items()) if entry[0]})
+        except (OSError, UserError):
+            return
+
+
+class _State:
+    """Size, dates and inodes of a file, or of all files of a folder, as one text."""
+
+    def __init__(self, files: Iterable[tuple[str, os.stat_result]]) -> None:
+        listed = sorted((name, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for name, s in files)
+        text = "\n".join(" ".join(map(str, entry)) for entry in listed)
+        self.text = text if len(listed) == 1 and not listed[0][0] else sha256_text(text)
+        self.size = sum(entry[1] for entry in listed)
+        self.settled = all(entry[3] / 1e9 < time.time() - SETTLED_SECONDS for entry in listed)
+
+
+def _state(path: Path) -> _State | None:
+    try:
+        if not path.is_dir():
+            return _State([("", path.stat())])
+        return _State((entry.path[len(str(path)) :], entry.stat()) for entry in _files(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _files(folder: str | Path) -> Iterable["os.DirEntry[str]"]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(entry.path)
+            elif not entry.name.startswith(".snakemake"):
+                yield entry
+
+
+def _content(path: Path) -> str | None:
+    """Return the digest of a result's content, "" where the arrays of a store are not those of its index."""
+    try:
+        if (path / INDEX).is_file():
+            store = Store([path])
+            for case in store:
+                store.verify(case)
+        return str(digest(path)["sha256"])
+    except FileNotFoundError:
+        return None
+    except UserError:
+        return ""
+
+
+def _read(memory: Path) -> dict[str, tuple[str, str]]:
+    try:
+        content = read_json(memory)
+        return {str(name): (str(state), str(sha256)) for name, (state, sha256) in content.items()}
+    except (UserError, OSError, AttributeError, TypeError, ValueError):
+        return {}
