@@ -4,6 +4,7 @@ import functools
 import gc
 import os
 import re
+import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -15,6 +16,7 @@ from workflow_lib.host import earlier_jobs, forwarding, gpus
 from workflow_lib.host import snakemake as inner
 from workflow_lib.plan import changes
 from workflow_lib.plan import jobs as planning
+from workflow_lib.plan import unused
 from workflow_lib.provenance import layout, shown
 from workflow_lib.tables import published
 from workflow_lib.training import attempts
@@ -33,9 +35,14 @@ if inner.is_job(workflow):
     forwarding.pass_on()
 
 try:
-    PLAN = planning.load(config, "config.yaml" + "".join(f" + {file}" for file in inner.study_files(workflow)))
+    OWN = inner.own_configuration(workflow)
+    PLAN = planning.load(config, "config.yaml" + "".join(f" + {file}" for file in inner.study_files(workflow)), OWN)
 except UserError as error:
     raise WorkflowError(str(error)) from None
+
+# Printed, since --quiet would hide a message of Snakemake's.
+if inner.is_head(workflow) and (warning := unused.warning(config, OWN)):
+    print(warning, file=sys.stderr)
 
 RESULTS = PLAN.results
 

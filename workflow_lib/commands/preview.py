@@ -23,8 +23,8 @@ from typing import Any
 from workflow_lib.base.checkout import require_study_folder
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import read_json
-from workflow_lib.commands.trainings import read_plan
-from workflow_lib.plan import changes, estimates
+from workflow_lib.commands.trainings import read_plan, read_study
+from workflow_lib.plan import changes, estimates, unused
 from workflow_lib.plan.jobs import JobId, Plan
 from workflow_lib.provenance import layout
 from workflow_lib.steps.train import INPUTS, folder_name, with_inputs
@@ -291,5 +291,7 @@ def run(arguments: argparse.Namespace) -> int:
     require_study_folder("preview")
     refuse_another_study(arguments.configfile, arguments.more)
     plan = read_plan(arguments.configfile)
+    if warning := unused.warning(*read_study(arguments.configfile)):
+        print(warning, file=sys.stderr)
     print(text(plan, planned(plan, ask_snakemake(arguments.configfile, arguments.more))))
     return 0

@@ -48,6 +48,11 @@ def study_files(workflow: Any) -> list[str]:
     return [str(path) for path in _ask(lambda: workflow.overwrite_configfiles)]
 
 
+def own_configuration(workflow: Any) -> dict[str, Any] | None:
+    """Return what --configfile and --config say, without config.yaml; None without --configfile."""
+    return dict(_ask(lambda: workflow.config_settings.overwrite_config)) if study_files(workflow) else None
+
+
 def executor(workflow: Any) -> str:
     """Return the name of the executor: "local", "slurm", ..."""
     return str(_ask(lambda: workflow.executor_plugin.name))
