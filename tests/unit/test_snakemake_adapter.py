@@ -30,7 +30,8 @@ def test_no_other_file_uses_inner_attributes(root):
 
 
 def test_an_attribute_that_is_gone_is_said_with_the_versions_that_work():
-    for ask in (inner.is_job, inner.is_head, inner.is_local, inner.study_files, inner.own_configuration, inner.executor, inner.runs_here):
+    configuration = (inner.study_files, inner.own_configuration)
+    for ask in (inner.is_job, inner.is_head, inner.is_local, *configuration, inner.executor, inner.runs_here):
         with pytest.raises(UserError, match=r"Versions 9\.3\.0 to .* are known to work"):
             ask(SimpleNamespace())
     with pytest.raises(UserError, match="known to work"):

@@ -1,6 +1,6 @@
 """Entries of the catalogues that the study does not use: validated like the others, but their faults are warnings.
 
-An entry of config.yaml may not fit the sections that another study lays over it (its patch may have another number of axes), so of
+An entry of config.yaml may not fit the sections that another study lays over it: its patch may have another number of axes. So of
 an entry that the study's own files do not hold, only those faults count that it also has without these sections.
 """
 
