@@ -22,9 +22,10 @@ RAW = {
 PLACE = JobId("train", "a", "focal", 1)
 
 
-def planned(folder, **training):
+def planned(folder, root="nowhere", **training):
     raw = json.loads(json.dumps(RAW))
     raw["study"]["results"] = str(folder)
+    raw["datasets"]["a"]["root"] = str(root)
     raw["training"] |= training
     return plan.load(raw)
 

@@ -70,6 +70,11 @@ def compares_settings(workflow: Any) -> bool:
     return _ask(lambda: RerunTrigger.PARAMS in workflow.dag_settings.rerun_triggers)
 
 
+def planned(workflow: Any, rule: str) -> list[dict[str, str]]:
+    """Return the wildcards of the jobs of a rule that this run will do. To be called when the graph of jobs is built."""
+    return [dict(job.wildcards) for job in _ask(lambda: workflow.dag.needrun_jobs)() if job.rule.name == rule]
+
+
 def run_again(workflow: Any, outputs: Iterable[str]) -> None:
     """Have the jobs that make these files run, whatever their dates are. To be called while the graph of jobs is built."""
     _ask(lambda: workflow.dag.forcefiles).update(outputs)
