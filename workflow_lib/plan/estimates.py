@@ -123,7 +123,8 @@ def cost(plan: Plan, places: Sequence[JobId], known: Sequence[Pace], done: Mappi
     """
     seconds, bases = {True: 0.0, False: 0.0}, []
     datasets = {place.dataset for place in places}
-    numbers, sizes = ({name: of(plan, name) for name in datasets} for of in (_cases, training_bytes))
+    numbers = {name: _cases(plan, name) for name in datasets}
+    sizes = {name: training_bytes(plan, name) for name in datasets}
     for place in places:
         dataset = plan.dataset(place.dataset)
         on_gpu = gpus_usable and dataset.training.gpus > 0
