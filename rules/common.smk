@@ -3,6 +3,7 @@
 import functools
 import gc
 import os
+import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -12,7 +13,7 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import read_json
 from workflow_lib.host import earlier_jobs, forwarding, gpus
 from workflow_lib.host import snakemake as inner
-from workflow_lib.plan import changes, starting
+from workflow_lib.plan import announcement, changes, estimates, starting, unused
 from workflow_lib.plan import jobs as planning
 from workflow_lib.provenance import layout, shown
 from workflow_lib.training import attempts
@@ -31,9 +32,14 @@ if inner.is_job(workflow):
     forwarding.pass_on()
 
 try:
-    PLAN = planning.load(config, "config.yaml" + "".join(f" + {file}" for file in inner.study_files(workflow)))
+    OWN = inner.own_configuration(workflow)
+    PLAN = planning.load(config, "config.yaml" + "".join(f" + {file}" for file in inner.study_files(workflow)), OWN)
 except UserError as error:
     raise WorkflowError(str(error)) from None
+
+# Printed, since --quiet would hide a message of Snakemake's.
+if inner.is_head(workflow) and (warning := unused.warning(config, OWN)):
+    print(warning, file=sys.stderr)
 
 RESULTS = PLAN.results
 
@@ -215,6 +221,24 @@ def diverged_trainings():
     ]
 
 
+def announce():
+    """Print what a run that takes long trains, what that costs, and how to stop it; --quiet does not hide it."""
+    # Imported here: no job needs it.
+    from workflow_lib.commands.preview import epochs_done
+
+    trainings = [
+        planning.JobId("train", found["dataset"], found["loss"], int(found["fold"])) for found in inner.planned(workflow, "train")
+    ]
+    order = {place: number for number, place in enumerate(PLAN.jobs())}
+    trainings.sort(key=order.__getitem__)
+    here = inner.runs_here(workflow)
+    usable = not here or bool(gpus.visible())
+    done = {place: epochs_done(PLAN, place) for place in trainings}
+    said = announcement.text(PLAN, trainings, list(estimates.paces(PLAN)), done, usable, not here)
+    if said:
+        print(f"\n{said}\n", flush=True)
+
+
 # When the head process starts to run jobs: not in the jobs, which start Snakemake again, and not in a dry run.
 onstart:
     try:
@@ -222,6 +246,7 @@ onstart:
     except UserError as error:
         raise WorkflowError(str(error)) from None
     changes.remember_code(PLAN)
+    announce()
 
 
 onsuccess:

@@ -2,8 +2,10 @@
 
 import pytest
 
+from workflow_lib.base.files import write_json
 from workflow_lib.commands import bundle
 from workflow_lib.datasets.formats import registry
+from workflow_lib.datasets.identity import data_digest
 
 RECORD = {"settings": {"config": {"datasets": {"toy": {"format": "msd", "source": "download"}}}}}
 
@@ -28,3 +30,9 @@ def test_terms_that_do_not_let_anything_made_from_images_be_given_on_keep_predic
     reason = bundle._refusal(RECORD, "toy", True, [])
     assert (reason == "") == packs
     assert packs or reason.endswith(terms)
+
+
+def test_the_images_that_are_not_packed_are_named_by_one_digest(tmp_path):
+    case = {"id": "c", "images": ["i"], "masks": ["m"], "field_of_view": None, "sha256": {"i": "1" * 64, "m": "2" * 64}}
+    write_json(tmp_path / "data/toy/cases.json", {"cases": [case]})
+    assert bundle._data(tmp_path, "toy") == {"cases": 1, "sha256": data_digest([case])}

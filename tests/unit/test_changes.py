@@ -27,9 +27,10 @@ def _in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def planned(folder, **training):
+def planned(folder, root="nowhere", **training):
     raw = json.loads(json.dumps(RAW))
     raw["study"]["results"] = str(folder)
+    raw["datasets"]["a"]["root"] = str(root)
     raw["training"] |= training
     return plan.load(raw)
 

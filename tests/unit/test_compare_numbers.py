@@ -1,17 +1,18 @@
 """Whether a difference is within what seeds explain, against cases whose answer is known."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from workflow_lib.commands.compare import numbers
+from workflow_lib.commands.compare import describe, numbers
 from workflow_lib.commands.compare.sides import Data, Row
 
 CASES, FOLDS = 40, 5
 
 
-def study(values, folds=FOLDS, cases=CASES, images="same"):
+def study(values, folds=FOLDS, cases=CASES, images="same", masks="same"):
     """Return a dataset with one loss and one class; `values`: DSC per case."""
     names = [f"case_{number:03d}" for number in range(cases)]
     fold_of = {name: number % folds + 1 for number, name in enumerate(names)}
@@ -21,7 +22,8 @@ def study(values, folds=FOLDS, cases=CASES, images="same"):
     scores: dict[tuple[str, str, str], tuple[float, ...]] = {
         ("dice", "tumour", name): (float(v), math.nan, math.nan) for name, v in zip(names, values, strict=True)
     }
-    return Data("toy", dict.fromkeys(names, images), fold_of, scores, rows, [], [])
+    files = {name: {"images": (images,), "masks": (masks,)} for name in names}
+    return Data("toy", files, fold_of, scores, rows, [], [], f"{cases} {images} {masks}")
 
 
 def cell(a, b):
@@ -74,6 +76,7 @@ def test_a_change_larger_than_the_spread_of_the_folds_lies_beyond():
     [
         ({"cases": CASES - 5}, "not the same cases"),
         ({"images": "another"}, "not the same images"),
+        ({"masks": "another"}, "not the same masks"),
         ({"folds": 4}, "not the same folds"),
     ],
 )
@@ -112,6 +115,23 @@ def test_only_cases_defined_on_both_sides_are_pairs():
 def test_one_case_of_other_images_is_enough_to_say_nothing():
     values = np.linspace(0.5, 0.9, CASES)
     other = study(values + 0.1)
-    other.cases["case_007"] = "others"
+    other.cases["case_007"] = {"images": ("others",), "masks": ("same",)}
     found = cell(study(values), other)
     assert (found.verdict, found.reason) == ("open", "not the same images")
+
+
+def test_it_is_said_of_which_cases_the_images_or_the_masks_differ():
+    values = np.linspace(0.5, 0.9, CASES)
+    one, other = study(values), study(values)
+    assert list(describe._data(one, other)) == ["the same 40 cases, byte for byte, in the same folds"]
+    for number in range(7):
+        other.cases[f"case_{number:03d}"] = {"images": ("same",), "masks": ("edited",)}
+    other.cases["case_003"] = {"images": ("edited",), "masks": ("edited",)}
+    del other.cases["case_039"]
+    changed = replace(other, digest="0123456789abcdef")
+    assert list(describe._data(replace(one, digest="f" * 64), changed)) == [
+        "1 case only in A: case_039",
+        "the images of 1 case differ: case_003",
+        "the masks of 7 cases differ: case_000, case_001, case_002, case_003, case_004 and 2 more",
+        "digest of the data: ffffffffffff… in A, 0123456789ab… in B",
+    ]

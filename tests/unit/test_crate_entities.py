@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 
 from workflow_lib.base.errors import UserError
-from workflow_lib.base.files import write_json
+from workflow_lib.base.files import read_json, write_json
 from workflow_lib.commands.crate import entities, source
 from workflow_lib.commands.crate.source import _archive, _of_checkout, copy_source
+from workflow_lib.datasets.identity import data_digest
 
 
 def study(tmp_path, format_, source, root, paths, url=None):
     settings = {"format": format_, "source": source, "root": root, "url": url}
-    cases = [{"id": "case_00000", "sha256": {path: str(number) * 64 for number, path in enumerate(paths)}}]
+    digests = {path: str(number) * 64 for number, path in enumerate(paths)}
+    files = {"images": paths[:1], "masks": paths[1:], "field_of_view": None}
+    cases = [{"id": "case_00000", **files, "sha256": digests}]
     write_json(tmp_path / "data/a/cases.json", {"cases": cases})
     described = [{"name": "a", "label": "A"}]
     return {"settings": {"datasets": described, "config": {"datasets": {"a": settings}}}}
@@ -24,6 +27,7 @@ def study(tmp_path, format_, source, root, paths, url=None):
 def images(tmp_path, record):
     ((name, (whole, *files)),) = entities.images(tmp_path, record)
     assert name == "a"
+    assert whole["identifier"] == "sha256:" + data_digest(read_json(tmp_path / "data/a/cases.json")["cases"])
     assert [part["@id"] for part in whole["hasPart"]] == [file["@id"] for file in files]
     return whole, files
 

@@ -30,7 +30,7 @@ def test_the_most_similar_trainings_tell_the_pace(tmp_path):
 
     def hours(*paces):
         found = estimates.cost(study, [PLACE], paces, {})
-        assert found.on_gpu
+        assert found.gpu_hours == found.device_hours
         return found.device_hours, found.basis
 
     own, other = Pace("a", "focal", True, 100.0), Pace("a", "dice", True, 10.0)
@@ -79,5 +79,41 @@ def test_the_disk_holds_the_weights_and_the_kept_state(tmp_path):
     assert estimates.training_bytes(planned(tmp_path, optimiser="sgd", momentum=0.9), "a") == 4 * bare
     assert estimates.training_bytes(planned(tmp_path, optimiser="sgd"), "a") == 3 * bare
     text = estimates.cost(planned(tmp_path), [PLACE] * 5, [], {}).text
-    assert "GPU-h" in text
+    assert "GPU-hours (" in text
     assert text.endswith("MB of disk")
+
+
+def test_hours_are_those_of_the_device_that_a_training_gets(tmp_path):
+    study = planned(tmp_path, gpus=1)
+    on_gpu, on_cpu = Pace("a", "focal", True, 1e6), Pace("a", "focal", False, 1e3)
+    with_gpus = estimates.cost(study, [PLACE], [on_gpu, on_cpu], {})
+    assert (with_gpus.gpu_hours > 0, with_gpus.cpu_hours) == (True, 0)
+    without = estimates.cost(study, [PLACE], [on_gpu, on_cpu], {}, gpus_usable=False)
+    assert (without.gpu_hours, without.cpu_hours) == (0, pytest.approx(1000 * with_gpus.gpu_hours))
+    assert "CPU-hours" in without.text
+    assert estimates.cost(planned(tmp_path, gpus=0), [PLACE], [on_cpu], {}).cpu_hours == without.cpu_hours
+    assert estimates.Cost(12, 3.4, "x", 10).hours_text == "about 12 GPU-hours and 3.4 CPU-hours"
+
+
+def test_an_epoch_that_is_a_pass_over_the_cases_counts_them_as_early_as_possible(tmp_path):
+    """A study of many cases would seem to cost nothing before they are inspected."""
+    images = tmp_path / "images"
+
+    def steps():
+        whole, step = (
+            estimates.cost(planned(tmp_path / "results", root=images, iterations=iterations), [PLACE], [], {})
+            for iterations in (None, 1)
+        )
+        return round(whole.device_hours / step.device_hours), whole.basis
+
+    number, basis = steps()
+    assert number == estimates.ASSUMED_CASES / 2
+    assert basis.endswith("for 100 cases, as the data are not there yet")
+    for case in range(6):
+        folder = images / f"case_{case:05d}"
+        folder.mkdir(parents=True)
+        for name in ("imaging.nii.gz", "segmentation.nii.gz"):
+            (folder / name).touch()
+    assert (steps()[0], "100 cases" in steps()[1]) == (3, False)
+    write_json(tmp_path / "results/toy/data/a/cases.json", {"cases": [{}] * 4})
+    assert steps()[0] == 2

@@ -19,7 +19,7 @@ from workflow_lib.plan.result_settings import protocol
 from workflow_lib.provenance import layout
 from workflow_lib.provenance.fingerprints import import_closure
 from workflow_lib.study.config import merge
-from workflow_lib.study.resources import PreprocessingSection, TrainingSection
+from workflow_lib.study.resources import PreprocessingSection, StudySteering, TrainingSection
 from workflow_lib.study.sections.preprocessing import Preprocessing
 from workflow_lib.study.sections.training import Training
 
@@ -252,10 +252,10 @@ def test_jobs_take_the_package_of_this_checkout_and_the_python_that_plans(monkey
 
 
 def test_settings_hold_nothing_that_only_steers_a_run(raw):
-    steering = (set(TrainingSection.model_fields) | set(PreprocessingSection.model_fields)) - (
-        set(Training.model_fields) | set(Preprocessing.model_fields)
-    )
-    assert {"memory_mb", "minutes", "checkpoint_minutes", "shards"} <= steering
+    sections = (TrainingSection, PreprocessingSection, StudySteering)
+    science = set(Training.model_fields) | set(Preprocessing.model_fields)
+    steering = {key for section in sections for key in section.model_fields} - science
+    assert {"memory_mb", "minutes", "checkpoint_minutes", "shards", "announce_hours"} <= steering
     study = plan.load(raw)
     for job in study.jobs():
         if job.step not in ("report_page", "preprocess"):

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import shutil
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -13,9 +14,11 @@ import pytest
 
 from tests.report_fixture import HOSTILE, PAPER_LOSSES, make_study, shown
 from tests.report_fixture_scores import write
+from workflow_lib.datasets.identity import data_digest
 from workflow_lib.report.assemble import build
 from workflow_lib.report.data import read_rows
 from workflow_lib.report.page import render
+from workflow_lib.report.study import read_dataset
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 LOSSES = dict(list(PAPER_LOSSES.items())[-3:])
@@ -356,3 +359,15 @@ def test_a_name_the_context_lacks_is_an_error():
 
     with pytest.raises(UndefinedError):
         render({"title": "x"})
+
+
+def test_the_data_of_a_dataset_are_named_by_their_digest_where_it_is_known(made, text):
+    assert "Digest of their images and masks" not in text
+    study = shown(made[0])
+    case = {"id": "c", "images": ["i"], "masks": ["m"], "field_of_view": None, "sha256": {"i": "1" * 64, "m": "2" * 64}}
+    first = study.datasets[0]
+    labels = {"names": list(first.classes), "regions": {}}
+    known = read_dataset(asdict(first), {"label_map": labels, "group": "", "cases": [case]})
+    page = build(replace(study, datasets=(known, *study.datasets[1:])), made[1])
+    digest = data_digest([case])
+    assert page.count(f'Digest of their images and masks: <code title="{digest}">{digest[:12]}…</code>.') == 1

@@ -30,13 +30,33 @@ def test_no_other_file_uses_inner_attributes(root):
 
 
 def test_an_attribute_that_is_gone_is_said_with_the_versions_that_work():
-    for ask in (inner.is_job, inner.is_head, inner.is_local, inner.study_files, inner.executor, inner.runs_here):
+    configuration = (inner.study_files, inner.own_configuration)
+    for ask in (inner.is_job, inner.is_head, inner.is_local, *configuration, inner.executor, inner.runs_here):
         with pytest.raises(UserError, match=r"Versions 9\.3\.0 to .* are known to work"):
             ask(SimpleNamespace())
     with pytest.raises(UserError, match="known to work"):
         inner.limit(SimpleNamespace(), "gpu", 1)
     with pytest.raises(UserError, match="known to work"):
         inner.run_again(SimpleNamespace(dag=None), ["a"])
+    with pytest.raises(UserError, match="known to work"):
+        inner.planned(SimpleNamespace(dag=None), "train")
+
+
+def test_only_the_jobs_of_the_rule_that_will_run_are_planned():
+    def job(rule, **wildcards):
+        return SimpleNamespace(rule=SimpleNamespace(name=rule), wildcards=wildcards)
+
+    jobs = [job("predict", fold="1"), job("train", fold="1"), job("train", fold="3")]
+    workflow = SimpleNamespace(dag=SimpleNamespace(needrun_jobs=lambda: iter(jobs)))
+    assert inner.planned(workflow, "train") == [{"fold": "1"}, {"fold": "3"}]
+
+
+def test_what_the_study_s_own_files_say_is_known_only_where_there_are_some():
+    settings = SimpleNamespace(overwrite_config={"study": {"datasets": ["a"]}})
+    assert inner.own_configuration(SimpleNamespace(overwrite_configfiles=["a.yaml"], config_settings=settings)) == {
+        "study": {"datasets": ["a"]}
+    }
+    assert inner.own_configuration(SimpleNamespace(overwrite_configfiles=[], config_settings=settings)) is None
 
 
 def test_a_limit_of_the_command_line_goes_before_ours():

@@ -15,6 +15,7 @@ from workflow_lib.base.files import read_json, sha256_file
 from workflow_lib.commands import bundle
 from workflow_lib.commands.audit import integrity
 from workflow_lib.commands.audit.audit import audit
+from workflow_lib.datasets.identity import data_digest
 
 __all__ = ["offline"]
 
@@ -62,6 +63,9 @@ def test_what_a_reviewer_needs_is_there_and_no_image_is(packed, finished):
     assert any(name.startswith("code/") for name in there)
     assert not [name for name in there if name.endswith((".nii.gz", ".npy", ".h5"))]
     assert "single slices" in said
+    cases = read_json(results / "data/toy/cases.json")["cases"]
+    assert read_json(folder / "bundle.json")["data"] == {"toy": {"cases": 4, "sha256": data_digest(cases)}}
+    assert f"{data_digest(cases)[:12]}…" in (folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_its_audit_holds_and_says_what_was_not_checked(packed):

@@ -98,15 +98,17 @@ def test_a_loss_on_one_side_only_and_nothing_in_common(honest, other):
 
 def test_other_cases_and_folds_are_told_and_nothing_is_claimed(honest, other):
     def changed(content):
-        content["cases"][0]["sha256"] = dict.fromkeys(content["cases"][0]["sha256"], "0" * 64)
+        content["cases"][0]["sha256"][content["cases"][0]["masks"][0]] = "0" * 64
 
     edit_record(other, "data/toy/cases.json", changed)
     means = (other / "statistics/toy/means.csv").read_text(encoding="utf-8")
     (other / "statistics/toy/means.csv").write_text(means.replace("dsc,0.", "dsc,0.1"), encoding="utf-8")
     (dataset,) = compare(honest, other)["datasets"]
-    assert dataset["data"] == ["the files of 1 case differ: case_00000"]
+    masks, digest = dataset["data"]
+    assert masks == "the masks of 1 case differ: case_00000"
+    assert re.fullmatch("digest of the data: [0-9a-f]{12}… in A, [0-9a-f]{12}… in B", digest)
     said = {cell["words"] for cell in dataset["parts"][0]["cells"]}
-    assert said == {"the same", "not said: not the same images"}
+    assert said == {"the same", "not said: not the same masks"}
 
 
 def test_hostile_names_are_escaped_on_the_page_and_in_the_text(honest, other):

@@ -104,11 +104,29 @@ def test_all_faults_of_a_study_come_together(checkout):
     study = yaml.safe_load((checkout.folder / "tiny.yaml").read_text())
     study["nonsense"] = 1
     study["losses"] = {"mine": {"loss": "focal", "parameters": {"gama": 2}}}
+    study["datasets"]["toy"]["losses"] = ["dice", "mine"]
     study["datasets"]["toy"]["training"]["epochs"] = 0
     checkout.write_study(study)
     output = checkout.snakemake("-n", check=False).stdout
     for word in ("nonsense", "losses.mine", "datasets.toy.training.epochs"):
         assert word in output
+
+
+def test_a_study_that_names_no_datasets_stops_and_unused_entries_are_warned_of_once(checkout):
+    study = yaml.safe_load((checkout.folder / "tiny.yaml").read_text())
+    del study["study"]["datasets"]
+    study["datasets"]["other"] = study["datasets"]["toy"] | {"losses": ["dise"]}
+    checkout.write_study(study)
+    said = checkout.snakemake("-n", check=False)
+    assert said.returncode != 0
+    assert "Traceback" not in said.stdout
+    assert "      datasets: [other, toy]\n" in said.stdout
+    named = ("--config", "study={'datasets': ['toy']}")
+    target = "results/tiny/records/figures_losses.json"
+    said = checkout.snakemake("--cores", "1", "--quiet", *named, "--", target).stdout
+    # By the process that plans, and by none of its jobs.
+    assert said.count("Warning: 1 fault(s) in entries that this study does not use") == 1
+    assert "datasets.other.losses: there is no loss 'dise'" in said
 
 
 def test_the_profile_is_found_by_its_name(checkout):

@@ -12,7 +12,7 @@ AFTER = (
     "then {0} predictions, {0} scores, collect the scores of toy, statistics of toy, tables of toy, figures of toy,{1} manifest, "
     "report"
 )
-COST = r"about 0\.\d+ CPU-h \(by earlier trainings (of the same loss|on toy)\), \d+ kB of disk"
+COST = r"about 0\.\d+ CPU-hours \(by earlier trainings (of the same loss|on toy)\), \d+ kB of disk"
 
 
 def said(checkout, *arguments, code=0):
@@ -89,9 +89,23 @@ def test_a_changed_template_is_named(finished_copy):
 def test_a_fresh_study_is_the_whole_and_snakemake_s_options_and_faults_pass_through(checkout):
     text = said(checkout)
     assert "26 jobs: the whole study." in text
-    assert re.search(r"train dice, focal: 4 trainings on toy, about 0\.01 CPU-h \(by the network's size, if its device ", text)
+    assert re.search(
+        r"train dice, focal: 4 trainings on toy, about 0\.01 CPU-hours \(by the network's size, if its device ", text
+    )
     assert "find or download toy (never run)" in text
     assert "find or download toy" in said(checkout, "--", "--until", "obtain")
     assert "no_such_rule" in said(checkout, "--", "--until", "no_such_rule", code=2)
     (checkout.folder / "tiny.yaml").write_text("study: {nonsense: 1}")
     assert "nonsense" in said(checkout, code=2)
+
+
+def test_a_start_prints_what_it_costs_from_the_hours_on_that_the_study_says(finished_copy):
+    weights = "results/tiny/training/toy/dice/fold_2/model.weights.h5"
+    (finished_copy.folder / weights).unlink()
+    always = ("--config", "study={'announce_hours': 0}", "--", weights)
+    assert "This run trains" not in finished_copy.snakemake("-n", *always).stdout
+    output = finished_copy.snakemake("--cores", "1", "--quiet", "all", *always).stdout
+    assert output.count("This run trains 1 network: about 0.01 CPU-hours (by earlier trainings of the same loss), ") == 1
+    assert "  toy: 1 network (dice), about 0.01 CPU-hours\nCtrl-C stops it. What was trained stays" in output
+    (finished_copy.folder / weights).unlink()
+    assert "This run trains" not in finished_copy.snakemake("--cores", "1", "--", weights).stdout

@@ -4,7 +4,8 @@
     whichloss bundle results/<study> --predictions    with the label maps of datasets whose terms allow it
 
 No image is packed, neither as it came nor preprocessed; the report and its figures show single slices. What is left out is
-declared in bundle.json, and `whichloss audit` on the unpacked folder says so. The same results give the same bytes.
+declared in bundle.json, and `whichloss audit` on the unpacked folder says so. The same file names the images and masks of each
+dataset by one digest. The same results give the same bytes.
 """
 
 import argparse
@@ -25,6 +26,8 @@ from workflow_lib.commands.audit import integrity, left_out
 from workflow_lib.commands.crate import crate
 from workflow_lib.commands.crate.source import copy_source
 from workflow_lib.datasets.formats import registry
+from workflow_lib.datasets.identity import data_digest
+from workflow_lib.provenance import layout
 from workflow_lib.provenance.manifest import SUMS
 
 SUMMARY = "pack a study for a reviewer, without images"
@@ -62,7 +65,7 @@ def pack(results: Path, target: Path, predictions: bool = False, weights: bool =
                 (stage / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(results / name, stage / name)
         absent = {name: reasons.get(name, "it was not in the folder") for name in listed if not (stage / name).is_file()}
-        write_json(stage / left_out.BUNDLE, {"left_out": absent})
+        write_json(stage / left_out.BUNDLE, {"left_out": absent, "data": {name: _data(results, name) for name in terms}})
         crate.write(stage, copy_source(record, stage / "workflow"))
         _archive(stage, target)
     return sha256_file(target)
@@ -82,6 +85,12 @@ def _refusal(record: Mapping[str, Any], dataset: str, predictions: bool, allowed
     if ALLOWS.match(licence):
         return ""
     return f"the terms of {dataset} do not say that what is made from it may be given on: {licence}"
+
+
+def _data(results: Path, dataset: str) -> dict[str, Any]:
+    """Return what a bundle says of the images and masks that it does not hold: the number of cases, and one digest of all."""
+    cases = read_json(results / layout.path("check.cases", dataset))["cases"]
+    return {"cases": len(cases), "sha256": data_digest(cases)}
 
 
 def _reason(name: str, terms: Mapping[str, str], weights: bool) -> str:

@@ -23,9 +23,10 @@ from typing import Any
 from workflow_lib.base.checkout import require_study_folder
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import read_json
-from workflow_lib.commands.trainings import read_plan
+from workflow_lib.commands.trainings import read_plan, read_study
+from workflow_lib.host import gpus
 from workflow_lib.host import snakemake as inner
-from workflow_lib.plan import changes, estimates, stale
+from workflow_lib.plan import changes, estimates, stale, unused
 from workflow_lib.plan.jobs import JobId, Plan
 from workflow_lib.provenance import layout
 from workflow_lib.steps.train import INPUTS, folder_name, with_inputs
@@ -154,16 +155,18 @@ def epochs_done(plan: Plan, place: JobId) -> int:
     return checkpoints.kept_epochs(folder, plan.dataset(place.dataset).training.epochs)
 
 
-def text(plan: Plan, jobs: Sequence[Planned]) -> str:
-    """Return what runs, why and what it costs, as lines for people."""
+def text(plan: Plan, jobs: Sequence[Planned], gpus_usable: bool = True) -> str:
+    """Return what runs, why and what it costs, as lines for people. `gpus_usable` as in `estimates.cost`."""
     if not jobs:
         return f"{plan.results}: nothing to do; every result is there, and of these settings and this code."
     known = list(estimates.paces(plan))
+    # Their results may have been made on a cluster.
+    gpus_usable = gpus_usable or any(pace.on_gpu for pace in known)
     trainings = groups(plan, jobs)
     lines = [f"{plan.results}:", ""]
     lines += [f"  {line}" for line in _other_lines(plan, (job for job in jobs if job.place.step not in (*AFTER, "train")))]
     for group in trainings:
-        cost = estimates.cost(plan, group.places, known, dict.fromkeys(group.places, group.done))
+        cost = estimates.cost(plan, group.places, known, dict.fromkeys(group.places, group.done), gpus_usable)
         lines.append(f"  {_head(plan, group)}: {count(len(group.places), 'training')} on {group.dataset}, {cost.text}")
     after = [job for job in jobs if job.place.step in AFTER]
     if trainings:
@@ -172,11 +175,20 @@ def text(plan: Plan, jobs: Sequence[Planned]) -> str:
         lines += [f"  {line}" for line in _other_lines(plan, after)]
     everything = len(jobs) == len(list(plan.jobs()))
     lines += ["", f"{count(len(jobs), 'job')}{': the whole study' if everything else '; nothing else'}."]
+    done = {place: group.done for group in trainings for place in group.places}
     if len(trainings) > 1:
-        places = [place for group in trainings for place in group.places]
-        done = {place: group.done for group in trainings for place in group.places}
-        lines[-1] += f" All trainings: {estimates.cost(plan, places, known, done).text}."
+        lines[-1] += f" All trainings: {estimates.cost(plan, list(done), known, done, gpus_usable).text}."
+    on_gpus = estimates.cost(plan, list(done), known, done) if done and not gpus_usable else None
+    if on_gpus is not None and on_gpus.gpu_hours:
+        lines += [
+            f"This machine has no visible GPU, so hours of CPUs are counted. On GPUs: {on_gpus.hours_text} ({on_gpus.basis})."
+        ]
     return "\n".join(lines)
+
+
+def gets_gpus(files: Sequence[Path], more: Sequence[str]) -> bool:
+    """Say whether trainings that ask for a GPU get one: on a cluster, or from this machine. `more`: the options for Snakemake."""
+    return as_snakemake_reads(files, more).get("executor") not in (None, "local") or bool(gpus.visible())
 
 
 def _head(plan: Plan, group: Group) -> str:
@@ -282,6 +294,9 @@ def run(arguments: argparse.Namespace) -> int:
     require_study_folder("preview")
     refuse_another_study(arguments.configfile, arguments.more)
     plan = read_plan(arguments.configfile)
+    if warning := unused.warning(*read_study(arguments.configfile)):
+        print(warning, file=sys.stderr)
     summary = ask_snakemake(arguments.configfile, arguments.more)
-    print(text(plan, planned(plan, summary, stale.survey(plan, inner.say).reasons)))
+    jobs = planned(plan, summary, stale.survey(plan, inner.say).reasons)
+    print(text(plan, jobs, gets_gpus(arguments.configfile, arguments.more)))
     return 0

@@ -183,16 +183,26 @@ def _number(value: float, form: str) -> str:
 
 def read_plan(files: Sequence[Path]) -> planning.Plan:
     """Return the plan of config.yaml in this folder with the `files` laid over it, as snakemake's --configfile does."""
-    raw: dict[str, Any] = {}
-    for file in (Path("config.yaml"), *files):
-        try:
-            content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise UserError(f"{file} cannot be read: {error}.") from error
-        if not isinstance(content, dict):
-            raise UserError(f"{file} holds no study: it must be a mapping of keys to values, as config.yaml is.")
-        raw = merge(raw, content)
-    return planning.load(raw, " + ".join(["config.yaml", *map(str, files)]))
+    raw, own = read_study(files)
+    return planning.load(raw, " + ".join(["config.yaml", *map(str, files)]), own)
+
+
+def read_study(files: Sequence[Path]) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return the configuration, and what the `files` alone say of it (None where there are none)."""
+    own: dict[str, Any] = {}
+    for file in files:
+        own = merge(own, _content(file))
+    return merge(_content(Path("config.yaml")), own), own if files else None
+
+
+def _content(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{file} cannot be read: {error}.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{file} holds no study: it must be a mapping of keys to values, as config.yaml is.")
+    return content
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

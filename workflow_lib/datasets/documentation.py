@@ -7,8 +7,11 @@ HEAD = """# Datasets
 <!-- Written by `make generated` from workflow_lib/datasets; do not edit. -->
 
 A dataset is an entry of the catalogue `datasets` in the study: a format, the folder of its files, and the processing.
+`study.datasets` names the entries that the study compares. A study that names none stops; an entry that it does not name is only
+validated, and its faults are warnings.
 
 ```yaml
+study: {name: drive, title: Losses on DRIVE, datasets: [drive]}
 datasets:
   drive:
     label: DRIVE
@@ -32,7 +35,8 @@ instead, and lists them).
 
 `results/<study>/data/<dataset>/cases.html` shows every case: shape, spacing, orientation, intensities, voxels and share of
 every class, faults; and the class imbalance, pooled and for each case. It is also written when the study stops. The
-same information is in `cases.csv` (`faults.csv` when it stops) and in the report.
+same information is in `cases.csv` (`faults.csv` when it stops) and in the report. Keys of the entry
+say which cases are left out:
 
 ```yaml
     exclude:
@@ -42,6 +46,8 @@ same information is in `cases.csv` (`faults.csv` when it stops) and in the repor
 ```
 
 ## Dividing the cases
+
+Keys of the entry divide its cases, into folds:
 
 ```yaml
     cross_validation:
@@ -79,9 +85,11 @@ connection is made; with `source: folder` there is never one.
 OWN = """## Your own images
 
 The nnU-Net layout (`format: nnunet_raw`) needs no further description. Any other folder is described by patterns: `{case}`
-stands for the name of a case, `{group}` for its group (such as the patient), `*` for any text.
+stands for the name of a case, `{group}` for its group (such as the patient), `*` for any text. Save this as `my_study.yaml`, with
+your values:
 
 ```yaml
+study: {name: lesions, title: Losses on lesions, datasets: [mine]}
 datasets:
   mine:
     label: Lesions
@@ -99,7 +107,8 @@ datasets:
     prediction: {overlap: [128, 128]}
 ```
 
-`snakemake --configfile my_study.yaml --until cases_page` reads all files and shows their contents, without any training.
+`snakemake --cores all --configfile my_study.yaml --until cases_page` reads all files and shows their contents, without any
+training.
 
 """
 

@@ -50,6 +50,11 @@ def study_files(workflow: Any) -> list[str]:
     return [str(path) for path in _ask(lambda: workflow.overwrite_configfiles)]
 
 
+def own_configuration(workflow: Any) -> dict[str, Any] | None:
+    """Return what --configfile and --config say, without config.yaml; None without --configfile."""
+    return dict(_ask(lambda: workflow.config_settings.overwrite_config)) if study_files(workflow) else None
+
+
 def executor(workflow: Any) -> str:
     """Return the name of the executor: "local", "slurm", ..."""
     return str(_ask(lambda: workflow.executor_plugin.name))
@@ -130,6 +135,11 @@ def stop(text: str) -> NoReturn:
     """End the process with a message; an error in an input function would be shown with Snakemake's traceback around it."""
     say(text)
     raise SystemExit(1)
+
+
+def planned(workflow: Any, rule: str) -> list[dict[str, str]]:
+    """Return the wildcards of the jobs of a rule that this run will do. To be called when the graph of jobs is built."""
+    return [dict(job.wildcards) for job in _ask(lambda: workflow.dag.needrun_jobs)() if job.rule.name == rule]
 
 
 def limit(workflow: Any, resource: str, most: int) -> None:

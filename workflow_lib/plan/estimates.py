@@ -1,4 +1,4 @@
-"""What trainings cost: GPU hours and disk, from the records of earlier ones or from the size of the network.
+"""What trainings cost: hours of GPUs or CPUs and disk, from the records of earlier ones or from the size of the network.
 
 The work of a training is counted in multiplications of its network. Earlier trainings tell how many a device does in a second,
 all else included (batches, validation, checkpoints); the most similar ones count: of the same loss and data, else of the same
@@ -32,6 +32,9 @@ ASSUMED_THREAD_RATE = 2e10
 PASSES = 3
 """Forward, and backward to the inputs and to the weights: each costs about the same."""
 
+ASSUMED_CASES = 100
+"""Taken where the data are not there yet; it counts only for trainings whose epochs are passes over the cases."""
+
 CLASSES = 3
 """Taken where the data have not told their classes yet; the estimate hardly depends on it."""
 
@@ -52,18 +55,29 @@ class Pace:
 
 @dataclass(frozen=True)
 class Cost:
-    """Of some trainings: hours of all their devices, whether those are GPUs, where the pace comes from; bytes on the disk."""
+    """Of some trainings: hours of all their GPUs, and of those that run on CPUs; where the pace comes from; bytes on the disk."""
 
-    device_hours: float
-    on_gpu: bool
+    gpu_hours: float
+    cpu_hours: float
     basis: str
     disk_bytes: int
 
     @property
+    def device_hours(self) -> float:
+        """Hours of all devices together."""
+        return self.gpu_hours + self.cpu_hours
+
+    @property
+    def hours_text(self) -> str:
+        """The hours in words: "about 7 GPU-hours"."""
+        both = ((self.gpu_hours, "GPU"), (self.cpu_hours, "CPU"))
+        parts = [f"{_hours(hours)} {device}-hours" for hours, device in both if hours]
+        return f"about {' and '.join(parts or ['0.01 CPU-hours'])}"
+
+    @property
     def text(self) -> str:
         """The cost in words."""
-        device = "GPU" if self.on_gpu else "CPU"
-        return f"about {_hours(self.device_hours)} {device}-h ({self.basis}), {_bytes(self.disk_bytes)} of disk"
+        return f"{self.hours_text} ({self.basis}), {_bytes(self.disk_bytes)} of disk"
 
 
 def multiplications(classes: int, channels: int, network: Network, training: Training) -> float:
@@ -71,8 +85,8 @@ def multiplications(classes: int, channels: int, network: Network, training: Tra
     return PASSES * training.batch_size * float(costs.multiplications(network, classes, channels, training.patch))
 
 
-def _steps(training: Training, cases: int | None, epochs: int) -> int:
-    per_epoch = training.iterations or math.ceil((cases or 1) / training.batch_size)
+def _steps(training: Training, cases: int, epochs: int) -> int:
+    per_epoch = training.iterations or math.ceil(cases / training.batch_size)
     return per_epoch * epochs
 
 
@@ -102,24 +116,32 @@ def _pace(place: JobId, summary: Mapping[str, Any], settings: Mapping[str, Any])
     return Pace(place.dataset, place.loss, attempts[-1]["device"] != "cpu", work * steps / (seconds * max(1, training.gpus)))
 
 
-def cost(plan: Plan, places: Sequence[JobId], known: Sequence[Pace], done: Mapping[JobId, int]) -> Cost:
-    """Return what these trainings cost. `done`: epochs that a training goes on from."""
-    seconds, bases = 0.0, []
-    disk = 0
-    on_gpu = any(plan.dataset(place.dataset).training.gpus for place in places)
+def cost(plan: Plan, places: Sequence[JobId], known: Sequence[Pace], done: Mapping[JobId, int], gpus_usable: bool = True) -> Cost:
+    """Return what these trainings cost. `done`: epochs that a training goes on from.
+
+    `gpus_usable`: whether a training that asks for a GPU gets one. Without, it counts hours of CPUs.
+    """
+    seconds, bases = {True: 0.0, False: 0.0}, []
+    datasets = {place.dataset for place in places}
+    numbers = {name: _cases(plan, name) for name in datasets}
+    sizes = {name: training_bytes(plan, name) for name in datasets}
     for place in places:
         dataset = plan.dataset(place.dataset)
-        rate, basis = _rate(place, dataset.training, known)
+        on_gpu = gpus_usable and dataset.training.gpus > 0
+        rate, basis = _rate(place, dataset.training, known, on_gpu)
+        cases = numbers[place.dataset]
+        if cases is None and not dataset.training.iterations:
+            basis += f", and for {ASSUMED_CASES} cases, as the data are not there yet"
         bases.append(basis)
         work = multiplications(CLASSES, len(dataset.channels or [0]), dataset.network, dataset.training)
-        steps = _steps(dataset.training, _cases(plan, place.dataset), dataset.training.epochs - done.get(place, 0))
-        seconds += steps * work / rate
-        disk += training_bytes(plan, place.dataset)
-    return Cost(seconds / 3600, on_gpu, bases[0] if len(set(bases)) == 1 else "in part " + max(set(bases), key=bases.count), disk)
+        epochs = dataset.training.epochs - done.get(place, 0)
+        seconds[on_gpu] += _steps(dataset.training, cases or ASSUMED_CASES, epochs) * work / rate
+    basis = bases[0] if len(set(bases)) == 1 else "in part " + max(set(bases), key=bases.count)
+    return Cost(seconds[True] / 3600, seconds[False] / 3600, basis, sum(sizes[place.dataset] for place in places))
 
 
-def _rate(place: JobId, training: Training, known: Sequence[Pace]) -> tuple[float, str]:
-    usable = [pace for pace in known if pace.on_gpu == (training.gpus > 0)]
+def _rate(place: JobId, training: Training, known: Sequence[Pace], on_gpu: bool) -> tuple[float, str]:
+    usable = [pace for pace in known if pace.on_gpu == on_gpu]
     alike = [
         ([p for p in usable if (p.dataset, p.loss) == (place.dataset, place.loss)], "by earlier trainings of the same loss"),
         ([p for p in usable if p.dataset == place.dataset], f"by earlier trainings on {place.dataset}"),
@@ -128,14 +150,22 @@ def _rate(place: JobId, training: Training, known: Sequence[Pace]) -> tuple[floa
     for found, basis in alike:
         if found:
             return statistics.median(pace.rate for pace in found), basis
-    assumed = ASSUMED_GPU_RATE if training.gpus else ASSUMED_THREAD_RATE * training.threads
+    assumed = ASSUMED_GPU_RATE if on_gpu else ASSUMED_THREAD_RATE * training.threads
     return assumed, f"by the network's size, if its device multiplies {assumed:.0e} times a second"
 
 
-def _cases(plan: Plan, dataset: str) -> int | None:
+def _cases(plan: Plan, name: str) -> int | None:
+    """Return the number of a dataset's cases: of those in use where that is decided, else of those that lie there."""
+    dataset = plan.dataset(name)
     try:
-        return len(read_json(Path(plan.results) / layout.path("check.cases", dataset))["cases"])
+        return len(read_json(Path(plan.results) / layout.path("check.cases", name))["cases"])
     except (UserError, KeyError, TypeError):
+        pass
+    if dataset.phantom is not None:
+        return dataset.phantom.cases
+    try:
+        return len(formats.find_cases(dataset.format, Path(dataset.root).expanduser(), options(dataset))) or None
+    except (UserError, OSError, ValueError):
         return None
 
 

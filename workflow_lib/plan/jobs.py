@@ -20,6 +20,7 @@ from workflow_lib.plan.parts import Part
 from workflow_lib.provenance import layout
 from workflow_lib.provenance.fingerprints import SHORT, code_table, fingerprint
 from workflow_lib.statistics.sweeps import find_sweeps
+from workflow_lib.study.catalogue import choice_faults, with_own_datasets, with_used_losses
 from workflow_lib.study.config import Config, Dataset, validate
 
 __all__ = ["Job", "JobId", "Plan", "load", "prepare_environment"]
@@ -183,12 +184,17 @@ def prepare_environment(root: Path) -> None:
     os.environ["WORKFLOW_LOCK"] = str(root / "envs" / "lock.txt")
 
 
-def load(raw: Mapping[str, Any], origin: str = "the configuration") -> Plan:
+def load(raw: Mapping[str, Any], origin: str = "the configuration", own: Mapping[str, Any] | None = None) -> Plan:
     """Return the plan of a study.
 
-    Raises Faults that names everything wrong with it: keys and values, unknown losses and parameters, unknown formats.
+    `own`: what the study's own files say, without config.yaml; None where there are none. Raises Faults that names everything
+    wrong with the study: keys and values, unknown losses and parameters, unknown formats, no datasets named. Entries of the
+    catalogues that the study does not use are not validated here (`unused.py`).
     """
-    faults: list[str] = []
+    faults = choice_faults(raw, own)
+    if faults and own is not None:
+        raw = with_own_datasets(raw, own)
+    raw = with_used_losses(raw)
     config = None
     try:
         config = validate(raw, origin)

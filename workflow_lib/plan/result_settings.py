@@ -116,7 +116,7 @@ def _manifest(plan: Planned, job: JobId) -> Part:
 def _report_page(plan: Planned, job: JobId) -> Part:
     study, config = plan.config.study, plan.config
     whole = {
-        "study": plain(study),
+        "study": study.science(),
         "losses": {name: plain(choice) for name, choice in config.losses.items()},
         "datasets": {name: plain(dataset) for name, dataset in plan.datasets.items()},
     }

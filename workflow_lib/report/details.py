@@ -207,6 +207,7 @@ def data_part(sources: Sources, dataset: Dataset) -> dict[str, Any]:
     return {
         "missing": False,
         "included": status["included"],
+        "digest": dataset.data,
         "left_out": [{"case": r["case"], "status": r["status"], "reason": r["reason"]} for _, r in left_out.iterrows()],
         "shapes": _common(included["shape"]),
         "spacings": _common(included["spacing"]),

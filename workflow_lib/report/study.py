@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from workflow_lib.datasets.identity import data_digest
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -54,6 +56,8 @@ class Dataset:
         Name of a region to the indices of its classes.
     group : str
         What cases belong to: "patient", "sequence", or "" where nothing is known.
+    data : str
+        Digest of the images and masks of all its cases; "" where nothing is known.
     """
 
     name: str
@@ -68,6 +72,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
     regions: Mapping[str, Sequence[int]] = field(default_factory=dict)
     group: str = ""
+    data: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,12 +126,13 @@ def read_study(content: Mapping[str, Any], cases: Mapping[str, Mapping[str, Any]
 
 
 def read_dataset(content: Mapping[str, Any], cases: Mapping[str, Any] | None = None) -> Dataset:
-    """Return one dataset of these settings, with classes, regions and groups from its cases.json where that is given."""
+    """Return one dataset of these settings, with classes, regions, groups and digest from its cases.json where that is given."""
     known = {one.name for one in dataclasses.fields(Dataset)}
     values = {key: value for key, value in content.items() if key in known}
     if cases is not None:
         labels = cases["label_map"]
         values |= {"classes": labels["names"], "regions": labels["regions"], "group": cases["group"]}
+        values["data"] = data_digest(cases["cases"])
     losses = tuple(Loss(**loss) for loss in content.get("losses", ()))
     values["regions"], values["group"] = values.get("regions") or {}, values.get("group") or ""
     return Dataset(**{**values, "losses": losses, "classes": tuple(values.get("classes", ()))})

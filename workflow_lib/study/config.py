@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from workflow_lib.base.errors import Faults
-from workflow_lib.study.resources import PreprocessingSection, TrainingSection
+from workflow_lib.study.resources import PreprocessingSection, StudySteering, TrainingSection
 from workflow_lib.study.sections.augmentation import Augmentation
 from workflow_lib.study.sections.cross_validation import CrossValidation
 from workflow_lib.study.sections.evaluation import Evaluation
@@ -27,7 +27,7 @@ NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """Names that become folders: letters, digits, '_' and '-'."""
 
 
-class Study(Section):
+class Study(StudySteering):
     """What the run is called, and which datasets of the catalogue it uses."""
 
     name: str = Field(description="Folder of the results: results/<name>. Letters, digits, '_' and '-'.")
@@ -49,6 +49,10 @@ class Study(Section):
         if not NAME_PATTERN.fullmatch(value):
             raise ValueError("use letters, digits, '_' and '-' only, at most 64, beginning with a letter or digit")
         return value
+
+    def science(self) -> dict[str, Any]:
+        """Return what results depend on, as plain data."""
+        return self.model_dump(mode="json", exclude=set(StudySteering.model_fields))
 
 
 class LossChoice(Section):

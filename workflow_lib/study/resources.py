@@ -1,12 +1,13 @@
 """What only steers a run: memory, time limits, GPUs, checkpoints, numbers of jobs. No result's fingerprint reaches this module.
 
-In a study these keys are in the sections `training` and `preprocessing`, beside those that results depend on. The settings of a
-step hold the others alone (`science`).
+In a study these keys are in the sections `study`, `training` and `preprocessing`, beside those that results depend on. The
+settings of a step hold the others alone (`science`).
 """
 
 from pydantic import Field
 
 from workflow_lib.study.sections.preprocessing import Preprocessing
+from workflow_lib.study.sections.section import Section
 from workflow_lib.study.sections.training import Training
 
 
@@ -72,3 +73,14 @@ class PreprocessingSection(Preprocessing):
     def science(self) -> Preprocessing:
         """Return what the result depends on."""
         return Preprocessing.model_validate({name: getattr(self, name) for name in Preprocessing.model_fields})
+
+
+class StudySteering(Section):
+    """The keys of the section `study` that only steer a run."""
+
+    announce_hours: float = Field(
+        8,
+        ge=0,
+        description="A run whose trainings are estimated to take this many hours of GPUs or CPUs, or more, prints the estimate "
+        "before its first job, and how to stop it.",
+    )

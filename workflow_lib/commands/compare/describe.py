@@ -9,7 +9,9 @@ from workflow_lib.commands.audit import code
 from workflow_lib.commands.compare import numbers
 from workflow_lib.commands.compare.numbers import Cell
 from workflow_lib.commands.compare.sides import Data, Side
+from workflow_lib.datasets.identity import ROLES
 from workflow_lib.plan.changes import setting_changes
+from workflow_lib.provenance.fingerprints import SHORT
 from workflow_lib.report.text import count, full
 
 SAME, DIFFERENT, NOT_COMPARABLE = 0, 1, 2
@@ -108,13 +110,16 @@ def _data(a: Data, b: Data) -> Iterator[str]:
         if cases:
             yield f"{count(len(cases), 'case')} only in {side}: {_cut(sorted(cases))}"
     common = sorted({*a.cases} & {*b.cases})
-    changed = [case for case in common if a.cases[case] != b.cases[case]]
-    if changed:
-        yield f"the files of {count(len(changed), 'case')} differ: {_cut(changed)}"
+    for role in ROLES:
+        changed = [case for case in common if a.cases[case].get(role) != b.cases[case].get(role)]
+        if changed:
+            yield f"the {role} of {count(len(changed), 'case')} differ: {_cut(changed)}"
+    if a.digest != b.digest:
+        yield f"digest of the data: {a.digest[:SHORT]}… in A, {b.digest[:SHORT]}… in B"
     moved = [case for case in common if a.folds.get(case) != b.folds.get(case)]
     if moved:
         yield f"{count(len(moved), 'case')} in another fold: {_cut(moved)}"
-    if not ({*a.cases} ^ {*b.cases} or changed or moved):
+    if a.digest == b.digest and not moved:
         yield f"the same {count(len(common), 'case')}, byte for byte, in the same folds"
 
 

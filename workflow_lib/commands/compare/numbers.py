@@ -19,6 +19,7 @@ import numpy as np
 
 from workflow_lib.base.seeds import generator
 from workflow_lib.commands.compare.sides import Data, Row, number
+from workflow_lib.datasets.identity import ROLES
 from workflow_lib.metrics.registry import PAPER as METRICS
 from workflow_lib.statistics.intervals import t_interval
 
@@ -85,8 +86,9 @@ def _obstacle(a: Data, b: Data) -> str:
     """Return why cases of both sides make no pairs, or nothing."""
     if set(a.folds) != set(b.folds):
         return "not the same cases"
-    if any(a.cases.get(case) != b.cases.get(case) for case in a.folds):
-        return "not the same images"
+    for role in ROLES:
+        if any(a.cases.get(case, {}).get(role) != b.cases.get(case, {}).get(role) for case in a.folds):
+            return f"not the same {role}"
     return "" if a.folds == b.folds else "not the same folds"
 
 

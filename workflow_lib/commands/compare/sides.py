@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from workflow_lib.base.errors import Faults, UserError
-from workflow_lib.base.files import canonical_json, sha256_text
 from workflow_lib.commands.audit import folder as safe
 from workflow_lib.commands.audit import records
 from workflow_lib.commands.audit.agreement import made_with, tables_of_code
 from workflow_lib.commands.audit.records import NAME, Record
 from workflow_lib.datasets.folds import read_folds, scored_in
+from workflow_lib.datasets.identity import contents, data_digest
 from workflow_lib.metrics.registry import PAPER as METRICS
 from workflow_lib.provenance.manifest import MANIFEST
 
@@ -24,17 +24,19 @@ Row = Mapping[str, str]
 class Data:
     """A dataset of a study.
 
-    `cases`: the digest of each case's files. `folds`: in which fold a case is scored. `scores`: the metrics of every
-    (loss, class, case), NaN where undefined. `means`, `p_values`, `surface`: rows of the tables as text.
+    `cases`: the digests of each case's files by their role. `folds`: in which fold a case is scored. `scores`: the metrics of
+    every (loss, class, case), NaN where undefined. `means`, `p_values`, `surface`: rows of the tables as text. `digest`: that of
+    the files of all cases.
     """
 
     name: str
-    cases: dict[str, str]
+    cases: dict[str, Mapping[str, tuple[str, ...]]]
     folds: dict[str, int]
     scores: dict[tuple[str, str, str], tuple[float, ...]]
     means: list[Row]
     p_values: list[Row]
     surface: list[Row]
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,7 @@ def _data(study: Path, name: str) -> Data:
     cases = safe.read_json(study, f"data/{name}/cases.json")["cases"]
     return Data(
         name,
-        # Where the files lie is no part of what they hold.
-        {str(case["id"]): sha256_text(canonical_json(sorted(case["sha256"].values()))) for case in cases},
+        {str(case["id"]): contents(case) for case in cases},
         scored_in(read_folds(study / f"data/{name}/folds.csv")),
         {
             (row["loss"], row["class"], row["case"]): tuple(number(row[metric]) for metric in METRICS)
@@ -132,6 +133,7 @@ def _data(study: Path, name: str) -> Data:
         _rows(study / f"statistics/{name}/means.csv"),
         _rows(study / f"tables/{name}_pvalues.csv"),
         _rows(study / f"statistics/{name}/surface.csv"),
+        data_digest(cases),
     )
 
 

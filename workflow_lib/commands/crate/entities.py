@@ -10,6 +10,7 @@ from urllib.parse import quote
 from workflow_lib.base.files import read_json
 from workflow_lib.base.version import VERSION
 from workflow_lib.datasets.formats import registry
+from workflow_lib.datasets.identity import data_digest
 from workflow_lib.provenance.manifest import MANIFEST, SUMS
 
 WORKFLOW = "workflow"
@@ -183,6 +184,7 @@ def images(folder: Path, record: Mapping[str, Any]) -> Iterator[tuple[str, list[
         module = registry.get(settings["format"])
         synthetic = settings["source"] == "phantom"
         addresses, whole = _addresses(module, settings)
+        cases = read_json(folder / "data" / name / "cases.json")["cases"]
         files = [
             {
                 "@id": f"#images/{quote(name)}/{quote(case['id'])}/{quote(PurePosixPath(path).name)}",
@@ -191,7 +193,7 @@ def images(folder: Path, record: Mapping[str, Any]) -> Iterator[tuple[str, list[
                 "sha256": digest,
                 **({"url": addresses[path]} if path in addresses else {}),
             }
-            for case in read_json(folder / "data" / name / "cases.json")["cases"]
+            for case in cases
             for path, digest in sorted(case["sha256"].items())
         ]
         entity: Entity = {
@@ -203,6 +205,7 @@ def images(folder: Path, record: Mapping[str, Any]) -> Iterator[tuple[str, list[
             else f"{module.LABEL}. Terms: {module.LICENCE}. The images are not part of this crate.",
             "hasPart": refs([file["@id"] for file in files]),
             "mainEntity": refs([files[0]["@id"]]),
+            "identifier": f"sha256:{data_digest(cases)}",
         }
         if whole:
             entity["isBasedOn"] = whole
