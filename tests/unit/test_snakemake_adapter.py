@@ -37,7 +37,7 @@ def test_an_attribute_that_is_gone_is_said_with_the_versions_that_work():
     with pytest.raises(UserError, match="known to work"):
         inner.limit(SimpleNamespace(), "gpu", 1)
     with pytest.raises(UserError, match="known to work"):
-        inner.run_again(SimpleNamespace(dag=None), ["a"])
+        inner.run_only(SimpleNamespace(dag=None), ["a"])
     with pytest.raises(UserError, match="known to work"):
         inner.planned(SimpleNamespace(dag=None), "train")
 
