@@ -7,11 +7,12 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import sha256_file
 from workflow_lib.datasets.division import assign_folds, divide, folds_in, read_groups, read_table
-from workflow_lib.datasets.folds import Assignment, read_folds
+from workflow_lib.datasets.folds import Assignment, read_folds, write_folds
 from workflow_lib.images.cases import Case
 from workflow_lib.steps import split
 from workflow_lib.steps.command import Context
@@ -201,3 +202,29 @@ def test_a_table_that_changed_after_the_plan_divides_nothing(tmp_path, monkeypat
     with pytest.raises(UserError, match="The file of table has changed since this division was planned"):
         split.work(Context(planned, "f", 1, paths, {}))
     assert not folds.exists()
+
+
+def test_new_cases_are_added_and_the_others_stay(tmp_path):
+    before = divide(cases(20), settings(folds=5), 7)
+    path = tmp_path / "folds.csv"
+    write_folds(path, before)
+    table = read_table(path)
+    after = divide(cases(31), settings(table=str(path), new_cases="add"), 7, None, table)
+    assert {case: after[case] for case in before} == before
+    assert sorted(Counter(place.fold for place in after.values()).values()) == [6, 6, 6, 6, 7]
+    assert divide(list(reversed(cases(31))), settings(table=str(path), new_cases="add"), 7, None, table) == after
+    with pytest.raises(UserError, match=r"lacks 11 of 31 cases.*new_cases: add"):
+        divide(cases(31), settings(table=str(path)), 7, None, table)
+    with pytest.raises(ValidationError, match="needs a `table`"):
+        settings(new_cases="add")
+
+
+def test_added_cases_keep_the_shares_of_parts_and_stay_with_their_group(tmp_path):
+    path = tmp_path / "folds.csv"
+    write_folds(path, divide(cases(20), settings(fixed={"test": 0.2, "validation": 0.25}), 7))
+    after = divide(cases(40), settings(table=str(path), new_cases="add"), 7, None, read_table(path))
+    assert Counter(place.part for place in after.values()) == {"training": 24, "validation": 8, "test": 8}
+    groups = {case.id: f"g{number % 10}" for number, case in enumerate(cases(60))}
+    write_folds(path, divide(cases(30), settings(folds=3, by_group=True), 7, groups))
+    after = divide(cases(60), settings(table=str(path), new_cases="add"), 7, groups, read_table(path))
+    assert all(len({after[case].fold for case in groups if groups[case] == group}) == 1 for group in groups.values())

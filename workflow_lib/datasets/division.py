@@ -1,12 +1,13 @@
 """Dividing the cases of a dataset: into folds or one fixed split, at random, by group, or as a table says."""
 
 import csv
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from workflow_lib.base.errors import Faults, UserError
 from workflow_lib.base.seeds import generator
-from workflow_lib.datasets.folds import Assignment, Part
+from workflow_lib.datasets.folds import COLUMNS, Assignment, Part
 from workflow_lib.images.cases import Case
 from workflow_lib.study.sections.cross_validation import CrossValidation, FixedSplit
 
@@ -30,12 +31,28 @@ def divide(
     known = {case.id: case.group for case in cases} | dict(groups or {})
     of = {case.id: known[case.id] for case in sorted(cases, key=lambda case: case.id)}
     if table is not None:
-        places = _by_table(of, table)
+        places = _by_table(of, table, seed if settings.new_cases == "add" else None)
     elif settings.fixed is not None:
         places = _fixed(cases, of, settings.fixed, settings.by_group, seed)
     else:
         places = {case: Assignment(fold) for case, fold in _folds(of, settings.folds, settings.by_group, seed).items()}
     return {case: Assignment(places[case].fold, places[case].part, of[case]) for case in of}
+
+
+def _added(of: Mapping[str, str], missing: Sequence[str], table: Mapping[str, Assignment], seed: int) -> dict[str, Assignment]:
+    """Return the places of cases that a table lacks: that of their group, else the one that has grown least, in random order."""
+    sizes = Counter(table.values())
+    first, groups = dict(sizes), {of[case]: place for case, place in table.items() if of[case]}
+    places: dict[str, Assignment] = {}
+    ordered = sorted(missing)
+    for position in generator(seed, "added").permutation(len(ordered)):
+        case = ordered[position]
+        place = groups.get(of[case]) or min(sizes, key=lambda p: (sizes[p] / first[p], -first[p], p.fold, p.part))
+        places[case] = place
+        sizes[place] += 1
+        if of[case]:
+            groups[of[case]] = place
+    return places
 
 
 def assign_folds(case_ids: Sequence[str], folds: int, seed: int) -> dict[str, int]:
@@ -67,6 +84,9 @@ def read_table(path: Path) -> dict[str, Assignment]:
     """
     rows = _rows(path, ("case",))
     columns = set(rows[0][1]) if rows else set()
+    if set(COLUMNS) <= columns:
+        # The table of a study, as the step `split` writes it: parts are empty where there are folds.
+        columns -= {"part"} if not any(row["part"] for _, row in rows) else {"fold"}
     if ("fold" in columns) == ("part" in columns):
         raise UserError(f"{path} needs one of the columns `fold` and `part` beside `case`; it has {', '.join(sorted(columns))}.")
     return _parts_of(path, rows) if "part" in columns else _folds_of(path, rows)
@@ -133,14 +153,19 @@ def _parts_of(path: Path, rows: Sequence[tuple[int, Mapping[str, str]]]) -> dict
     return {row["case"]: Assignment(1, parts[row["part"]]) for _, row in rows}
 
 
-def _by_table(of: Mapping[str, str], table: Mapping[str, Assignment]) -> dict[str, Assignment]:
-    """Cases of the table that the study leaves out are no fault; a case that the table lacks is."""
+def _by_table(of: Mapping[str, str], table: Mapping[str, Assignment], seed: int | None) -> dict[str, Assignment]:
+    """Return the places that a table names; cases of it that the study leaves out are no fault.
+
+    With a seed, cases that it lacks are added; without, they are a fault.
+    """
     missing = [case for case in of if case not in table]
-    if missing:
+    if missing and seed is not None:
+        table = dict(table) | _added(of, missing, {case: table[case] for case in of if case in table}, seed)
+    elif missing:
         more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
         raise UserError(
             f"cross_validation.table lacks {len(missing)} of {len(of)} cases: {', '.join(missing[:_SHOWN])}{more}. "
-            "Add them, or leave them out of the study (`exclude`)."
+            "Add them, leave them out of the study (`exclude`), or let them be added (`cross_validation.new_cases: add`)."
         )
     places = {case: table[case] for case in of}
     wanted = {(place.fold, place.part) for place in table.values()}

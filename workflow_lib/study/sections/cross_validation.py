@@ -31,6 +31,11 @@ class CrossValidation(Section):
         description="CSV of your own division in place of a random one: `case,fold`, or `case,part` with the parts training, "
         "validation, test. A relative path starts at the working directory.",
     )
+    new_cases: Literal["refuse", "add"] = Field(
+        "refuse",
+        description="Cases that `table` does not name: a fault (refuse), or added to its folds or parts in proportion (add). "
+        "With a copy of results/<study>/data/<dataset>/folds.csv as `table`, cases stay in their fold when others are added.",
+    )
     like: str | None = Field(
         None,
         description="Another entry of `datasets` with the same images: the same cases fall into the same folds as there, so that "
@@ -41,4 +46,6 @@ class CrossValidation(Section):
     def _one_source(self) -> "CrossValidation":
         if self.table is not None and self.by_group:
             raise ValueError("by_group divides at random; a `table` says itself which case goes where. Remove one of the two")
+        if self.table is None and self.new_cases == "add":
+            raise ValueError("new_cases: add needs a `table` with the places of the other cases, such as a copy of folds.csv")
         return self
