@@ -81,6 +81,18 @@ def test_the_same_inputs_give_the_same_page_wherever_they_lie(made, text, tmp_pa
     assert str(folder) not in text
 
 
+def test_the_first_screen_says_that_images_have_changed_since(made, text, tmp_path):
+    study = copy.deepcopy(made[0])
+    changes = [f"case_{number:05d}: mask changed" for number in range(7)]
+    study["datasets"][0]["frozen"] = ["inspected on 1 December 2026", *changes]
+    visible = Page(build(shown(study), made[1])).visible()
+    assert "The images have changed since these results were made." in visible
+    assert "case_00004: mask changed" in visible
+    assert "case_00005: mask changed" not in visible
+    assert "2 more" in visible
+    assert "The images have changed" not in text
+
+
 def test_times_and_machines_are_in_the_run_facts_alone(made, text, tmp_path):
     study, folder = made
     shutil.copytree(folder, tmp_path / "other")

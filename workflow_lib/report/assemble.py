@@ -30,6 +30,9 @@ from workflow_lib.report.templates import FOLDER as TEMPLATES
 from workflow_lib.report.text import grouped, listed
 from workflow_lib.tables import protocol
 
+FROZEN_SHOWN = 5
+"""Changed cases that the first screen names."""
+
 
 def build(study: Study, folder: Path, templates: Path = TEMPLATES, read: dict[str, str] | None = None) -> str:
     """Return the report of `study` as HTML, made from the files in `folder` (results/<study>).
@@ -71,6 +74,7 @@ def context(study: Study, folder: Path, pictures: int = PICTURES_LIMIT, read: di
         "departures": _merged([entry for entry in departures if entry["items"]]),
         "citations": sorted({entry["citation"] for entry in departures}),
         "synthetic": listed([dataset.label for dataset in study.datasets if dataset.synthetic]),
+        "frozen": [_frozen(dataset) for dataset in study.datasets if dataset.frozen],
         "compares": bool(departures),
         "compared": listed([entry["label"] for entry in departures]),
         "uncompared": listed([d.label for d in study.datasets if score_tables.published_of(d) is None]),
@@ -91,6 +95,14 @@ def context(study: Study, folder: Path, pictures: int = PICTURES_LIMIT, read: di
     # Last, when every file has been read.
     digest = study.digest or sources.digest()
     return {**page, "files": sorted(sources.digests.items()), "digest": digest, "recipe": recipe.describe(study, digest, stale)}
+
+
+def _frozen(dataset: Dataset) -> dict[str, Any]:
+    """Return what has changed in the images of a dataset since they were inspected, for a study that keeps its results."""
+    inspected, *changes = dataset.frozen
+    more = len(changes) - FROZEN_SHOWN
+    shown = [*changes[:FROZEN_SHOWN], *([f"{more} more"] if more > 0 else [])]
+    return {"label": dataset.label, "inspected": inspected, "changes": shown}
 
 
 def _dataset(sources: Sources, study: Study, dataset: Dataset, index: int, family: sensitivity.Family) -> dict[str, Any]:

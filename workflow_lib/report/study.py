@@ -58,6 +58,8 @@ class Dataset:
         What cases belong to: "patient", "sequence", or "" where nothing is known.
     data : str
         Digest of the images and masks of all its cases; "" where nothing is known.
+    frozen : tuple of str
+        The date of the inspection and the changes of the images since then, where the results stay in spite of them.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Dataset:
     regions: Mapping[str, Sequence[int]] = field(default_factory=dict)
     group: str = ""
     data: str = ""
+    frozen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,5 +137,6 @@ def read_dataset(content: Mapping[str, Any], cases: Mapping[str, Any] | None = N
         values |= {"classes": labels["names"], "regions": labels["regions"], "group": cases["group"]}
         values["data"] = data_digest(cases["cases"])
     losses = tuple(Loss(**loss) for loss in content.get("losses", ()))
+    values["frozen"] = tuple(values.get("frozen", ()))
     values["regions"], values["group"] = values.get("regions") or {}, values.get("group") or ""
     return Dataset(**{**values, "losses": losses, "classes": tuple(values.get("classes", ()))})
