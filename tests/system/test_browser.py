@@ -138,7 +138,7 @@ def test_the_comparison_runs_nothing_and_fits(comparison, visit, width, scheme):
     assert page.evaluate(CONTRAST) == []
     assert page.evaluate("document.scripts.length") == 1
     assert HOSTILE["evil"] in page.locator("main").inner_text()
-    assert "not said: not the same images" in page.locator("main").inner_text()
+    assert "not decided: not the same images" in page.locator("main").inner_text()
     page.locator("table.sortable thead button").first.click()
 
 

@@ -61,14 +61,14 @@ def test_every_difference_is_shown_and_judged(honest, other, tmp_path):
         "the same 4 cases, byte for byte, in the same folds",
         "12 of 24 scores of single cases and classes are the same",
         "Means of the tables of toy: 15 of 18 the same",
-        "(+0.2515); beyond what seeds explain [folds ",
-        "Within what seeds explain: of the same cases in the same folds",
+        "(+0.2515); beyond seed variation [folds ",
+        "Within seed variation: of the same cases in the same folds",
     ):
         assert said in done.stdout, done.stdout
     html = page.read_text(encoding="utf-8")
     assert "(+0.2515)" not in html
     assert "+0.2515" in html
-    assert "beyond what seeds explain" in html
+    assert "beyond seed variation" in html
     assert "Content-Security-Policy" in html
     # Self-contained: no address but those of its own parts.
     assert not re.search(r"(src|href)=\"(?!#|data:)", html)
@@ -106,7 +106,7 @@ def test_other_cases_and_folds_are_told_and_nothing_is_claimed(honest, other):
     (dataset,) = compare(honest, other)["datasets"]
     assert dataset["data"] == ["the files of 1 case differ: case_00000"]
     said = {cell["words"] for cell in dataset["parts"][0]["cells"]}
-    assert said == {"the same", "not said: not the same images"}
+    assert said == {"the same", "not decided: not the same images"}
 
 
 def test_hostile_names_are_escaped_on_the_page_and_in_the_text(honest, other):

@@ -1,13 +1,14 @@
-"""The numbers of two studies side by side, and whether a difference is within what seeds explain.
+"""Compare the numbers of two studies, and decide whether a difference is within the variation between seeds.
 
-The definition. Of the same cases in the same folds, the differences B - A of each fold are averaged over its cases; the question
-is whether the 95 % t interval of these fold differences, mean ± t(.975, k-1) s / √k over k folds, holds 0. Had nothing changed
-but the seeds, every fold's network would have been drawn anew on both sides, independently of the other folds, and the fold
-differences would scatter around 0 with the very spread that two seeds make. So "within" says that the difference needs no other
-explanation than seeds, not that there is none; "beyond" that seeds alone make one like it in 1 of 20 numbers.
-With one split there are no folds, and with other cases no pairs: then nothing is said.
-Beside it stands an interval of the difference over the cases, by a paired bootstrap within the folds: it takes the trained
-networks as they are, and says nothing on seeds.
+For the same cases in the same folds, the differences B - A are averaged over the cases of each fold. A difference is "within"
+if the 95 % t interval over the k folds, mean ± t(.975, k-1) s / √k, contains 0. If only the seeds had changed, the two
+networks of each fold would be independent draws, independent of the other folds, and the differences of the folds would
+scatter around 0 with the spread that two seeds give. Therefore "within" means that seeds are sufficient to explain the
+difference, not that there is none. "beyond" means that seeds alone give such a difference in 1 of 20 numbers. With one split
+there are no folds, and with other cases there are no pairs; then the result is "open".
+
+A second interval, over the cases, is a paired bootstrap within the folds. It is conditional on the trained networks and
+contains no information about seeds.
 """
 
 import math
@@ -26,12 +27,15 @@ Verdict = Literal["same", "within", "beyond", "open"]
 CONFIDENCE = 0.95
 SAMPLES = 2000
 ROUNDING = 1e-9
-"""By so much a difference of two means may differ from the mean of the differences."""
+"""Tolerance between the difference of two means and the mean of the differences."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A number of both sides. `low`, `high`: the interval over the folds; `cases_low`, `cases_high`: over the cases; or NaN."""
+    """A number of both sides and two intervals of the difference, or NaN.
+
+    `low`, `high`: the interval over the folds. `cases_low`, `cases_high`: the interval over the cases.
+    """
 
     name: str
     a: float
@@ -45,17 +49,17 @@ class Cell:
 
     @property
     def difference(self) -> float:
-        """B minus A; NaN where one of them is undefined."""
+        """B minus A; NaN if one of them is undefined."""
         return self.b - self.a
 
 
 def same(a: float, b: float) -> bool:
-    """Return whether two numbers are equal, or both undefined."""
+    """Return whether two numbers are equal or both undefined."""
     return a == b or (math.isnan(a) and math.isnan(b))
 
 
 def means(a: Data, b: Data) -> list[Cell]:
-    """Return the means of every loss, class and metric that both sides have."""
+    """Compare the means of every loss, class and metric that both sides have."""
     first, second = (_by_key(data.means, ("loss", "class", "metric")) for data in (a, b))
     obstacle = _obstacle(a, b)
     return [
@@ -76,13 +80,13 @@ def _mean(name: str, one: float, other: float, obstacle: str, a: Data, b: Data, 
     middle, half, _ = t_interval([float(values.mean()) for values in by_fold], CONFIDENCE)
     low, high = middle - half, middle + half
     if not low - ROUNDING <= other - one <= high + ROUNDING:
-        # Cases that one side leaves undefined, or means that do not follow from the scores.
+        # One side leaves cases undefined, or its means do not follow from its scores.
         return Cell(name, one, other, "open", "the cases that both sides score do not give this difference", low, high)
     return Cell(name, one, other, "within" if low <= 0 <= high else "beyond", "", low, high, *_bootstrap(by_fold))
 
 
 def _obstacle(a: Data, b: Data) -> str:
-    """Return why cases of both sides make no pairs, or nothing."""
+    """Return why the cases of the two sides cannot be paired, or ""."""
     if set(a.folds) != set(b.folds):
         return "not the same cases"
     if any(a.cases.get(case) != b.cases.get(case) for case in a.folds):
@@ -91,7 +95,7 @@ def _obstacle(a: Data, b: Data) -> str:
 
 
 def _differences(a: Data, b: Data, key: tuple[str, ...]) -> list[np.ndarray]:
-    """Return B - A of the cases where both are defined, fold by fold; folds without such a case are left out."""
+    """Return B - A of the cases that are defined on both sides, by fold. Folds without such a case are omitted."""
     loss, name, metric = key
     position = METRICS.index(metric)
     nowhere = (math.nan,) * len(METRICS)
@@ -104,7 +108,7 @@ def _differences(a: Data, b: Data, key: tuple[str, ...]) -> list[np.ndarray]:
 
 
 def _bootstrap(by_fold: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Return percentile bounds of the mean of fold means when the cases of each fold are drawn again."""
+    """Return percentile bounds of the mean of the fold means over bootstrap samples of the cases within each fold."""
     if all(values.size < 2 for values in by_fold):
         return math.nan, math.nan
     draws = [
@@ -116,7 +120,7 @@ def _bootstrap(by_fold: Sequence[np.ndarray]) -> tuple[float, float]:
 
 
 def p_values(a: Data, b: Data) -> list[Cell]:
-    """Return the corrected p of every pair that both sides have; the reason says where the mark is another one."""
+    """Compare the corrected p-values of every pair that both sides have. The reason names a changed significance mark."""
     first, second = (_by_key(data.p_values, ("class", "row", "column")) for data in (a, b))
     return [
         Cell(
@@ -136,7 +140,7 @@ def _marks(one: str, other: str) -> str:
 
 
 def surface(a: Data, b: Data) -> Iterator[Cell]:
-    """Yield the medians of HD95 and the means of NSD that both sides have."""
+    """Compare the medians of HD95 and the means of NSD that both sides have."""
     first, second = (_by_key(data.surface, ("loss", "class")) for data in (a, b))
     for key in first:
         for column in ("hd95_median", "nsd_mean"):
@@ -146,7 +150,7 @@ def surface(a: Data, b: Data) -> Iterator[Cell]:
 
 
 def scores(a: Data, b: Data) -> tuple[int, int]:
-    """Return how many scores of single cases both sides have, and how many of them are the same."""
+    """Return the number of scores of single cases that both sides have, and how many of them are equal."""
     common = [key for key in a.scores if key in b.scores]
     equal = sum(all(map(same, a.scores[key], b.scores[key])) for key in common)
     return len(common), equal

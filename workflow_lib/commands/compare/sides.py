@@ -1,4 +1,4 @@
-"""One folder of results, read for a comparison."""
+"""Read one of the two folders of a comparison."""
 
 import csv
 import tempfile
@@ -22,10 +22,10 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Data:
-    """A dataset of a study.
+    """The results of one dataset.
 
-    `cases`: the digest of each case's files. `folds`: in which fold a case is scored. `scores`: the metrics of every
-    (loss, class, case), NaN where undefined. `means`, `p_values`, `surface`: rows of the tables as text.
+    `cases`: digest of each case's files. `folds`: the fold in which each case is scored. `scores`: the metrics of every
+    (loss, class, case), NaN if undefined. `means`, `p_values`, `surface`: rows of the tables as text.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Side:
-    """A study as its folder tells it: the digest of its manifest, settings, code by step, versions, devices, and numbers."""
+    """The content of one folder: digest of its manifest, settings, code by step, versions, devices, and numbers."""
 
     folder: str
     title: str
@@ -53,7 +53,7 @@ class Side:
 
 
 def read(folder: Path) -> Side:
-    """Read a folder of results. Raises UserError when it is none, or when a file in it is not as a step writes it."""
+    """Read a folder of results. Raises UserError if it is not one, or if a file in it is invalid."""
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder. Name the folder of a study's results.")
     if not (folder / MANIFEST).is_file():
@@ -69,14 +69,14 @@ def read(folder: Path) -> Side:
             raise UserError(f"{folder} cannot be compared: {error}") from None
         except FileNotFoundError as error:
             raise UserError(f"{folder} cannot be compared: {_below(error.filename, study)} is missing") from None
-        except Exception as error:  # what is read was made by a stranger
+        except Exception as error:  # the content is untrusted
             raise UserError(
                 f"{folder} cannot be compared: a file in it is not as a step writes it ({repr(error)[:300]})"
             ) from None
 
 
 def _below(path: object, study: Path) -> str:
-    """Return a path of the private copy as it reads below the results."""
+    """Return a path of the private copy relative to the results."""
     return str(path).removeprefix(f"{study}/")
 
 
@@ -105,7 +105,10 @@ def _read(folder: Path, study: Path) -> Side:
 
 
 def _code(every: list[Record], tables: Mapping[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-    """Return the code of every step: the modules of all its jobs; where these were made with several, the digests of all."""
+    """Return the modules of every step with their digests.
+
+    If its jobs were made with several versions, all digests are joined.
+    """
     found: dict[str, dict[str, set[str]]] = {}
     for record in every:
         for module, digest in (made_with(record, tables) or {}).items():
@@ -122,7 +125,7 @@ def _data(study: Path, name: str) -> Data:
     cases = safe.read_json(study, f"data/{name}/cases.json")["cases"]
     return Data(
         name,
-        # Where the files lie is no part of what they hold.
+        # The digest of a case depends on the contents of its files, not on their paths.
         {str(case["id"]): sha256_text(canonical_json(sorted(case["sha256"].values()))) for case in cases},
         scored_in(read_folds(study / f"data/{name}/folds.csv")),
         {
@@ -136,7 +139,7 @@ def _data(study: Path, name: str) -> Data:
 
 
 def number(text: str) -> float:
-    """Return the number in a field; NaN when it is empty."""
+    """Return the number in a field, or NaN if the field is empty."""
     return float(text) if text else float("nan")
 
 
