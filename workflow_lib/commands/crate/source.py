@@ -25,8 +25,7 @@ NEEDED = (
 
 
 def copy_source(record: Mapping[str, Any], target: Path) -> str:
-    """Copy the code that made the report of `record`, and the study as YAML, into `target`; return the origin of the code in
-    words.
+    """Copy the code that made the report of `record`, with the study as YAML, into `target`; return its origin in words.
 
     The code is taken from the recorded commit. If there is none, or it had uncommitted changes, the code of this checkout is
     used,
