@@ -236,7 +236,7 @@ def count(number: int, noun: str) -> str:
 
 
 def refuse_another_study(files: Sequence[Path], more: Sequence[str]) -> None:
-    """Raise UserError if options make Snakemake use another study than `files`: the records would be compared with the wrong plan.
+    """Raise UserError if options make Snakemake use another study than `files`, whose records would not match the plan.
 
     `more`: the options for Snakemake, which may include a profile.
     """
