@@ -78,7 +78,7 @@ def test_the_code_of_a_step_is_compared_by_its_modules(honest, other):
     for path in (other / "code").glob("*.json"):
         path.unlink()
     found = compare(honest, other)
-    assert {"step": "train", "words": "the code of one side is not known"} in found["code"]
+    assert {"step": "train", "words": "the code of one side is unknown"} in found["code"]
     assert found["status"] == SAME
 
 
@@ -136,7 +136,7 @@ def test_results_made_to_harm_are_an_error_in_words(honest, other, name, content
 
 def test_a_dataset_whose_name_leads_out_and_settings_of_no_kind(honest, other):
     edit_record(other, "records/report.json", lambda c: c["settings"]["datasets"][0].update(name="../../etc"))
-    with pytest.raises(UserError, match="cannot be one"):
+    with pytest.raises(UserError, match="a dataset has an invalid name"):
         compare(honest, other)
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         compare(honest, other / "nothing")

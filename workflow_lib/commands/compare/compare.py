@@ -15,5 +15,5 @@ def compare(a: Path, b: Path) -> dict[str, Any]:
         return describe(*sides)
     except (TypeError, KeyError, ValueError, AttributeError, RecursionError) as error:  # the content is untrusted
         raise UserError(
-            f"{a} and {b} cannot be compared: one holds settings or tables that no step writes ({repr(error)[:300]})"
+            f"{a} and {b} cannot be compared: the settings or tables of one are invalid ({repr(error)[:300]})"
         ) from None

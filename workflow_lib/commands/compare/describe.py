@@ -76,11 +76,11 @@ def _side(name: str, side: Side) -> dict[str, str]:
 def _code(a: Side, b: Side) -> Iterator[tuple[str, str]]:
     for step in sorted({*a.code, *b.code}):
         if not (a.code.get(step) and b.code.get(step)):
-            yield step, "the code of one side is not known"
+            yield step, "the code of one side is unknown"
         elif words := code.in_words(code.differences(a.code[step], b.code[step])):
             yield step, words
     if not a.code and not b.code:
-        yield "all steps", "no table of code on either side"
+        yield "all steps", "no code table on either side"
 
 
 def _dataset(a: Data, b: Data) -> dict[str, Any]:

@@ -76,12 +76,12 @@ def _mean(name: str, one: float, other: float, obstacle: str, a: Data, b: Data, 
         return Cell(name, one, other, "open", obstacle)
     by_fold = _differences(a, b, key)
     if len(by_fold) < 2:
-        return Cell(name, one, other, "open", "there is one split only, so no spread over folds")
+        return Cell(name, one, other, "open", "with one split there is no spread over folds")
     middle, half, _ = t_interval([float(values.mean()) for values in by_fold], CONFIDENCE)
     low, high = middle - half, middle + half
     if not low - ROUNDING <= other - one <= high + ROUNDING:
         # One side leaves cases undefined, or its means do not follow from its scores.
-        return Cell(name, one, other, "open", "the cases that both sides score do not give this difference", low, high)
+        return Cell(name, one, other, "open", "this difference does not follow from the cases that both sides score", low, high)
     return Cell(name, one, other, "within" if low <= 0 <= high else "beyond", "", low, high, *_bootstrap(by_fold))
 
 

@@ -55,9 +55,9 @@ class Side:
 def read(folder: Path) -> Side:
     """Read a folder of results. Raises UserError if it is not one, or if a file in it is invalid."""
     if not folder.is_dir():
-        raise UserError(f"{folder} is no folder. Name the folder of a study's results.")
+        raise UserError(f"{folder} is not a folder. Give the folder of a study's results.")
     if not (folder / MANIFEST).is_file():
-        raise UserError(f"{folder} holds no finished study: {MANIFEST} is missing. Name the folder of a study's results.")
+        raise UserError(f"{folder} holds no finished study: {MANIFEST} is missing. Give the folder of a study's results.")
     with tempfile.TemporaryDirectory(prefix="compare-") as private:
         study = Path(private)
         faults = safe.copy(folder, [name for name in safe.listing(folder) if _is_read(name)], study)
@@ -70,9 +70,7 @@ def read(folder: Path) -> Side:
         except FileNotFoundError as error:
             raise UserError(f"{folder} cannot be compared: {_below(error.filename, study)} is missing") from None
         except Exception as error:  # the content is untrusted
-            raise UserError(
-                f"{folder} cannot be compared: a file in it is not as a step writes it ({repr(error)[:300]})"
-            ) from None
+            raise UserError(f"{folder} cannot be compared: a file in it is invalid ({repr(error)[:300]})") from None
 
 
 def _below(path: object, study: Path) -> str:
@@ -90,7 +88,7 @@ def _read(folder: Path, study: Path) -> Side:
     facts = [safe.read_json(study, record.name).get("facts", {}) for record in every]
     names = [dataset["name"] for dataset in settings["datasets"]]
     if not all(isinstance(name, str) and NAME.fullmatch(name) for name in names):
-        raise UserError(f"{records.REPORT_RECORD}: names a dataset that cannot be one")
+        raise UserError(f"{records.REPORT_RECORD}: a dataset has an invalid name")
     return Side(
         str(folder),
         str(settings["title"]),
