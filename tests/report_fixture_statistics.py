@@ -1,6 +1,6 @@
-"""The statistics of a table of scores, computed with NumPy and SciPy only.
+"""The statistics of a table of scores, computed with NumPy and SciPy only, except for the sensitivity analysis.
 
-The tests of figures and report must not depend on the code of other rooms. For more than twelve losses a fast approximation
+This keeps the tests of figures and report independent of the statistics. For more than twelve losses a fast approximation
 replaces the tests.
 """
 

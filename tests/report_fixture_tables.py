@@ -76,8 +76,7 @@ def _published_sign(printed: Mapping[tuple[str, str, str], Any], pair: Mapping[s
 
 
 def write_claims(folder: Path, name: str) -> None:
-    """Write the checks of the paper's claims and the agreement of the rankings, from the published numbers and the
-    comparison."""
+    """Write the checks of the paper's claims and the agreement of the rankings, from the published numbers and ours."""
     from workflow_lib.base.frames import read_frame, write_frame
     from workflow_lib.tables.agreement import rank_agreement
     from workflow_lib.tables.claims import check_claims

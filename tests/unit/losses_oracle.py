@@ -181,8 +181,7 @@ def voxel_entropies(y: Array, p: Array) -> Array:
 
 
 def distances(mask: Array) -> Array:
-    """Return the Euclidean distance of every voxel of an image to the nearest True voxel, in voxels; infinite if there is
-    none."""
+    """Return the distance in voxels from every voxel of an image to the nearest True voxel; infinite if there is none."""
     targets = np.argwhere(mask).astype(np.float64)
     result = np.full(mask.shape, np.inf)
     if len(targets):
