@@ -1,4 +1,4 @@
-"""Two folders of results side by side: the same, a changed one, and ones that were made to harm."""
+"""The comparison of two studies: identical, changed and malicious results."""
 
 import re
 import shutil
@@ -70,7 +70,7 @@ def test_every_difference_is_shown_and_judged(honest, other, tmp_path):
     assert "+0.2515" in html
     assert "beyond seed variation" in html
     assert "Content-Security-Policy" in html
-    # Self-contained: no address but those of its own parts.
+    # Self-contained: it only refers to its own parts.
     assert not re.search(r"(src|href)=\"(?!#|data:)", html)
 
 
