@@ -49,7 +49,7 @@ def overview() -> str:
         [
             f"usage: {registry.PROGRAM} COMMAND ...",
             "",
-            "Which loss, on which class-imbalanced medical images? Snakemake runs a study; the rest is here.",
+            "Train with many losses and compare them. Snakemake runs a study; these commands do the rest.",
             "",
             *(f"  {entry.example:{width}}  {entry.summary}" for entry in entries),
             "",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from workflow_lib.commands import registry
 
-SUMMARY = "completion for bash, zsh or fish"
+SUMMARY = "print a completion script for bash, zsh or fish"
 EXAMPLE = "whichloss completion bash"
 
 

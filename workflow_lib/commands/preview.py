@@ -30,7 +30,7 @@ from workflow_lib.provenance import layout
 from workflow_lib.steps.train import INPUTS, folder_name, with_inputs
 from workflow_lib.training import checkpoints
 
-SUMMARY = "what a run would do, why, and what it costs"
+SUMMARY = "show what a run would do, why, and its cost"
 EXAMPLE = "whichloss preview --configfile studies/demo.yaml"
 
 TEMPLATES, PAGES = Path("reports/templates"), ("cases_page", "report_page")
@@ -282,7 +282,7 @@ def ask_snakemake(files: Sequence[Path], more: Sequence[str]) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--configfile", type=Path, nargs="*", default=[], metavar="FILE", help="as for snakemake")
+    parser.add_argument("--configfile", type=Path, nargs="*", default=[], metavar="FILE", help="study files, as for snakemake")
     parser.add_argument("more", nargs="*", metavar="-- OPTION", help="further options for snakemake")
 
 

@@ -29,7 +29,7 @@ from workflow_lib.plan import jobs as planning
 from workflow_lib.study.config import merge
 from workflow_lib.training import attempts
 
-SUMMARY = "all trainings: state, epoch, losses, time left"
+SUMMARY = "show all trainings: state, losses, time left"
 EXAMPLE = "whichloss trainings --watch"
 
 HEADS = ("dataset", "loss", "fold", "state", "epoch", "validation", "lowest", "steps/s", "waited", "left", "starts")
@@ -198,7 +198,7 @@ def read_plan(files: Sequence[Path]) -> planning.Plan:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--configfile", type=Path, nargs="*", default=[], metavar="FILE", help="as for snakemake")
+    parser.add_argument("--configfile", type=Path, nargs="*", default=[], metavar="FILE", help="study files, as for snakemake")
     parser.add_argument("--watch", action="store_true", help=f"repeat every {WATCH_SECONDS:.0f} s until interrupted")
 
 
