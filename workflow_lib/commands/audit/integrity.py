@@ -36,8 +36,8 @@ def check(folder: Path) -> Iterator[Finding]:
     faults = list(_changed(folder, listed, optional))
     yield from faults
     left = left_over.found(folder, there, listed)
-    strangers = [name for name in there if name not in listed and name not in left and name != SUMS]
-    yield from (Finding(name, "fails", f"is not in {SUMS}: no step of the study wrote it") for name in strangers)
+    unlisted = [name for name in there if name not in listed and name not in left and name != SUMS]
+    yield from (Finding(name, "fails", f"is not in {SUMS}: no step of the study wrote it") for name in unlisted)
     if not faults:
         yield Finding("every file", "holds", f"{len(listed) - len(optional)} files are as {SUMS} says")
     if half:

@@ -30,14 +30,14 @@ def refs(ids: Sequence[str]) -> Any:
     return found[0] if len(found) == 1 else found
 
 
-def root_entity(record: Mapping[str, Any], digest: str, said: str) -> Entity:
+def root_entity(record: Mapping[str, Any], digest: str, origin: str) -> Entity:
     """Return the properties of the root entity."""
     settings = record["settings"]
     return {
         "name": settings["title"],
         "description": (
             f"Study {settings['name']}: one network trained with several loss functions on class-imbalanced medical images, and "
-            f"what came out. Digest of the results: {digest}. Code: {said}. Images are not part of this crate."
+            f"what came out. Digest of the results: {digest}. Code: {origin}. Images are not part of this crate."
         ),
         "datePublished": record["facts"]["started"],
         "license": {"@id": "#licence"},

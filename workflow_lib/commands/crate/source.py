@@ -38,13 +38,13 @@ def copy_source(record: Mapping[str, Any], target: Path) -> str:
         if commit and not commit.endswith(CHANGES) and (archive := _archive(commit)) is not None:
             with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
                 tar.extractall(folder, filter="data")
-            said = f"commit {commit}"
+            origin = f"commit {commit}"
         else:
             _require_same_code(record, commit)
             _copy_checkout(folder)
-            said = _of_checkout(commit)
+            origin = _of_checkout(commit)
         write_text(folder / f"{name}.yaml", study_yaml(record["settings"]["config"]))
-    return said
+    return origin
 
 
 def _of_checkout(commit: str | None) -> str:
