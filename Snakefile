@@ -1,9 +1,9 @@
-# Which loss, on which class-imbalanced images? Train one network with many losses; end in one report.
+# Train one network with many loss functions on class-imbalanced medical images, and summarise the results in one report.
 #
 #   snakemake --cores all                                       the study of config.yaml (the paper)
 #   snakemake --cores all --configfile studies/demo.yaml        the demo on synthetic images
 #   snakemake --profile slurm                                   on a cluster
-#   snakemake -n                                                only show what would run
+#   snakemake -n                                                show what would run
 
 from snakemake.utils import min_version
 
@@ -24,7 +24,7 @@ include: "rules/figures.smk"
 include: "rules/report.smk"
 
 
-# Parts of the chain by name, each with everything that it needs: `snakemake --cores all scores`.
+# Targets for parts of the workflow, each with everything that it needs, for example `snakemake --cores all scores`.
 
 
 rule data:

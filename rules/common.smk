@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-from snakemake.io import report as in_report  # at the start of a line, its own name is a keyword
+from snakemake.io import report as in_report  # renamed, because `report` at the start of a line is a keyword
 
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import read_json
@@ -27,7 +27,7 @@ ENVIRONMENT = str(ROOT / "envs" / "workflow.yaml")
 
 planning.prepare_environment(ROOT)
 
-# Only in a job. In a local run Snakemake keeps its documented behaviour: on SIGTERM it lets its jobs end.
+# Only in a job. A local run keeps Snakemake's documented behaviour: on SIGTERM it lets its jobs finish.
 if inner.is_job(workflow):
     forwarding.pass_on()
 
@@ -51,17 +51,17 @@ wildcard_constraints:
     shard=r"\d+",
 
 
-# workflow_lib/provenance/layout.py is the only description of a step: reads(...), writes(...), logs(...), job(...) and
-# command(...) take its files from there.
+# workflow_lib/provenance/layout.py is the only description of the steps. reads(...), writes(...), logs(...), job(...) and
+# command(...) take the files of a step from there.
 
 
 def reads(step):
-    """Return the inputs of a step by name; inputs of which a dataset has several are input functions."""
+    """Return the inputs of a step by name. Inputs with several files per dataset are input functions."""
     return {name: _read(step, output) for name, output in layout.STEPS[step].reads.items() if output != layout.WHOLE}
 
 
 def _read(step, output):
-    """Return paths as Snakemake takes them; where others have more jobs than this step, a function that names them all."""
+    """Return paths for Snakemake, or a function that lists all of them if the producing step has more jobs than this step."""
     if set(layout.STEPS[layout.maker(output)].of) <= set(layout.STEPS[step].of):
         paths = [f"{RESULTS}/{template}" for template in layout.templates(output)]
         return paths if len(paths) > 1 else paths[0]
@@ -69,12 +69,12 @@ def _read(step, output):
 
 
 def made(*outputs):
-    """Return all files of the study that are some outputs ("step.output")."""
+    """Return all files of the study that belong to some outputs ("step.output")."""
     return [path for output in outputs for path in PLAN.paths(output)]
 
 
 def writes(step):
-    """Return the outputs of a step by name, its record included, and which of them Snakemake's own report shows."""
+    """Return the outputs of a step by name, including its record, flagged if Snakemake's own report shows them."""
     this = layout.STEPS[step]
     outputs = {name: _written(step, name, paths) for name, paths in {**this.writes, **this.unrecorded}.items()}
     return outputs | {"record": f"{RESULTS}/{layout.record_template(step)}"}
@@ -88,7 +88,7 @@ def _written(step, name, paths):
 
 
 def _shown(path):
-    """Return an output as it is, or flagged with its place in Snakemake's own report."""
+    """Return the path of an output, flagged with its place in Snakemake's own report if it has one."""
     place = shown.place(path)
     if place is None:
         return f"{RESULTS}/{path}"
@@ -102,14 +102,15 @@ def logs(step):
 
 
 def benchmark_of(step):
-    """Return the path where Snakemake writes time and memory of a step's jobs (`benchmark:`), next to its log."""
+    """Return the path of the benchmark file of a step (time and memory of its jobs), next to its log."""
     return f"{RESULTS}/{layout.log_template(step, 'tsv')}"
 
 
 def job(step, **more):
-    """Return the params of a step: settings and fingerprint, which Snakemake compares to decide what to run again, and `more`.
+    """Return the params of a step: settings and fingerprint, by which Snakemake decides which jobs to rerun, and `more`.
 
-    The state of a training is no output: Snakemake deletes the outputs of a job that dies, and the training goes on from there.
+    The state of a training is not an output, because Snakemake deletes the outputs of a failed job, and the training resumes
+    from it.
     """
     state = {name: f"{RESULTS}/{template}" for name, template in layout.STEPS[step].state.items()}
     return (
@@ -128,8 +129,9 @@ def _job(step, wildcards):
 def command(step, on_screen=False):
     """Return the shell command of a rule's step.
 
-    A failed step shows the end of its log; with `on_screen` all of it appears on the screen as it is written. The shell waits for a
-    step that saves its state after a signal to both: without a trap it would die, and the job with it.
+    A failed step shows the end of its log. With `on_screen` the output is also shown while it is written. If a signal reaches
+    both the shell and the step, the shell must wait until the step has saved its state: without the trap it would terminate the
+    job.
     """
     this = layout.STEPS[step]
     words = [
@@ -146,32 +148,32 @@ def command(step, on_screen=False):
 
 
 def _argument(name, of):
-    # The resource has the name that executors know.
+    # Executors expect the resource under the name `gpu`.
     return f"--{name} {{{of}.{'gpu' if name == 'gpus' else name.replace('-', '_')}:q}}"
 
 
 def of_training(key):
-    """Return a resource function: a value of the dataset's section `training`."""
+    """Return a resource function for a value in the dataset's section `training`."""
     return lambda wildcards: getattr(PLAN.dataset(wildcards.dataset).training, key)
 
 
 def growth(attempt):
-    """Return the factor of the resources of a failed job: 2, then 4, and no more for further failures."""
+    """Return the factor of the resources of a failed job: 2, then 4 for all further attempts."""
     return 2 ** min(attempt - 1, 2)
 
 
 def growing(megabytes):
-    """Return a resource function: memory that grows with the retries of a failed job."""
+    """Return a resource function for memory that grows with the retries of a failed job."""
     return lambda wildcards, attempt: megabytes * growth(attempt)
 
 
 def memory_of_training(wildcards, attempt):
-    """Return the memory of a training in MB: more after an attempt that ran out of memory, the same after one that was stopped."""
+    """Return the memory of a training in MB. It only grows after an attempt that ran out of memory."""
     return of_training("memory_mb")(wildcards) * attempts.memory_factor(_attempts(wildcards), attempt - 1)
 
 
 def minutes_of_training(wildcards):
-    """Return the time limit of a training; a training that reaches it resumes from its checkpoint."""
+    """Return the time limit of a training. A training that reaches it resumes from its checkpoint."""
     training = PLAN.dataset(wildcards.dataset).training
     return attempts.time_limit(_attempts(wildcards), training.minutes, training.longest_minutes)
 
@@ -202,9 +204,9 @@ def no_input_but_results_compared(wildcards):
     return []
 
 
-# Without this, a machine with a GPU and eight cores would start several trainings on that GPU; each job takes different GPUs
-# (workflow_lib/host/gpus.py), as many jobs at a time as there are GPUs. On CPUs trainings run one after the other, because a local
-# run does not limit memory. The executor is not known yet when this is read.
+# Without this limit, a machine with one GPU and eight cores would start several trainings on that GPU. Each job takes different
+# GPUs (workflow_lib/host/gpus.py), so as many jobs run simultaneously as there are GPUs. On CPUs trainings run one after the
+# other, because a local run does not limit memory. The executor is not known yet at this point.
 if inner.is_local(workflow):
     inner.limit(workflow, "gpu", max([1, len(gpus.visible()), *(PLAN.dataset(name).training.gpus for name in PLAN.datasets)]))
     inner.limit(workflow, "cpu_trainings", 1)

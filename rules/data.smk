@@ -1,14 +1,14 @@
 # The location of the images, their faults, and the fold of each case.
 
 
-# Downloads and imports happen where the workflow was started: compute nodes are often offline.
+# Downloads and imports run where the workflow was started, because compute nodes are often offline.
 localrules:
     obtain,
 
 
 rule obtain:
     input:
-        # Here and in the targets: every graph contains one of them.
+        # Also in the targets. Every DAG contains one of them.
         no_input_but_results_compared,
     output:
         **writes("obtain"),
@@ -46,7 +46,8 @@ rule inspect:
         command("inspect")
 
 
-# Not an input of `check`, so that a change of the page repeats no check. It starts first, to exist when a fault stops the study.
+# Not an input of `check`, so that a changed page does not repeat the check. Its priority makes it run first, so that the page
+# exists if a fault stops the study.
 rule cases_page:
     input:
         **reads("cases_page"),
@@ -103,7 +104,7 @@ rule split:
     params:
         **job(
             "split",
-            # Their content is part of the fingerprint, their location is not. A function that takes `resources` is not compared.
+            # Their content is part of the fingerprint, their path is not. Snakemake does not compare functions with `resources`.
             groups=lambda wildcards, resources: PLAN.division_files(wildcards.dataset)["groups"],
             table=lambda wildcards, resources: PLAN.division_files(wildcards.dataset)["table"],
         ),

@@ -1,4 +1,4 @@
-# Once per dataset, whatever the number of losses and folds.
+# Runs once per dataset, for any number of losses and folds.
 
 
 rule preprocess:

@@ -24,7 +24,7 @@ rule train:
     params:
         **job(
             "train",
-            # Their content is part of the fingerprint, their location is not. A function that takes `resources` is not compared.
+            # Their content is part of the fingerprint, their path is not. Snakemake does not compare functions with `resources`.
             loss_files=lambda wildcards, resources: PLAN.loss_files(wildcards.loss),
             lineage=lambda wildcards, resources: PLAN.lineage(wildcards.dataset, wildcards.loss, int(wildcards.fold)),
         ),

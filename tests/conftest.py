@@ -1,4 +1,4 @@
-"""Fixtures for all tiers; the tier's mark, from the folder a test lies in; the order of the files; where they write."""
+"""Shared fixtures; marks each test with the tier of its folder, sorts the files, and chooses the folder of temporary files."""
 
 import os
 import shutil
@@ -31,10 +31,10 @@ LONGEST = (
     "system/test_browser.py",
     "system/test_real_images.py",
 )
-"""Files that begin first, so that no process is left alone with one of them at the end."""
+"""Files that start first, so that none of them runs alone at the end."""
 
 ROOM = 8 * 2**30
-"""Bytes that the tests' files may take in memory; as much again must be free for the tests themselves."""
+"""Memory in bytes for the files of the tests; the same amount must be free for the tests themselves."""
 
 MOST_PROCESSES = 5
 
@@ -51,7 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return one process more than cores, at most five: a test that waits for a cluster leaves its core to others."""
+    """Return one process more than cores, at most five, because a test that waits for a cluster uses no core."""
     chosen = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return int(chosen) if chosen else min(cores + 1, MOST_PROCESSES)
@@ -60,7 +60,7 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_configure(config: pytest.Config) -> None:
     folder = _in_memory()
     if folder is not None:
-        # Every result is written through to the disk, which takes most of the time of a small one.
+        # Every result is flushed to the disk, which takes most of the time of a small test.
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
     if config.getoption("--light"):
@@ -69,9 +69,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _in_memory(shared: Path = Path("/dev/shm")) -> Path | None:
-    """Return a folder of this user's in memory, or None where there is no room or programs cannot be started from there.
+    """Return a folder in memory, or None if there is not enough room or programs cannot be executed there.
 
-    None also where the user has chosen a place for temporary files.
+    Also return None if the user has chosen a folder for temporary files.
     """
     free = memory.of_host()
     if "TMPDIR" in os.environ or free is None or free.size < 2 * ROOM:
@@ -99,7 +99,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def place(path: Path) -> int:
-    """Return the place of a file in the order in which files begin; those that are not among the longest keep their order."""
+    """Return the rank of a file in the order of execution. Files that are not in `LONGEST` keep their order."""
     name = path.relative_to(ROOT / "tests").as_posix()
     return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 

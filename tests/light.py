@@ -1,7 +1,7 @@
-"""`pytest --light`: what starts TensorFlow or a process, and what is marked as large, is left out, and counted.
+"""`pytest --light`: skip and count the tests that import TensorFlow, start a process or are marked as large.
 
-A test is left out at the moment when it imports such a library or starts a process (by `subprocess`, `multiprocessing`, `os`),
-so that no list has to be kept.
+A test is skipped at the moment when it imports such a library or starts a process (with `subprocess`, `multiprocessing` or
+`os`), so that no list of tests is needed.
 """
 
 import contextlib
@@ -26,14 +26,14 @@ def _leave_out(need: str) -> NoReturn:
 
 
 class LightOnly(importlib.abc.MetaPathFinder):
-    """The plugin, which also takes part in imports. `runs_tests`: this process does, and does not hand them to others."""
+    """The plugin, which is also an import finder. `runs_tests`: this process runs tests itself instead of distributing them."""
 
     def __init__(self, runs_tests: bool) -> None:
         self._runs_tests, self._in_a_test = runs_tests, False
         self._before: list[tuple[Any, str, Any]] = []
 
     def pytest_sessionstart(self) -> None:
-        """Watch the ways to import such a library and to start a process."""
+        """Intercept imports of these libraries and starts of processes."""
         if self._runs_tests:
             sys.meta_path.insert(0, self)
             for owner, name in WATCHED:
@@ -41,7 +41,7 @@ class LightOnly(importlib.abc.MetaPathFinder):
                 setattr(owner, name, self._watched(getattr(owner, name)))
 
     def pytest_unconfigure(self) -> None:
-        """Leave everything as it was found."""
+        """Restore the original functions."""
         while self._before:
             setattr(*self._before.pop())
             sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]
@@ -55,7 +55,7 @@ class LightOnly(importlib.abc.MetaPathFinder):
         return in_its_place
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> None:
-        """Leave out who imports one of the libraries; leave all other names to those who find them."""
+        """Skip the test if it imports one of the libraries. Other names are left to other finders."""
         if self._in_a_test and name.partition(".")[0] in LIBRARIES:
             _leave_out("library")
 
@@ -69,23 +69,23 @@ class LightOnly(importlib.abc.MetaPathFinder):
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(self) -> Generator[None, Any, Any]:
-        """A file that imports such a library at its top is left out as a whole."""
+        """Skip a whole file that imports such a library at the top level."""
         with self._test():
             return (yield)
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """What is large is known beforehand."""
+        """Skip tests that are marked as large."""
         if item.get_closest_marker("large"):
             _leave_out("size")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Generator[None, Any, Any]:
-        """Fixtures count as part of the test."""
+        """Treat fixtures as part of the test."""
         with self._test():
             return (yield)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Say how much was left out."""
+        """Report how many tests were skipped."""
         skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
         for words in NEEDS.values():
             number = sum(f"light: {words}" in text for text in skipped)

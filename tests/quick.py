@@ -1,6 +1,6 @@
-"""`make quick`: what is worth waiting for after each edit, without TensorFlow.
+"""`make quick`: fast checks after each edit, without TensorFlow.
 
-A line per check as it ends, then what was left out. Exit code 1 when a check failed.
+Prints one line per finished check, then the checks that were skipped. The exit code is 1 if a check failed.
 """
 
 import os
@@ -30,7 +30,7 @@ def module(name: str, *arguments: str) -> tuple[str, ...]:
 
 
 def changed_files() -> list[str]:
-    """Return the files that differ from the last commit or are new, and still there; all where git does not tell."""
+    """Return the existing files that are new or differ from the last commit, or all files if git is not available."""
     asked = (("diff", "--name-only", "HEAD"), ("ls-files", "--others", "--exclude-standard"))
     names: list[str] = []
     for arguments in asked:
@@ -42,7 +42,7 @@ def changed_files() -> list[str]:
 
 
 def linters(changed: list[str]) -> Iterator[Check]:
-    """Yield the linters of the files that changed."""
+    """Yield the linters for the changed files."""
     code = [name for name in changed if name == "." or name.endswith(".py")]
     rules = [name for name in changed if name == "Snakefile" or name.endswith(".smk")]
     if code:
@@ -57,7 +57,7 @@ def _files(names: list[str]) -> str:
 
 
 def dry_runs() -> Iterator[Check]:
-    """Yield a dry run of every study, the paper's included."""
+    """Yield a dry run of every study, including that of the paper."""
     for study in (None, *sorted((ROOT / "studies").glob("*.yaml"))):
         chosen = () if study is None else ("--configfile", str(study.relative_to(ROOT)))
         name = "config.yaml" if study is None else f"studies/{study.name}"
@@ -65,22 +65,25 @@ def dry_runs() -> Iterator[Check]:
 
 
 def run(check: Check) -> bool:
-    """Run a check, print a line, and what it said where it failed."""
+    """Run a check and print a line, with its output if it failed."""
     begun = time.monotonic()
-    # A profile of the user's own is no part of the project.
+    # The user's Snakemake profile must not affect the checks.
     environment = {key: value for key, value in os.environ.items() if key != "SNAKEMAKE_PROFILE"}
     done = subprocess.run(check.command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     passed = done.returncode == 0
-    said = [] if passed else [f"$ {shlex.join(check.command)}", *done.stdout.splitlines()[-60:]]
+    output = [] if passed else [f"$ {shlex.join(check.command)}", *done.stdout.splitlines()[-60:]]
     if check.name == "light unit tests":
-        said = said or [line for line in done.stdout.splitlines() if line.startswith("left out") or " passed" in line]
-    lines = [f"{'passed' if passed else 'FAILED'}  {check.name} ({time.monotonic() - begun:.0f} s)", *(f"    {s}" for s in said)]
+        output = output or [line for line in done.stdout.splitlines() if line.startswith("left out") or " passed" in line]
+    lines = [
+        f"{'passed' if passed else 'FAILED'}  {check.name} ({time.monotonic() - begun:.0f} s)",
+        *(f"    {s}" for s in output),
+    ]
     print("\n".join(lines), flush=True)
     return passed
 
 
 def main() -> int:
-    """Run the light unit tests beside all other checks."""
+    """Run the light unit tests and all other checks in parallel."""
     begun = time.monotonic()
     tests = module("pytest", "-m", "unit", "--light", "-q", "-r", "f", "--numprocesses", "auto", "--dist", "loadfile")
     others = [*linters(changed_files()), Check("types (mypy)", module("mypy")), *dry_runs()]

@@ -1,6 +1,6 @@
-"""A results folder as the steps leave it, from seeded synthetic scores: for the tests of the figures and the report.
+"""A results folder as written by the steps, with seeded synthetic scores, for the tests of the figures and the report.
 
-The files come from `report_fixture_scores`, `_statistics`, `_tables` and `_figures`; here they are put together to a study.
+The files are made by `report_fixture_scores`, `_statistics`, `_tables` and `_figures`; this module combines them to a study.
 """
 
 import copy
@@ -45,7 +45,7 @@ def make_dataset(
     missing: Iterable[tuple[str, int]] = (),
     epochs: int = 30,
 ) -> pd.DataFrame:
-    """Write every file of one dataset; `missing` are (loss, fold) that were never trained. Returns the scores."""
+    """Write all files of one dataset and return the scores. `missing` are the (loss, fold) that were never trained."""
     missing = set(missing)
     ids = [f"case_{i:05d}" for i in range(cases)]
     fold_of = {case: i % folds + 1 for i, case in enumerate(ids)}
@@ -114,10 +114,11 @@ def make_study(
     synthetic: bool = True,
     figures: bool = False,
 ) -> dict[str, Any]:
-    """Write results of a study into `folder` and return what `shown` makes a report's study of, as a plain dict.
+    """Write results of a study into `folder` and return the input of `shown` as a plain dict.
 
     `datasets` maps names to class names, background first. The first dataset has all losses, the others the last three.
-    What a process asks for again is a copy of what was made first.
+    Repeated
+    requests of a process get a copy of the first result.
     """
     datasets = datasets or {"kits19": ["background", "kidney", "tumour"], "brats20": ["background", "tumour"]}
     named = tuple((name, tuple(classes)) for name, classes in datasets.items())
@@ -128,7 +129,7 @@ def make_study(
 
 
 def shown(study: Mapping[str, Any]) -> Study:
-    """Return the study as the report is given it."""
+    """Return the study as the input of the report."""
     return read_study(study, {}, version=study["version"], commit=study["commit"], digest=study.get("digest", ""))
 
 
@@ -204,7 +205,7 @@ def _make(
 
 
 def clone_dataset(folder: Path, study: dict[str, Any], copies: int) -> None:
-    """Give the study's one dataset `copies` more of its like, under other names."""
+    """Add `copies` copies of the study's only dataset under other names."""
     (first,) = study["datasets"]
     name = first["name"]
     for number in range(copies):
@@ -219,13 +220,13 @@ def clone_dataset(folder: Path, study: dict[str, Any], copies: int) -> None:
 
 
 def parameters(dataset: str, loss: str) -> dict[str, Any]:
-    """Return the loss's parameters as published, as the study's settings hold them."""
+    """Return the published parameters of the loss, in the form of the study's settings."""
     published = load(dataset)
     return dict(published.parameters.get(loss, {})) if published else {}
 
 
 def dataset_settings(name: str, losses: Sequence[str], folds: int, phantoms: int | None, published: bool) -> dict[str, Any]:
-    """Return a dataset's section of the configuration, short trainings on purpose."""
+    """Return a dataset's section of the configuration, with short trainings."""
     from workflow_lib.study.config import Dataset
 
     raw: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The figures of a dataset, drawn from its files as the step does, over a small volume of nested bodies."""
+"""The figures of a dataset, drawn from its files like in the step, with a small volume of nested bodies."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from workflow_lib.base.seeds import generator
 def draw_figures(
     folder: Path, name: str, label: str, classes: Sequence[str], losses: Mapping[str, str], every: Sequence[str]
 ) -> None:
-    """Draw the dataset's figures from the files, as the step does."""
+    """Draw the dataset's figures from the files, like the step."""
     from workflow_lib.base.frames import read_frame
     from workflow_lib.figures import (
         distributions,

@@ -1,4 +1,4 @@
-"""What the steps before the statistics leave: the list of cases, the scores of every case, the trainings. All seeded."""
+"""The output of the steps before the statistics, with fixed seeds: the cases, the scores of every case, the trainings."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

@@ -1,6 +1,7 @@
-"""The statistics of a table of scores, computed with NumPy and SciPy alone.
+"""The statistics of a table of scores, computed with NumPy and SciPy only, except for the sensitivity analysis.
 
-The tests of figures and report shall not lean on the rooms below them. Of more than twelve losses the tests are quick stand-ins.
+This keeps the tests of figures and report independent of the statistics. For more than twelve losses a fast approximation
+replaces the tests.
 """
 
 import math
@@ -71,7 +72,7 @@ def write_statistics(
 def _write_sensitivity(
     target: Path, scores: pd.DataFrame, losses: Sequence[str], classes: Sequence[str], ranksum: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Write the panel's two tables as the step does; of very many tests, the same ones under every variant."""
+    """Write the two tables of the panel like the step. With many losses, all variants have the same tests to save time."""
     from workflow_lib.base.frames import write_frame
     from workflow_lib.statistics.ranksum import ranksum_tests
     from workflow_lib.statistics.sensitivity import COLUMNS, VARIANTS, sensitivity_tests
@@ -114,7 +115,7 @@ def _pairs(scores: pd.DataFrame, label: str, losses: Sequence[str]) -> list[dict
 
 
 def _z_test(d: pd.Series) -> tuple[float, float]:
-    """Return z and p of a z-test on differences: of very many pairs, for it takes a fraction of the time."""
+    """Return z and p of a z-test on differences, which replaces slower tests if there are many pairs."""
     z = float(d.mean() / d.std() * len(d) ** 0.5)
     return z, math.erfc(abs(z) / 2**0.5)
 

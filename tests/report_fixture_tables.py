@@ -1,4 +1,4 @@
-"""The tables of the page, and the comparison with the published numbers with made-up verdicts of every kind."""
+"""The tables of the page, and the comparison with the published numbers with synthetic verdicts of every kind."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ def write_tables(
 
 
 def write_comparison(folder: Path, name: str, classes: Sequence[str], published: Mapping[str, tuple[float, float]]) -> None:
-    """Hold the scores table against the paper's value, or one per column, with made-up but varied verdicts."""
+    """Compare the scores table with the paper's value, or one per column, and write synthetic but varied verdicts."""
     paper = load(name)
     printed = paper.scores if paper is not None else {}
     with (folder / f"tables/{name}_scores.csv").open(encoding="utf-8", newline="") as stream:
@@ -76,7 +76,7 @@ def _published_sign(printed: Mapping[tuple[str, str, str], Any], pair: Mapping[s
 
 
 def write_claims(folder: Path, name: str) -> None:
-    """Write the checks of the paper's claims, and how well the rankings agree, from the published numbers and the comparison."""
+    """Write the checks of the paper's claims and the agreement of the rankings, from the published numbers and ours."""
     from workflow_lib.base.frames import read_frame, write_frame
     from workflow_lib.tables.agreement import rank_agreement
     from workflow_lib.tables.claims import check_claims

@@ -1,4 +1,4 @@
-"""What two runs of one study must have in common: everything but the facts of the run (times, machines, attempts)."""
+"""The content that two runs of one study must share: everything except the facts of the run (times, machines, attempts)."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ NO_RESULTS = {"checkpoints", "logs"}
 
 
 def contents(results: Path) -> dict[str, Any]:
-    """Return {file: what it says} of a study's folder, the facts of the run left out."""
+    """Return {file: content} of a study's folder, without the facts of the run."""
     files = {path.relative_to(results).as_posix(): path for path in sorted(results.rglob("*")) if path.is_file()}
     return {
         name: _content(name, path)
@@ -22,7 +22,7 @@ def contents(results: Path) -> dict[str, Any]:
 
 def _content(name: str, path: Path) -> Any:
     if name.startswith("records/"):
-        # Its digests are those of files that are looked at themselves.
+        # The digests in a record are those of files that are compared themselves.
         return {key: read_json(path)[key] for key in ("step", "settings", "fingerprint", "versions")}
     if path.name == "training.json":
         return portable_digest(path)

@@ -1,4 +1,4 @@
-"""At the end of a run of the tests: its slowest files, what they took, and what they prove."""
+"""Report the slowest test files at the end of a test run, with their time and what they check."""
 
 import ast
 from collections import Counter
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def file_seconds(reports: Iterable[Any]) -> Counter[str]:
-    """Return the seconds of each test file, its fixtures included, from pytest's reports of its tests."""
+    """Return the seconds of each test file, including its fixtures, from pytest's reports of its tests."""
     seconds: Counter[str] = Counter()
     for report in reports:
         if hasattr(report, "duration") and "::" in getattr(report, "nodeid", ""):
@@ -17,7 +17,7 @@ def file_seconds(reports: Iterable[Any]) -> Counter[str]:
 
 
 def first_sentence(path: Path) -> str:
-    """Return the first line of a module's docstring: what its tests prove."""
+    """Return the first line of a module's docstring, which states what its tests check."""
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return docstring.partition("\n")[0]
 

@@ -1,6 +1,6 @@
-"""`whichloss COMMAND`, the same as `python -m workflow_lib COMMAND`: everything that is started by hand, under one name.
+"""`whichloss COMMAND`, the same as `python -m workflow_lib COMMAND`: the entry point of all commands.
 
-Exit codes: what the command returns; 2 after a mistake of the user's; 130 after Ctrl-C; 141 when nobody reads its output.
+Exit codes: that of the command; 2 for a fault of the user; 130 after Ctrl-C; 141 if the reader of its output has gone.
 """
 
 import os
@@ -13,11 +13,11 @@ from workflow_lib.base.version import VERSION
 from workflow_lib.commands import registry
 
 INTERRUPTED, NO_READER = 130, 141
-"""128 and the number of the signal, as a shell counts: SIGINT, SIGPIPE."""
+"""128 plus the number of the signal, as in a shell: SIGINT, SIGPIPE."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command that the first argument names, with the others; return the exit code."""
+    """Run the command named by the first argument with the remaining arguments; return the exit code."""
     name = arguments[0] if arguments else ""
     if name in ("-h", "--help"):
         print(overview())
@@ -42,14 +42,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def overview() -> str:
-    """Return the help of all commands: on one screen, an example of each."""
+    """Return the help on all commands, with an example of each."""
     entries = [registry.about(name) for name in registry.names()]
     width = max(len(entry.example) for entry in entries)
     return "\n".join(
         [
             f"usage: {registry.PROGRAM} COMMAND ...",
             "",
-            "Which loss, on which class-imbalanced medical images? Snakemake runs a study; the rest is here.",
+            "Train with many losses and compare them. Snakemake runs a study; these commands do the rest.",
             "",
             *(f"  {entry.example:{width}}  {entry.summary}" for entry in entries),
             "",
@@ -65,17 +65,17 @@ def _fault(text: str) -> int:
 
 
 def start() -> int:
-    """Run the command of this process's arguments, quietly where it is interrupted; return the exit code."""
+    """Run the command given on the command line and return the exit code. An interrupt is not reported."""
     try:
         try:
             return main(sys.argv[1:])
         finally:
-            # Here and not when Python ends, where a reader that has gone would be reported.
+            # Flush here: at the exit of Python, a closed pipe would be reported.
             sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # What Python still holds back would be written when it ends, and fail again.
+        # Otherwise Python would try to write its buffered output at exit, and fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NO_READER
 

@@ -1,5 +1,5 @@
-"""The code broken on purpose: which faults the tests find, and which tests find them.
+"""Mutation tests: faults that are put into the code, and the tests that must detect them.
 
-The faults stand in catalogue/*.toml, one table each. `python -m tests.mutations` puts them in, one at a time, into a copy of the
-repository and runs there the tests that must find them.
+The faults are listed in catalogue/*.toml, one table each. `python -m tests.mutations` puts them, one at a time, into a copy of
+the repository and runs the tests that must detect them.
 """

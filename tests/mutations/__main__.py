@@ -1,14 +1,15 @@
-"""Break the code on purpose, one fault at a time, and see whether the tests notice.
+"""Put faults into the code, one at a time, and check that the tests detect them.
 
     python -m tests.mutations                          all faults of tests/mutations/catalogue
     python -m tests.mutations --list
-    python -m tests.mutations 'audit-*' seeds-parts    those with such ids
+    python -m tests.mutations 'audit-*' seeds-parts    those with these ids
     python -m tests.mutations --tier unit --json now.json
-    python -m tests.mutations --tier unit --before then.json      which ones were caught then, and are not now
+    python -m tests.mutations --tier unit --before then.json      also lists faults that were caught then and are not now
 
-Each is put into a copy of the files that git knows, as they are now, and its own tests run there. CAUGHT: a test failed.
-SURVIVED: all passed. BROKEN: nothing can be said, because the text is not there once, a module cannot be imported, the tests
-fail without it, too, or take too long. The exit code is 1 when one survived or is broken.
+Each fault is put into a copy of the files that git tracks, in their present state, and its tests are run there.
+CAUGHT: a test failed. SURVIVED: all tests passed. BROKEN: no result, because the text does not occur exactly once, a module
+cannot be imported, or the tests also fail without the fault or take too long. The exit code is 1 if a fault survived or is
+broken.
 """
 
 import argparse
@@ -43,7 +44,10 @@ HERE = Path(__file__).resolve().parents[2]
 def outcomes(
     mutations: Sequence[Mutation], source: Path, folder: Path, jobs: int, with_control: bool, timeout: float | None
 ) -> Iterator[Outcome]:
-    """Yield what becomes of each mutation, as soon as it is known; `folder` takes one copy of `source` for each of the jobs."""
+    """Yield the outcome of each mutation as soon as it is known.
+
+    `folder` contains one copy of `source` for each of the jobs.
+    """
     variables = environment(source)
     copies: queue.SimpleQueue[Path] = queue.SimpleQueue()
     first = folder / "copy_1"
@@ -72,20 +76,20 @@ def outcomes(
             for future in as_completed(futures):
                 yield future.result()
         except BaseException:
-            # An interruption, most often: nothing more is begun, and nobody waits for minutes.
+            # Usually an interrupt: start nothing more, and do not wait for running tests.
             pool.shutdown(wait=False, cancel_futures=True)
             end_all()
             raise
 
 
 def lost(before: Sequence[Mapping[str, Any]], found: Sequence[Outcome]) -> list[str]:
-    """Return the ids that were caught in an earlier run (its `--json`), were tried now, and are not caught any more."""
+    """Return the ids that were caught in an earlier run (its `--json`), were tried now, and are no longer caught."""
     earlier = {entry["id"] for entry in before if entry["state"] == CAUGHT}
     return [outcome.mutation.id for outcome in found if outcome.mutation.id in earlier and outcome.state != CAUGHT]
 
 
 def main() -> int:
-    """Try the mutations that the arguments choose."""
+    """Try the mutations given by the arguments."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.mutations", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -129,7 +133,7 @@ def main() -> int:
 
 
 def _write(path: Path, found: Sequence[Outcome]) -> None:
-    """Write the outcomes known so far: a run that is broken off has told what it found."""
+    """Write the outcomes known so far, so that an interrupted run keeps its results."""
     rows = [
         {"id": one.mutation.id, "state": one.state, "why": one.why, "seconds": round(one.seconds, 1), **asdict(one.mutation)}
         for one in found

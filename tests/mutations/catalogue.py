@@ -1,4 +1,4 @@
-"""The list of mutations, and how one is put into a checkout and taken out again."""
+"""The list of mutations, and functions that put one into a checkout and remove it."""
 
 import fnmatch
 import os
@@ -14,9 +14,10 @@ KEYS = {"file", "old", "new", "breaks", "tests"}
 
 @dataclass(frozen=True)
 class Mutation:
-    """One fault: where, the text that is replaced (it stands there once), by what, what that breaks, and what must notice it.
+    """One fault: the file, the text that is replaced (it occurs once), the new text, the consequence, and the tests that must
+    fail.
 
-    `tests` are pytest node ids, or files of tests.
+    `tests` are pytest node ids or test files.
     """
 
     id: str
@@ -28,12 +29,12 @@ class Mutation:
 
     @property
     def tier(self) -> str:
-        """The slowest tier that its tests lie in."""
+        """The slowest tier of its tests."""
         return max((test.split("/")[1] for test in self.tests), key=TIERS.index)
 
 
 def read(folder: Path = FOLDER) -> list[Mutation]:
-    """Return all mutations, in the order of the files. Raises ValueError where an entry is not one, or an id is there twice."""
+    """Return all mutations in the order of the files. Raises ValueError if an entry is invalid or an id is duplicated."""
     found: dict[str, Mutation] = {}
     for path in sorted(folder.glob("*.toml")):
         for name, entry in tomllib.loads(path.read_text(encoding="utf-8")).items():
@@ -46,7 +47,7 @@ def read(folder: Path = FOLDER) -> list[Mutation]:
 
 
 def chosen(mutations: Iterable[Mutation], patterns: Sequence[str], tier: str | None) -> list[Mutation]:
-    """Return those whose id is like one of the patterns (all, where there are none), and whose tests lie in the tier."""
+    """Return the mutations of the tier whose id matches one of the patterns, or all of the tier if there are no patterns."""
     return [
         mutation
         for mutation in mutations
@@ -56,7 +57,7 @@ def chosen(mutations: Iterable[Mutation], patterns: Sequence[str], tier: str | N
 
 
 def fault(mutation: Mutation, root: Path) -> str:
-    """Return why a mutation cannot be put into a checkout, "" where it can."""
+    """Return why a mutation cannot be put into a checkout, or ""."""
     path = root / mutation.file
     if not path.is_file():
         return f"there is no {mutation.file}"
@@ -70,10 +71,11 @@ def fault(mutation: Mutation, root: Path) -> str:
 
 
 def put_in(mutation: Mutation, root: Path, number: int) -> tuple[bytes, int]:
-    """Break the file; return what it held, and its time in nanoseconds.
+    """Put the fault into the file; return the previous content and modification time in nanoseconds.
 
-    Python and numba take a compiled file for current where time (of Python: in seconds) and size of the source are the same, so
-    each `number` gives the file another time, which no other version of it has had.
+    Python and numba consider a compiled file current if time (for Python in seconds) and size of the source are the same.
+    Therefore
+    each `number` gives the file a different time, which no earlier version of it had.
     """
     path = root / mutation.file
     content, time = path.read_bytes(), path.stat().st_mtime_ns
@@ -84,7 +86,7 @@ def put_in(mutation: Mutation, root: Path, number: int) -> tuple[bytes, int]:
 
 
 def take_out(mutation: Mutation, root: Path, before: tuple[bytes, int]) -> None:
-    """Mend the file, its time included: what was compiled from it before is current again."""
+    """Restore the file with its modification time, so that files compiled from it before are current again."""
     path = root / mutation.file
     path.write_bytes(before[0])
     os.utime(path, ns=(before[1], before[1]))

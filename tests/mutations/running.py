@@ -1,4 +1,4 @@
-"""Copies of a checkout, and pytest in them."""
+"""Copy a checkout and run pytest in the copies."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ from tests.mutations.catalogue import Mutation, fault, put_in, take_out
 CAUGHT, SURVIVED, BROKEN = "CAUGHT", "SURVIVED", "BROKEN"
 
 SECONDS = {"unit": 300, "workflow": 1200, "system": 2400}
-"""Most seconds for the tests of a mutation, by tier; `--timeout` says otherwise."""
+"""Default time limits in seconds for the tests of a mutation, by tier (see `--timeout`)."""
 
 TESTS_FAILED, NO_TESTS = 1, 5
 """Exit codes of pytest."""
@@ -28,7 +28,7 @@ SHOWN = 160
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a mutation: CAUGHT, SURVIVED or BROKEN, why (the test that failed and what it said), and the seconds."""
+    """The result of a mutation: CAUGHT, SURVIVED or BROKEN, the reason (the failed test and its message), and the seconds."""
 
     mutation: Mutation
     state: str
@@ -38,7 +38,7 @@ class Outcome:
 
 @dataclass
 class Tests:
-    """How a call of pytest ended: its exit code (None: it took too long), and what became of each test by its node id."""
+    """The result of a call of pytest: its exit code (None: time limit reached), and the result of each test by its node id."""
 
     code: int | None
     passed: list[str] = field(default_factory=list)
@@ -49,28 +49,28 @@ class Tests:
 
 
 def copy_checkout(source: Path, target: Path) -> None:
-    """Copy the files that git knows, as they are now, with their times; and what was compiled from them, which saves minutes."""
+    """Copy the files that git tracks with their present content and times, and the files compiled from them to save time."""
     command = ["git", "-C", str(source), "ls-files", "-z"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     names = [name for name in listed.split("\0") if name]
     folders = {Path(name).parent for name in names if name.endswith(".py")}
     compiled = [path.relative_to(source) for folder in folders for path in (source / folder / "__pycache__").glob("*")]
     for name in [*map(Path, names), *compiled]:
-        # A file may be deleted and still be known; a compiled one may be in the writing, under a name that ends otherwise.
+        # A tracked file may be deleted. Compiled files that are being written have other suffixes.
         if (source / name).is_file() and not name.name.endswith(".tmp") and ".pyc." not in name.name:
             (target / name.parent).mkdir(parents=True, exist_ok=True)
             shutil.copy2(source / name, target / name, follow_symlinks=False)
 
 
 def environment(source: Path) -> dict[str, str]:
-    """Return the environment of the tests: nothing in it makes them import another checkout than their own."""
+    """Return the environment of the tests, without variables that could make them import another checkout."""
     kept = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "PYTEST_ADDOPTS", "SNAKEMAKE_PROFILE"}}
     images = source.resolve().parent / "shared" / "data"
     return ({"SHARED_DATA": str(images)} if images.is_dir() else {}) | kept
 
 
 def own_package(root: Path, variables: dict[str, str]) -> str:
-    """Return "" where tests in `root` import its workflow_lib and its tests, else what they import."""
+    """Return "" if tests in `root` import workflow_lib and tests from there, else the imported paths."""
     code = "import tests, workflow_lib; print(workflow_lib.__file__); print(tests.__file__)"
     done = subprocess.run([sys.executable, "-c", code], cwd=root, env=variables, capture_output=True, text=True, timeout=120)
     found = [Path(line).resolve().parent.parent for line in done.stdout.split()]
@@ -78,7 +78,7 @@ def own_package(root: Path, variables: dict[str, str]) -> str:
 
 
 def run_tests(root: Path, tests: Sequence[str], variables: dict[str, str], seconds: float, first_only: bool = True) -> Tests:
-    """Run pytest on some tests in `root`; with `first_only` it stops at the first that fails."""
+    """Run pytest on some tests in `root`. With `first_only` it stops at the first failure."""
     private = root.parent / f"{root.name}-pytest"
     shutil.rmtree(private, ignore_errors=True)
     report = root.parent / f"{root.name}-tests.xml"
@@ -113,13 +113,13 @@ _RUNNING: set[subprocess.Popen] = set()
 
 
 def end_all() -> None:
-    """End all calls of pytest: whoever waits for one goes on."""
+    """Kill all running pytest processes, so that threads which wait for them continue."""
     for process in list(_RUNNING):
         _end(process)
 
 
 def _end(process: subprocess.Popen) -> None:
-    """End pytest and what it has started, but for what made a session of its own."""
+    """Kill pytest and its child processes, except those in a session of their own."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 
@@ -128,7 +128,7 @@ def _read(report: Path, found: Tests) -> None:
     for case in ElementTree.parse(report).getroot().iter("testcase"):
         file = case.get("file", "")
         if not file:
-            # A module that cannot be collected has its dotted name alone.
+            # A module that cannot be collected only has its dotted name.
             found.uncollected[case.get("name", "")] = _first_line(case.find("error"))
             continue
         inner = case.get("classname", "").removeprefix(file.removesuffix(".py").replace("/", ".")).strip(".")
@@ -146,7 +146,7 @@ def _first_line(problem: ElementTree.Element | None) -> str:
 
 
 def try_mutation(mutation: Mutation, root: Path, number: int, variables: dict[str, str], timeout: float | None) -> Outcome:
-    """Put a mutation into the copy `root`, run its tests, and take it out again."""
+    """Put a mutation into the copy `root`, run its tests, and remove it."""
     begin = time.monotonic()
     why = fault(mutation, root)
     if why:
@@ -177,10 +177,10 @@ def _judged(found: Tests, seconds: float) -> tuple[str, str]:
 
 
 def control(mutations: Sequence[Mutation], root: Path, variables: dict[str, str], timeout: float | None) -> dict[str, str]:
-    """Run the tests of all mutations, each once, without any of them; return the mutations whose tests do not pass, and why."""
+    """Run the tests of all mutations once without a mutation; return the mutations whose tests do not pass, with the reason."""
     able = [mutation for mutation in mutations if not fault(mutation, root)]
     tests = list(dict.fromkeys(test for mutation in able for test in mutation.tests))
-    # A file holds its tests.
+    # A whole file includes its single tests.
     tests = [test for test in tests if "::" not in test or test.partition("::")[0] not in tests]
     if not tests:
         return {}
@@ -201,5 +201,5 @@ def control(mutations: Sequence[Mutation], root: Path, variables: dict[str, str]
 
 
 def _is_of(name: str, test: str) -> bool:
-    """Say whether a test is the one that a node id names, or one of its parameters, or of its file."""
+    """Return whether a test belongs to a node id: the test itself, one of its parameters, or a test of the file."""
     return name == test or name.startswith((f"{test}[", f"{test}::"))

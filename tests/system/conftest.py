@@ -1,4 +1,4 @@
-"""The workflow tier's checkout, for tests that kill things or take real data."""
+"""The workflow tier's checkout, for tests that kill processes or use real data."""
 
 import os
 import shutil

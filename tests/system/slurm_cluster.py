@@ -1,4 +1,4 @@
-"""A private SLURM cluster on this machine, what befalls its nodes, and a head process that is watched."""
+"""A private SLURM cluster on this machine, with failures of its nodes, and the observation of a head process."""
 
 import contextlib
 import os
@@ -18,14 +18,14 @@ import pytest
 SCRIPTS = Path(__file__).parent / "slurm"
 NODES, GPUS_PER_NODE = 2, 2
 CANNOT = 77
-"""Exit code of up.sh where a machine cannot run a cluster."""
+"""Exit code of up.sh if the machine cannot run a cluster."""
 
 QUICK = ["--slurm-init-seconds-before-status-checks", "2", "--max-status-checks-per-second", "1", "--latency-wait", "10"]
-"""Speed alone: this cluster answers at once and its nodes share a disk. See also slurm/snakemake_quick.py."""
+"""Options for speed only: this cluster answers at once and its nodes share a disk. See also slurm/snakemake_quick.py."""
 
 
 class Cluster:
-    """The cluster: its environment, what its controller says, and power cuts."""
+    """The cluster: its environment, queries of its controller, and power failures."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -34,25 +34,25 @@ class Cluster:
         self.environment["PATH"] = os.pathsep.join([str(folder / "bin"), self.environment["PATH"]])
 
     def call(self, *command: str) -> str:
-        """Run a command of SLURM; return what it printed."""
+        """Run a command of SLURM and return its output."""
         return subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True, timeout=60).stdout
 
     def jobs(self) -> dict[str, dict[str, str]]:
-        """Return the controller's record of every job by its number, of the last hour's finished ones too."""
+        """Return the controller's record of every job by its number, including jobs that finished in the last hour."""
         lines = self.call("scontrol", "--oneliner", "show", "jobs").splitlines()
         jobs = [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in lines if line.startswith("JobId=")]
         return {job["JobId"]: job for job in jobs}
 
     def queue(self) -> str:
-        """Return the jobs that wait or run, for people."""
+        """Return the waiting and running jobs as text."""
         return self.call("squeue", "--noheader", "--format", "%i %k %T %r")
 
     def node_is(self, node: str, *states: str) -> bool:
-        """Say whether a node is in one of some states, as sinfo names them."""
+        """Return whether a node is in one of the given states, as named by sinfo."""
         return self.call("sinfo", "--noheader", "--nodes", node, "--format", "%t").split()[0].rstrip("*") in states
 
     def cut_power(self, node: str) -> None:
-        """Kill all that runs on a node at once: its daemon first, then its jobs and what started them."""
+        """Kill everything on a node at once: first its daemon, then its jobs and the processes that started them."""
         daemon = int((self.folder / f"run/slurmd.{node}.pid").read_text())
         doomed = [psutil.Process(daemon)]
         for process in psutil.process_iter():
@@ -73,7 +73,7 @@ class Cluster:
 
 
 def _free_ports(count: int) -> int:
-    """Return the first of `count` free ports in a row, below those that systems give to clients."""
+    """Return the first of `count` consecutive free ports, below the range that systems assign to clients."""
     for first in range(21000 + os.getpid() % 500 * 10, 32000, 10):
         with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
             for port in range(first, first + count):
@@ -84,10 +84,10 @@ def _free_ports(count: int) -> int:
 
 @contextlib.contextmanager
 def running_cluster(folder: Path) -> Iterator[Cluster]:
-    """Start a cluster in a folder, and stop it at the end; skip the test where this machine cannot run one."""
+    """Start a cluster in a folder, and stop it at the end. Skip the test if this machine cannot run one."""
     command = [SCRIPTS / "up.sh", folder, _free_ports(NODES + 1), NODES, GPUS_PER_NODE]
     try:
-        # Into a file: the daemons would keep a pipe open.
+        # Written to a file, because the daemons would keep a pipe open.
         with (folder / "up.log").open("w+") as log:
             code = subprocess.run(list(map(str, command)), stdout=log, stderr=subprocess.STDOUT, timeout=300).returncode
             log.seek(0)
@@ -102,7 +102,7 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
 
 @dataclass(eq=False)
 class Training:
-    """The process of a training: which job, where, with which GPUs, which training, and when it was seen (s)."""
+    """The process of a training: its job, node, GPUs and training, and when it was seen (s)."""
 
     process: psutil.Process
     job: str
@@ -110,33 +110,33 @@ class Training:
     gpus: tuple[str, ...]
     place: str
     found: str
-    """The newest checkpoint when it was first seen."""
+    """The newest checkpoint at the time when the process was first seen."""
 
     seen: float
     last_seen: float
     held: bool = False
 
     def alive(self) -> bool:
-        """Say whether the process is still there."""
+        """Return whether the process is still running."""
         with contextlib.suppress(psutil.Error):
             return bool(self.process.is_running() and self.process.status() != psutil.STATUS_ZOMBIE)
         return False
 
     def go_on(self) -> None:
-        """Let a process go on that was held."""
+        """Resume a stopped process."""
         with contextlib.suppress(psutil.Error):
             self.process.send_signal(signal.SIGCONT)
 
 
 class Watch:
-    """All training processes of a checkout, from now on; with `holding` each is stopped once it has written a checkpoint."""
+    """All training processes of a checkout from now on. With `holding`, each is stopped after it has written a checkpoint."""
 
     def __init__(self, cluster: Cluster, results: Path) -> None:
         self.cluster, self.results, self.holding = cluster, results, False
         self.trainings: dict[tuple[int, float], Training] = {}
 
     def until(self, condition: Callable[[], bool], seconds: float = 600, log: Path | None = None) -> None:
-        """Note the trainings that run, until the condition holds; fail when it does not within the time."""
+        """Record the running trainings until the condition holds; fail if it does not hold within the time limit."""
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
@@ -146,12 +146,12 @@ class Watch:
             time.sleep(0.2)
 
     def held(self) -> dict[str, Training]:
-        """Return the trainings that are held now, by their places (`dice/fold_1`)."""
+        """Return the stopped trainings by their places (`dice/fold_1`)."""
         return {training.place: training for training in self.trainings.values() if training.held and training.alive()}
 
     def _look(self) -> None:
         for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):  # it may have ended meanwhile
+            with contextlib.suppress(psutil.Error):  # the process may have ended
                 key = (process.pid, process.create_time())
                 if key in self.trainings:
                     self._follow(self.trainings[key])
@@ -164,7 +164,7 @@ class Watch:
             return None
         parent = process.parent()
         if parent is not None and parent.cmdline() == arguments:
-            return None  # a child of a training that has not become another program yet
+            return None  # a forked child of a training, before its exec
         folder = Path(process.cwd()) / Path(arguments[arguments.index("--summary") + 1]).parent
         if not folder.is_relative_to(self.results):
             return None
@@ -185,7 +185,7 @@ class Watch:
 
 
 class Head:
-    """`snakemake --profile slurm` in a checkout, ended in any case."""
+    """`snakemake --profile slurm` in a checkout. It is killed at the end in any case."""
 
     def __init__(self, cluster: Cluster, folder: Path, *arguments: str) -> None:
         self.log = folder / f"head{len(list(folder.glob('head*.log')))}.log"
@@ -208,16 +208,16 @@ class Head:
         self.kill()
 
     def kill(self) -> None:
-        """End it without a chance to do anything about it, and not its jobs."""
+        """Kill the process without its jobs and without a chance to react."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(30)
 
     def ended(self) -> bool:
-        """Say whether it has ended by itself."""
+        """Return whether it has ended by itself."""
         return self.process.poll() is not None
 
     def outcome(self) -> tuple[int, str]:
-        """Wait for its end; return exit code and all it said."""
+        """Wait for its end; return exit code and output."""
         code = self.process.wait(1200)
         return code, self.log.read_text()

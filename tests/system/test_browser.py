@@ -1,4 +1,4 @@
-"""The report in a real browser: headless Chromium through Playwright. axe-core is the copy that axe-playwright-python carries."""
+"""The report in headless Chromium through Playwright, with the copy of axe-core in axe-playwright-python."""
 
 import importlib.resources
 import shutil
@@ -55,7 +55,7 @@ def report(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     losses = dict(list(PAPER_LOSSES.items())[-4:])
     study = make_study(folder, losses=losses, cases=10, folds=3, missing=[("combo", 2)], figures=True)
-    # No step left a record here, so what the plan expects is stale.
+    # Without records of the steps, the planned results count as stale.
     study["fingerprints"] = {"brats20": {"train/combo": ["0" * 12] * 3}}
     path = folder / "report.html"
     path.write_text(build(shown(study), folder), encoding="utf-8")
@@ -76,7 +76,7 @@ def hostile(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def comparison(tmp_path_factory):
-    """Two studies side by side, one with names that were made to harm."""
+    """Two studies in comparison, one with malicious names."""
     rows: list[Row] = [
         {"loss": loss, "class": "tumour", "metric": metric, "mean": "0.5", "hd95_median": "3.25", "nsd_mean": ""}
         for loss in (*HOSTILE.values(), "dice")
@@ -97,7 +97,7 @@ def comparison(tmp_path_factory):
 
 @pytest.fixture
 def visit(browser):
-    """Open a page; afterwards nothing may have been complained of or asked for."""
+    """Open a page; afterwards check that there were no errors and no requests."""
     opened = []
 
     def open_page(path, width=1280, height=900, scheme="light", script=True):
@@ -138,7 +138,7 @@ def test_the_comparison_runs_nothing_and_fits(comparison, visit, width, scheme):
     assert page.evaluate(CONTRAST) == []
     assert page.evaluate("document.scripts.length") == 1
     assert HOSTILE["evil"] in page.locator("main").inner_text()
-    assert "not said: not the same images" in page.locator("main").inner_text()
+    assert "not decided: not the same images" in page.locator("main").inner_text()
     page.locator("table.sortable thead button").first.click()
 
 
@@ -213,7 +213,7 @@ def test_a_number_leads_to_its_origin_by_keyboard_and_without_script(report, vis
     row = page.locator("table.scores").first.locator("tbody tr").first
     head, cell = row.locator("th a.from"), row.locator("td a.from").first
     assert head.get_attribute("href") == cell.get_attribute("href")
-    # One stop of the Tab key for every row.
+    # One tab stop per row.
     assert cell.get_attribute("tabindex") == "-1"
     head.focus()
     page.keyboard.press("Enter")

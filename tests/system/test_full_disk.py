@@ -1,4 +1,4 @@
-"""A disk that is really full while results are written."""
+"""A full disk while results are written."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A cut of the hippocampus study on real MRI: fewer folds, losses, epochs."""
+"""A reduced hippocampus study on real MRI: fewer folds, losses and epochs."""
 
 import csv
 
@@ -70,7 +70,7 @@ def test_predictions_lie_on_the_grid_of_the_image(study):
 
 
 def test_the_scores_are_those_of_the_files(study):
-    """DSC of some cases, computed anew from the NIfTI files."""
+    """The DSC of some cases is recomputed from the NIfTI files."""
     results, data = study
     scores = {(row["loss"], row["case"], row["class"]): row for row in rows(results / "scores/hippocampus.csv")}
     for path in sorted((results / "predictions/hippocampus/mixed_focal").rglob("*.nii.gz"))[:8]:

@@ -1,4 +1,4 @@
-"""A training that dies under Snakemake goes on, and ends as if it had not died."""
+"""A training that is killed in a Snakemake run resumes, with the same result as an uninterrupted one."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ TARGETS = [f"results/tiny/training/toy/dice/fold_1/{name}" for name in ("model.w
 
 @pytest.fixture(scope="module")
 def prepared(root, tmp_path_factory):
-    """A study whose training takes a while, run as far as its preprocessed images."""
+    """A study whose training takes some time, run up to its preprocessed images."""
     checkout = copy_repository(root, tmp_path_factory.mktemp("prepared") / "checkout")
     study = yaml.safe_load((checkout.folder / "tiny.yaml").read_text())
     study["datasets"]["toy"]["training"].update(epochs=6, iterations=25, checkpoint_minutes=0.005)
@@ -36,7 +36,7 @@ def checkout(prepared, tmp_path):
 
 @pytest.fixture(scope="module")
 def undisturbed(prepared, tmp_path_factory):
-    """Digests of a training that nobody disturbed."""
+    """Digests of an uninterrupted training."""
     checkout = copy_checkout(prepared, tmp_path_factory.mktemp("undisturbed") / "checkout")
     checkout.snakemake("--cores", "2", *TARGETS)
     return [sha256_file(checkout.folder / target) for target in TARGETS]
@@ -60,14 +60,14 @@ def wait_for(condition, seconds=180):
 
 
 def checkpoint_of(checkout):
-    """Return the newest checkpoint file once there is one."""
+    """Return the newest checkpoint file as soon as there is one."""
     folder = checkout.folder / "results/tiny/checkpoints/toy/dice/fold_1"
     files = [path for path in folder.rglob("*") if path.is_file() and path.match("checkpoint-*.npz")] if folder.exists() else []
     return max(files, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def training_process(head):
-    """Return the process that trains, below the Snakemake process; None where there is none yet."""
+    """Return the training process below the Snakemake process, or None if it has not started."""
     for process in psutil.Process(head.pid).children(recursive=True):
         arguments = process.cmdline()
         if "workflow_lib.steps.train" in arguments and Path(arguments[0]).name.startswith("python"):
@@ -94,7 +94,7 @@ def test_the_training_is_killed_and_goes_on(checkout, undisturbed):
     record = attempts(checkout)
     assert len(record) == 2
     assert (record[1]["first_epoch"], record[1]["first_step"]) > (1, 1)
-    # The last state alone stays.
+    # Only the last state remains.
     (kept,) = (checkout.folder / "results/tiny/checkpoints/toy/dice/fold_1").rglob("*.npz")
     assert kept.parent.name == "kept"
 
@@ -120,13 +120,13 @@ def test_sigterm_saves_the_state_and_ends_without_success(checkout, undisturbed)
     assert finish(checkout) == undisturbed
     first, second = attempts(checkout)
     assert first["ended"] == "interrupted"
-    # Nothing is lost: the second attempt begins with the step after the last one.
+    # Nothing is lost: the second attempt begins with the next step.
     assert (second["first_epoch"], second["first_step"]) >= (first["last_epoch"], first["last_step"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_signal_to_the_snakemake_inside_a_job_reaches_the_training(checkout, undisturbed, number):
-    """SLURM with control groups tells the process alone that it started; here a scheduler that is a shell starts it."""
+    """With control groups, SLURM only signals the process that it started; here a shell replaces the scheduler."""
     submit = ("--executor", "cluster-generic", "--cluster-generic-submit-cmd", "sh", "--jobs", "2", "--latency-wait", "30")
     head = start(checkout, *submit)
     wait_for(lambda: checkpoint_of(checkout))
@@ -140,7 +140,7 @@ def test_a_signal_to_the_snakemake_inside_a_job_reaches_the_training(checkout, u
 
 
 def test_the_shell_of_a_step_waits_for_it_when_both_are_told_to_end(checkout, undisturbed):
-    """Else the job would be over, and the scheduler would kill a training that saves its state."""
+    """Otherwise the job would end, and the scheduler would kill a training that is saving its state."""
     head = start(checkout)
     wait_for(lambda: checkpoint_of(checkout))
     shell = training_process(head).parent()

@@ -1,4 +1,4 @@
-"""Real images of every kind at hand run through the whole chain, as their official layouts have them."""
+"""Real images of every available kind, in their official layouts, through the complete workflow."""
 
 import csv
 import shutil
@@ -55,11 +55,11 @@ datasets:
 """
 
 KITS = ("case_00015", "case_00125", "case_00160")
-"""One that the paper leaves out, one of 16 bits with a qform only, one of 512 x 796 pixels."""
+"""One case that the paper excludes, one with 16 bits and a qform only, one with 512 x 796 pixels."""
 
 
 def arrange_brats(source, target):
-    """Lay BraTS 2015 out as Kaggle's copy of BraTS20 has it; 3 (non-enhancing) becomes 1, as the newer challenges count it."""
+    """Arrange BraTS 2015 like Kaggle's copy of BraTS20. Label 3 (non-enhancing) becomes 1, as in newer challenges."""
     folder = target / "BraTS2020_TrainingData" / "MICCAI_BraTS2020_TrainingData"
     for number, mask in enumerate(sorted(source.rglob("OTMultiClass.nii.gz")), start=1):
         name = f"BraTS20_Training_{number:03d}"
@@ -74,7 +74,7 @@ def arrange_brats(source, target):
 
 
 def arrange_kits(source, target):
-    """Put synthetic intensities under real masks: soft tissue with noise, denser in kidney and tumour, air at the borders."""
+    """Put synthetic intensities under real masks: noisy soft tissue, denser kidney and tumour, air at the borders."""
     for name in KITS:
         image = nibabel.nifti1.Nifti1Image.from_filename(source / name / "segmentation.nii.gz")
         mask = np.asarray(image.dataobj)

@@ -1,6 +1,6 @@
-"""`snakemake --profile slurm` on a real SLURM cluster that is started on this machine, and all that can befall a job there.
+"""`snakemake --profile slurm` on a real SLURM cluster that is started on this machine, with failures of jobs and nodes.
 
-One study goes through all of it; the tests look at what came out.
+One study runs with all these failures; the tests check its results.
 """
 
 import itertools
@@ -37,12 +37,12 @@ if "SLURMD_NODENAME" in os.environ and sys.argv[0].endswith("steps/train.py"):
         held = b"x" * (2600 << 20)
         time.sleep(120)
 """
-"""Takes more memory than its job asked for, in the first training that loads it on the cluster."""
+"""Code that exceeds the requested memory in the first training on the cluster that loads it."""
 
 
 @dataclass
 class Study:
-    """The study after its run, and what was done to it."""
+    """The study after its run, and the failures that were caused."""
 
     results: Path
     undisturbed: Path
@@ -50,7 +50,7 @@ class Study:
     trainings: list[Training] = field(default_factory=list)
     done_to: dict[str, list[Training]] = field(default_factory=dict)
     second_heads: list[tuple[int, str]] = field(default_factory=list)
-    """Exit code and words of those that were started while jobs of the first still ran."""
+    """Exit codes and output of runs that were started while jobs of the first still ran."""
 
     orphans: dict[str, Training] = field(default_factory=dict)
 
@@ -60,19 +60,19 @@ class Study:
 
 
 def rule_of(job: dict[str, str]) -> str:
-    """Return the rule of a job, or the name of its group; of a job that is not Snakemake's an empty text."""
+    """Return the rule of a job, or the name of its group, or "" for other jobs."""
     rule = re.sub("^(rule|group)_", "", job.get("Comment", "").replace("(null)", "")).split("_wildcards_")[0]
     return "fold" if rule.startswith("fold_") else rule
 
 
 def prepare(root: Path, folder: Path) -> Checkout:
-    """Return a checkout with two losses, one of them composed with a file of the user's own, and trainings that take a while."""
+    """Return a checkout with two losses, one of them composed with a user's file, and trainings that take some time."""
     checkout = copy_repository(root, folder)
     settings = yaml.safe_load((folder / "tiny.yaml").read_text())
     settings["datasets"]["toy"]["training"].update(
         gpus=1, epochs=EPOCHS, iterations=ITERATIONS, checkpoint_minutes=0.005, memory_mb=MEMORY_MB
     )
-    # By a path that starts at the working directory, which has to be found on the nodes too.
+    # A path relative to the working directory, which must also be found on the nodes.
     (folder / "my_losses").mkdir()
     (folder / "my_losses/own.py").write_text(OWN.format(name="own") + GREEDY, encoding="utf-8")
     terms = [{"loss": "focal"}, {"loss": "my_losses/own.py"}]
@@ -84,7 +84,7 @@ def prepare(root: Path, folder: Path) -> Checkout:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    # Sockets want a short path, which pytest's are not. What the daemons wrote stays where the cluster could not be stopped.
+    # Sockets need a short path, unlike pytest's. The logs of the daemons remain if the cluster could not be stopped.
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
     with running_cluster(folder) as cluster:
         yield cluster
@@ -99,7 +99,7 @@ def study(root, cluster, tmp_path_factory):
     study = Study(results, undisturbed.folder / "results/tiny")
     watch = Watch(cluster, results)
     with ThreadPoolExecutor() as beside:
-        # While trainings are held, nobody else needs the CPU.
+        # While trainings are stopped, other processes do not need the CPU.
         two = ("--resources", "gpu=2", "--cores", "2")
         reference = beside.submit(undisturbed.snakemake, *two, side_by_side=False, timeout=3600)
         disturb(study, cluster, watch, checkout)
@@ -109,14 +109,14 @@ def study(root, cluster, tmp_path_factory):
 
 
 def disturb(study: Study, cluster: Cluster, watch: Watch, checkout: Checkout) -> None:
-    """Run the study while all that can happen happens, and its head is killed as well."""
+    """Run the study while all failures occur, and kill its head process as well."""
     folder = checkout.folder
     with Head(cluster, folder) as head:
         befall(study, cluster, watch, head)
         head.kill()
     study.orphans = watch.held()
     assert study.orphans
-    # The lock is there, then it is not; the jobs are, both times.
+    # The lock exists the first time and not the second; the jobs exist both times.
     for unlock in (False, True):
         if unlock:
             checkout.snakemake("--unlock")
@@ -133,7 +133,7 @@ def disturb(study: Study, cluster: Cluster, watch: Watch, checkout: Checkout) ->
 
 
 def befall(study: Study, cluster: Cluster, watch: Watch, head: Head) -> None:
-    """Do to the trainings all that happens on a cluster; in the end all that are not done are held once more."""
+    """Cause all failures of a cluster in the trainings; at the end, all unfinished ones are stopped once more."""
     held, happened = watch.held, study.done_to
 
     def until(condition: Callable[[], bool]) -> None:
@@ -150,7 +150,7 @@ def befall(study: Study, cluster: Cluster, watch: Watch, head: Head) -> None:
         return set(places) <= set(held())
 
     watch.holding = True
-    # All GPUs are in use; one of the four has run out of memory by then and was begun again.
+    # All GPUs are in use; one of the four trainings has run out of memory by then and was restarted.
     until(lambda: set(held()) == PLACES)
     happened["out of memory"] = [t for t in watch.trainings.values() if not t.held and not t.alive()]
 
@@ -165,7 +165,7 @@ def befall(study: Study, cluster: Cluster, watch: Watch, head: Head) -> None:
     until(lambda: not timed_out.alive() and again(*PLACES))
     happened |= {"time limit": [timed_out], "cancelled": [cancelled], "requeued": [requeued]}
 
-    # A job of a partition that goes first needs one node, and the other loses its power.
+    # A job of a preferred partition needs one node, and the other node loses its power.
     wanted, lost = held()["composed/fold_1"].node, ""
     lost = next(f"node{number}" for number in range(1, NODES + 1) if f"node{number}" != wanted)
     happened["pre-empted"] = [training for training in held().values() if training.node == wanted]
@@ -190,7 +190,7 @@ def test_a_loss_file_of_one_s_own_is_trained_with_and_recorded(study):
 
 
 def test_every_rule_ran_in_jobs_of_its_own_and_the_download_did_not(study):
-    """Each to its end once, also those whose head was killed meanwhile."""
+    """Each finished exactly once, including jobs whose head process was killed meanwhile."""
     done = Counter(rule_of(job) for job in study.jobs.values() if job["JobState"] == "COMPLETED" and rule_of(job))
     once = "inspect cases_page check split collect statistics tables figures_losses figures_dataset manifest report_page"
     assert done == dict.fromkeys(once.split(), 1) | {"preprocess": 2, "train": 4, "fold": 4}
@@ -199,7 +199,7 @@ def test_every_rule_ran_in_jobs_of_its_own_and_the_download_did_not(study):
 
 def test_what_ended_badly_is_what_was_made_to(study):
     undone = {number: job["JobState"] for number, job in study.jobs.items() if job["JobState"] != "COMPLETED"}
-    # Without control groups SLURM calls what it killed for its memory a failure.
+    # Without control groups SLURM reports a job killed for its memory as a failure.
     states = {"cancelled": "CANCELLED", "time limit": "TIMEOUT", "out of memory": "FAILED"}
     assert undone == {study.done_to[event][0].job: state for event, state in states.items()}
     (hungry,) = study.done_to["out of memory"]
@@ -266,12 +266,12 @@ def test_as_many_trainings_run_at_once_as_there_are_gpus(study):
 
 
 def at_the_same_time(one: Training, other: Training) -> bool:
-    """Say whether both were seen at some moment."""
+    """Return whether both ran at the same moment."""
     return max(one.seen, other.seen) < min(one.last_seen, other.last_seen)
 
 
 def test_a_training_that_was_told_to_end_lost_nothing(study):
-    """SIGTERM comes before SIGKILL and lets it save its state."""
+    """SIGTERM precedes SIGKILL, so that the training can save its state."""
     for event in ("cancelled", "time limit"):
         (training,) = study.done_to[event]
         first, second, *_ = read_json(study.results / "training/toy" / training.place / "training.json")["attempts"]

@@ -1,4 +1,4 @@
-"""A study while a random process of it is killed every few seconds: it ends with the report of the run that nobody disturbed."""
+"""A study while a random process of it is killed every few seconds: it ends with the report of an uninterrupted run."""
 
 import os
 import random
@@ -16,24 +16,25 @@ from tests.workflow.conftest import copy_repository
 from workflow_lib.base.files import read_json
 
 PAUSE = {"tiny": (1.0, 8.0), "demo": (5.0, 20.0)}
-"""Seconds between two kills. A training of the demo takes ten to start; much shorter pauses hardly let one get further."""
+"""Seconds between two kills. A training of the demo takes ten seconds to start, so much shorter pauses allow little
+progress."""
 
 HEAD = 0.25
-"""Share of the shots that are at the head: one process of many, and the one whose death leaves most behind."""
+"""Share of the kills of the head process, whose death leaves most processes behind."""
 
 SECONDS = 3 * 3600
-"""A study under fire has to end within this."""
+"""Time limit for the study."""
 
 
 def checkout_of(root, folder, study):
-    """Return a checkout with a study that the project ships."""
+    """Return a checkout with a study of the project."""
     checkout = copy_repository(root, folder)
     checkout.write_study(yaml.safe_load((root / "studies" / f"{study}.yaml").read_text(encoding="utf-8")))
     return checkout
 
 
 class Fire:
-    """Runs Snakemake again and again, and kills what runs for it, children that outlived an earlier head included."""
+    """Run Snakemake repeatedly and kill its processes, including children of earlier head processes."""
 
     def __init__(self, checkout, pause, seed):
         self.checkout, self.pause, self.draws = checkout, pause, random.Random(seed)
@@ -43,7 +44,7 @@ class Fire:
         command = [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml"]
         command += ["--resources", "cpu_trainings=9"]  # as many side by side as there are cores
         command += ["--cores", str(self.draws.choice([1, 2, 3])), "--rerun-incomplete", "--keep-going", "--quiet", "all"]
-        # These two steer a training and are no part of its result: another number of workers, and states to go on from.
+        # These two keys affect how a training runs, but not its result: the number of workers, and kept states.
         command += ["--set-resources", "train:checkpoint_seconds=1", "train:batch_processes=1"]
         with open(self.checkout.folder / "snakemake.log", "a", encoding="utf-8") as log:
             head = subprocess.Popen(command, cwd=self.checkout.folder, stdout=log, stderr=log, start_new_session=True)
@@ -62,7 +63,7 @@ class Fire:
         return found
 
     def shoot(self, head):
-        """Kill one, mostly by SIGKILL."""
+        """Kill one process, usually with SIGKILL."""
         targets = self.processes()
         if not targets:
             return

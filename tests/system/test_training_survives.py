@@ -1,4 +1,4 @@
-"""A training that is killed at random instants, again and again, ends with the bytes of one that nobody disturbed."""
+"""A training that is killed repeatedly at random times ends with the bytes of an uninterrupted one."""
 
 import random
 import signal
@@ -12,7 +12,7 @@ import pytest
 from workflow_lib.base.files import read_json
 
 KILLS = 8
-"""Times that the training is killed before it may end."""
+"""Number of kills before the training may end."""
 
 TRAINING = """
 import os, signal, sys
@@ -25,7 +25,7 @@ folder, kill_at = Path(sys.argv[1]), int(sys.argv[2])
 replace, calls = os.replace, []
 
 def kill(source, target):
-    # Between the writing of a checkpoint and the moment when it counts.
+    # Between the writing of a checkpoint and its renaming.
     if "checkpoint-" in str(target):
         calls.append(target)
         if len(calls) == kill_at:
@@ -49,7 +49,7 @@ def outcome(folder: Path) -> tuple[bytes, ...]:
 
 @pytest.fixture(scope="module")
 def undisturbed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[tuple[bytes, ...], float]:
-    """What comes out, and the seconds that it takes."""
+    """The results of an uninterrupted training and its duration in seconds."""
     folder = tmp_path_factory.mktemp("undisturbed")
     begun = time.monotonic()
     process = start(root, folder)
@@ -63,7 +63,7 @@ def newest(folder: Path) -> str:
 
 
 def test_killed_at_random_instants(root, tmp_path, undisturbed):
-    """Most kills fall into a step or a checkpoint; every fourth one exactly between its writing and its renaming."""
+    """Most kills occur during a step or a checkpoint; every fourth one exactly between its writing and its renaming."""
     expected, seconds = undisturbed
     draws = random.Random(6)
     reached = ""
@@ -90,7 +90,7 @@ def test_killed_at_random_instants(root, tmp_path, undisturbed):
 
 @pytest.mark.parametrize("small_disk", ["3m"], indirect=True)
 def test_a_disk_that_is_full_for_a_while(root, small_disk, undisturbed):
-    """It fills up under the training, which is killed; goes on from the last state that fitted, and ends when there is room."""
+    """The training is killed on a full disk, resumes from the last state that was saved, and ends when there is room."""
     expected, _ = undisturbed
     process = start(root, small_disk)
     while not newest(small_disk):
@@ -106,7 +106,7 @@ def test_a_disk_that_is_full_for_a_while(root, small_disk, undisturbed):
     process.kill()
     process.wait(60)
     assert newest(small_disk) >= held
-    # Started again on the full disk: it goes on from there, and stops where it cannot write what came out.
+    # Restarted on the full disk: it resumes, and stops when it cannot write its results.
     process = start(root, small_disk)
     output, _ = process.communicate(timeout=300)
     assert "going on from a checkpoint" in output

@@ -1,4 +1,4 @@
-"""What `bounded.findings` is given to run in tests: work that holds, hangs, crashes, or takes all memory."""
+"""Functions that tests run with `bounded.findings`: one succeeds, the others hang, crash or exhaust the memory."""
 
 import os
 import time

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 @dataclass(frozen=True)
 class MemoryCase:
-    """What the store gives, without files."""
+    """A stored case in memory, without files."""
 
     id: str
     image: np.ndarray
@@ -18,7 +18,7 @@ class MemoryCase:
 
 
 def histogram(image: np.ndarray, bins: int = 4096) -> dict[str, Any]:
-    """Counts and exact statistics of every channel."""
+    """Return counts and exact statistics of every channel."""
     channels = np.moveaxis(image.astype(np.float64), -1, 0).reshape(image.shape[-1], -1)
     return {
         "counts": [np.histogram(channel, bins=bins, range=(channel.min(), channel.max()))[0] for channel in channels],
@@ -30,7 +30,7 @@ def histogram(image: np.ndarray, bins: int = 4096) -> dict[str, Any]:
 
 
 def smooth_case(shape: tuple[int, ...], channels: int = 1, seed: int = 0, name: str = "case") -> MemoryCase:
-    """A z-scored, clipped, smooth random image whose brightest parts are classes 1 and 2."""
+    """Return a z-scored, clipped, smooth random image whose brightest parts are classes 1 and 2."""
     rng = np.random.default_rng(seed)
     image = np.stack([ndimage.gaussian_filter(rng.standard_normal(shape), 1.5) for _ in range(channels)], axis=-1)
     image = np.clip((image - image.mean()) / image.std(), -1.0, 2.0).astype(np.float32)

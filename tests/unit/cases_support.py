@@ -1,4 +1,4 @@
-"""What the tests of checked cases share."""
+"""Shared functions for the tests of checked cases."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from workflow_lib.datasets.check import CaseRow
 
 
 def pooled_shares(rows: Sequence[CaseRow]) -> dict[str, float]:
-    """Return the share of each class among the voxels of all included cases together; empty if there are none."""
+    """Return the share of each class in the voxels of all included cases together; empty if there are none."""
     voxels: Counter[str] = Counter()
     for row in rows:
         if row.status == "included":

@@ -1,4 +1,4 @@
-"""A web server on this machine that breaks off, lies, and refuses in every way seen in the wild."""
+"""A local web server that interrupts transfers, lies, and refuses requests in every way seen in practice."""
 
 import contextlib
 import gzip
@@ -29,7 +29,7 @@ IMAGE = nifti()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves `server.files`; each request takes the next of `server.plan`, a list of misbehaviours."""
+    """Serve `server.files`. Each request takes the next entry of `server.plan`, a list of failures."""
 
     def log_message(self, format, *args):
         pass
@@ -118,14 +118,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         if by:
-            with contextlib.suppress(OSError):  # the other side may have given up
+            with contextlib.suppress(OSError):  # the client may have closed the connection
                 for position in range(0, len(body) - by, by):
                     self.wfile.write(body[position : position + by])
                     self.wfile.flush()
                     if self.server.state.closing.wait(pause):  # type: ignore[attr-defined]
                         return
             body = body[-by:] if len(body) % by == 0 else body[-(len(body) % by) :]
-        # Before the last byte: when that has arrived, the other side may open its next connection.
+        # Before the last byte, because the client may open its next connection as soon as that arrives.
         with self.server.state.lock:  # type: ignore[attr-defined]
             self.server.state.open -= 1  # type: ignore[attr-defined]
         with contextlib.suppress(OSError):
@@ -156,7 +156,7 @@ def names(folder):
 
 @pytest.fixture
 def three_files(server, monkeypatch):
-    """KiTS19 with three files in place of 420."""
+    """KiTS19 with three files instead of 420."""
     paths = ["case_00000/imaging.nii.gz", "case_00000/segmentation.nii.gz", "case_00001/imaging.nii.gz"]
     server.files = {f"/mirror/{path}": IMAGE for path in paths}
     real = registry.get("kits19").downloads

@@ -1,4 +1,4 @@
-"""Small batches on which the losses are tried."""
+"""Small batches for the tests of the losses."""
 
 from typing import Any
 
@@ -67,7 +67,7 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
 }
 
 EXAMPLES: dict[str, dict[str, Any]] = {"weighted_sum": PARAMETERS["weighted_sum"][0]}
-"""Parameters for the losses that need some."""
+"""Parameters for the losses with required parameters."""
 
 ENTROPIES: list[tuple[str, dict[str, Any]]] = [
     *(
@@ -87,13 +87,13 @@ ENTROPIES: list[tuple[str, dict[str, Any]]] = [
     ("dice_cross_entropy", {"dice_weight": 0.0}),
     ("weighted_sum", {"terms": [{"loss": "cross_entropy"}, {"loss": "combo", "parameters": {"alpha": 1.0, "beta": 0.4}}]}),
 ]
-"""Losses of three classes that are cross entropies, and compounds of which these parameters leave the cross entropy alone."""
+"""Losses for three classes that are cross entropies, and compound losses whose parameters reduce them to the cross entropy."""
 
 CHOICES = [(name, index) for name, choices in PARAMETERS.items() for index in range(len(choices))]
 
 
 def parameters(name: str, index: int, n_classes: int) -> dict[str, Any]:
-    """A choice of parameters; `vector` stands for one weight per class."""
+    """Return example parameters of a loss; `vector` is one weight per class."""
     chosen = dict(PARAMETERS[name][index])
     if chosen.get("alpha") == "vector":
         chosen["alpha"] = [0.1, 0.7, 1.3][:n_classes]
@@ -101,7 +101,7 @@ def parameters(name: str, index: int, n_classes: int) -> dict[str, Any]:
 
 
 def random_batch(shape: tuple[int, ...], seed: int = 0, outside: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """One-hot y and softmax p; every class is present, and the first voxel of the last sample is outside the volume."""
+    """Return one-hot y and softmax p. Every class is present, and the first voxel of the last sample is outside the volume."""
     rng = generator(seed, "losses", *shape)
     classes = rng.integers(0, shape[-1], shape[:-1])
     classes.reshape(shape[0], -1)[:, : shape[-1]] = np.arange(shape[-1])
@@ -114,7 +114,7 @@ def random_batch(shape: tuple[int, ...], seed: int = 0, outside: bool = True) ->
 
 
 def outside_batch() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(y, p, which voxels are outside the volume): three classes in 3-D, every class inside; a corner of each sample outside."""
+    """Return (y, p, mask of the voxels outside the volume): three classes in 3-D, with a corner of each sample outside."""
     y, p = random_batch((2, 3, 3, 3, 3), outside=False)
     outside = np.zeros(y.shape[:-1], dtype=bool)
     outside[:, 1:, 1:, 1:] = True
@@ -123,7 +123,7 @@ def outside_batch() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def edge_batches() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """{what: (y, p)} of three classes in 3-D: one step from every corner that a training can run into."""
+    """Return {name: (y, p)} of three classes in 3-D for the edge cases of a training."""
     shape = (2, 3, 2, 2, 3)
     y, p = random_batch(shape, outside=False)
     background = np.zeros(shape)

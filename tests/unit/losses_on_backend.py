@@ -1,4 +1,4 @@
-"""Every loss on the Keras backend that KERAS_BACKEND names, as JSON on standard output: test_losses_backends.py reads it."""
+"""Evaluate every loss on the Keras backend named by KERAS_BACKEND and print JSON, which test_losses_backends.py reads."""
 
 import json
 import os
@@ -17,7 +17,7 @@ LEARNERS = ("mixed_focal", "asymmetric_unified_focal", "dilated_balanced_cross_e
 
 
 def value_and_gradient(loss: Any, y: np.ndarray, p: np.ndarray, compiled: bool = False) -> tuple[Any, np.ndarray]:
-    """Return the loss, as the backend's tensor, and its gradient with respect to p."""
+    """Return the loss as the backend's tensor, and its gradient with respect to p."""
     if BACKEND == "torch":
         prediction = ops.convert_to_tensor(p).detach().requires_grad_(True)
         value = loss(ops.convert_to_tensor(y.astype("float32")), prediction)
@@ -31,12 +31,12 @@ def value_and_gradient(loss: Any, y: np.ndarray, p: np.ndarray, compiled: bool =
 
 
 def number(tensor: Any) -> float:
-    """Return a scalar of the backend as a number."""
+    """Return a scalar of the backend as a float."""
     return float(ops.convert_to_numpy(tensor))
 
 
 def tried(name: str) -> dict[str, Any]:
-    """Return what came out for a loss: values, gradients, dtypes, edges."""
+    """Return the results for a loss: values, gradients, dtypes, edge cases."""
     loss = registry.build(name, EXAMPLES.get(name, {}))
     found: dict[str, Any] = {"edges": {}}
     for shape in BATCHES:

@@ -1,6 +1,6 @@
-"""The losses once more, in float64 NumPy, written from the equations of the papers one voxel and one class at a time.
+"""Reference implementation of the losses in float64 NumPy, written from the equations of the papers.
 
-Nothing is shared with the package: loops over samples and classes, plain sums, 1 - TI as printed.
+It shares no code with the package: loops over samples and classes, plain sums, 1 - TI as printed.
 """
 
 import math
@@ -19,12 +19,12 @@ def clipped(p: Array) -> Array:
 
 
 def voxels(a: Array) -> Array:
-    """(batch, spatial..., classes) -> (batch, voxels, classes)."""
+    """Reshape (batch, spatial..., classes) to (batch, voxels, classes)."""
     return a.reshape(a.shape[0], -1, a.shape[-1])
 
 
 def tversky_index(y: Array, p: Array, delta: float, s: float) -> float:
-    """Of one class of one sample."""
+    """Return the index of one class of one sample."""
     tp = float(np.sum(y * p))
     fn = float(np.sum(y * (1 - p)))
     fp = float(np.sum((1 - y) * p))
@@ -87,7 +87,7 @@ def combo(y: Array, p: Array, alpha: float | None = None, beta: float | None = N
         t, q = voxels(y), clipped(voxels(p))
         entropy = 0.0
         for sample, voxel, c in np.ndindex(t.shape):
-            if np.any(t[sample, voxel] > 0):  # outside the volume there is nothing to be wrong about
+            if np.any(t[sample, voxel] > 0):  # voxels outside the volume do not count
                 own, probability = float(t[sample, voxel, c]), float(q[sample, voxel, c])
                 entropy -= beta * own * math.log(probability) + (1 - beta) * (1 - own) * math.log(1 - probability)
         entropy /= t.shape[0] * t.shape[1]
@@ -116,7 +116,7 @@ def mixed_focal(
 
 
 def class_focal(y: Array, p: Array, delta: float, gamma: float, foreground_gamma: float) -> float:
-    """1 - delta on the background and delta on every foreground class, each class with its own exponent."""
+    """Weights 1 - delta for the background and delta for every foreground class, each class with its own exponent."""
     y, q = voxels(y), clipped(voxels(p))
     total = 0.0
     for c in range(y.shape[-1]):
@@ -134,7 +134,7 @@ def asymmetric_focal(y: Array, p: Array, delta: float = 0.7, gamma: float = 2.0)
 
 
 def one_class(y: Array, p: Array, c: int, of: Callable[[float], float], delta: float, options: dict[str, Any]) -> float:
-    """Mean over the batch of `of(TI(q))` of class c alone; the smoothing is 1e-7 unless told."""
+    """Mean over the batch of `of(TI(q))` of class c alone, with a default smoothing of 1e-7."""
     alone = {"overlap": options.get("overlap", "sample"), "smooth": options.get("smooth", 1e-7)}
     return per_class(y[..., c : c + 1], clipped(p[..., c : c + 1]), of, delta, alone)
 
@@ -150,7 +150,7 @@ def symmetric_focal_tversky(y: Array, p: Array, delta: float = 0.7, gamma: float
 
 
 def asymmetric_focal_tversky(y: Array, p: Array, delta: float = 0.7, gamma: float = 0.75, **options: Any) -> float:
-    """The background enters as 1 - TI itself."""
+    """The term of the background is 1 - TI itself."""
     values = [one_class(y, p, 0, lambda ti: 1 - ti, delta, options)] if options.get("include_background", True) else []
     foreground = range(1, y.shape[-1])
     values += [one_class(y, p, c, lambda ti: max(1 - ti, 1e-7) ** (1 - gamma), delta, options) for c in foreground]
@@ -172,7 +172,7 @@ def asymmetric_unified_focal(
 
 
 def voxel_entropies(y: Array, p: Array) -> Array:
-    """The sum over the classes of CE_c: (batch, voxels)."""
+    """Return the sum of CE_c over the classes: (batch, voxels)."""
     t, q = voxels(y), clipped(voxels(p))
     result = np.zeros(t.shape[:2])
     for c in range(t.shape[-1]):
@@ -181,7 +181,7 @@ def voxel_entropies(y: Array, p: Array) -> Array:
 
 
 def distances(mask: Array) -> Array:
-    """Euclidean distance in voxels from every voxel of one image to the nearest True one; infinite where there is none."""
+    """Return the distance in voxels from every voxel of an image to the nearest True voxel; infinite if there is none."""
     targets = np.argwhere(mask).astype(np.float64)
     result = np.full(mask.shape, np.inf)
     if len(targets):
@@ -195,7 +195,7 @@ def dilated(mask: Array, radius: float) -> Array:
 
 
 def area_weights(areas: Array, overlap: str) -> Array:
-    """(voxels, classes) memberships in D_c -> the weight of each voxel; they sum to 1, or are all 0 if no class is present."""
+    """Map (voxels, classes) memberships in D_c to voxel weights, which sum to 1, or are all 0 if no class is present."""
     weights = np.zeros(areas.shape[0])
     present = [c for c in range(areas.shape[-1]) if areas[:, c].any()]
     for c in present:
@@ -233,7 +233,7 @@ def dice_cross_entropy(y: Array, p: Array, dice_weight: float = 1.0, cross_entro
 
 
 def volume_weights(volumes: list[float], weighting: str, absent: str) -> list[float]:
-    """Of the counted classes of one sample, summing to 1."""
+    """Return the weights of the counted classes of one sample, which sum to 1."""
     power = {"square": 2, "simple": 1, "uniform": 0}[weighting]
     present = [1 / v**power for v in volumes if v > 0]
     if present:
@@ -276,7 +276,7 @@ def log_cosh_dice(y: Array, p: Array, **options: Any) -> float:
 
 
 def signed_distances(mask: Array, max_distance: float) -> Array:
-    """Of one class of one image: positive outside, 0 on the inner rim, negative further inside."""
+    """Return the signed distances of one class of one image: positive outside, 0 on the inner rim, negative further inside."""
     if not mask.any():
         return np.zeros(mask.shape)
     if mask.all():
@@ -335,7 +335,7 @@ LOSSES: dict[str, Callable[..., float]] = {
 
 
 def gradient(loss: Callable[[Array, Array], float], y: Array, p: Array, step: float = 1e-6) -> Array:
-    """Central differences with respect to every element of p."""
+    """Return central differences with respect to every element of p."""
     result = np.zeros_like(p)
     for index in np.ndindex(p.shape):
         up, down = p.copy(), p.copy()

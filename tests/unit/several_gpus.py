@@ -1,4 +1,4 @@
-"""Two logical CPU devices in the place of two GPUs. To be imported in a process of its own, before TensorFlow computes."""
+"""Two logical CPU devices that replace two GPUs. Must be imported in a separate process before TensorFlow computes anything."""
 
 import tensorflow as tf
 

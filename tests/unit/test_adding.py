@@ -1,4 +1,4 @@
-"""The table "To add a ..., touch ..." of docs/architecture.md: its files, its tests, and the rows that no other test follows."""
+"""The table "To add a ..., touch ..." of docs/architecture.md: its files, its tests, and the rows without another test."""
 
 import json
 import re
@@ -16,7 +16,7 @@ CODE = re.compile(r"`([^`]+)`")
 
 @pytest.fixture(scope="module")
 def rows(root):
-    """Return the cells of every row of the table, by what is added."""
+    """Return the cells of every row of the table by the kind of member."""
     text = (
         (root / "docs" / "architecture.md").read_text(encoding="utf-8").split("## To add a ..., touch ...\n")[1].split("\n## ")[0]
     )
@@ -44,7 +44,7 @@ def test_every_family_of_the_code_is_a_row_of_one_file(rows):
     assert {(f"workflow_lib/{package.replace('.', '/')}/<name>.py",) for package in families} <= one_file
 
 
-# The rows that no other test follows, in a copy of the package: nothing but the one file is added.
+# The rows without another test, in a copy of the package to which only the one file is added.
 
 LOSS = '''"""Half the Dice loss."""
 
@@ -178,7 +178,7 @@ def shown(folder, datasets="a", losses="dice"):
 
 
 def different(one, other):
-    """Return the records of which the fingerprints differ, of those that both have."""
+    """Return the records that both sides have with different fingerprints."""
     return {record for record in one["jobs"].keys() & other["jobs"].keys() if one["jobs"][record] != other["jobs"][record]}
 
 

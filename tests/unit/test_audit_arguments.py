@@ -1,4 +1,4 @@
-"""A slip in the arguments of the audit is told at once, with exit code 2, and is no finding about the study."""
+"""Invalid arguments of the audit are reported at once, with exit code 2, and not as findings about the study."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ EMPTY = {"fingerprint": "f", "versions": {}, "inputs": {}, "outputs": {}}
 
 @pytest.fixture
 def results(tmp_path):
-    """A folder that names one training and holds nothing else."""
+    """A folder that only contains the record of one training."""
     folder = tmp_path / "tiny"
     about = {"dataset": "toy", "loss": {"name": "dice"}, "fold": 1}
     write_json(folder / TRAINED, EMPTY | {"step": "train", "settings": about})

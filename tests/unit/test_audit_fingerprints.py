@@ -1,4 +1,4 @@
-"""A record whose fingerprint says nothing of its code is told."""
+"""A record whose fingerprint does not identify its code is reported."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Results that were made to harm who audits them: every one ends with a finding or an error in words, and nothing leads out."""
+"""The audit of malicious results ends with a finding or a readable error, and accesses no file outside the folder."""
 
 import gzip
 import json
@@ -85,7 +85,7 @@ def test_json_that_would_take_all_memory_or_break_the_reader(tmp_path, content, 
     ],
 )
 def test_a_list_of_checksums_holds_each_file_once_and_in_order(tmp_path, lines):
-    """Of two lines for a file, each reader would believe another one."""
+    """With two lines for one file, readers could use different lines."""
     text = "".join(f"{digest * 64 if len(digest) == 1 else digest}  {name}\n" for digest, name in lines)
     (tmp_path / "SHA256SUMS").write_text(text)
     with pytest.raises(UserError, match=r"double, out of order|no line of checksums"):
@@ -267,7 +267,7 @@ def test_weights_that_are_none(tmp_path, weights_file):
 
 
 def test_an_array_of_objects_is_not_unpacked(tmp_path):
-    """A pickle in an .npy file would run what its maker likes."""
+    """A pickle in an .npy file could execute any code."""
     shard = tmp_path / "shard_1"
     shard.mkdir()
     np.save(shard / "a.image.npy", np.array([{"code": 1}], dtype=object), allow_pickle=True)
@@ -293,7 +293,7 @@ def volume(path, shape, dtype=np.uint8):
 
 
 def bomb(path, side):
-    """A compressed file that claims side**3 voxels, of which it holds the first kilobytes."""
+    """A compressed file that claims side**3 voxels and contains only the first kilobytes."""
     header = nibabel.Nifti1Header()
     header.set_data_shape((side, side, side))
     header.set_data_dtype(np.uint8)

@@ -1,4 +1,4 @@
-"""What lies beside the results is told, and nothing hides behind the like of its name."""
+"""Additional files are reported, and a file name similar to a permitted one hides nothing."""
 
 import json
 
@@ -48,7 +48,7 @@ def test_a_bundle_may_leave_out_what_the_tables_do_not_rest_on_and_nothing_else(
 
 
 def test_a_page_that_shows_another_digest_than_the_manifest_s_breaks_the_chain(results, monkeypatch):
-    """Of the same beginning: a forger makes such a one in a moment."""
+    """The digest has the same first digits, which a forger can easily produce."""
     write_json(results / "manifest.json", {"steps": {}})
     digest = sha256_file(results / "manifest.json")
     monkeypatch.setattr(records, "names_in_manifest", lambda study: [])
@@ -67,7 +67,7 @@ def write(folder, *names):
 
 
 def seal(folder, losses=("focal",), steps=("records/train/toy/focal/fold_1.json",)):
-    """Write records and checksums of a study of one dataset, two folds and one part; return the folder."""
+    """Write records and checksums of a study with one dataset, two folds and one shard; return the folder."""
     dataset = {"name": "toy", "losses": [{"name": name} for name in losses], "folds": 2, "sweep": False}
     config = {"datasets": {"toy": {"preprocessing": {"shards": 1}}}}
     settings = {"datasets": [dataset], "config": config}

@@ -1,4 +1,4 @@
-"""The audit holds what a training tells of its end against its history, its predictions and its scores."""
+"""The audit compares the recorded end of a training with its history, its predictions and its scores."""
 
 import copy
 from typing import Any
@@ -42,7 +42,7 @@ def entry(path, **more):
 
 
 class Training:
-    """A training of three epochs, whose files a test changes before they are looked at."""
+    """A training of three epochs whose files a test changes before the audit."""
 
     def __init__(self):
         self.history = history(0.5, 0.25, 0.75)
@@ -54,7 +54,7 @@ class Training:
         self.steps = ["train", "predict", "evaluate"]
 
     def diverges(self):
-        """Break off in the fourth of ten epochs, as the steps tell it."""
+        """Diverge in the fourth of ten epochs, with the files that the steps would write."""
         self.settings["epochs"] = 10
         self.summary["diverged"] = copy.deepcopy(WHERE)
         self.files, self.rows = [DIVERGED], 0
@@ -191,6 +191,6 @@ def test_what_is_no_table(tmp_path, content):
 
 
 def test_of_equal_losses_the_first_is_the_best(tmp_path):
-    """As a training has it: its weights are kept until a loss is lower."""
+    """As in a training, which keeps its weights until a loss is lower."""
     write_text(tmp_path / "history.csv", history(0.5, 0.25, 0.25))
     assert outcomes.read_history(tmp_path, "history.csv") == outcomes.History(3, 2, 0.25)

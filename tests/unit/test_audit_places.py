@@ -1,4 +1,4 @@
-"""The audit finds a record that hides a result from the steps that are computed again."""
+"""The audit detects a record that hides a result from the steps that are recomputed."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def named(group):
 
 @pytest.fixture
 def content():
-    """Four records as steps write them, by name."""
+    """Return four records as written by steps, by name."""
     names = [path.removeprefix("statistics/{dataset}/") for path in layout.STEPS["statistics"].writes["results"]]
     return {
         OTHER: record(

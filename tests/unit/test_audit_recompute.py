@@ -1,4 +1,4 @@
-"""The page assembled again is compared with the one that is there, byte by byte."""
+"""The page is assembled again and compared byte by byte with the stored one."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Scores computed again from pictures: predictions of a fold, masks with a field of view, without a study that was trained."""
+"""Recomputed scores of pictures: predictions of a fold, masks with a field of view, without a trained study."""
 
 import json
 import os
@@ -33,7 +33,7 @@ RECORD = "records/evaluate/eyes/dice/fold_1.json"
 
 @pytest.fixture
 def results(tmp_path):
-    """A folder of results with two cases that were scored, and their images under `data`."""
+    """A folder of results with two scored cases, and their images in `data`."""
     rng = np.random.default_rng(0)
     data, folder = tmp_path / "data", tmp_path / "results"
     entries = []
@@ -73,11 +73,11 @@ def write_record(folder, name, step, settings, inputs, outputs):
 
 
 def looked_at(folder, roots=None):
-    """Return what is found, with a private copy of all but the predictions."""
+    """Return the findings, with a private copy of everything except the predictions."""
     study = folder.parent / "private" / "study"
     shutil.rmtree(study.parent, ignore_errors=True)
     shutil.copytree(folder, study, ignore=shutil.ignore_patterns("predictions"))
-    # The records name where the folder lay; there it lies.
+    # The records contain the original path of the folder, which is also its present path.
     assert records.root_of(study) == folder
     return [
         finding for finding in rescore.check(folder, study, roots or [folder.parent / "data"]) if not isinstance(finding, str)

@@ -1,4 +1,4 @@
-"""The audit holds the settings of every record against those of the report, for studies as they are planned."""
+"""The audit compares the settings of every record with those of the report, for planned studies."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def merged(base, over):
 
 
 def records_of(study, folder, over=None):
-    """Return the records that the jobs of a study will write, without inputs and outputs."""
+    """Return the future records of a study's jobs, without inputs and outputs."""
     raw = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     if study != "config":
         raw = merged(raw, yaml.safe_load((ROOT / f"studies/{study}.yaml").read_text(encoding="utf-8")))
@@ -44,7 +44,7 @@ def records_of(study, folder, over=None):
 def test_a_study_agrees_with_itself(tmp_path, study):
     found = records_of(study, tmp_path)
     assert [finding.text for finding in agreement._settings(tmp_path, list(found.values()))] == []
-    # Every record lies where the audit looks for one of its step.
+    # Every record is at the path where the audit expects a record of its step.
     assert [name for name, record in found.items() if layout.record(record.step, *record.about) != name] == []
 
 
@@ -86,7 +86,7 @@ def only_fault(folder, found, record):
     ],
 )
 def test_a_setting_that_one_record_leaves_out_is_named(tmp_path, step, section, key):
-    """A step would fall back on what it takes without being told."""
+    """A step would use its default."""
     found = records_of("demo", tmp_path)
     record = next(record for record in found.values() if record.step == step)
     del (record.settings if key is None else record.settings[section])[key or section]
@@ -95,7 +95,7 @@ def test_a_setting_that_one_record_leaves_out_is_named(tmp_path, step, section, 
 
 @pytest.mark.parametrize("step", ["train", "predict", "evaluate", "statistics", "preprocess"])
 def test_no_key_of_a_section_is_left_aside(tmp_path, step):
-    """But for those that follow from the division: they are looked at by themselves."""
+    """Except those that follow from the division, which are checked separately."""
     found = records_of("demo", tmp_path)
     record = next(record for record in found.values() if record.step == step)
     for name in set(agreement.TAKEN[step]) & {key for key, value in record.settings.items() if isinstance(value, dict)}:
@@ -145,7 +145,7 @@ def report_of(folder):
 
 
 def faults_of_report(folder, found, content):
-    """Return what is found in a report whose record says this."""
+    """Return the findings for a report with this record."""
     write_json(folder / REPORT_RECORD, content)
     every = [*found.values()]
     return [finding.text for finding in agreement._settings(folder, every) if finding.subject == REPORT_RECORD]
@@ -261,7 +261,7 @@ def test_the_intervals_of_one_split_are_over_its_cases(tmp_path):
 
 @pytest.mark.parametrize("key", ["table", "groups"])
 def test_a_division_that_only_says_it_followed_a_table_is_named(tmp_path, key):
-    """It would not be made again."""
+    """Such a division would not be recomputed."""
     found = records_of("demo", tmp_path)
     record = next(record for record in found.values() if record.step == "split")
     record.inputs[key] = [{"path": "mine.csv", "sha256": "0" * 64}]
@@ -288,7 +288,7 @@ def test_a_division_without_the_table_that_the_report_names_is_named(tmp_path, c
     told = {finding.subject: finding.text for finding in agreement._settings(tmp_path, every)}
     assert f"it read no table of the user's own as {key}" in told[record.name]
     record.inputs[key] = [{"path": "mine.csv", "sha256": "0" * 64}]
-    # More of the division than the audit knows may stand in the settings of the split.
+    # The settings of the split may contain keys of the division that the audit does not know.
     record.settings["files"] = {key: "0" * 64}
     assert record.name not in {finding.subject for finding in agreement._settings(tmp_path, every)}
 

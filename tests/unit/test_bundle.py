@@ -1,4 +1,4 @@
-"""Which terms of a dataset let predictions made from it be given on."""
+"""Which terms of a dataset allow sharing predictions made from it."""
 
 import pytest
 
@@ -18,7 +18,7 @@ RECORD = {"settings": {"config": {"datasets": {"toy": {"format": "msd", "source"
         ("CC BY-SA 4.0", True),
         ("CC BY-NC 4.0", True),
         ("CC BY-NC-SA 4.0", True),
-        # A prediction is made from the images; where nothing made from them may be given on, it may not.
+        # A prediction is derived from the images, so terms that forbid sharing derived data exclude it.
         ("CC BY-ND 4.0", False),
         ("CC BY-NC-ND 4.0", False),
         ("research use; not CC0", False),

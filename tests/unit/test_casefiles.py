@@ -1,4 +1,4 @@
-"""A case is read the same way whatever its files are, and its prediction written as its image is."""
+"""A case is read in the same way from any kind of file, and its prediction is written in the format of its image."""
 
 import nibabel
 import numpy as np

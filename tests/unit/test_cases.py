@@ -1,4 +1,4 @@
-"""Cases and label maps: raw values to classes and back, undeclared and fractional labels named, JSON there and back."""
+"""Cases and label maps: raw values to classes and back, undeclared and fractional labels, JSON in both directions."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What check_loss tries a loss with, and what it says of one that cannot be tried."""
+"""The checks of check_loss, and its message for a loss that cannot be checked."""
 
 import pytest
 

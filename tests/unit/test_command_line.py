@@ -1,4 +1,4 @@
-"""`whichloss`: its help, its examples, what it says of mistakes, how it ends when it is interrupted, and completion in bash."""
+"""The command `whichloss`: help, examples, messages for mistakes, exit after an interrupt, and completion in bash."""
 
 import os
 import re
@@ -23,7 +23,7 @@ MENTION = re.compile(r"(?:^|`|<code>)whichloss ([a-z][a-z-]*)", re.MULTILINE)
 
 
 def documents(root):
-    """Return the texts that a user reads, by name; the list of changes speaks of what is gone."""
+    """Return the texts for users by name, without the list of changes, which mentions removed features."""
     paths = [root / "README.md", root / "CONTRIBUTING.md", root / "Makefile", root / ".ci/run", root / "config.yaml"]
     paths += [*root.glob("docs/*.md"), *root.glob("reports/templates/*.j2"), *root.glob("rules/*.smk"), *root.glob("envs/*.def")]
     paths += (root / "workflow_lib").rglob("*.py")
@@ -120,7 +120,7 @@ def test_a_study_file_that_is_none_is_named(root, tmp_path, monkeypatch, capsys,
 
 
 class Raises:
-    """A command that ends with an error."""
+    """A command that raises an error."""
 
     __doc__ = SUMMARY = EXAMPLE = "x"
 
@@ -183,7 +183,7 @@ def test_a_reader_that_has_gone_is_no_error(root, arguments):
 
 
 def test_ctrl_c_reaches_no_process_that_would_print_a_traceback_of_its_own(root):
-    """A terminal sends it to all of them; this process ends the others."""
+    """A terminal sends it to all processes; this process ends the others."""
     code = (
         "from workflow_lib.commands.audit import bounded\n"
         "try:\n"
@@ -209,7 +209,7 @@ def test_ctrl_c_reaches_no_process_that_would_print_a_traceback_of_its_own(root)
 
 @pytest.fixture(scope="module")
 def completed(tmp_path_factory):
-    """Complete words as bash would, in a folder with two files."""
+    """Complete words like bash, in a folder with two files."""
     folder = tmp_path_factory.mktemp("completion")
     (folder / "a report.html").touch()
     (folder / "results").mkdir()
@@ -243,7 +243,7 @@ def test_bash_completes_commands_options_choices_and_files(completed):
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_the_other_scripts_have_every_command_option_and_choice(shell):
-    """Run once by hand in both shells; no machine of the tests has them."""
+    """They were run manually in both shells, which are not installed on the machines of the tests."""
     lines = list(completion.SHELLS[shell]())
     for name in registry.names():
         flags = [flag for argument in completion.arguments_of(name) for flag in argument.flags if flag.startswith("--")]

@@ -1,4 +1,4 @@
-"""What compare and crate say of folders that are not as a study left them: a sentence that names the file, and no traceback."""
+"""compare and crate on invalid folders: a message that names the file, without a traceback."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def write(folder, name, content):
 
 @pytest.fixture
 def results(tmp_path):
-    """Records of a study whose tables were lost."""
+    """Records of a study whose tables are missing."""
     folder = tmp_path / "tiny"
     common = {"fingerprint": "f", "versions": {}, "inputs": {}, "outputs": {}}
     for name in ("check", "manifest", "report"):

@@ -1,4 +1,4 @@
-"""Whether a difference is within what seeds explain, against cases whose answer is known."""
+"""Whether a difference is within seed variation, in cases with a known answer."""
 
 import math
 from dataclasses import replace
@@ -46,12 +46,12 @@ def test_the_interval_is_that_of_the_definition_worked_by_hand():
     assert (found.low, found.high) == pytest.approx((0.03 - 0.0196324, 0.03 + 0.0196324), abs=1e-7)
     assert found.verdict == "beyond"
     assert found.difference == pytest.approx(0.03)
-    # Every case of a fold moves alike, so other cases would change nothing.
+    # All cases of a fold change by the same amount, so other cases would give the same difference.
     assert (found.cases_low, found.cases_high) == pytest.approx((0.03, 0.03))
 
 
 def test_seeds_alone_lie_beyond_in_one_of_twenty():
-    """Both sides trained with seeds of their own: a fold's network moves all its cases, and cases have their own noise."""
+    """Both sides have different seeds: a fold's network changes all its cases, and cases have independent noise."""
     rng = np.random.default_rng(5)
     cases = rng.normal(0.7, 0.1, CASES)
 
@@ -93,7 +93,7 @@ def test_nothing_is_said_of_a_difference_that_the_cases_of_both_sides_do_not_giv
     edited.means[0] = {**edited.means[0], "mean": "0.987"}
     found = cell(study(values), edited)
     assert (found.verdict, found.low, found.high) == ("open", 0.0, 0.0)
-    assert "do not give this difference" in found.reason
+    assert "does not follow from the cases" in found.reason
 
 
 def test_nothing_is_said_of_one_split():

@@ -1,4 +1,4 @@
-"""Of which images the crate tells, and how: by name, digest and address."""
+"""The images in the crate, identified by name, digest and address."""
 
 import io
 import subprocess
@@ -108,7 +108,7 @@ def test_a_file_that_is_missing_beside_others_is_no_data_entity(tmp_path):
 
 
 def test_a_run_lasts_from_its_first_start_to_its_last_end():
-    """The job that began last need not end last."""
+    """The job that starts last need not end last."""
     facts = [("2024-05-01T10:00:00+00:00", 7200.0), ("2024-05-01T11:00:00+00:00", 60.4), ("2024-05-01T10:30:00+00:00", 1.0)]
     records = [{"facts": {"started": started, "seconds": seconds}} for started, seconds in facts]
     assert entities.times(records) == ("2024-05-01T10:00:00+00:00", "2024-05-01T12:00:00+00:00")

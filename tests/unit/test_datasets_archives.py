@@ -1,4 +1,4 @@
-"""Archives that try to get out, to fill the disk, or to overwrite: nothing of them is unpacked."""
+"""Archives that try to write outside the folder, fill the disk or overwrite files: nothing is unpacked."""
 
 import contextlib
 import gzip
@@ -60,7 +60,7 @@ def test_a_sound_archive_is_unpacked_whole_and_with_plain_permissions(tmp_path, 
 
 
 def test_what_is_unpacked_is_on_the_disk(tmp_path, target, monkeypatch):
-    """Its checksum is recorded next: after a power cut that would speak of bytes that are not there."""
+    """Otherwise, after a power failure, the recorded checksum could belong to bytes that were never written."""
     synced: set[int] = set()
     monkeypatch.setattr(os, "fsync", lambda handle: synced.add(os.fstat(handle).st_ino))
     unpack(archive(tmp_path / "a.tar", member("Task/a.nii", b"abc"), member("Task/b.nii", b"d" * 5000)), target)
@@ -215,7 +215,7 @@ def test_damaged_archives_stay_in_their_folder(tmp_path_factory, edits, cut, kee
     for block, offset, value in edits:
         content[block + offset] = value
         if keep_sums:
-            # A valid checksum, so that tarfile goes on to believe the other fields.
+            # A valid checksum, so that tarfile reads the other fields.
             content[block + 148 : block + 156] = b" " * 8
             total = sum(content[block : block + 512])
             content[block + 148 : block + 156] = b"%06o\0 " % total

@@ -1,4 +1,4 @@
-"""The check finds every kind of bad file, tells all of them at once, and counts right."""
+"""The check detects every kind of invalid file, reports all faults together, and counts correctly."""
 
 import csv
 import gzip
@@ -44,14 +44,14 @@ def mask_data(dtype=np.uint8):
 
 
 def case(folder, name, image=None, mask=None, **mask_arguments):
-    """Write a case; None stands for sound data."""
+    """Write a case; None means valid data."""
     image_path = write(folder / f"{name}_image.nii.gz", image_data() if image is None else image)
     mask_path = write(folder / f"{name}_mask.nii.gz", mask_data() if mask is None else mask, **mask_arguments)
     return Case(name, (image_path,), (mask_path,))
 
 
 def check_cases(cases, labels, excluded=None, required=(), exclude_faulty=False, axes=None, needs_view=False, **reading):
-    """Inspect and decide, as the two steps do, and through JSON as between them."""
+    """Inspect and decide like the two steps, with JSON between them."""
     findings = [Finding.from_json(json.loads(json.dumps(found.to_json()))) for found in inspect_cases(cases, labels, **reading)]
     return check.decide(cases, findings, labels, excluded, required, exclude_faulty, axes, needs_view)
 
@@ -62,7 +62,7 @@ def only(cases, **arguments):
 
 
 def cut(path):
-    """Cut a file's compressed stream short."""
+    """Truncate a file's compressed stream."""
     path.write_bytes(path.read_bytes()[:-30])
 
 
@@ -247,7 +247,7 @@ def test_no_case_left_is_a_fault(tmp_path):
 def test_case_found_twice(tmp_path):
     made = case(tmp_path, "a")
     assert [row.status for row in check_cases([made, made], LABELS)] == ["included", "fault"]
-    # Its name says not which of the two is meant.
+    # The name is ambiguous.
     assert [row.status for row in check_cases([made, made], LABELS, {"a": "for a test"})] == ["excluded", "fault"]
 
 
@@ -326,7 +326,7 @@ def test_real_brats_in_the_layout_of_brats20(shared_data, tmp_path):
     cases = registry.find_cases("brats20", tmp_path)
     (row,) = check_cases(cases, registry.label_map("brats20", tmp_path), explain=registry.get("brats20").explain_labels)
     assert row.finding.shape == (240, 240, 155)
-    # BraTS 2015 has a label 3 of its own beside 4; nothing may take it for one of the four of 2020 in silence.
+    # BraTS 2015 has both labels 3 and 4. Label 3 must not be silently read as a label of BraTS 2020.
     assert row.status == "fault"
     assert "BraTS 2015" in row.reason
     assert row.finding.voxels["tumour"] > 0

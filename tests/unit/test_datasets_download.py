@@ -1,4 +1,4 @@
-"""Whole datasets from a server that breaks off, lies, and refuses; interrupted, continued, changed behind our back."""
+"""Complete datasets from a server with failures: interrupted, continued and changed downloads."""
 
 import errno
 import gzip
@@ -413,7 +413,7 @@ FETCH = """
 import signal, sys, pathlib
 from workflow_lib.datasets.formats import registry
 from workflow_lib.datasets.formats.interface import RemoteFile
-# A shell lets its background jobs, and all below them, ignore Ctrl-C; this is about a job in front.
+# A shell lets its background jobs ignore Ctrl-C, but this test is about a foreground job.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from workflow_lib.datasets.download.dataset import download_dataset
 url, root, count = sys.argv[1], pathlib.Path(sys.argv[2]), int(sys.argv[3])

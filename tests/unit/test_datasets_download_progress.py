@@ -1,4 +1,4 @@
-"""What is told while bytes arrive."""
+"""The progress that is reported while bytes arrive."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""One file from a server that breaks off, lies, and refuses."""
+"""One file from a server with failures."""
 
 import errno
 import gzip
@@ -288,7 +288,7 @@ def test_a_disk_that_becomes_full_on_the_way_keeps_what_is_there(server, tmp_pat
         (format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), 300, 3600),
         (format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True), 0, 0),
     ],
-    # Not the times: workers that collect the tests a second apart must give them the same names.
+    # Without the times, because test processes that collect the tests at different times must use the same names.
     ids=["seconds", "for ever", "no number", "nothing", "less than nothing", "in an hour", "an hour ago"],
 )
 def test_how_long_a_server_asks_to_wait(header, least, most):

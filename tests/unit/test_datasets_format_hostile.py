@@ -1,4 +1,4 @@
-"""What the formats make of damaged, hostile and merely unusual folders: cases, or a fault in words."""
+"""Damaged, malicious and unusual folders in all formats: cases, or a readable fault."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ from workflow_lib.study.sections.files import Files
 
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
 MANY_DIGITS = "9" * 5000
-"""More than Python's int() takes."""
+"""More digits than Python's int() accepts."""
 
 
 def touch(path):
@@ -57,7 +57,7 @@ JSON = st.recursive(
 
 
 def places(content, path=()):
-    """Yield where the values of a JSON object stand."""
+    """Yield the places of the values in a JSON object."""
     items = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
     for key, value in items:
         yield (*path, key)
@@ -68,7 +68,7 @@ def places(content, path=()):
 @given(data=st.data(), value=JSON, key=TEXT | st.none())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_damage_to_a_sound_dataset_json(tmp_path, name, sound, data, value, key):
-    """One value, or one key, is replaced by anything: what comes out can be written down, and stays below the root."""
+    """One value or key is replaced by anything. The result can be written to a file, and all paths stay inside the root."""
     content = json.loads(json.dumps(sound))
     *parents, last = data.draw(st.sampled_from(list(places(content))))
     holder = content

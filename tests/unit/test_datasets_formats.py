@@ -1,4 +1,4 @@
-"""Where the formats look for files, and what they say when these are not there."""
+"""The files that the formats find, and their messages if files are missing."""
 
 import contextlib
 import json
@@ -21,7 +21,7 @@ def touch(path):
 
 
 OPTIONS = {"files": {"classes": {"background": 0, "lesion": 255}}}
-"""Those that `folders` needs; the others do not look at them."""
+"""Options for `folders`; other formats ignore them."""
 
 
 def describe(root, **changes):

@@ -1,4 +1,4 @@
-"""The phantoms: same parameters, same files; layouts and headers of the real sets; never over someone's data."""
+"""The phantoms: equal parameters give equal files, layouts and headers are realistic, users' data is never replaced."""
 
 from typing import Any
 
@@ -58,7 +58,7 @@ def test_ct_passes_the_check_of_kits19_with_shares_like_the_real_ones(ct):
     for row in rows:
         assert row.finding.spacing is not None
         assert row.finding.shape is not None
-        # 128 mm in 24 slices are 5.3 mm each, give or take a quarter; the extent stays.
+        # 128 mm in 24 slices are 5.3 mm each, with a variation of 25 % and a constant extent.
         assert 3.9 < row.finding.spacing[0] < 6.8
         assert row.finding.spacing[0] * row.finding.shape[0] == pytest.approx(128, abs=4)
     assert len({row.finding.spacing for row in rows}) == 3

@@ -1,4 +1,4 @@
-"""Every case has one place, groups stay together, shares are those of the published studies."""
+"""Every case has one place, groups stay together, and the shares are those of the published studies."""
 
 from collections import Counter
 from pathlib import Path
@@ -60,7 +60,7 @@ def test_folds_depend_on_the_seed_and_not_on_the_order():
 
 
 def test_large_groups_are_placed_first_so_that_the_small_ones_fill_what_is_left():
-    """One group of six cases and six of one: put in at random, the large one would come on top of small ones."""
+    """One group of six cases and six of one: in random order, the large group could be added to small ones."""
     made = cases(12, lambda n: "large" if n < 6 else f"small {n}")
     for seed in range(10):
         assert sizes(divide(made, settings(folds=2, by_group=True), seed)) == {1: 6, 2: 6}
@@ -77,7 +77,7 @@ def test_no_group_straddles_folds(group_of, folds, seed):
     places = divide(made, settings(folds=folds, by_group=True), seed)
     assert len({(place.group, place.fold) for place in places.values()}) == groups
     assert {place.fold for place in places.values()} == set(range(1, folds + 1))
-    # The largest group that went to the fullest fold is all it can be above the mean.
+    # At most the size of the largest group above the mean.
     largest = max(Counter(group_of).values())
     assert max(sizes(places).values()) <= len(group_of) / folds + largest
 

@@ -1,4 +1,4 @@
-"""Docstrings of losses, metrics and statistics: their sections, and their examples, which are run."""
+"""Docstrings of losses, metrics and statistics: their sections, and their examples, which are executed."""
 
 import ast
 import doctest
@@ -19,13 +19,13 @@ OF_USERS = {
     "losses": {"get", "build", "faults", "needed", "resolved_parameters", "preset", "with_components"},
     "metrics": {"function"},
 }
-"""Functions of the registries that a user calls."""
+"""Functions of the registries for users."""
 
 
 def functions(path):
-    """Return the public functions of a file; of one whose name begins with an underscore those that `toolkit` hands on.
+    """Return the public functions of a file. For files that begin with an underscore, only those that `toolkit` exports.
 
-    What every loss calls `formula` is described once, by the type `Formula`.
+    The function `formula` of all losses is described once, by the type `Formula`.
     """
     found = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef)]
     public = [node for node in found if not node.name.startswith("_") and node.name != "formula"]
@@ -68,7 +68,7 @@ def test_a_public_function_has_the_sections_that_apply(path, node):
 
 
 def entry(row):
-    """Return a parameter of a loss as the docstring has it."""
+    """Return a parameter of a loss in the form of the docstring."""
     kind = row.accepted.replace("`true` or `false`", "bool").replace("`null`", "None").replace("`", "'")
     value = {"null": "None", "true": "True", "false": "False"}.get(row.default, row.default)
     default = f"'{value}'" if f"'{value}'" in kind else value
@@ -85,7 +85,7 @@ def test_the_parameters_and_the_source_of_a_loss_are_those_of_its_file(name):
 
 
 def test_the_examples_hold():
-    """In one process and without Keras: a loss is evaluated by NumPy."""
+    """In one process and without Keras, because losses are evaluated with NumPy."""
     ran, said = {}, io.StringIO()
     for path in FILES:
         module = importlib.import_module(f"workflow_lib.{path.parent.name}.{path.stem}")

@@ -1,4 +1,4 @@
-"""Whether a run may begin, from what SLURM says about jobs in its folder. The commands answer as SLURM 22.05 does."""
+"""Whether a run may start, given SLURM's jobs in its folder. The commands answer like SLURM 22.05."""
 
 import pytest
 
@@ -10,7 +10,7 @@ OTHERS = OURS.replace("results/tiny/", "results/tiny2/")
 
 
 def slurm(folder, jobs):
-    """Return a stand-in for SLURM's commands: {number: (state, comment, script or None)}."""
+    """Return a replacement for SLURM's commands: {number: (state, comment, script or None)}."""
 
     def run(command):
         if command[0] == "squeue":
@@ -64,7 +64,7 @@ def test_a_job_whose_script_is_not_to_be_had_counts_where_snakemake_named_it(tmp
 
 @pytest.mark.parametrize("quote", ["", "'"])
 def test_a_job_of_many_files_names_them_in_a_list(tmp_path, quote):
-    """As Snakemake does from 21 files on."""
+    """As Snakemake does for more than 20 files."""
     listed = tmp_path / "snakejob.train.waitforfilesfile.txt"
     script = f"python -m snakemake --target-jobs 'train:...' --wait-for-files-file {quote}{listed}{quote} --mode 'remote'\n"
     run = slurm(tmp_path, {"7": ("RUNNING", "rule_train_wildcards_toy_dice_1", script)})
@@ -97,7 +97,7 @@ def test_what_does_not_stop_a_run(tmp_path, monkeypatch):
 
 
 def programs(folder, monkeypatch, *, squeue):
-    """Put a squeue of one's own on the path, and nothing else, or nothing at all."""
+    """Put only a test's squeue on the path, or nothing."""
     monkeypatch.setenv("PATH", str(folder))
     if squeue:
         path = folder / "squeue"
@@ -114,12 +114,12 @@ def test_where_slurm_does_not_answer_nothing_is_submitted_to_it(tmp_path, monkey
     programs(tmp_path, monkeypatch, squeue="echo 'squeue: error: Unable to contact slurm controller' >&2; exit 1")
     with pytest.raises(UserError, match="Unable to contact slurm controller"):
         earlier_jobs.refuse("slurm", False, "results/tiny")
-    # Another scheduler, beside programs of SLURM.
+    # Another scheduler on a machine with SLURM's programs.
     earlier_jobs.refuse("cluster-generic", False, "results/tiny")
 
 
 def test_the_real_commands_are_read(tmp_path, monkeypatch):
     programs(tmp_path, monkeypatch, squeue=f"echo '7|RUNNING|{tmp_path}|rule_train_wildcards_a|b'")
-    # There is no scontrol here, so the comment decides.
+    # Without scontrol, the comment decides.
     with pytest.raises(UserError, match=r"7 RUNNING rule_train_wildcards_a\|b"):
         earlier_jobs.refuse("slurm", False, "results/tiny")

@@ -1,4 +1,4 @@
-"""What the members of the families statistics, tables and figures say of themselves, and what follows from it alone."""
+"""The constants of the members of statistics, tables and figures, and everything that is derived from them."""
 
 import re
 
@@ -31,7 +31,7 @@ MEMBERS = [(family, name) for family in SAID for name in family.FAMILY.names()]
 def test_a_member_says_all_of_it_in_literals_under_the_name_of_its_file(family, name):
     module, facts = family.FAMILY.get(name), family.FAMILY.facts(name)
     assert facts["NAME"] == name
-    # A constant that is computed would be there for those who import the module, and for nobody who plans.
+    # A computed constant would exist for code that imports the module, but not for the plan.
     assert {key: facts.get(key) for key in SAID[family]} == {key: getattr(module, key) for key in SAID[family]}
     orders = [family.FAMILY.facts(other)["ORDER"] for other in family.FAMILY.names()]
     assert orders.count(facts["ORDER"]) == 1
@@ -39,7 +39,7 @@ def test_a_member_says_all_of_it_in_literals_under_the_name_of_its_file(family, 
 
 
 def fits(said: str, column: str) -> bool:
-    """Return whether a column goes by a name as the member says it, in which <...> stands for any text."""
+    """Return whether a column matches a declared name, in which <...> stands for any text."""
     return re.fullmatch(re.sub(r"<[^>]*>", ".+?", said), column) is not None
 
 
@@ -64,7 +64,7 @@ def test_every_table_has_the_columns_that_its_member_names_and_no_others(compare
 
 
 def saying(monkeypatch, package, name, **facts):
-    """Let a member say something else, as if its file did."""
+    """Replace a member's constants, as if its file contained others."""
     facts_of = families._facts
 
     def changed(of, member):

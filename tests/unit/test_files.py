@@ -1,4 +1,4 @@
-"""Files are whole or absent, on the disk before their names, and their faults are reported in words."""
+"""Files are written atomically, are on the disk before they get their names, and faults are reported in words."""
 
 import errno
 import math
@@ -58,7 +58,7 @@ def test_a_full_disk_is_told_in_words(tmp_path):
 
 @pytest.mark.parametrize("free", [100, 10**9])
 def test_a_short_write_without_a_number_is_a_full_disk_where_there_is_no_room(tmp_path, monkeypatch, free):
-    """NumPy reports one so."""
+    """NumPy reports a full disk in this way."""
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
     kind, said = (UserError, "No space left on device") if free < 65536 else (OSError, "3 requested and 1 written")
     with pytest.raises(kind, match=said), atomic_path(tmp_path / "a"):
@@ -110,7 +110,7 @@ def test_unreadable_json_says_what_to_do(tmp_path):
 
 @pytest.mark.parametrize("write", [write_folder, write_file])
 def test_what_is_written_is_on_the_disk_before_its_name_and_the_name_before_the_end(tmp_path, monkeypatch, write):
-    """Else a power cut leaves an empty file under a name that says it is whole."""
+    """Otherwise a power failure could leave an empty file under the final name."""
     called = []
     sync, replace = os.fsync, os.replace
 

@@ -1,4 +1,4 @@
-"""Which GPUs a job takes where no scheduler has chosen."""
+"""The GPUs that a job reserves if no scheduler has assigned them."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ sys.stdin.read()
 
 
 class Job:
-    """A process that has taken GPUs and holds them until it ends."""
+    """A process that reserves GPUs until it ends."""
 
     def __init__(self, folder, visible, count):
         command = [sys.executable, "-c", TAKE, str(folder), visible, str(count)]

@@ -1,4 +1,4 @@
-"""How long functions and files of the package may be: what does not fit has a reason here."""
+"""Limits for the length of functions and files. Exceptions are listed here with reasons."""
 
 import ast
 
@@ -17,13 +17,13 @@ DOCUMENTED = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module
 
 
 def docstring_lines(node):
-    """Return how many lines of a part of a module document it: a good docstring makes nothing too long."""
+    """Return the number of docstring lines, which do not count."""
     texts = [inner.body[0] for inner in ast.walk(node) if isinstance(inner, DOCUMENTED) and ast.get_docstring(inner) is not None]
     return sum((text.end_lineno or 0) - text.lineno + 1 for text in texts)
 
 
 def long_parts(sources):
-    """Return the functions and the files that are too long, docstrings not counted, of sources by their paths."""
+    """Return the functions and files that are too long without docstrings, given sources by path."""
     functions, files = set(), set()
     for path, source in sources.items():
         tree = ast.parse(source)
@@ -38,7 +38,7 @@ def long_parts(sources):
 
 
 def test_functions_and_files_are_short_but_those_with_a_reason():
-    """A reason for what is short by now is none: it has to go from the list, too."""
+    """An exception for a function or file that has become short must be removed from the list."""
     paths = {path.relative_to(PACKAGE_FOLDER).as_posix(): path for path in PACKAGE_FOLDER.rglob("*.py")}
     found = long_parts({name: path.read_text(encoding="utf-8") for name, path in paths.items()})
     assert found == (set(LONG_FUNCTIONS), set(LONG_FILES))

@@ -1,4 +1,4 @@
-"""Imports without what they bring along: nothing of it outlasts the import."""
+"""Imports without optional dependencies, which do not affect later imports."""
 
 import gc
 import importlib
@@ -13,7 +13,7 @@ from workflow_lib.base import imports
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A package whose `__init__` imports another module of it, and a package beside it that it does without."""
+    """A package whose `__init__` imports one of its modules, and an optional dependency."""
     (tmp_path / "heavy_one" / "inner").mkdir(parents=True)
     (tmp_path / "heavy_one" / "__init__.py").write_text("from heavy_one import other\nALL = True\n")
     (tmp_path / "heavy_one" / "other.py").write_text("")
@@ -49,7 +49,7 @@ def test_a_module_comes_without_its_package_and_the_package_as_ever_later(packag
     assert imports.module_alone("heavy_one.inner.wanted").NUMBER == 7
     assert not [name for name in sys.modules if name.startswith("heavy_one")]
     assert importlib.import_module("heavy_one").ALL
-    # Now it is the package's own, with all that belongs to it.
+    # Now it is the package's own module, with its parents.
     with pytest.raises(ImportError, match="not needed"):
         imports.module_alone("heavy_one.inner.wanted")
 

@@ -1,4 +1,4 @@
-"""A room imports only from rooms above it in the list of docs/architecture.md, nothing private of another, and in no circle."""
+"""A room imports only from rooms above it in docs/architecture.md, nothing private from other rooms, and without cycles."""
 
 import ast
 import re
@@ -58,7 +58,7 @@ def modules():
 
 
 def imported_names(tree):
-    """Yield (module, name) of everything of the package that a module imports, inside functions too; no name for `import m`."""
+    """Yield (module, name) of every import from the package, also inside functions; no name for `import m`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, "a relative import"
@@ -73,7 +73,7 @@ def is_private(name):
 
 
 def private_imports(trees):
-    """Return `importer: what` for what is private, by its own name or that of a module on the way, and of another room."""
+    """Return `importer: name` for private names or modules of another room."""
     found = [
         f"{name}: {module}.{what}"
         for name, tree in trees.items()
@@ -92,7 +92,7 @@ def private_imports(trees):
 
 
 def circles(graph):
-    """Return the groups of modules that import each other, directly or by way of others, each sorted."""
+    """Return the groups of modules that import each other directly or indirectly, each sorted."""
 
     def reached(start):
         found: set[str] = set()
@@ -116,7 +116,7 @@ def imports_of(trees):
 
 
 CIRCLES: dict[tuple[str, ...], str] = {}
-"""Modules that may import each other, sorted, with the reason."""
+"""Accepted import cycles, sorted, with the reason."""
 
 
 def test_no_room_imports_what_is_private_to_another():
@@ -158,7 +158,7 @@ def test_a_circle_is_noticed_inside_functions_too():
 
 HEAVY = {"tensorflow", "keras", "miscnn", "numba"}
 LIGHT = {"report_page": {"matplotlib", "statsmodels", "scipy.stats"}, "inspect": {"pandas", "matplotlib"}, "check": {"pandas"}}
-"""What a step that runs often, or that somebody waits for, must not load either."""
+"""Libraries that steps which run often, or for which a user waits, must not load."""
 STEPS = sorted(layout.STEPS)
 
 

@@ -1,4 +1,4 @@
-"""One list of the steps: the rules, the steps' modules, the plan and the documents agree with it."""
+"""The list of the steps agrees with the rules, the steps' modules, the plan and the documents."""
 
 import fnmatch
 import re
@@ -31,7 +31,7 @@ def in_document(path):
 
 @pytest.fixture(scope="module")
 def documented(root):
-    """Return the paths that the table of files names, by step."""
+    """Return the paths in the table of files, by step."""
     text = (root / "docs/architecture.md").read_text(encoding="utf-8").split("## Files of a study")[1].split("###")[0]
     found: dict[str, list[str]] = {}
     for paths, steps in re.findall(r"^\| (`.*?`) \| (.*?) \|", text, flags=re.MULTILINE):
@@ -49,12 +49,12 @@ def test_the_table_of_files_names_all_that_a_step_writes_and_nothing_else(step, 
     this = layout.STEPS[step]
     written = [in_document(path) + "/" * (name in this.folders) for name, paths in this.writes.items() for path in paths]
     written += [in_document(path) for paths in this.unrecorded.values() for path in paths]
-    # Where the state of a training lies, the lineage names folders.
+    # The folders with the state of a training are named by lineage.
     written += [in_document(path) + ("/<lineage>/" if name == "checkpoints" else "/") for name, path in this.state.items()]
     patterns = documented[step]
     assert [path for path in written if not any(fits(path, pattern) for pattern in patterns)] == []
     unused = [pattern for pattern in patterns if not any(fits(path, pattern) or pattern.startswith(path) for path in written)]
-    # A row of two steps holds the files of both.
+    # A row with two steps contains the files of both.
     assert [pattern for pattern in unused if step != "figures_sweep"] == []
 
 

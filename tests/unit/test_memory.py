@@ -1,4 +1,4 @@
-"""How much memory there is, from files as machines, containers and clusters write them; errors that say it is used up."""
+"""Available memory from files of machines, containers and clusters, and recognition of errors due to a lack of memory."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ TABLE = """0, GPU-aa11, NVIDIA A100-SXM4-40GB, 40960
 
 @pytest.fixture
 def machine(tmp_path):
-    """A root folder with 8 GiB of free memory, of which the process holds none; the test writes further files."""
+    """A root folder with 8 GiB of free memory, none of it used by the process; tests write further files."""
 
     def write(name, text):
         path = tmp_path / name
@@ -121,11 +121,11 @@ def test_nvidia_smi_is_asked(tmp_path):
 
 
 class XlaRuntimeError(RuntimeError):
-    """The name of JAX's class."""
+    """A class with the name of JAX's error."""
 
 
 class OutOfMemoryError(RuntimeError):
-    """The name of PyTorch's class."""
+    """A class with the name of PyTorch's error."""
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_errors_that_say_it_is_used_up(error, expected):
 
 
 def test_errors_of_numpy_and_tensorflow_themselves():
-    """More than the address space holds, so that nothing is ever taken."""
+    """They request more than the address space, so that no memory is really used."""
     with pytest.raises(UserError, match="used up"), memory.explained(lambda: "used up"):
         np.empty(2**46, dtype="f4")
     code = (

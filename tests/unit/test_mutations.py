@@ -1,4 +1,4 @@
-"""The list of mutations is current: each can be put in, and has tests that are there."""
+"""The list of mutations is current: each can be applied, and its tests exist."""
 
 import dataclasses
 
@@ -39,7 +39,7 @@ def test_a_list_with_two_of_one_name_or_a_key_too_few_is_refused(tmp_path):
 
 
 def test_a_file_is_broken_with_a_time_of_its_own_and_mended(tmp_path):
-    """Else Python would take what it compiled before for current."""
+    """Otherwise Python would use the file compiled before."""
     path = tmp_path / "a.py"
     path.write_text("x = 1\n")
     before = path.stat().st_mtime_ns
@@ -84,7 +84,7 @@ def test_what_pytest_reports_is_read_by_node_ids(tmp_path, more, uncollected):
     [
         (running.Tests(0, ["a"]), "SURVIVED"),
         (running.Tests(1, ["a"], {"b": "no"}), "CAUGHT"),
-        # Nothing is said about a fault where no test has looked at it.
+        # A fault without a test that has run has no result.
         (running.Tests(0), "BROKEN"),
         (running.Tests(5), "BROKEN"),
         (running.Tests(None), "BROKEN"),

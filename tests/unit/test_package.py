@@ -1,4 +1,4 @@
-"""pyproject.toml: the name, the one version, and dependencies that are what the package imports."""
+"""pyproject.toml: the name, the single version, and the dependencies, which match the imports of the package."""
 
 import ast
 import re
@@ -10,11 +10,11 @@ from workflow_lib.base.version import VERSION
 from workflow_lib.provenance.fingerprints import PACKAGE_FOLDER
 
 UNINSTALLABLE = {"miscnn"}
-"""Imported by name, and declared nowhere: no supported Python can install what it pins."""
+"""Imported by name but not declared: its pinned requirements cannot be installed on a supported Python."""
 
 
 def imported():
-    """Return the packages that the code imports, inside functions too, by the names that they are imported by."""
+    """Return the names of the packages that the code imports, also inside functions."""
     found = set()
     for path in PACKAGE_FOLDER.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

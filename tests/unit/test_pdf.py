@@ -1,4 +1,4 @@
-"""Printing the report: which browser, and what is said where there is none or it fails."""
+"""Printing the report: the choice of the browser, and the messages if there is none or if it fails."""
 
 import shutil
 import stat

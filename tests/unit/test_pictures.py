@@ -1,4 +1,4 @@
-"""Pictures: read as Pillow, tifffile and scikit-image read them, whatever is wrong with a file told with its name."""
+"""Pictures are read as Pillow, tifffile and scikit-image read them, and faults are reported with the file's name."""
 
 import io
 import logging
@@ -48,7 +48,7 @@ def tiff(path, pixels, **options):
 
 
 def change_tag(path, code, value):
-    """Overwrite a tag's value as it lies in the file."""
+    """Overwrite a tag's value in the file."""
     with tifffile.TiffFile(path, mode="r+") as file:
         file.pages[0].tags[code].overwrite(value)  # type: ignore[union-attr]
     return path
@@ -93,7 +93,7 @@ def test_grey_of_colours_is_the_luma_of_bt_601(tmp_path):
     luma = read_picture(path, "grey")
     assert (luma.shape, str(luma.dtype)) == ((9, 11, 1), "float32")
     np.testing.assert_allclose(luma[..., 0], RGB @ np.array([0.299, 0.587, 0.114]), rtol=1e-6)
-    # Pillow rounds the same formula.
+    # Pillow uses the same formula with rounding.
     np.testing.assert_allclose(luma[..., 0], np.asarray(Image.open(path).convert("L")), atol=0.51)
 
 
@@ -484,7 +484,7 @@ def test_16_bits_per_colour_are_not_cut_to_8(tmp_path):
     lines = b"".join(b"\0" + bytes(6 * 4) for _ in range(3))
     (tmp_path / "a.png").write_bytes(png(3, 4, 16, 2, zlib.compress(lines)))
     refused(tmp_path / "a.png", "16 bits per colour, which is not read from PNG")
-    # The same bytes told to be half as many pixels of twice the bits.
+    # The same bytes declared as half as many pixels with twice as many bits.
     path = save(tmp_path / "a.tif", RGB[:, :10], compression="tiff_lzw")
     change_tag(change_tag(path, 256, 5), 258, (16, 16, 16))
     with Image.open(path) as image:
@@ -497,7 +497,7 @@ def test_16_bits_per_colour_are_not_cut_to_8(tmp_path):
 
 
 def png(rows, columns, bits, colour, data):
-    """Return a PNG file of any claims, all checksums right."""
+    """Return a PNG file with any claims and correct checksums."""
 
     def chunk(kind, content):
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
@@ -671,7 +671,7 @@ def test_a_file_cut_short_is_refused_or_whole(tmp_path, name, capfd, caplog, rec
         for length in (*range(0, len(content) - 40, 37), *range(len(content) - 40, len(content), 3)):
             path.write_bytes(content[:length])
             try:
-                # What is lost may be no more than the mark of the file's end.
+                # Possibly only the end marker of the file is missing.
                 np.testing.assert_array_equal(read_picture(path, "rgb"), whole)
             except UserError:
                 refusals += 1
@@ -722,7 +722,7 @@ FUZZ = settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_he
 
 
 def look(path):
-    """Read a file in all ways: arrays of the claimed shape or UserErrors, in memory bounded by its size."""
+    """Read a file in all ways: arrays of the claimed shape or UserErrors, with memory limited by its size."""
     limit = 16 * 8256 * path.stat().st_size + 2**20
     tracemalloc.start()
     try:

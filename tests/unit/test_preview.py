@@ -1,4 +1,4 @@
-"""Options that the preview hands on to Snakemake, and those that it must not."""
+"""Options that the preview passes on to Snakemake, and those that it refuses."""
 
 import re
 
@@ -12,7 +12,7 @@ from workflow_lib.commands import preview
 
 @pytest.fixture
 def asked(root, monkeypatch):
-    """Take Snakemake's place, and note what it is asked with."""
+    """Replace Snakemake and record the options of its call."""
     found: list[str] = []
 
     def answer(files, more):
@@ -44,7 +44,7 @@ def asked(root, monkeypatch):
     ],
 )
 def test_an_option_that_chooses_another_study_is_refused(asked, monkeypatch, capsys, options, named):
-    """The plan knows nothing of it, so that every record would seem to be current."""
+    """The plan does not include such an option, so every record would seem to be current."""
     assert main(["preview", "--", *options]) == 2
     said = capsys.readouterr().err
     assert re.match(f"{named} chooses? the study or where it lies", said.strip())
@@ -78,7 +78,7 @@ def test_a_profile_that_chooses_another_study_is_refused(asked, monkeypatch, cap
 
 
 def test_a_study_named_on_the_command_line_holds_against_a_profile_s(asked, monkeypatch, capsys, tmp_path):
-    """As it does for Snakemake."""
+    """As in Snakemake."""
     (tmp_path / "config.yaml").write_text("configfile: other.yaml\n", encoding="utf-8")
     assert main(["preview", "--configfile", "studies/tiny.yaml", "--", "--profile", str(tmp_path)]) == 0
     assert asked == ["--profile", str(tmp_path)]
@@ -103,7 +103,7 @@ def test_other_options_are_passed_on(asked, monkeypatch, capsys, options):
 
 
 def test_missing_files_are_told_of_their_own_job(tmp_path):
-    """A job's lines follow each other, its record last; only jobs that run are listed."""
+    """The lines of a job are consecutive, its record last; only jobs that run are listed."""
     study = planned(tmp_path)
     rows = [
         ("data/a/files.json", "ok", "no update"),

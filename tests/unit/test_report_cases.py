@@ -1,4 +1,4 @@
-"""The page of all cases: every case in a line, faults first to see, nothing that a name could break."""
+"""The page of all cases: one line per case, faults are visible first, and names are escaped."""
 
 import re
 
@@ -16,7 +16,7 @@ LABELS = LabelMap(("background", "lesion"), ((0,), (255,)))
 
 
 def table(*named):
-    """Return cases.csv of the given (name, shape, lesion, faults)."""
+    """Return cases.csv for the given (name, shape, lesion, faults)."""
     cases = [Case(name, (), (), group="patient <1>") for name, *_ in named]
     findings = []
     for _, shape, lesion, faults in named:

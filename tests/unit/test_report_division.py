@@ -1,4 +1,4 @@
-"""What the page says about the division of the cases."""
+"""The page's description of the division of the cases."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where numbers come from, what makes them stale, and what stands in the way of making a report again."""
+"""The origin of numbers, why they are stale, and obstacles to reproducing a report."""
 
 import base64
 import re
@@ -18,7 +18,7 @@ LOSSES = {"focal": "Focal loss", "dice": "Dice loss"}
 
 
 def record(folder, path, fingerprint, inputs=(), outputs=()):
-    """Leave a record; `inputs` and `outputs` are (path, digest)."""
+    """Write a record; `inputs` and `outputs` are (path, digest)."""
     sides = {
         side: {"files": [{"path": name, "sha256": digest} for name, digest in entries]}
         for side, entries in (("inputs", inputs), ("outputs", outputs))
@@ -63,7 +63,7 @@ def test_files_rows_jobs_and_commands_of_a_loss(made):
         f"snakemake --cores 1 --configfile fixture.yaml results/fixture/scores/{NAME}/focal/fold_1.csv"
         f" results/fixture/scores/{NAME}/focal/fold_2.csv"
     )
-    # The fixture's scores are in the order of the losses' names, four cases of one class each, below the head.
+    # The fixture's scores are sorted by loss, with four cases of one class each, after the header.
     assert (found["losses"]["dice"]["lines"], focal["lines"]) == ("lines 2 to 5", "lines 6 to 9")
     files = {file["path"]: file for file in found["files"]}
     assert files[f"tables/{NAME}_scores.csv"]["made"].record == f"records/tables/{NAME}.json"
@@ -86,7 +86,7 @@ def test_another_fingerprint_makes_stale_what_rests_on_it(made, path, fingerprin
     assert any(f"records/{path}: made with fingerprint 999999999999, the study now has" in reason for reason in found["reasons"])
     page = build(shown(study), folder)
     assert page.count('class="stale"') > 2
-    # In words, for whoever does not see the colour.
+    # In words, for readers who cannot distinguish the colour.
     assert set(re.findall(r'<span class="stale"[^>]*>(.*?)</span>', page)) == {"stale"}
     assert "These commands cannot reproduce this result" in page
 
@@ -113,7 +113,7 @@ def test_a_stale_figure_or_page_is_told_though_no_number_rests_on_it(made, step)
 
 
 def test_a_dataset_that_is_held_against_no_paper_has_no_numbers_of_a_paper(made):
-    """The step writes these tables in any case, then without a row."""
+    """The step writes these tables in any case, without rows if there is no publication."""
     study, folder = made
     for name in ("comparison", "comparison_p", "agreement", "claims"):
         (folder / f"tables/{NAME}_{name}.csv").touch()

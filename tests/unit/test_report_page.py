@@ -1,4 +1,4 @@
-"""The page as a whole: the same bytes, safe, self-contained, readable, and honest about gaps and departures."""
+"""The complete page: reproducible, safe, self-contained and readable, with visible gaps and departures."""
 
 import base64
 import copy
@@ -25,7 +25,7 @@ LOSSES = dict(list(PAPER_LOSSES.items())[-3:])
 
 
 class Page(HTMLParser):
-    """Elements with their attributes, the text within each kind, and whether all tags close in order."""
+    """Elements with their attributes, the text in each kind of element, and whether all tags are closed in order."""
 
     def __init__(self, text):
         super().__init__()
@@ -130,7 +130,7 @@ def test_the_policy_allows_this_style_and_script_and_nothing_else(text, page):
     )
     names = {name for _, attributes in page.elements for name in attributes}
     assert not {name for name in names if name.startswith("on") or name == "style"}
-    # The policy must come before what it governs.
+    # The policy must precede the content that it governs.
     assert text.index("Content-Security-Policy") < text.index("<style>")
 
 
@@ -161,7 +161,7 @@ def test_structure(page):
 
 
 def test_the_first_screen_says_that_scores_of_folds_are_optimistic(page):
-    """The fold that scores a network has chosen its epoch, too."""
+    """The fold that scores a network also selects its epoch."""
     assert "so every score is optimistic, for all losses alike" in page.visible()
 
 
@@ -243,7 +243,7 @@ def test_a_study_beside_no_published_numbers_says_so_first(made, tmp_path):
 
 
 def test_a_page_without_a_publication_speaks_of_none(tmp_path):
-    """Above the list of files, some of which have no rows then."""
+    """Except in the list of files, some of which are then empty."""
     said = {}
     for published in (True, False):
         folder = tmp_path / str(published)
@@ -252,7 +252,7 @@ def test_a_page_without_a_publication_speaks_of_none(tmp_path):
         numbers = dict.fromkeys(("hd95_median", "hd95_low", "hd95_high", "nsd_mean", "nsd_low", "nsd_high"), 0.5)
         write(folder / "statistics/kits19/surface.csv", [*row, *numbers], [row | numbers])
         visible = Page(build(shown(study), folder)).visible()
-        # The reason why a case was left out is the study's own text.
+        # The reason for the exclusion of a case is text of the study.
         said[published] = visible[: visible.rindex("Where the numbers come from")].replace("left out in the paper", "")
     for text in (
         "not in the paper. Surfaces",

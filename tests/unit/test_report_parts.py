@@ -80,7 +80,7 @@ def p_cell(shown, ours, published, agree):
 
 
 def test_what_is_held_against_a_published_p_is_told_where_it_is_another_verdict_than_the_cell():
-    """A cell is adjusted over all pairs of the study, what is held against the published one over the published pairs."""
+    """A cell is adjusted over all pairs of the study, the comparison with the publication over the published pairs."""
     same = p_cell(0.04, 0.01, 0.03, "yes")
     assert "disagrees" not in same
     assert "of_published" not in same
@@ -188,7 +188,7 @@ def test_a_large_study_shows_the_pairs_of_the_best_loss(made, monkeypatch):
 
 
 def significant(tmp_path, ranksum, signed, means=(0.5, 0.7, 0.6), published=True):
-    """Return the finding on a study of three losses of which "b" is best."""
+    """Return the finding on a study of three losses, of which "b" is the best."""
     rows = zip("abc", means, strict=True)
     means = [{"loss": n, "class": "t", "metric": "dsc", "mean": m, "ci95": 0.01} for n, m in rows]
     write(tmp_path / "statistics/d/means.csv", ["loss", "class", "metric", "mean", "ci95"], means)
@@ -228,7 +228,7 @@ def test_findings_say_when_the_best_mean_is_significantly_below_another(tmp_path
 
 
 def test_losses_that_share_the_highest_mean_after_rounding_are_all_named(tmp_path):
-    """As the table has them: 0.7004 and 0.6996 both read 0.700, and both are bold there."""
+    """As in the table: 0.7004 and 0.6996 are both shown as 0.700, and both in bold."""
     tests = [("b", "a", 0.1, 0.9), ("c", "b", -2.5, 0.01), ("c", "a", -2.0, 0.2)]
     (found,) = significant(tmp_path, ranksum=tests, signed=[], means=(0.6996, 0.7004, 0.6))
     assert [(item["name"], item["score"]) for item in found["best"]] == [("a", "0.700 ± 0.010"), ("b", "0.700 ± 0.010")]
@@ -253,7 +253,7 @@ def test_of_many_losses_with_the_same_mean_the_tests_are_not_told_one_by_one(tmp
 
 
 def test_the_direction_is_that_of_the_rank_sums_where_most_differences_are_zero(tmp_path):
-    """Then the Hodges-Lehmann estimate is exactly 0, and the test significant all the same."""
+    """Then the Hodges-Lehmann estimate is exactly 0, but the test may be significant."""
     dsc = {"a": [0.5] * 40, "b": [0.5] * 30 + [0.5 + 0.01 * step for step in range(1, 11)]}
     scores = [(loss, f"case{i}", "t", value) for loss, values in dsc.items() for i, value in enumerate(values)]
     tests = signed_rank_tests(pd.DataFrame(scores, columns=["loss", "case", "class", "dsc"]), ["a", "b"], ["t"], 0.95)
@@ -368,7 +368,7 @@ def test_the_paper_s_claims_and_contradictions(made):
     part = paper.describe(sources, study.datasets[0], departs=True)
     assert part is not None
     assert [row["repeated"] for row in part["claims"]][:3] == [False, True, False]
-    # Three of the paper's seven losses are here, so that what is said of all of them cannot be told.
+    # The study has three of the paper's seven losses, so claims about all seven cannot be checked.
     best, again = part["claims"][:2]
     assert (best["class"], best["published"]["state"], best["ours"]["state"]) == ("kidney", "holds", "no scores")
     assert best["claim"] == again["claim"]
@@ -387,7 +387,7 @@ def test_the_paper_s_claims_and_contradictions(made):
 
 
 def panel(tmp_path, outcomes, means, family=None, **dataset):
-    """Return the panel's lines; by (variant, class), `outcomes` has {(row, column): (sign, p)} and `means` {loss: mean}."""
+    """Return the panel's lines. By (variant, class), `outcomes` is {(row, column): (sign, p)} and `means` is {loss: mean}."""
     rows = [
         {"variant": v, "class": c, "row": r, "column": k, "sign": sign, "p_holm": p}
         for (v, c), pairs in outcomes.items()
@@ -447,7 +447,7 @@ def test_holm_over_the_whole_study_by_hand(tmp_path):
         read_dataset({"name": n, "classes": ["background", c], "losses": losses})
         for n, c in (("d", "t"), ("e", "u"), ("absent", "t"))
     ]
-    # Of two tests the smaller p counts twice; regions and losses that are not listed count for nothing.
+    # With two tests the smaller p is doubled. Regions and losses that are not listed are ignored.
     family = sensitivity.study_family(Sources(tmp_path), datasets)
     assert family == {("d", "t", "b", "a"): 0.04, ("e", "u", "b", "a"): 0.04}
     assert sensitivity.study_family(Sources(tmp_path), datasets[:1]) == {}

@@ -1,4 +1,4 @@
-"""From one loss, case and fold to 30 losses, 15 classes, six datasets and a thousand cases: a page, below 5 MB."""
+"""From one loss, case and fold to 30 losses, 15 classes, six datasets and a thousand cases: a page below 5 MB."""
 
 import re
 
@@ -19,7 +19,7 @@ def losses(number):
 
 
 def links(page):
-    """Return the files beside the page that it leads to."""
+    """Return the files to which the page links."""
     return {a["href"] for a in page.all("a") if not a["href"].startswith(("#", "data:"))}
 
 
@@ -44,12 +44,12 @@ def test_the_largest_study_stays_below_five_megabytes_and_leads_to_the_rest(tmp_
     path = tmp_path / "data/large/cases.csv"
     head, first, *_ = path.read_text().splitlines()
     path.write_text("\n".join([head, *(first.replace("case_00000", f"case_{n:05d}") for n in range(1000)), ""]))
-    # Pictures of the largest size that comes with a page.
+    # Pictures of the largest embedded size.
     (tmp_path / "figures").mkdir()
     for stem in ("segmentations", "distributions", "training_curves", "share_effect", "gallery_worst", "gallery_best"):
         (tmp_path / f"figures/{stem}_large.svg").write_text(f'<svg width="10pt" height="10pt">{" " * 390_000}</svg>')
     clone_dataset(tmp_path, study, 5)
-    # Every number stale, as it is after a change of code with --rerun-triggers mtime.
+    # All numbers are stale, for example after a change of code with --rerun-triggers mtime.
     jobs = {f"{step}/loss_{n}": ["0" * 12] * 5 for step in ("train", "predict", "evaluate") for n in range(30)}
     for name in study["config"]["datasets"]:
         study.setdefault("fingerprints", {})[name] = jobs
@@ -66,7 +66,7 @@ def test_the_largest_study_stays_below_five_megabytes_and_leads_to_the_rest(tmp_
     assert {link for link in missing if not link.endswith("cases.html")} == set()
     assert "too long for this page" in page.visible()
     assert text.count('<span class="stale">stale</span>') > 6 * 30 * 14 * 3
-    # What is never left out.
+    # Content that is never omitted.
     assert len(re.findall(r'<table class="scores', text)) == 6
     assert len(re.findall("(has|share) the highest mean DSC", page.visible())) == 6 * 14
     assert "and 27 more share the highest mean DSC" in page.visible()

@@ -1,4 +1,4 @@
-"""Seeded draws: a function of their names alone, the same on every machine."""
+"""Seeded draws only depend on their names, and are equal on every machine."""
 
 from workflow_lib.base.seeds import derive, generator
 
@@ -11,7 +11,7 @@ def test_the_same_name_gives_the_same_numbers_and_another_name_others():
 
 
 def test_the_numbers_are_the_same_on_every_machine():
-    # Written down once; a change of these changes every study.
+    # Fixed values; a change of them changes every study.
     assert derive(42, "folds", "kits19") == 1086850289
     assert generator(42, "a").integers(0, 1000, 5).tolist() == [783, 522, 934, 156, 567]
 

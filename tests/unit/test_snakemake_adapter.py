@@ -1,4 +1,4 @@
-"""Inner attributes of Snakemake: used in one file, with the versions that are known to work."""
+"""Internal attributes of Snakemake are only used in one file, with the versions that are known to work."""
 
 import re
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""NIfTI files: read as nibabel reads them, written on the same grid, and faults told with the file's name."""
+"""NIfTI files are read as nibabel reads them and written on the same grid, and faults are reported with the file's name."""
 
 import gzip
 import logging
@@ -29,7 +29,7 @@ def save(path, data, affine=AFFINE, image_class=nibabel.Nifti1Image, **fields):
 
 
 def load(path) -> Any:
-    """Read with nibabel, whose own types say less than it returns."""
+    """Read with nibabel, whose type hints are incomplete."""
     return nibabel.load(path)
 
 
@@ -39,7 +39,7 @@ def values(dtype, shape=SHAPE):
 
 
 def change_header(path, **fields):
-    """Write fields into a header as they are: nibabel's own writing would mend them."""
+    """Write fields into a header unchanged; nibabel would correct them."""
     raw = bytearray(gzip.decompress(path.read_bytes()))
     header = nibabel.Nifti1Header(bytes(raw[:348]), check=False)
     for name, value in fields.items():

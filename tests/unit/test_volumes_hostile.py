@@ -1,4 +1,4 @@
-"""NIfTI files that claim what they do not hold, in every way: a UserError that names the file, and memory bounded by its size."""
+"""NIfTI files with false claims of every kind: a UserError that names the file, with memory limited by its size."""
 
 import gzip
 import io
@@ -31,7 +31,7 @@ VALUES = np.random.default_rng(0).integers(0, 100, SHAPE)
 
 
 def nifti(data=None, kind=nibabel.Nifti1Image, affine=AFFINE, endianness="<", extra=b"", **fields):
-    """Return the bytes of a file, with header fields as they are given: nibabel's own writing would mend them."""
+    """Return the bytes of a file with the given header fields, which nibabel would correct."""
     data = VALUES.astype(np.int16) if data is None else data
     header = kind.header_class(endianness=endianness)
     header.set_data_dtype(data.dtype)
@@ -54,7 +54,7 @@ def write(path, content, compressed=None):
 
 
 def refused(path, told, limit=2**22):
-    """Check that a file is refused by all that read voxels, with its name, and with little memory."""
+    """Check that all functions that read voxels refuse a file, with its name and with little memory."""
     for read in (read_volume, read_channels):
         tracemalloc.start()
         try:
@@ -129,7 +129,7 @@ def test_a_plain_file_holds_all_its_voxels_or_is_refused(tmp_path, missing):
 
 
 def test_a_compressed_file_cannot_hold_more_than_deflate_can(tmp_path):
-    """Zeros pack as well as anything: a file of them is read, one that claims twice as much is refused before it is unpacked."""
+    """Zeros have the highest compression ratio: a file of zeros is read, one that claims twice as much is refused."""
     data = np.zeros((200, 200, 200), dtype=np.uint8)
     path = write(tmp_path / "a.nii.gz", gzip.compress(nifti(data), 9), compressed=False)
     assert data.size / path.stat().st_size > 900
@@ -145,7 +145,7 @@ def test_a_bomb_after_the_voxels(tmp_path, monkeypatch):
         r"a\.nii\.gz goes on for more than 1\.0 MB after its voxels",
         2**23,
     )
-    # A little more than the voxels is not unusual.
+    # Files with some bytes after the voxels are common.
     np.testing.assert_array_equal(read_volume(write(tmp_path / "b.nii.gz", nifti() + bytes(1000))).data, VALUES)
     np.testing.assert_array_equal(read_volume(write(tmp_path / "b.nii", nifti() + bytes(1000))).data, VALUES)
 
@@ -213,7 +213,7 @@ def test_integers_of_64_bits_are_not_rounded(tmp_path, dtype):
 
 
 def test_truth_values(tmp_path):
-    """nibabel cannot write bool; such masks lie in files as bytes of 0 and 1."""
+    """nibabel cannot write bool; such masks are stored as bytes of 0 and 1."""
     labels = (VALUES > 50).astype(np.uint8)
     np.testing.assert_array_equal(read_volume(write(tmp_path / "a.nii", nifti(labels))).data, labels)
 
@@ -279,7 +279,7 @@ def test_left_handed_affines(tmp_path, signs):
 
 @pytest.mark.parametrize("handedness", [0, 1, -1])
 def test_the_handedness_of_a_qform(tmp_path, handedness):
-    """By the standard, 0 stands for 1; nibabel's loading mends it."""
+    """According to the standard, 0 means 1; nibabel corrects it when it loads a file."""
     path = write(tmp_path / "a.nii", nifti(sform_code=0, pixdim=[handedness, 1, 2, 3, 0, 0, 0, 0]))
     np.testing.assert_allclose(read_volume(path).affine, nibabel.load(path).affine)  # type: ignore[attr-defined]
 
@@ -321,7 +321,7 @@ def test_voxels_of_astronomic_size(tmp_path, side):
 
 
 class _Trap:
-    """Leaves a mark when it is unpickled."""
+    """Leaves a trace when it is unpickled."""
 
     def __init__(self, mark):
         self.mark = mark
@@ -390,7 +390,7 @@ FUZZ = settings(
 
 @contextmanager
 def limited_memory(more=2**31):
-    """Let the process take so many bytes more than it has: a reader at fault fails then, and not the machine it runs on."""
+    """Limit the additional memory of the process, so that a faulty reader fails instead of the machine."""
     pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else None
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     if pages is None or soft != resource.RLIM_INFINITY:
@@ -410,9 +410,9 @@ def fuzzed(tmp_path):
 
 
 def look(path):
-    """Read a file in all ways: arrays of the claimed shape or UserErrors, in memory bounded by what the file can hold."""
+    """Read a file in all ways: arrays of the claimed shape or UserErrors, with memory limited by what the file can hold."""
     size = path.stat().st_size
-    # Values of one byte may become float32; an image, the part in reading, and checks of what is read.
+    # One-byte values may become float32; there is an image, the part that is read, and checks of it.
     limit = 16 * 1032 * size + 2**20
     tracemalloc.start()
     results: list[Any] = []
@@ -447,7 +447,7 @@ def test_any_bytes(fuzzed, content):
 
 @st.composite
 def damaged_files(draw):
-    """Return a file whose header was changed, in a field or in bytes of it, perhaps cut short, perhaps compressed before."""
+    """Return a file with a changed header (fields or bytes), possibly truncated or compressed."""
     kind = draw(st.sampled_from([nibabel.Nifti1Image, nibabel.Nifti2Image]))
     shape = draw(st.sampled_from([SHAPE, (6, 7), (3, 4, 5, 2), (2, 3, 4, 1, 3)]))
     dtype = draw(st.sampled_from(["u1", "i2", "f4", "f8", "u8"]))
@@ -507,5 +507,5 @@ def test_fuzzing_is_silent(fuzzed, capfd, caplog, recwarn):
 
 
 def test_the_bound_of_deflate():
-    """The constant is not below what zlib reaches."""
+    """The constant is not below the ratio that zlib reaches."""
     assert len(bytes(2**24)) / len(zlib.compress(bytes(2**24), 9)) < _files._MAX_EXPANSION

@@ -1,4 +1,4 @@
-"""A tiny training, for the tests of the loop."""
+"""A tiny training for the tests of the training loop."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from workflow_lib.training import batches
 from workflow_lib.training.loop import train
 from workflow_lib.training.request import TrainingRequest
 
-# One thread in whichever process a training runs, and whatever ran in it before: the bits of a sum depend on it.
+# One thread in every process that trains, because the number of threads changes the rounding of sums.
 os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
 
 CASES = ("a", "b", "c", "d", "e")
@@ -26,7 +26,7 @@ CASES = ("a", "b", "c", "d", "e")
 def tiny_request(
     folder: Path, shape: tuple[int, ...] = (12, 10, 9), patch: tuple[int, ...] = (8, 8, 8), **changes: Any
 ) -> TrainingRequest:
-    """Three epochs of two steps, two classes beside the background, one of five cases for validation at a time."""
+    """Return a request for three epochs of two steps with two foreground classes, three training and two validation cases."""
     training: dict[str, Any] = {
         "patch": patch,
         "epochs": 3,
@@ -58,7 +58,7 @@ def tiny_request(
 
 
 def skip_where_onednn_is_held_back() -> None:
-    """Skip a test of 16 bits where ONEDNN_MAX_CPU_ISA forbids oneDNN what TensorFlow asks of it, because the processor has it."""
+    """Skip a test in 16 bits if ONEDNN_MAX_CPU_ISA disables instructions that the processor has and TensorFlow requests."""
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
     if not any(name in limit for name in ("ALL", "DEFAULT", "AVX512", "AVX10", "AMX")) and not convolves_by_columns("bfloat16"):
         pytest.skip(
@@ -67,9 +67,9 @@ def skip_where_onednn_is_held_back() -> None:
 
 
 def main() -> None:
-    """Train in a process of its own until after a step: folder, epoch, step, and how it ends.
+    """Train in a separate process until after a given step: folder, epoch, step, and how the process ends.
 
-    Without more it dies of SIGKILL; with a signal's number and a number of processes that prepare batches, all of them get it.
+    By default it is killed with SIGKILL. With the number of a signal and a number of batch processes, all of them receive it.
     """
     folder, epoch, step = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     number, processes = (int(text) for text in sys.argv[4:]) if len(sys.argv) > 4 else (signal.SIGKILL, 0)

@@ -1,4 +1,4 @@
-"""A checkout of its own to run Snakemake in, and a study so small that it really runs."""
+"""A private checkout in which tests run Snakemake, with a study that is small enough to run completely."""
 
 import fcntl
 import os
@@ -15,16 +15,16 @@ import yaml
 
 @dataclass(frozen=True)
 class Checkout:
-    """A copy of the repository's files in which a test may run Snakemake and edit anything."""
+    """A copy of the repository in which a test may run Snakemake and edit any file."""
 
     folder: Path
 
     def snakemake(
         self, *arguments: str, check: bool = True, side_by_side: bool = True, timeout: float = 900
     ) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake on the tiny study; return what it printed, stdout and stderr together.
+        """Run Snakemake on the tiny study; return its output, stdout and stderr together.
 
-        Trainings run side by side where there are the cores, to save time; by default they would not.
+        With enough cores, trainings run in parallel to save time, which is not the default of the workflow.
         """
         limits = ["--resources", "cpu_trainings=9"] if side_by_side and "--cores" in arguments else []
         command = [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml", *limits, *arguments]
@@ -41,11 +41,11 @@ class Checkout:
         return done
 
     def write_study(self, study: dict) -> None:
-        """Write the study that `snakemake` runs."""
+        """Write the study for `snakemake`."""
         (self.folder / "tiny.yaml").write_text(yaml.safe_dump(study, allow_unicode=True), encoding="utf-8")
 
     def planned(self, *arguments: str) -> dict[str, int]:
-        """Return how many jobs of each rule a dry run plans; `all` is left out."""
+        """Return the number of planned jobs per rule from a dry run, without `all`."""
         output = self.snakemake("-n", "--quiet", "rules", *arguments).stdout
         if "Nothing to be done" in output:
             return {}
@@ -68,7 +68,7 @@ def _environment() -> dict[str, str]:
 
 
 def command_of_the_checkout(folder: Path) -> str:
-    """Return a search path with a `whichloss` first that runs the code of the working directory, as an install there would."""
+    """Return a search path that starts with a `whichloss` that runs the code of the working directory, like an installation."""
     folder.mkdir(exist_ok=True)
     program = folder / "whichloss"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m workflow_lib "$@"\n', encoding="utf-8")
@@ -77,12 +77,12 @@ def command_of_the_checkout(folder: Path) -> str:
 
 
 def copy_repository(root: Path, target: Path) -> Checkout:
-    """Copy what the workflow needs to run; no results, no environment. Loops that were compiled here need not be again."""
+    """Copy the files that the workflow needs, without results and environment. Compiled loops are copied, too."""
     for name in ("Snakefile", "config.yaml", "LICENSE", "Makefile", "README.md", "pyproject.toml", "setup.py", ".gitignore"):
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy2(root / name, target / name)
     for name in ("rules", "workflow_lib", "reports", "studies", "slurm", "envs", "docs"):
-        # What other processes write there at this moment has names that end otherwise.
+        # Skip temporary files that other processes are writing at this moment.
         shutil.copytree(root / name, target / name, ignore=shutil.ignore_patterns("*.pyc.*", "*.tmp.*"))
     checkout = Checkout(target)
     checkout.write_study(yaml.safe_load((root / "studies" / "tiny.yaml").read_text(encoding="utf-8")))
@@ -90,7 +90,7 @@ def copy_repository(root: Path, target: Path) -> Checkout:
 
 
 def commit_all(folder: Path) -> None:
-    """Make the folder a git checkout in which nothing is uncommitted but the study."""
+    """Make the folder a git checkout in which everything except the study is committed."""
     author = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
     for arguments in (
         ["init", "--quiet"],
@@ -108,9 +108,9 @@ def checkout(root, tmp_path):
 
 @pytest.fixture(scope="session")
 def finished(root, tmp_path_factory, worker_id):
-    """A copy in which the tiny study has run to its report. Read only: take `finished_copy` to change something.
+    """A copy in which the tiny study has finished. Read-only: use `finished_copy` to change something.
 
-    Tests that run in several processes share it: the first makes it, the others wait.
+    Parallel test processes share it: the first one makes it, the others wait.
     """
     base = tmp_path_factory.getbasetemp()
     folder = (base if worker_id == "master" else base.parent) / "finished"

@@ -1,4 +1,4 @@
-"""A forger who edits results and then makes every digest new, in records, manifest, report and checksums, as a step would."""
+"""A forger who edits results and then recomputes every digest in records, manifest, report and checksums, as a step would."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from workflow_lib.steps.command import Context
 
 
 def edit(folder: Path, name: str, old: str, new: str) -> None:
-    """Change a text in a file of the results."""
+    """Replace a text in a file of the results."""
     path = folder / name
     text = path.read_text(encoding="utf-8")
     assert old in text
@@ -18,14 +18,14 @@ def edit(folder: Path, name: str, old: str, new: str) -> None:
 
 
 def edit_record(folder: Path, name: str, change) -> None:
-    """Change the content of a record, or of another JSON file."""
+    """Change the content of a record or another JSON file."""
     content = read_json(folder / name)
     change(content)
     write_json(folder / name, content)
 
 
 def seal(folder: Path) -> str:
-    """Make every digest in the folder that of the files as they are now; return the digest of the study."""
+    """Recompute every digest in the folder from the present files; return the digest of the study."""
     root, old = records.root_of(folder), sha256_file(folder / MANIFEST)
     names = records.names_in_manifest(folder)
     for name in names:
@@ -48,7 +48,7 @@ def _refresh(content, folder: Path, root: Path) -> None:
 
 
 def again(folder: Path, step: str, work) -> None:
-    """Run a step of the dataset over the results, from its own record."""
+    """Run a step of the dataset on the results with the settings in its record."""
     root = records.root_of(folder)
     record = records.read(folder, f"records/{step}/toy.json")
     paths = {

@@ -1,4 +1,4 @@
-"""docs/add-a-loss.md, followed to the letter, and what else a study can say about its losses."""
+"""The instructions of docs/add-a-loss.md, followed literally, and other definitions of losses in a study."""
 
 import os
 import re
@@ -14,7 +14,7 @@ AGGREGATES = {"collect", "statistics", "tables", "figures_dataset", "manifest", 
 
 
 def blocks(text):
-    """Return the fenced blocks as (language, text, file name when the text before says to save it)."""
+    """Return the fenced blocks as (language, text, file name if the text before it gives one)."""
     found, last = [], 0
     for match in BLOCK.finditer(text):
         names = NAMED.findall(text[last : match.start()])
@@ -90,7 +90,7 @@ def {name}(**parameters):
 
 
 def test_files_and_sums_plan_exactly_what_they_touch(finished_copy):
-    """Own files as losses and as terms of a sum; edits of them, and moves; nothing of the other losses."""
+    """Users' files as losses and as terms of a sum; after edits and moves, trainings of other losses are not repeated."""
     folder = finished_copy.folder
     for name in ("first", "second"):
         (folder / f"{name}.py").write_text(OWN.format(name=name), encoding="utf-8")

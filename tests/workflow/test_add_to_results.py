@@ -1,4 +1,4 @@
-"""A table of statistics, a table and a figure, each added as one file and nothing else, through run, page and audit."""
+"""A table of statistics, a table and a figure, each added as a single file: run, page and audit."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The audit of the finished tiny study: it holds, and whatever is changed in it is found and named."""
+"""The audit of the finished tiny study: it holds, and every change is detected and named."""
 
 import json
 import os
@@ -28,7 +28,7 @@ TRAINED = "records/train/toy/dice/fold_1.json"
 
 @pytest.fixture
 def folder(finished, tmp_path):
-    """A private copy of the finished study's results, and nothing else of it."""
+    """A private copy of the finished study's results only."""
     return shutil.copytree(finished.folder / "results" / "tiny", tmp_path / "results" / "tiny")
 
 
@@ -37,7 +37,7 @@ def failing(found):
 
 
 def whole_list(folder):
-    """Return what fails of the files, also where the list of checksums is none."""
+    """Return the failed findings on the files, also if the list of checksums is invalid."""
     try:
         return failing(integrity.check(folder))
     except UserError as error:
@@ -45,7 +45,7 @@ def whole_list(folder):
 
 
 def private(folder):
-    """Return the private copy that the audit works on."""
+    """Return the private copy that the audit uses."""
     study = folder.parent / "private" / "study"
     shutil.rmtree(study.parent, ignore_errors=True)
     assert safe.copy(folder, [name for name in safe.listing(folder) if safe.is_copied(name)], study) == []
@@ -53,7 +53,7 @@ def private(folder):
 
 
 def computed(folder, *steps):
-    """Return what fails of the records, and of these steps computed again."""
+    """Return the failed findings on the records and on the recomputed results of these steps."""
     return failing(recompute.check(private(folder), steps))
 
 
@@ -96,7 +96,7 @@ def test_a_finished_study_holds_without_images_network_and_snakemakes_records(fo
         assert f"holds        {held}:" in done.stdout
     for step in ("check", "cases_page", "split", "collect", "statistics", "tables", "figures_dataset"):
         assert f"holds        {step} of toy: computed again" in done.stdout
-    # What cannot be had is said in plain words.
+    # Unavailable data is reported in plain words.
     assert (
         "images of toy: 4 of 4 cases are not available. case_00000: data/toy/case_00000/imaging.nii.gz is not below"
         in done.stdout
@@ -138,7 +138,7 @@ def test_a_changed_byte_in_any_file_is_found_and_named(folder):
             listed = {name: safe.read_sums(folder, SUMS)[name]}
             assert [f.subject for f in integrity._changed(folder, listed, set())] == [name]
         path.write_bytes(whole)
-    # Nothing of the results: what is printed on request, and what a training left.
+    # Not part of the results: the printed report, and files left by a training.
     (folder / "report.pdf").write_text("%PDF")
     (folder / "predictions" / ".writing-fold_1-abc").mkdir()
     (folder / "predictions" / ".writing-fold_1-abc" / "a.nii.gz").write_text("cut")
@@ -200,7 +200,7 @@ def test_edited_figures_histories_and_captions_are_found_though_every_digest_is_
     seal(folder)
     found = computed(folder, "figures_dataset", "figures_losses")
     expected = {f"figures/{name}" for name in ("distributions_toy.svg", "share_effect_toy.json", "ranking_toy.png")}
-    # An edited history does not fit the curves that were drawn from it, nor what the training says of its best epoch.
+    # An edited history disagrees with the curves drawn from it, and with the best epoch in training.json.
     assert set(found) == expected | {
         "training/toy/dice/fold_1/training.json",
         "figures/gamma_curves.svg",
@@ -226,9 +226,9 @@ def test_edited_settings_seeds_and_fingerprints_are_found_though_every_digest_is
         "records/train/toy/focal/fold_2.json",
         "records/evaluate/toy/focal/fold_1.json",
         "training/toy/focal/fold_1/training.json",
-        # Its history is of one epoch and not of 500.
+        # Its history has one epoch instead of 500.
         "training/toy/dice/fold_1/training.json",
-        # Both are named by what they should be: the digest over settings, code and inputs.
+        # Both must be named by their digest over settings, code and inputs.
         "training/toy/focal/fold_2/training.json",
     }
 
@@ -326,7 +326,7 @@ def test_a_prediction_missing_or_too_many_is_named(folder, change):
 
 
 def assemble(folder):
-    """Make the page anew from the files and the record of the report as they are now."""
+    """Assemble the page again from the present files and the record of the report."""
     report = read_json(folder / "records/report.json")
     cases, digest = read_json(folder / "data/toy/cases.json"), sha256_file(folder / MANIFEST)
     study = read_study(report["settings"], {"toy": cases}, version=VERSION, commit=report["facts"]["commit"], digest=digest)
@@ -334,7 +334,7 @@ def assemble(folder):
 
 
 def test_what_only_a_digest_kept_elsewhere_or_the_images_can_tell(finished, folder):
-    """Who computes everything anew from edited scores leaves no contradiction in the folder."""
+    """A forger who recomputes everything from edited scores leaves no contradiction in the folder."""
     honest = sha256_file(folder / MANIFEST)
     row = (folder / SCORES).read_text(encoding="utf-8").splitlines()[1].split(",")
     edit(folder, SCORES, ",".join(row), ",".join([*row[:9], "0.75", *row[10:]]))
@@ -350,7 +350,7 @@ def test_what_only_a_digest_kept_elsewhere_or_the_images_can_tell(finished, fold
     seal(folder)
     assert failing(integrity.check(folder)) == {}
     assert computed(folder, *recompute.WORKS, "report") == {}
-    # The digest that was printed, sent or archived says so at once.
+    # The digest that was printed, sent or archived reveals it at once.
     assert sha256_file(folder / MANIFEST) != honest
     told = failing(rescored(folder, finished.folder))
     assert "case_00001, kidney" in told[SCORES]
@@ -398,7 +398,7 @@ def test_what_a_bundle_leaves_out_is_not_checked_and_what_is_missing_beside_it_f
     found = rescored(folder, finished.folder)
     assert failing(found) == {}
     assert sum("the bundle leaves predictions out" in finding.text for finding in found if not isinstance(finding, str)) == 3
-    # Scores are nothing that a bundle may leave out.
+    # A bundle must not omit scores.
     (folder / SCORES).unlink()
     write_json(folder / "bundle.json", {"left_out": {SCORES: "may not be shared"}})
     assert SCORES in failing(integrity.check(folder))
@@ -414,7 +414,7 @@ def test_nothing_outside_the_folder_is_read(folder):
 
 
 def test_results_made_to_harm_end_in_findings(folder):
-    """Each in its own step, so that none hides the other; the digests are made anew first."""
+    """Each fault is in a different step, so that none hides another; the digests are recomputed first."""
     (folder / "\x1b[31mred").write_text("")
     edit_record(folder, "records/tables/toy.json", lambda content: content["settings"].update(published="../../../../etc"))
     edit_record(folder, "records/collect/toy.json", lambda content: content["settings"].update(losses=[["dice"]] * 3))
@@ -494,7 +494,7 @@ def test_other_weights_than_the_training_gives_are_found_also_without_the_prepro
 
 
 def test_what_a_gpu_trained_is_compared_by_its_losses_and_is_no_fault(folder, tmp_path):
-    """Two weights that differ, as on two kinds of device; nothing is computed here."""
+    """Two different weight files, as from two kinds of device; nothing is computed here."""
     work = tmp_path / "work"
     shutil.copytree(folder / "training/toy/dice/fold_2", work)
     edit_record(

@@ -1,4 +1,4 @@
-"""Faults of the data stop the study before anything is trained, in words, and leave nothing half-written."""
+"""Faults of the data stop the study before the first training, in words and without incomplete files."""
 
 import gzip
 import shutil

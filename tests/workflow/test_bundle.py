@@ -1,4 +1,4 @@
-"""The bundle for a reviewer: what is in it, that it is the same each time, and that its audit tells what was left out."""
+"""The bundle for a reviewer: its content, its reproducibility, and the audit's report on omitted files."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ def run(checkout, *arguments):
 
 @pytest.fixture(scope="module")
 def packed(finished, tmp_path_factory):
-    """The bundle of the finished study, what the command said, and the unpacked folder."""
+    """The bundle of the finished study, the output of the command, and the unpacked folder."""
     folder = tmp_path_factory.mktemp("bundle")
     done = run(finished, "--output", str(folder / "tiny.tar.gz"))
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Two folders of results side by side: the same, a changed one, and ones that were made to harm."""
+"""The comparison of two studies: identical, changed and malicious results."""
 
 import re
 import shutil
@@ -61,16 +61,16 @@ def test_every_difference_is_shown_and_judged(honest, other, tmp_path):
         "the same 4 cases, byte for byte, in the same folds",
         "12 of 24 scores of single cases and classes are the same",
         "Means of the tables of toy: 15 of 18 the same",
-        "(+0.2515); beyond what seeds explain [folds ",
-        "Within what seeds explain: of the same cases in the same folds",
+        "(+0.2515); beyond seed variation [folds ",
+        "Within seed variation: of the same cases in the same folds",
     ):
         assert said in done.stdout, done.stdout
     html = page.read_text(encoding="utf-8")
     assert "(+0.2515)" not in html
     assert "+0.2515" in html
-    assert "beyond what seeds explain" in html
+    assert "beyond seed variation" in html
     assert "Content-Security-Policy" in html
-    # Self-contained: no address but those of its own parts.
+    # Self-contained: it only refers to its own parts.
     assert not re.search(r"(src|href)=\"(?!#|data:)", html)
 
 
@@ -78,7 +78,7 @@ def test_the_code_of_a_step_is_compared_by_its_modules(honest, other):
     for path in (other / "code").glob("*.json"):
         path.unlink()
     found = compare(honest, other)
-    assert {"step": "train", "words": "the code of one side is not known"} in found["code"]
+    assert {"step": "train", "words": "the code of one side is unknown"} in found["code"]
     assert found["status"] == SAME
 
 
@@ -108,7 +108,7 @@ def test_other_cases_and_folds_are_told_and_nothing_is_claimed(honest, other):
     assert masks == "the masks of 1 case differ: case_00000"
     assert re.fullmatch("digest of the data: [0-9a-f]{12}… in A, [0-9a-f]{12}… in B", digest)
     said = {cell["words"] for cell in dataset["parts"][0]["cells"]}
-    assert said == {"the same", "not said: not the same masks"}
+    assert said == {"the same", "not decided: not the same masks"}
 
 
 def test_hostile_names_are_escaped_on_the_page_and_in_the_text(honest, other):
@@ -138,7 +138,7 @@ def test_results_made_to_harm_are_an_error_in_words(honest, other, name, content
 
 def test_a_dataset_whose_name_leads_out_and_settings_of_no_kind(honest, other):
     edit_record(other, "records/report.json", lambda c: c["settings"]["datasets"][0].update(name="../../etc"))
-    with pytest.raises(UserError, match="cannot be one"):
+    with pytest.raises(UserError, match="a dataset has an invalid name"):
         compare(honest, other)
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         compare(honest, other / "nothing")

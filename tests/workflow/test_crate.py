@@ -1,4 +1,4 @@
-"""The RO-Crate of the finished study, validated offline against the profiles that it claims to follow."""
+"""The RO-Crate of the finished study, validated offline against its declared profiles."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ from workflow_lib.commands.crate.crate import METADATA, write
 from workflow_lib.provenance.manifest import SUMS
 
 CONTEXTS = Path(__file__).parent / "ro_crate_contexts.json"
-"""The terms of RO-Crate 1.1 and Workflow Run Crate that the crate uses, as their published JSON-LD contexts (CC0) define them."""
+"""The terms of RO-Crate 1.1 and Workflow Run Crate in the crate, as defined by their published JSON-LD contexts (CC0)."""
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def crate(finished, tmp_path_factory):
 
 @pytest.fixture
 def offline(tmp_path, monkeypatch):
-    """An empty cache of web pages, and the contexts from a file: nothing is asked of the network."""
+    """An empty cache of web pages, and the contexts from a file, so that no network is needed."""
     from rocrate_validator.utils.http import OFFLINE_CACHE_MISS_STATUS, HttpRequester
 
     contexts = read_json(CONTEXTS)
@@ -75,7 +75,7 @@ def test_the_validation_finds_a_crate_without_its_tools(crate, offline, tmp_path
 
 
 def test_what_is_recommended_and_missing_is_what_the_records_do_not_know(crate, offline):
-    """Who ran it, who publishes it, an address and a README of the workflow: nobody has said."""
+    """The person who ran it, the publisher, and an address and a README of the workflow are unknown."""
     missing = {message for _, message in validated(crate, offline, "RECOMMENDED")}
     assert missing == {
         "The Application SHOULD have a url",

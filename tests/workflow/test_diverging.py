@@ -1,4 +1,4 @@
-"""A training that diverges: the study goes on, and the report shows the gap."""
+"""A training that diverges: the study continues, and the report shows the gap."""
 
 import yaml
 
@@ -34,7 +34,7 @@ def shaky(**parameters):
 
 
 def contradictions(results, study):
-    """Return what the audit finds in the records of a study and in how its trainings ended, on a private copy."""
+    """Return the audit's findings on the records of a study and the ends of its trainings, on a private copy."""
     assert safe.copy(results, [name for name in safe.listing(results) if safe.is_copied(name)], study) == []
     return [finding for finding in agreement.check(study) if finding.state == "fails"]
 
@@ -56,14 +56,14 @@ def test_the_rest_of_the_study_goes_on_and_the_report_shows_the_gap(finished_cop
     assert (record["diverged"]["phase"], record["diverged"]["epoch"], record["diverged"]["step"]) == ("training", 1, 1)
     assert [path.name for path in (results / "predictions/toy/shaky/fold_2").glob("[!.]*")] == ["diverged.json"]
     scores = read_frame(results / "scores/toy.csv")
-    # The fold that is left cannot be compared with all folds of the others.
+    # The remaining fold cannot be compared with all folds of the others.
     assert set(scores["loss"]) == {"dice", "focal"}
     page = (results / "report.html").read_text(encoding="utf-8")
     assert "(no scores, fold 2 diverged in epoch 1)" in page
     assert "(no scores, fold 1 diverged in epoch 1, fold 2 diverged in epoch 1)" in page
     assert contradictions(results, tmp_path / "some" / "study") == []
     assert finished_copy.planned() == {}
-    # Where no loss is left there is still a report, and it says so.
+    # If no loss remains, there is still a report, which states it.
     study["datasets"]["toy"]["losses"] = ["broken"]
     finished_copy.write_study(study)
     finished_copy.snakemake("--cores", "2")
@@ -75,7 +75,7 @@ def test_the_rest_of_the_study_goes_on_and_the_report_shows_the_gap(finished_cop
     study["datasets"]["toy"]["losses"] = ["dice", "focal"]
     finished_copy.write_study(study)
     finished_copy.snakemake("--cores", "2")
-    # A table without rows is a gap only where the training says that it diverged.
+    # A table without rows is only accepted if the training states that it diverged.
     scores_of = results / "scores/toy/dice/fold_1.csv"
     scores_of.write_text(scores_of.read_text().splitlines()[0] + "\n")
     output = finished_copy.snakemake("--cores", "2", "--forcerun", "collect", "--rerun-triggers", "mtime", check=False)

@@ -1,4 +1,4 @@
-"""Exactly what a change touches runs again, and nothing else."""
+"""Only the jobs that a change affects are repeated."""
 
 import itertools
 import json
@@ -37,7 +37,7 @@ def test_on_cpus_trainings_run_one_after_the_other(finished):
     begun = sorted((datetime.fromisoformat(only["started"]), timedelta(seconds=only["seconds"])) for (only,) in attempts)
     assert len(begun) == 4
     for (start, seconds), (next_start, _) in itertools.pairwise(begun):
-        # Starts are whole seconds.
+        # Start times are whole seconds.
         assert next_start > start + seconds - timedelta(seconds=1)
 
 
@@ -78,7 +78,7 @@ WORDS = [
     ("host/memory.py", "UNLIMITED = 2**60", "UNLIMITED = 2**59"),
     ("training/step.py", "def train_step(data: Any) -> Any:", "def train_step(data: object) -> object:"),
 ]
-"""Modules of trainings and of images, what they say or estimate, and the same otherwise."""
+"""Modules of trainings and of images with a message or an estimate, and a changed version of it."""
 
 
 def test_words_and_a_touch_plan_nothing(finished_copy):
@@ -116,7 +116,7 @@ AFTER = {
     "preprocessing/resample_labels.py": {"preprocess", "predict"},
     "report/details.py": {"report_page"},
 }
-"""Modules, and the steps that import them (not those that only work on their results)."""
+"""Modules, and the steps that import them (not steps that only use their results)."""
 
 
 @pytest.mark.parametrize("module", AFTER)
@@ -130,12 +130,12 @@ def test_editing_a_module_touches_exactly_the_steps_that_import_it(finished, tmp
     path = tmp_path / "workflow_lib" / module
     path.write_text(path.read_text(encoding="utf-8") + "\n_EDITED = 1\n", encoding="utf-8")
     after = codes(tmp_path)
-    # The page tells the fingerprints of all steps before it.
+    # The page contains the fingerprints of all earlier steps.
     assert {step for step in before if before[step] != after[step]} == AFTER[module] | {"report_page"}
 
 
 def codes(folder):
-    """Return the fingerprints of a checkout's jobs, as one text for each step."""
+    """Return the fingerprints of a checkout's jobs as one text per step."""
     code = (
         "import json, pathlib; from workflow_lib.commands.trainings import read_plan;"
         "plan = read_plan([pathlib.Path('tiny.yaml')]);"
@@ -152,7 +152,7 @@ def codes(folder):
 
 
 def test_without_snakemakes_own_records_nothing_is_stale_unnoticed(finished_copy):
-    """A comparison of times alone would see none of this."""
+    """A comparison of times only would not detect this."""
     folder = finished_copy.folder
     shutil.rmtree(folder / ".snakemake")
     assert finished_copy.planned() == {}
@@ -161,10 +161,10 @@ def test_without_snakemakes_own_records_nothing_is_stale_unnoticed(finished_copy
     change_study(finished_copy, lambda study: study.update(losses=gamma, statistics={"bootstrap": 200}))
     planned = finished_copy.planned()
     assert planned == {"train": 4, "predict": 4, "evaluate": 4} | dict.fromkeys(AGGREGATES - {"figures_losses"}, 1)
-    # Also where one result alone is asked for, and nothing but what it needs.
+    # Also if a single result is requested with its dependencies.
     page = "results/tiny/training/toy/focal/fold_1/training.json"
     assert finished_copy.planned("--", page) == {"train": 1}
-    # Who wants times alone to count can say so.
+    # Users can request that only times are compared.
     assert finished_copy.planned("--rerun-triggers", "mtime") == {}
     record = folder / "results/tiny/records/check/toy.json"
     finished_copy.write_study(yaml.safe_load((folder / "studies/tiny.yaml").read_text()))
@@ -188,7 +188,7 @@ def test_more_epochs_go_on_from_the_state_that_was_kept(finished_copy):
     assert attempts[0] == first["attempts"][0]
     assert [(attempt["first_epoch"], attempt["last_epoch"]) for attempt in attempts] == [(1, 1), (2, 2), (3, 3)]
     assert finished_copy.planned("--", target) == {}
-    # Fewer than there were: anew.
+    # Fewer than before: trained from the beginning.
     change_study(finished_copy, lambda study: study["datasets"]["toy"]["training"].update(epochs=2))
     finished_copy.snakemake("--cores", "1", target)
     (attempt,) = read_json(finished_copy.folder / target)["attempts"]

@@ -1,4 +1,4 @@
-"""A wheel, built once: what is in it, and that audit, compare and losses work where only it is installed."""
+"""A wheel, built once: its content, and that audit, compare and losses work with only the wheel installed."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ GHOST = "workflow_lib/losses/_ghost.py"
 
 @pytest.fixture(scope="module")
 def wheel(root, tmp_path_factory):
-    """The wheel of a copy of the checkout in which an earlier build left a module that is gone."""
+    """The wheel of a copy of the checkout in which an earlier build left a removed module."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     for name in SOURCES:
@@ -46,7 +46,7 @@ def installed(wheel, tmp_path_factory):
 
 
 def run(installed, command, where):
-    """Run a command of the environment with the installed package, where no checkout is."""
+    """Run a command of the environment with the installed package, outside of a checkout."""
     environment = os.environ | {"PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"}
     return subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True, timeout=300, check=False)
 

@@ -1,4 +1,4 @@
-"""What the report tells of where its numbers come from: whether they are stale, and how to make them again."""
+"""The report on the origin of its numbers: whether they are stale, and how to reproduce them."""
 
 import base64
 import html
@@ -24,7 +24,7 @@ def report(checkout):
 
 
 def recipe(page):
-    """Return the commands of the recipe, in their blocks, and the study that comes with the page."""
+    """Return the command blocks of the recipe and the study that is embedded in the page."""
     section = page[page.index('<section id="recipe"') :].split("</section>")[0]
     blocks = [
         html.unescape(block) for block in re.findall(r'<pre[^>]*class="recipe"[^>]*><code>(.*?)</code>', section, re.DOTALL)
@@ -35,7 +35,7 @@ def recipe(page):
 
 @pytest.fixture(scope="module")
 def reproduced(finished, tmp_path_factory):
-    """An empty folder in which the commands of the finished study's page were run; only the environment is this one."""
+    """An empty folder in which the commands of the finished study's page were run, with the present environment."""
     section, blocks, name, study = recipe(report(finished))
     assert "cannot reproduce this result" not in section
     before, after = blocks
@@ -60,7 +60,7 @@ def reproduced(finished, tmp_path_factory):
 
 
 def test_the_recipe_on_the_page_gives_the_same_digest_and_the_same_files(finished, reproduced):
-    """One test, so that the commands run once also where tests run side by side."""
+    """A single test, so that the commands run once, also if tests run in parallel."""
     digests = {sha256_file(folder / "results/tiny" / MANIFEST) for folder in (finished.folder, reproduced)}
     assert len(digests) == 1
     assert digests.pop() in report(finished)
@@ -71,7 +71,7 @@ def test_the_recipe_on_the_page_gives_the_same_digest_and_the_same_files(finishe
 
 
 def jobs_of_losses(section):
-    """Yield the jobs of every loss and fold, and the digits of their fingerprints that the page shows."""
+    """Yield the jobs of every loss and fold, and the digits of their fingerprints on the page."""
     for part in section.split('<div class="origin"')[1:]:
         loss = re.findall(r"rows with loss <code>(\w+)</code>", part)[0]
         for fold, *digests in re.findall(r'<th scope="row">(\d+)</th>' + r"<td><code>([0-9a-f]{12})</code></td>" * 3, part):
@@ -113,7 +113,7 @@ def test_every_number_leads_to_a_file_that_is_there_and_a_command_that_snakemake
 
 
 def test_a_number_of_other_settings_than_the_page_tells_is_marked(finished_copy):
-    """Snakemake compares only file times, as users choose who do not want to train again."""
+    """Snakemake compares only file times, an option for users who do not want to train again."""
     loss = finished_copy.folder / "workflow_lib/losses/focal.py"
     loss.write_text(loss.read_text(encoding="utf-8") + "\n_EDITED = 1\n", encoding="utf-8")
     finished_copy.snakemake("--cores", "2", "--rerun-triggers", "mtime", "--forcerun", "report_page")
@@ -125,7 +125,7 @@ def test_a_number_of_other_settings_than_the_page_tells_is_marked(finished_copy)
     assert [row.count('</a></span> <span class="stale">stale</span>') for row in rows] == [0, 6]
     reason = read_json(results(finished_copy) / "records/train/toy/focal/fold_1.json")["fingerprint"][:12]
     assert f"records/train/toy/focal/fold_1.json: made with fingerprint {reason}, the study now has " in rows[1]
-    # Of the p-values every one has the loss in it.
+    # Every p-value involves the loss.
     assert page.count('</span> <span class="stale"') >= 8
     # Two trainings, and the figure of its curve.
     assert "<strong>Stale:</strong> 3 results were not made with" in page

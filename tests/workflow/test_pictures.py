@@ -1,4 +1,4 @@
-"""The whole chain on pictures: colour and grey, one split and folds by group, resizing and the way back, a field of view."""
+"""The complete workflow on pictures: colour and grey, a split and folds by group, resizing and its inverse, a field of view."""
 
 import csv
 
@@ -65,7 +65,7 @@ def make_pictures(folder):
         Image.fromarray(photo.astype(np.uint8)).save(case / "photo.png")
         for index, blob in enumerate(blobs):
             Image.fromarray(np.where(blob, 200 if index else 255, 0).astype(np.uint8)).save(case / f"lesion {index}.png")
-        # It cuts the first lesion in two, so that scores inside of it and of the whole picture differ.
+        # It cuts the first lesion, so that scores inside the field of view and in the whole picture differ.
         view = (columns > np.flatnonzero(blobs[0].any(axis=0)).mean()) & (rows >= 0)
         Image.fromarray(np.where(view, 255, 0).astype(np.uint8)).save(case / "view.png")
 
@@ -133,7 +133,7 @@ def test_the_report_says_how_the_cases_were_divided(done):
     assert "2 of them scored, in one fixed split" in page
     assert "by group: the cases of each of the 4 groups stay together" in page
     assert "Only pixels inside the field of view are scored" in page
-    # Folds were drawn at random although groups are known: the page warns.
+    # Folds were drawn at random although groups are known, so the page shows a warning.
     assert "groups have cases on both sides of the division" in page
     assert "white, true positive; magenta, false positive; green, false negative" in page
     assert "mean over the 2 test cases" in page

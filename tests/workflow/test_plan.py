@@ -1,4 +1,4 @@
-"""What is planned, without running it."""
+"""The planned jobs of studies, without running them."""
 
 import os
 import re
@@ -130,14 +130,14 @@ def test_a_study_that_names_no_datasets_stops_and_unused_entries_are_warned_of_o
 
 
 def test_the_profile_is_found_by_its_name(checkout):
-    # The executor needs SLURM; that the profile is found and read shows in its default resources.
+    # The executor requires SLURM, but the default resources show that the profile is found and read.
     output = checkout.snakemake("--profile", "slurm", "-n", "--executor", "local", check=False).stdout
     assert "Profile slurm" in output or "Using profile slurm" in output
     assert "Error" not in output.split("Job stats")[0]
 
 
 def large_study(study):
-    """Return a study of 5 datasets, 20 losses and 5 folds, 12 preprocessing jobs for each dataset."""
+    """Return a study with 5 datasets, 20 losses, 5 folds, and 12 preprocessing jobs per dataset."""
     toy = study["datasets"].pop("toy")
     losses = {f"tversky_{number}": tversky(number) for number in range(20)}
     names = [f"d{number}" for number in range(5)]
@@ -156,7 +156,7 @@ def tversky(number):
 
 
 def test_a_large_study_stays_under_a_number_of_jobs(checkout):
-    """Numbers that docs/hpc.md states."""
+    """docs/hpc.md states these numbers."""
     checkout.write_study(large_study(yaml.safe_load((checkout.folder / "tiny.yaml").read_text())))
     planned = checkout.planned()
     assert planned["train"] == planned["predict"] == planned["evaluate"] == 5 * 20 * 5
@@ -173,7 +173,7 @@ def test_a_large_study_stays_under_a_number_of_jobs(checkout):
 
 PORTABLE = {"mem_mb", "runtime", "gpu"}
 OURS = {"checkpoint_seconds", "keep_state", "batch_processes", "cpu_trainings"}
-"""Resources that every executor knows, and those that only a local run counts or that carry what steers a run to the command."""
+"""Resources that every executor knows, and those for local runs only or for passing resource settings to the command."""
 
 
 def test_rules_ask_for_nothing_that_one_scheduler_alone_has(root):
@@ -187,7 +187,7 @@ def test_rules_ask_for_nothing_that_one_scheduler_alone_has(root):
 
 
 def test_another_executor_plans_and_runs_the_same(checkout):
-    """Without SLURM: jobs go to a command that runs scripts, here the shell."""
+    """Without SLURM: jobs are passed to a command that runs scripts, here the shell."""
     submit = ("--executor", "cluster-generic", "--cluster-generic-submit-cmd", "sh", "--jobs", "4")
     assert checkout.planned(*submit) == checkout.planned()
     target = "results/tiny/records/check/toy.json"
@@ -197,7 +197,7 @@ def test_another_executor_plans_and_runs_the_same(checkout):
 
 
 def test_a_table_of_the_division_counts_by_what_it_says(checkout):
-    """Not by its time: another file with an older one divides again; not by its place: a moved one divides nothing."""
+    """A different file with an older time repeats the division; a moved file does not."""
     cases, folder, target = [f"case_0000{number}" for number in range(4)], checkout.folder, "results/tiny/data/toy/folds.csv"
 
     def write(name, folds):

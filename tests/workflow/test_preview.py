@@ -1,4 +1,4 @@
-"""What a run would do, why, and what it costs, said before."""
+"""The preview: what a run would do, why, and its cost."""
 
 import os
 import re
@@ -16,7 +16,7 @@ COST = r"about 0\.\d+ CPU-hours \(by earlier trainings (of the same loss|on toy)
 
 
 def said(checkout, *arguments, code=0):
-    """Return the lines that the command prints."""
+    """Return the output lines of the command."""
     done = subprocess.run(
         [sys.executable, "-m", "workflow_lib", "preview", "--configfile", "tiny.yaml", *arguments],
         cwd=checkout.folder, capture_output=True, text=True, timeout=120, check=False,
@@ -28,7 +28,7 @@ def said(checkout, *arguments, code=0):
 
 
 def changed(checkout, **study):
-    """Say what runs when keys of the study, or of its dataset, are changed."""
+    """Return what would run if keys of the study or its dataset are changed."""
     original = (checkout.folder / "tiny.yaml").read_text()
     settings = yaml.safe_load(original)
     toy = settings["datasets"]["toy"]

@@ -1,4 +1,4 @@
-"""The finished tiny study: its files, Snakemake's own report, a step run by hand, and sameness."""
+"""The finished tiny study: its files, Snakemake's own report, a step run manually, and reproducibility."""
 
 import json
 import re
@@ -60,7 +60,7 @@ def test_all_losses_of_a_fold_meet_the_same_cases(finished):
 
 
 def embedded(page, name):
-    """Return what a script of the page assigns to a variable."""
+    """Return the value that a script of the page assigns to a variable."""
     (content,) = re.findall(rf"var {name} = (\{{.*?\}});?\s*</script>", page, re.DOTALL)
     return json.loads(content)
 
@@ -83,7 +83,7 @@ def test_snakemakes_own_report(finished_copy):
     labels = [json.dumps(entry["labels"], sort_keys=True) for entry in shown.values()]
     assert "null" not in labels
     assert len(set(labels)) == len(labels)
-    # Offline: scripts and styles are in the page.
+    # Offline: scripts and styles are embedded in the page.
     assert re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=[\"']?https?:[^>]*>", text) == []
 
 

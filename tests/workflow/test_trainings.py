@@ -1,4 +1,4 @@
-"""The trainings of a study at a glance."""
+"""The overview of a study's trainings."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def shown(checkout, *arguments):
 
 
 def under_way(checkout, loss, fold, **changes):
-    """Turn a finished training back into one that has not ended."""
+    """Turn a finished training into an unfinished one."""
     results = checkout.folder / "results/tiny"
     folder = results / f"training/toy/{loss}/fold_{fold}"
     record = read_json(folder / "training.json")
@@ -56,7 +56,7 @@ def test_every_state_is_told(finished_copy):
     assert shown(finished_copy)[0]["focal", "2"][0] == "unreadable"
     (finished_copy.folder / "results/tiny/checkpoints/toy/focal/fold_2/x/attempts.json").unlink()
     cells, last = shown(finished_copy)
-    # One step of two is done, at two a second.
+    # One of two steps is done, at two steps per second.
     assert cells["dice", "1"][:6] == ["running", "1/1", "", "", "2", "20%"]
     assert cells["dice", "1"][6]
     assert cells["dice", "2"][0].startswith("silent for ")

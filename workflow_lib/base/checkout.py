@@ -1,7 +1,7 @@
-"""Where the files of the project lie that are no Python code: in the checkout, or in the installed package.
+"""Find the files of the project that are not Python code, in the checkout or in the installed package.
 
-In a checkout the folder `reports/` stands beside the package. A wheel holds a copy of it inside the package (`_reports`; setup.py
-puts it there), and nothing else of the repository.
+In a checkout the folder `reports/` is next to the package. A wheel contains a copy of it inside the package (`_reports`, put
+there by setup.py), and no other files of the repository.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
 
 
 def checkout() -> Path | None:
-    """Return the root of the repository that this package is part of; None where it was installed from a wheel."""
+    """Return the root of the repository that contains this package, or None if the package was installed from a wheel."""
     root = PACKAGE_FOLDER.parent
     return root if (root / "Snakefile").is_file() and (root / "reports").is_dir() else None
 
@@ -24,12 +24,12 @@ def reports() -> Path:
 
 
 def require_study_folder(command: str) -> None:
-    """Raise UserError unless the working directory is a checkout, and this package the one that its Snakefile imports.
+    """Raise UserError unless the working directory is a checkout whose Snakefile imports this package.
 
     Parameters
     ----------
     command : str
-        Name of the command that asks, for the message.
+        Name of the command, for the message.
     """
     here = Path.cwd()
     if not Path("Snakefile").is_file() or not Path("config.yaml").is_file():

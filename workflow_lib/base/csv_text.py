@@ -1,4 +1,4 @@
-"""Rows as the text of a CSV file."""
+"""Convert rows to the text of a CSV file."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
-    """Return CSV text; floats in full precision, None and NaN as empty fields. Unknown columns are an error."""
+    """Return CSV text with floats in full precision, and None and NaN as empty fields. Unknown columns are an error."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, columns, lineterminator="\n")
     writer.writeheader()

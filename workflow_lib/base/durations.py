@@ -1,8 +1,8 @@
-"""Time spans in words, for progress lines."""
+"""Format durations for progress lines."""
 
 
 def duration(seconds: float) -> str:
-    """Return a time span in words short enough for a line: `45 s`, `12 min 5 s`, `3 h 20 min`, `2 d 4 h`."""
+    """Return a duration as short text: `45 s`, `12 min 5 s`, `3 h 20 min`, `2 d 4 h`."""
     whole = round(seconds)
     for size, unit, smaller, smaller_unit in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
         if whole >= size:

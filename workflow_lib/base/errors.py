@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 
 class UserError(Exception):
-    """What is wrong, where, and what to do about it, in words for the person who runs the study."""
+    """A fault with its place and remedy, in words for the user."""
 
 
 class Faults(UserError):
-    """Several faults found in one look, so that nobody mends them one run at a time."""
+    """Several faults that are reported together, so that the user can correct all of them before the next run."""
 
     def __init__(self, heading: str, faults: Sequence[str]) -> None:
         self.heading = heading
@@ -16,5 +16,5 @@ class Faults(UserError):
         super().__init__("\n".join([heading, *(f"  - {fault}" for fault in self.faults)]))
 
     def __reduce__(self) -> tuple[type["Faults"], tuple[str, list[str]]]:
-        """Let it pass from one process to another."""
+        """Support pickling, which transfers exceptions between processes."""
         return Faults, (self.heading, self.faults)

@@ -1,8 +1,8 @@
 """Families: folders in which every file is one member (a loss, a network, an optimiser, a metric, a table, a figure, a format).
 
-A member is found by the name of its file, so that adding one touches no list. Files whose names begin with an underscore, and the
-family's own `registry` and `interface`, are no members. In a family with an `entry`, a folder that holds a module of that name
-is a member, too.
+Members are found by the names of their files, so that no list has to be edited to add one. Files whose names begin with an
+underscore, and the family's `registry`, `interface` and `documentation`, are not members. In a family with an `entry`, a folder
+that contains a module of that name is also a member.
 """
 
 import ast
@@ -20,14 +20,14 @@ from workflow_lib.base.errors import UserError
 PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
 
 OWN = frozenset({"registry", "interface", "documentation"})
-"""Modules of a family's folder, beside those with an underscore, that are no members."""
+"""Modules of a family's folder that are not members, in addition to those with an underscore."""
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A member's file as the report lists it: what it is, its path ({} stands for the dataset), and the columns that find a row.
+    """The entry of a member's file in the report: title, path ({} stands for the dataset), and the columns that identify a row.
 
-    `published`: whether it has rows only where a dataset is compared with published numbers.
+    `published`: whether it only has rows if a dataset is compared with published numbers.
     """
 
     title: str
@@ -43,13 +43,13 @@ class Family:
     Parameters
     ----------
     package : str
-        Dotted name of the folder below `workflow_lib`: ``"losses"``, ``"datasets.formats"``.
+        Dotted name of the folder in `workflow_lib`: ``"losses"``, ``"datasets.formats"``.
     noun : str
-        What a member is called in messages: ``"loss"``.
+        Name of a member in messages: ``"loss"``.
     not_members : frozenset of str
-        Further modules of the folder that are no members.
+        Further modules of the folder that are not members.
     entry : str
-        Name of the module by which a folder is a member; "" where only files are.
+        Name of the module that makes a folder a member; "" if only files are members.
     """
 
     package: str
@@ -58,47 +58,48 @@ class Family:
     entry: str = ""
 
     def names(self) -> tuple[str, ...]:
-        """Return the names of all members, sorted. Imports none of them."""
+        """Return the sorted names of all members, without importing them."""
         folders = _folders(self.package)
         found = {*_modules(folders), *(_entries(folders, self.entry) if self.entry else ())}
         return tuple(sorted(name for name in found if name not in self.not_members))
 
     def module(self, name: str) -> str:
-        """Return the dotted name of a member's module, for a fingerprint."""
+        """Return the dotted name of a member's module, for example for a fingerprint."""
         own = f".{self.entry}" if self.entry and name in _entries(_folders(self.package), self.entry) else ""
         return f"workflow_lib.{self.package}.{name}{own}"
 
     def modules(self, names: Iterable[str] | None = None) -> list[str]:
-        """Return the dotted names of several members' modules; of all without `names`."""
+        """Return the dotted names of the modules of the given members, or of all members."""
         return [self.module(name) for name in (self.names() if names is None else names)]
 
     def get(self, name: str) -> ModuleType:
-        """Return a member's module. Raises UserError for a name that is none, with the nearest one."""
+        """Return a member's module. Raises UserError with the closest name if there is no such member."""
         if name not in self.names():
             raise UserError(self.unknown(name))
         return importlib.import_module(self.module(name))
 
     def facts(self, name: str) -> Mapping[str, Any]:
-        """Return what a member says of itself: the constants in capitals at the top level of its file that are literals.
+        """Return the constants of a member: the literals assigned to upper-case names at the top level of its file.
 
-        They are read from the source. Nothing is imported, so whoever needs names and titles alone loads no large library.
+        They are read from the source without importing it, so that names and titles are available without loading large
+        libraries.
         """
         if name not in self.names():
             raise UserError(self.unknown(name))
         return _facts(self.package, name)[0]
 
     def defines(self, name: str, function: str) -> bool:
-        """Return whether a member's file has a function of that name at its top level. Imports nothing."""
+        """Return whether a member's file defines a function of that name at its top level, without importing it."""
         if name not in self.names():
             raise UserError(self.unknown(name))
         return function in _facts(self.package, name)[1]
 
     def ordered(self) -> tuple[str, ...]:
-        """Return the names by the members' `ORDER`; those without one come last, by name."""
+        """Return the names sorted by the members' `ORDER`; members without it come last, by name."""
         return tuple(sorted(self.names(), key=lambda name: (float(self.facts(name).get("ORDER", "inf")), name)))
 
     def unknown(self, name: str, further: Iterable[str] = ()) -> str:
-        """Return what to say of a name that is neither a member's nor one of `further` names that are accepted, too."""
+        """Return the message for a name that is neither a member nor one of the `further` accepted names."""
         known = (*self.names(), *further)
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
@@ -106,7 +107,7 @@ class Family:
 
 
 def _folders(package: str) -> tuple[str, ...]:
-    """Return the folders that members lie in: the package's own, and those that a test adds."""
+    """Return the folders of the members: that of the package, and those that a test adds."""
     return tuple(importlib.import_module(f"workflow_lib.{package}").__path__)
 
 
@@ -133,7 +134,7 @@ def _facts(package: str, name: str) -> tuple[Mapping[str, Any], frozenset[str]]:
             try:
                 constants[targets[0].id] = ast.literal_eval(value)
             except ValueError:
-                continue  # Computed when the module is imported: nothing that a member says of itself.
+                continue  # The value is computed at import, so it is not a literal constant.
     return constants, frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
 
 

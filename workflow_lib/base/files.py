@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, and digests of what they hold."""
+"""Write files atomically, and compute digests."""
 
 import contextlib
 import errno
@@ -14,15 +14,15 @@ from typing import Any
 from workflow_lib.base.errors import UserError
 
 WRITING = ".writing-"
-"""How the names of files and folders begin that are being written, or whose writer was killed."""
+"""Prefix of temporary files and folders. They remain only if their process was killed."""
 
 
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` with the same suffixes; rename it over `path` when the block succeeds.
+    """Yield a temporary path next to `path` with the same suffixes, and rename it to `path` when the block succeeds.
 
-    The bytes are on disk (fsync) before the name appears. After an error nothing is left behind.
-    Raises UserError when the disk is full or the folder cannot be written.
+    The bytes are on disk (fsync) before the renaming. After an error the temporary file is removed.
+    Raises UserError if the disk is full or the folder is not writable.
     """
     path = Path(path)
     temporary: Path | None = None
@@ -33,7 +33,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary = Path(name)
         yield temporary
         _sync(temporary)
-        # mkstemp makes private files; results are for the group, as the user's umask says.
+        # mkstemp creates private files. Results get the permissions of the user's umask.
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
@@ -48,9 +48,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; it replaces `path` when the block succeeds, and is removed when it fails.
+    """Yield a temporary folder next to `path`. It replaces `path` when the block succeeds, and is removed when it fails.
 
-    What a killed process left half-written of the same folder is removed first.
+    Temporary folders of killed processes for the same `path` are removed first.
     """
     path = Path(path)
     temporary: Path | None = None
@@ -76,10 +76,10 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
 
 
 def _cannot_write(path: Path, error: OSError) -> Exception:
-    """Return the user's error for a full disk or a missing permission; other errors are returned unchanged."""
+    """Return a UserError for an error with an errno, such as a full disk or a missing permission; else the error itself."""
     number = error.errno
     if number is None and _is_full(path.parent):
-        # NumPy reports a short write without an error number.
+        # NumPy reports a short write without errno.
         number = errno.ENOSPC
     if number is None:
         return error
@@ -90,7 +90,7 @@ def _cannot_write(path: Path, error: OSError) -> Exception:
 
 
 def _is_full(folder: Path) -> bool:
-    """Return whether less than 64 KiB are free, which no write of ours would have left."""
+    """Return whether less than 64 KiB are free, so that a write probably failed for lack of space."""
     return folder.exists() and shutil.disk_usage(folder).free < 65536
 
 
@@ -109,12 +109,12 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write JSON atomically: sorted keys, two spaces, no NaN, a newline at the end."""
+    """Write JSON atomically: sorted keys, indentation by two spaces, no NaN, a newline at the end."""
     write_text(path, json.dumps(content, sort_keys=True, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file. Raises UserError when it is missing or no JSON."""
+    """Read a JSON file. Raises UserError if it is missing or invalid."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -124,7 +124,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def canonical_json(content: Any) -> str:
-    """Return JSON on one line with sorted keys, the same for equal content whatever the order of its making."""
+    """Return JSON on one line with sorted keys, so that equal content gives equal text."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

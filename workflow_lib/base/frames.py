@@ -1,4 +1,4 @@
-"""Tables of results as CSV: full precision, one line end, text that stays text."""
+"""Read and write tables of results as CSV: full precision, LF line ends, and text columns that are kept as text."""
 
 import csv
 from pathlib import Path
@@ -16,20 +16,20 @@ TEXT = frozenset(
         *("verdict", "reason", "published_p", "published_mark", "ours_mark", "agree"),
     )
 )
-"""Columns that hold text whatever their values look like: a case may be called 007, a class NA, and a p is kept as printed."""
+"""Columns that are always text: a case may be called 007, a class NA, and a published p is kept as printed."""
 
 
 def write_frame(path: str | Path, frame: pd.DataFrame) -> None:
-    """Write a table atomically: floats as shortest text that reads back equal, NaN as an empty field, LF at line ends."""
+    """Write a table atomically: floats as the shortest text that is read back equal, NaN as an empty field, LF line ends."""
     columns = [str(column) for column in frame.columns]
     rows = (dict(zip(columns, values, strict=True)) for values in frame.itertuples(index=False, name=None))
     write_text(path, csv_text(columns, rows))
 
 
 def read_frame(path: str | Path) -> pd.DataFrame:
-    """Read a table that `write_frame` wrote: columns of `TEXT` as text, the others as numbers with NaN for an empty field.
+    """Read a table that `write_frame` wrote: columns of `TEXT` as text, others as numbers with NaN for empty fields.
 
-    Raises UserError when the file is missing or no table.
+    Raises UserError if the file is missing or not a table.
     """
     try:
         with open(path, encoding="utf-8", newline="") as stream:

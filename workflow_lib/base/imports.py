@@ -1,8 +1,9 @@
-"""Imports of large libraries that bring along only what is needed here.
+"""Import large libraries without optional dependencies that are not needed here.
 
-Some import whatever is installed, for functions that nobody calls here; some are one module of a package that imports all others.
-What is held back is held back during that one import: later everything can be imported as ever, but what was imported here does
-without it as long as the process lives.
+Some libraries import optional packages if they are installed; some modules belong to a package that imports all others. Both
+are
+suppressed during one import. Later imports are not affected, but a library imported here works without these packages until the
+process ends.
 """
 
 import contextlib
@@ -20,13 +21,13 @@ from typing import Any
 
 
 class _Refusal:
-    """A finder that stands before all others and says of some packages, in one thread, that they are not installed."""
+    """A finder that, in one thread, reports some packages as not installed. It must be the first finder."""
 
     def __init__(self, packages: Collection[str]) -> None:
         self._packages, self._thread = packages, threading.get_ident()
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """Raise ModuleNotFoundError for a refused package; of others this finder knows nothing."""
+        """Raise ModuleNotFoundError for a refused package; return None for others."""
         if name in self._packages and threading.get_ident() == self._thread:
             raise ModuleNotFoundError(f"{name} is kept out of this import by workflow_lib/base/imports.py", name=name)
         return None
@@ -34,9 +35,9 @@ class _Refusal:
 
 @contextlib.contextmanager
 def lean(without: Collection[str]) -> Iterator[None]:
-    """Within the block a large library is imported, without the top-level packages named, and at less cost.
+    """Within the `with` statement, import a large library faster and without the given top-level packages.
 
-    What is alive at its end, garbage included, is not looked through when Python looks for garbage later: nearly all of it stays.
+    At the end, all existing objects are excluded from later garbage collections, because nearly all of them are permanent.
     """
     with refused(without), uncollected(), type_names_compiled_once():
         yield
@@ -45,12 +46,12 @@ def lean(without: Collection[str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def refused(packages: Collection[str]) -> Iterator[None]:
-    """Within the block these top-level packages count as not installed, unless they were imported before.
+    """Within the `with` statement, treat these top-level packages as not installed, unless they are already imported.
 
-    For libraries that do without them where they are not installed. Other threads can import them all the same.
+    Suitable for libraries that work without them. Imports in other threads are not affected.
     """
     refusal = _Refusal(packages)
-    # A new list: another thread may be walking through the old one.
+    # A new list, because another thread may be iterating over the old one.
     sys.meta_path = [refusal, *sys.meta_path]
     try:
         yield
@@ -60,9 +61,9 @@ def refused(packages: Collection[str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
-    """Within the block Python looks for no garbage.
+    """Within the `with` statement, disable garbage collection.
 
-    What starts makes a million objects that stay, and Python would look through all of them a dozen times.
+    The imports create a million permanent objects, and each collection would traverse all of them.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -75,9 +76,9 @@ def uncollected() -> Iterator[None]:
 
 @contextlib.contextmanager
 def type_names_compiled_once() -> Iterator[None]:
-    """Within the block Python compiles every text that stands for a type once, and not each time it is met.
+    """Within the `with` statement, compile each string that names a type only once.
 
-    TensorFlow names the types that each of its operations takes, eighteen thousand names of a few dozen types.
+    TensorFlow annotates its operations with eighteen thousand strings, which name only a few dozen types.
     """
     place = typing.__dict__
     if "compile" in place:
@@ -91,10 +92,11 @@ def type_names_compiled_once() -> Iterator[None]:
 
 
 def module_alone(name: str) -> Any:
-    """Import a module of a package without running the `__init__` of the packages it lies in, and return it.
+    """Import a module without running the `__init__` of its parent packages, and return it.
 
-    Where the package was imported before, its own module is returned. Otherwise none of its modules stays in `sys.modules`, so
-    that a later import of the package runs as if this one had not been.
+    If the package is already imported, its own module is returned. Otherwise no module of the package remains in `sys.modules`,
+    so
+    that a later import of the package is not affected.
     """
     parents = [name[:place] for place, letter in enumerate(name) if letter == "."]
     top = parents[0]

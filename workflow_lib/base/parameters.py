@@ -1,6 +1,6 @@
-"""Parameters of a member of a family (a loss, a network, an optimiser): the base model, and its faults and values in words.
+"""The base model of the parameters of a family's members (losses, networks, optimisers), with their faults and values in words.
 
-Nothing heavy is imported here: Snakemake's own process reads these models.
+No large library is imported, because Snakemake's main process reads these models.
 """
 
 import difflib
@@ -16,20 +16,20 @@ from workflow_lib.base.errors import Faults
 
 
 def no_truth_value(value: object) -> object:
-    """Return the value. Raises ValueError for true and false, which would pass for 1 and 0."""
+    """Return the value. Raises ValueError for true and false, which pydantic would accept as 1 and 0."""
     if isinstance(value, bool):
         raise ValueError("true and false are no numbers")
     return value
 
 
 Number = Annotated[float, BeforeValidator(no_truth_value)]
-"""A finite number. Numbers in quotes are read as numbers, because YAML takes `1e-6` for text."""
+"""A finite number. Numbers in quotes are accepted, because YAML reads `1e-6` as text."""
 
 WholeNumber = Annotated[int, BeforeValidator(no_truth_value)]
 
 
 class Parameters(BaseModel):
-    """Parameters of a member: immutable, finite, and a parameter that it does not know is a fault."""
+    """Parameters of a member: immutable, finite, without unknown names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
 
@@ -39,7 +39,7 @@ Model = TypeVar("Model", bound=Parameters)
 
 @dataclass(frozen=True)
 class ParameterRow:
-    """A parameter in words: its name, its default, the values it accepts and what it does."""
+    """A parameter in words: name, default, accepted values and meaning."""
 
     name: str
     default: str
@@ -62,7 +62,7 @@ def parameter_rows(model: type[Parameters]) -> list[ParameterRow]:
 
 
 def show(value: object) -> str:
-    """Return a value as the config spells it; a float that is a simple fraction as that fraction."""
+    """Return a value as it is written in a configuration; a float that is a simple fraction is shown as that fraction."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -110,7 +110,7 @@ def _interval(schema: Mapping[str, Any]) -> str:
 
 
 def parameter_faults(member: str, model: type[Parameters], parameters: Mapping[str, Any]) -> list[str]:
-    """Return every fault of the parameters in words, each naming the member ("loss 'dice'") and what is accepted."""
+    """Return every fault of the parameters in words, with the member ("loss 'dice'") and the accepted values."""
     try:
         model.model_validate(dict(parameters))
     except ValidationError as error:
@@ -119,7 +119,7 @@ def parameter_faults(member: str, model: type[Parameters], parameters: Mapping[s
 
 
 def read_parameters(member: str, model: type[Model], parameters: Mapping[str, Any]) -> Model:
-    """Return the parameters with defaults filled in. Raises Faults that names every one that is wrong."""
+    """Return the parameters with defaults filled in. Raises Faults with all invalid parameters."""
     try:
         return model.model_validate(dict(parameters))
     except ValidationError as error:
@@ -143,18 +143,18 @@ def _in_words(member: str, model: type[Parameters], parameters: Mapping[str, Any
             fault = f"{member}: parameter {name!r}{_inner_fault(item['loc'][1:], message, item['input'])}"
             name = str(item["loc"])
         elif item["type"] == "too_short" and any(place.startswith(f"({name!r}, ") for place in faults):
-            # The sections at fault are not counted; they have been reported.
+            # The list is only too short because its invalid sections are not counted; these have been reported.
             continue
         else:
             reason = f" ({message})" if item["type"] == "value_error" else ""
             fault = f"{member}: parameter {name!r} is {parameters.get(name)!r}{reason}; accepted: {accepted[name]}"
-        # A parameter that accepts several types has a fault for each of them; the sentence names them all at once.
+        # A parameter that accepts several types has an error for each type. The first sentence names all types.
         faults.setdefault(name, fault)
     return list(faults.values())
 
 
 def _inner_fault(place: tuple[int | str, ...], message: str, given: object) -> str:
-    """Return where in a list of sections a fault is, and what."""
+    """Return the place and the description of a fault in a list of sections."""
     where = "".join(f", {part!r}" if isinstance(part, str) else f", number {part + 1}" for part in place)
     words = {"Field required": "is missing", "Extra inputs are not permitted": "is an unknown key"}
     if message in words:

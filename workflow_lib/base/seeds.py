@@ -1,7 +1,7 @@
-"""Random draws as functions of what they are for, never of a generator's history.
+"""Random draws as functions of their purpose, independent of previous draws.
 
-A draw is named by the study's seed and the parts that set it apart ("batch", fold, epoch, step, sample). Whoever asks for
-the same name gets the same numbers, in whatever order or process, so a training that was killed goes on as if it never was.
+A draw is identified by the study's seed and by parts that distinguish it ("batch", fold, epoch, step, sample). The same parts
+give the same numbers, in any order and process. Therefore an interrupted training continues as if it had not been interrupted.
 """
 
 import hashlib
@@ -15,11 +15,11 @@ def _digest(seed: int, parts: tuple[str | int, ...]) -> bytes:
 
 
 def generator(seed: int, *parts: str | int) -> np.random.Generator:
-    """Return a counter-based (Philox) generator keyed by the seed and the named parts."""
+    """Return a counter-based (Philox) generator keyed by the seed and the parts."""
     key = np.frombuffer(_digest(seed, parts)[:16], dtype="<u8")
     return np.random.Generator(np.random.Philox(key=key))
 
 
 def derive(seed: int, *parts: str | int) -> int:
-    """Return an integer in [0, 2**31) for libraries that take a seed of their own."""
+    """Return an integer in [0, 2**31) to seed a library's own generator."""
     return int.from_bytes(_digest(seed, parts)[16:20], "little") & 0x7FFFFFFF

@@ -1,3 +1,3 @@
-"""Version of the workflow. Not part of any fingerprint: a release by itself reruns nothing."""
+"""Version of the workflow. It is not part of any fingerprint, so that a release alone makes no result stale."""
 
 VERSION = "0.1.0"

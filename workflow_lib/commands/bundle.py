@@ -1,11 +1,11 @@
 """Pack a finished study for a reviewer: report, tables, figures, scores, records, manifest, code and crate in one file.
 
-    whichloss bundle results/<study>                  writes <study>.bundle.tar.gz, prints its SHA-256
-    whichloss bundle results/<study> --predictions    with the label maps of datasets whose terms allow it
+    whichloss bundle results/<study>                  writes <study>.bundle.tar.gz and prints its SHA-256
+    whichloss bundle results/<study> --predictions    also packs predictions of datasets whose terms allow it
 
-No image is packed, neither as it came nor preprocessed; the report and its figures show single slices. What is left out is
-declared in bundle.json, and `whichloss audit` on the unpacked folder says so. The same file names the images and masks of each
-dataset by one digest. The same results give the same bytes.
+Images are not packed, neither original nor preprocessed ones; but the report and its figures show single slices. The omitted
+files are declared in bundle.json, and `whichloss audit` on the unpacked folder reports them. The same file identifies the images
+and masks of each dataset by a digest. The output is reproducible: the same results give the same bytes.
 """
 
 import argparse
@@ -34,7 +34,7 @@ SUMMARY = "pack a study for a reviewer, without images"
 EXAMPLE = "whichloss bundle results/demo"
 
 ALLOWS = re.compile(r"CC0|CC BY(-NC)?(-SA)? \d")
-"""How the terms of a dataset begin that let predictions made from it be given on; those with ND do not."""
+"""Start of the terms of datasets that allow sharing predictions made from them. Terms with ND do not allow it."""
 
 MODE, RUNNABLE = 0o644, 0o755
 
@@ -42,8 +42,8 @@ MODE, RUNNABLE = 0o644, 0o755
 def pack(results: Path, target: Path, predictions: bool = False, weights: bool = False, allowed: Sequence[str] = ()) -> str:
     """Write the bundle of a finished study to `target`; return its SHA-256.
 
-    `predictions`: with those of datasets that are synthetic, whose terms allow it, or that are named in `allowed`; `weights`:
-    with the trained networks. Raises UserError where the study is not finished or its files are not what its records say.
+    `predictions`: include the predictions of datasets that are synthetic, whose terms allow it, or that are in `allowed`.
+    `weights`: include the trained networks. Raises UserError if the study is not finished or its files differ from its records.
     """
     record_file = results / crate.LAST[1]
     if not record_file.is_file() or not (results / SUMS).is_file():
@@ -72,14 +72,14 @@ def pack(results: Path, target: Path, predictions: bool = False, weights: bool =
 
 
 def _refusal(record: Mapping[str, Any], dataset: str, predictions: bool, allowed: Sequence[str]) -> str:
-    """Return why the predictions of a dataset are left out, "" where they are packed."""
+    """Return why the predictions of a dataset are omitted, or "" if they are packed."""
     if not predictions:
         return "not asked for (--predictions)"
     settings = record["settings"]["config"]["datasets"][dataset]
     if settings["source"] == "phantom" or dataset in allowed:
         return ""
     if settings["source"] == "folder":
-        # Images of any origin can lie in the layout of a public dataset.
+        # A folder in the layout of a public dataset may contain images of any origin.
         return f"the images of {dataset} were not downloaded by the workflow, so nobody knows their terms here (--may-share)"
     licence = registry.get(settings["format"]).LICENCE
     if ALLOWS.match(licence):
@@ -94,9 +94,9 @@ def _data(results: Path, dataset: str) -> dict[str, Any]:
 
 
 def _reason(name: str, terms: Mapping[str, str], weights: bool) -> str:
-    """Return why a file of the results is not packed, "" where it is."""
+    """Return why a file of the results is omitted, or "" if it is packed."""
     if name.startswith("preprocessed/"):
-        # The index of a shard tells digests and shapes, and the chain of records goes through it.
+        # The index of a shard contains only digests and shapes, and the chain of records needs it.
         return "" if name.endswith("/index.json") else "images are never packed"
     if name.startswith("predictions/"):
         return terms.get(name.split("/")[1], "of no dataset of the study")
@@ -104,14 +104,14 @@ def _reason(name: str, terms: Mapping[str, str], weights: bool) -> str:
 
 
 def _code(results: Path) -> Iterator[str]:
-    """Yield the tables of code that the fingerprints were made of."""
+    """Yield the code tables of the fingerprints."""
     for path in sorted((results / "code").glob("*.json")):
         if not path.is_symlink():
             yield f"code/{path.name}"
 
 
 def _archive(stage: Path, target: Path) -> None:
-    """Write a folder as .tar.gz whose bytes depend on the names and contents of the files alone."""
+    """Write a folder as a .tar.gz file whose bytes depend only on the names and contents of the files."""
     names = sorted(path.relative_to(stage.parent).as_posix() for path in stage.rglob("*") if path.is_file())
     with (
         atomic_path(target) as temporary,
@@ -131,16 +131,16 @@ def _archive(stage: Path, target: Path) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("results", type=Path, help="folder of a study's results")
-    parser.add_argument("--output", type=Path, help="file to write (default: <study>.bundle.tar.gz, here)")
-    parser.add_argument("--predictions", action="store_true", help="pack the label maps, where the dataset's terms allow it")
+    parser.add_argument("--output", type=Path, help="file to write (default: <study>.bundle.tar.gz in the working directory)")
+    parser.add_argument("--predictions", action="store_true", help="pack the predictions of datasets whose terms allow it")
     parser.add_argument("--weights", action="store_true", help="pack the trained networks")
     parser.add_argument(
-        "--may-share", nargs="+", default=[], metavar="DATASET", help="datasets whose terms you have read, and that allow it"
+        "--may-share", nargs="+", default=[], metavar="DATASET", help="datasets whose terms you have read and which allow sharing"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Pack the folder that the arguments name."""
+    """Pack the given folder."""
     target = arguments.output or Path(f"{arguments.results.resolve().name}.bundle.tar.gz")
     digest = pack(arguments.results, target, arguments.predictions, arguments.weights, arguments.may_share)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB\nSHA-256 {digest}")

@@ -1,10 +1,11 @@
-"""Try a loss before anything is trained with it.
+"""Check a loss before it is used in a training.
 
     whichloss check-loss my_losses/soft_f2.py
     whichloss check-loss focal --parameters '{"gamma": 3}'
 
-Values, gradients against central differences, the edges that a training runs into, half precision, compilation, and what it
-costs beside Keras's cross entropy. Prints a line for each; the exit code is 1 when one fails, 2 when the loss cannot be built.
+Checks values, gradients (against central differences), edge cases of a training, half precision and compilation, and measures
+the computing time relative to Keras's cross entropy. Prints one line per check. Exit code 0: all checks hold; 1: a check fails;
+2: the loss cannot be built.
 """
 
 import argparse
@@ -23,24 +24,24 @@ from workflow_lib.losses import registry
 from workflow_lib.losses.toolkit import LossFunction
 from workflow_lib.networks import runtime
 
-SUMMARY = "try a loss before anything is trained with it"
+SUMMARY = "check a loss before it is used in a training"
 EXAMPLE = "whichloss check-loss my_losses/mine.py"
 
 CLASSES = 3
-"""Classes of the batches, where the parameters do not say for how many classes they are."""
+"""Number of classes of the batches, if the parameters do not determine it."""
 FLAT, SOLID, LARGE, COSTLY = (2, 4, 3), (2, 3, 2, 3), (1, 300, 300), (2, 32, 96, 96)
-"""Samples and spatial axes of the batches."""
+"""Shapes of the batches: samples and spatial axes."""
 DIFFERENCE = 1e-6
 """Step of the central differences."""
 TOLERANCE = 1e-4
-"""Greatest difference between gradient and central differences, in relation to the largest element."""
+"""Largest accepted difference between gradient and central differences, relative to the largest element."""
 
 Batch = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found: whether it holds (None: a fact that is neither), what was looked at, and what was seen."""
+    """The result of a check: whether it holds (None for information only), the subject, and the observation."""
 
     holds: bool | None
     what: str
@@ -48,7 +49,7 @@ class Finding:
 
 
 def chosen(loss: str, parameters: Mapping[str, Any]) -> LossFunction:
-    """Return the loss of a name or file with its parameters. Raises Faults that names everything that is wrong with them."""
+    """Return the loss of a name or file with the given parameters. Raises Faults with all faults of the parameters."""
     name = registry.resolve(loss)
     found = registry.faults(name, parameters) or registry.faults(name, parameters, classes_of(name, parameters))
     if found:
@@ -57,7 +58,7 @@ def chosen(loss: str, parameters: Mapping[str, Any]) -> LossFunction:
 
 
 def classes_of(name: str, parameters: Mapping[str, Any]) -> int | None:
-    """Return the number of classes that the first parameter with a value per class is for; None where there is none."""
+    """Return the number of classes from the first parameter with one value per class, or None if there is none."""
     values = registry.resolved_parameters(name, parameters)
     lists = (values[key] for key in registry.per_class_parameters(name))
     of_parts = (classes_of(part, own) for part, own in registry.components(name, parameters))
@@ -65,7 +66,10 @@ def classes_of(name: str, parameters: Mapping[str, Any]) -> int | None:
 
 
 def random_batch(shape: tuple[int, ...]) -> Batch:
-    """Return one-hot ground truth with every class in every sample, as far as they have room, and softmax output, float64."""
+    """Return one-hot ground truth and softmax output in float64.
+
+    Every sample has every class, if it has enough voxels.
+    """
     rng = generator(1, "check_loss", *shape)
     classes = rng.integers(0, shape[-1], shape[:-1])
     some = classes.reshape(shape[0], -1)[:, : shape[-1]]
@@ -75,7 +79,7 @@ def random_batch(shape: tuple[int, ...]) -> Batch:
 
 
 def edges(n_classes: int) -> dict[str, Batch]:
-    """Return the batches at which losses fail most often, in 3-D."""
+    """Return 3-D batches of edge cases at which losses often fail."""
     y, p = random_batch((*SOLID, n_classes))
     background = np.zeros_like(y)
     background[..., 0] = 1
@@ -91,7 +95,7 @@ def edges(n_classes: int) -> dict[str, Batch]:
 
 
 def check(loss: LossFunction) -> Iterator[Finding]:
-    """Yield what the checks find, one after the other."""
+    """Run the checks and yield their findings."""
     fixed = classes_of(loss.name, loss.parameters.model_dump(mode="json"))
     n_classes = fixed or CLASSES
     yield from _gradients(loss, {"2-D": (*FLAT, fixed or 2), "3-D": (*SOLID, n_classes)})
@@ -214,8 +218,10 @@ def _value_and_gradient(loss: LossFunction, y: np.ndarray, p: np.ndarray, dtype:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("loss", help="a Python file with a loss of your own, or the name of a loss")
-    parser.add_argument("--parameters", type=_parameters, default={}, metavar="JSON", help="parameters other than the defaults")
+    parser.add_argument("loss", help="a Python file with your own loss, or the name of a loss")
+    parser.add_argument(
+        "--parameters", type=_parameters, default={}, metavar="JSON", help="parameters that differ from the defaults"
+    )
 
 
 def _parameters(text: str) -> dict[str, Any]:
@@ -226,7 +232,7 @@ def _parameters(text: str) -> dict[str, Any]:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check the loss that the arguments name."""
+    """Check the given loss."""
     loss = chosen(arguments.loss, arguments.parameters)
     try:
         runtime.configure_runtime(threads=2, deterministic=False, gpus=0)
@@ -237,7 +243,7 @@ def run(arguments: argparse.Namespace) -> int:
             failed += finding.holds is False
     except (UserError, BrokenPipeError):
         raise
-    except Exception as error:  # the formula may be anybody's
+    except Exception as error:  # a user's formula may raise anything
         print(f"\nThe formula of {arguments.loss} fails: {type(error).__name__}: {error}\n", file=sys.stderr)
         return 1
     print(f"{loss}: {f'{failed} check(s) fail' if failed else 'all checks hold'}")

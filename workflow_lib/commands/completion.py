@@ -1,10 +1,10 @@
-"""Completion of commands, options, choices and file names in a shell, as a script that the shell reads.
+"""Print a script that completes commands, options, choices and file names in a shell.
 
     eval "$(whichloss completion bash)"                                         bash, in ~/.bashrc
     eval "$(whichloss completion zsh)"                                          zsh, in ~/.zshrc after compinit
     whichloss completion fish > ~/.config/fish/completions/whichloss.fish       fish, once
 
-The script takes half a second to write; write it to a file, and have your shell read that, if this is too long.
+Printing the script takes half a second. To start the shell faster, write the script to a file and source that.
 """
 
 import argparse
@@ -15,26 +15,26 @@ from pathlib import Path
 
 from workflow_lib.commands import registry
 
-SUMMARY = "completion for bash, zsh or fish"
+SUMMARY = "print a completion script for bash, zsh or fish"
 EXAMPLE = "whichloss completion bash"
 
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument of a command, as far as it can be completed.
+    """One argument of a command, with what is needed to complete it.
 
     Parameters
     ----------
     flags : tuple of str
-        ``("--page",)``; empty for an argument that is given by its place.
+        For example ``("--page",)``; empty for a positional argument.
     help : str
-        What its help says.
+        Its help text.
     takes_value : bool
         Whether a value follows the flag.
     choices : tuple of str
-        All values, where they are known.
+        The accepted values, if they are known.
     files : bool
-        Whether a value names a file or folder, or may.
+        Whether a value is, or may be, a path.
     several : bool
         Whether any number of values follow.
     """
@@ -48,7 +48,7 @@ class Argument:
 
 
 def arguments_of(name: str) -> list[Argument]:
-    """Return the arguments of a command, from its own parser."""
+    """Return the arguments of a command from its parser."""
     return [
         Argument(
             tuple(action.option_strings),
@@ -58,7 +58,7 @@ def arguments_of(name: str) -> list[Argument]:
             action.type is Path or not (action.option_strings or action.choices),
             action.nargs in ("*", "+"),
         )
-        for action in registry.parser(name)._actions  # no public way to ask a parser what it takes
+        for action in registry.parser(name)._actions  # argparse has no public attribute for this
     ]
 
 
@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the script for a shell."""
+    """Print the script for the given shell."""
     print("\n".join(SHELLS[arguments.shell]()))
     return 0
 
@@ -77,7 +77,7 @@ def _bash() -> Iterator[str]:
     program = registry.PROGRAM
     yield f"_{program}() {{"
     yield '    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} words="" files=""'
-    # Bash takes the = of --option=value for a word of its own.
+    # Bash splits --option=value into three words.
     yield '    if [ "$current" = = ]; then current=""; elif [ "$previous" = = ]; then previous=${COMP_WORDS[COMP_CWORD-2]}; fi'
     yield '    if [ "$COMP_CWORD" = 1 ]; then'
     yield f'        words="{" ".join((*registry.names(), "--help", "--version"))}"'
@@ -138,8 +138,8 @@ def _zsh_argument(flag: str, argument: Argument) -> str:
     values = f"({' '.join(argument.choices)})" if argument.choices else "_files" if argument.files else " "
     if not flag:
         return f"{'*' * argument.several}:value:{values}"
-    told = argument.help.translate({ord("["): "(", ord("]"): ")", ord(":"): ","})
-    return f"*{flag}[{told}]" + (f":value:{values}" if argument.takes_value else "")
+    text = argument.help.translate({ord("["): "(", ord("]"): ")", ord(":"): ","})
+    return f"*{flag}[{text}]" + (f":value:{values}" if argument.takes_value else "")
 
 
 def _fish() -> Iterator[str]:

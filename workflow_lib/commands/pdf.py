@@ -1,10 +1,10 @@
-"""The report as PDF: a print of the page by a Chromium that is on the machine.
+"""Print the report to a PDF file with an installed Chromium, Chrome or Edge.
 
-    whichloss pdf results/demo/report.html                     beside the page, report.pdf
+    whichloss pdf results/demo/report.html                     writes report.pdf next to the page
     whichloss pdf results/demo/report.html --pdf thesis.pdf
     whichloss pdf results/demo/report.html --browser /opt/chrome/chrome
 
-No other part of the workflow needs a browser. Any browser prints the page as well: its print style is part of it.
+Other parts of the workflow need no browser. You can also print the page from any browser: it contains a print style.
 """
 
 import argparse
@@ -22,16 +22,16 @@ SUMMARY = "print the report to PDF"
 EXAMPLE = "whichloss pdf results/demo/report.html"
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge", "msedge")
-"""Names under which a browser that prints is looked for, in this order."""
+"""Names of browsers that can print to PDF, in the order of the search."""
 
 SECONDS = 300
-"""How long a print may take."""
+"""Time limit of a print."""
 
 
 def find_browser(named: str | None = None, which: Callable[[str], str | None] = shutil.which) -> str:
-    """Return the path of the browser: the one that is named, or the first of `BROWSERS` on the machine.
+    """Return the path of the given browser, or of the first of `BROWSERS` that is installed.
 
-    Raises UserError that says what to do where there is none.
+    Raises UserError with instructions if there is none.
     """
     for name in [named] if named else BROWSERS:
         found = which(name)
@@ -46,13 +46,13 @@ def find_browser(named: str | None = None, which: Callable[[str], str | None] = 
 
 
 def print_page(page: Path, pdf: Path, browser: str) -> None:
-    """Print `page` (HTML) to `pdf`, atomically. Raises UserError when there is no page or the browser fails."""
+    """Print `page` (HTML) to `pdf`, atomically. Raises UserError if the page does not exist or the browser fails."""
     if not page.is_file():
         raise UserError(f"There is no page {page}. Run the workflow first.")
     with atomic_path(pdf) as temporary, tempfile.TemporaryDirectory() as profile:
         command = [
             *(browser, "--headless", "--disable-gpu", "--disable-extensions", "--no-first-run", "--no-pdf-header-footer"),
-            # As root, in containers, Chromium's sandbox cannot start; the page asks for nothing from anywhere.
+            # Chromium's sandbox cannot start as root, for example in containers. The page loads no external content.
             *(["--no-sandbox"] if os.geteuid() == 0 else []),
             *(f"--user-data-dir={profile}", f"--print-to-pdf={temporary.resolve()}", page.resolve().as_uri()),
         ]
@@ -63,19 +63,19 @@ def print_page(page: Path, pdf: Path, browser: str) -> None:
         except OSError as error:
             raise UserError(f"{browser} does not start: {error}.") from error
         if done.returncode != 0 or not temporary.is_file() or not temporary.read_bytes().startswith(b"%PDF"):
-            said = "\n".join(done.stderr.strip().splitlines()[-5:])
-            raise UserError(f"{browser} printed no PDF of {page} (exit code {done.returncode}). It said:\n{said}")
+            message = "\n".join(done.stderr.strip().splitlines()[-5:])
+            raise UserError(f"{browser} printed no PDF of {page} (exit code {done.returncode}). It said:\n{message}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("page", type=Path, help="the report: results/<study>/report.html")
-    parser.add_argument("--pdf", type=Path, help="where to write; beside the page if not given")
-    parser.add_argument("--browser", help="name or path of Chromium, Chrome or Edge, if it is not found by itself")
+    parser.add_argument("--pdf", type=Path, help="file to write (default: next to the page)")
+    parser.add_argument("--browser", help="name or path of Chromium, Chrome or Edge, if it is not found automatically")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the page that the arguments name."""
+    """Print the given page."""
     pdf = arguments.pdf or arguments.page.with_suffix(".pdf")
     print_page(arguments.page, pdf, find_browser(arguments.browser))
     print(f"{pdf}: {pdf.stat().st_size / 1e6:.1f} MB")

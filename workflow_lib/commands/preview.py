@@ -1,11 +1,11 @@
-"""What a run would do and why, before it does it; and what its trainings cost.
+"""Show what a run would do and why, and estimate the cost of its trainings.
 
     whichloss preview                                         the study of config.yaml
     whichloss preview --configfile studies/demo.yaml          another one, as for snakemake
-    whichloss preview -- --forcerun tables                    what follows is passed on to snakemake, unless it would
-                                                              choose another study
+    whichloss preview -- --forcerun tables                    options after -- are passed on to snakemake; options that
+                                                              choose another study are refused
 
-Which jobs run, Snakemake decides, and is asked (`--summary`); why, the records beside the results say. Nothing is changed.
+The jobs are determined by `snakemake --summary`, the reasons by the records in the results. Nothing is changed.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from workflow_lib.provenance import layout
 from workflow_lib.steps.train import INPUTS, folder_name, with_inputs
 from workflow_lib.training import checkpoints
 
-SUMMARY = "what a run would do, why, and what it costs"
+SUMMARY = "show what a run would do, why, and its cost"
 EXAMPLE = "whichloss preview --configfile studies/demo.yaml"
 
 NAMES = {
@@ -68,17 +68,17 @@ AFTER = (
     "manifest",
     "report_page",
 )
-"""Steps that follow from trainings."""
+"""Steps that depend on trainings."""
 
 REASONS_SHOWN = 3
 
 CHOOSING = ("config", "configfile", "replace_workflow_config", "directory", "snakefile")
-"""Options of Snakemake that choose the study or where it lies, as its parser names them."""
+"""Options of Snakemake that choose the study or its folder, as its parser names them."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A job that Snakemake would run: which one, which of its files are missing, and why its record disagrees, if it does."""
+    """A job that Snakemake would run, with its missing files and the differences from its record, if any."""
 
     place: JobId
     missing: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ class Planned:
 
 @dataclass
 class Group:
-    """Trainings on one dataset for one reason: of which losses, and the epochs that they go on from."""
+    """Trainings on one dataset with the same reason, and the epoch from which they continue."""
 
     dataset: str
     reasons: tuple[str, ...]
@@ -96,19 +96,19 @@ class Group:
 
 
 def planned(plan: Plan, summary: str, reasons: Mapping[JobId, Sequence[str]]) -> list[Planned]:
-    """Return the jobs that run, from what `snakemake --summary` printed, in the order of the study.
+    """Return the jobs that would run, from the output of `snakemake --summary`, in the order of the study.
 
-    `reasons`: why results cannot stay, as `stale.survey` found.
+    `reasons`: why results cannot stay, from `stale.survey`.
     """
     lines = summary.splitlines()
-    # Words of Snakemake's own may come before the table.
+    # Snakemake may print messages before the table.
     head = next((number for number, line in enumerate(lines) if line.startswith("output_file\t")), len(lines))
     records = {f"{plan.results}/{place.record}": place.record for place in plan.jobs()}
     missing: dict[str, tuple[str, ...]] = {}
     of_one_job: list[str] = []
     for row in csv.DictReader(lines[head:], delimiter="\t", quoting=csv.QUOTE_NONE):
         file = row["output_file"]
-        # A job's outputs follow each other, its record last.
+        # The outputs of a job are consecutive rows. Its record is the last one.
         of_one_job += [file] if row["status"] == "missing" else []
         if file in records:
             if row["plan"] == "update pending":
@@ -120,7 +120,7 @@ def planned(plan: Plan, summary: str, reasons: Mapping[JobId, Sequence[str]]) ->
 
 
 def groups(plan: Plan, jobs: Iterable[Planned]) -> list[Group]:
-    """Return the planned trainings, grouped by dataset, reason and the epochs that they go on from."""
+    """Return the planned trainings, grouped by dataset, reason and the epoch from which they continue."""
     found: dict[tuple[str, tuple[str, ...], int], Group] = {}
     for job in jobs:
         if job.place.step == "train":
@@ -143,7 +143,7 @@ def _missing(job: Planned) -> tuple[str, ...]:
 
 
 def epochs_done(plan: Plan, place: JobId) -> int:
-    """Return the epochs of a training that need not be done again, because its state or that of a shorter one is there."""
+    """Return the number of epochs that need not be repeated, because a checkpoint of this or a shorter training exists."""
     try:
         inputs = read_json(Path(plan.results) / place.record)["inputs"]
         digests = {name: [entry["sha256"] for entry in inputs[name]] for name in INPUTS}
@@ -156,7 +156,7 @@ def epochs_done(plan: Plan, place: JobId) -> int:
 
 
 def text(plan: Plan, jobs: Sequence[Planned], gpus_usable: bool = True) -> str:
-    """Return what runs, why and what it costs, as lines for people. `gpus_usable` as in `estimates.cost`."""
+    """Return the jobs with their reasons and costs as text. `gpus_usable` as in `estimates.cost`."""
     if not jobs:
         return f"{plan.results}: nothing to do; every result is there, and of these settings and this code."
     known = list(estimates.paces(plan))
@@ -192,7 +192,7 @@ def gets_gpus(files: Sequence[Path], more: Sequence[str]) -> bool:
 
 
 def _head(plan: Plan, group: Group) -> str:
-    """Return what is done to which losses, and why."""
+    """Return what is done with which losses, and why."""
     losses = list(dict.fromkeys(place.loss for place in group.places))
     named = ", ".join(losses) if len(losses) <= REASONS_SHOWN else f"{len(losses)} losses"
     if group.reasons == (changes.NEVER,):
@@ -208,7 +208,7 @@ def _said(reasons: Sequence[str]) -> str:
 
 
 def _other_lines(plan: Plan, jobs: Iterable[Planned]) -> Iterator[str]:
-    """Yield a line for each step and reason, with its datasets; an evaluation or prediction names its losses, too."""
+    """Yield one line per step and reason, with its datasets. Lines on predictions and scores also name the losses."""
     found: dict[tuple[str, tuple[str, ...]], list[Planned]] = {}
     for job in jobs:
         reasons = job.reasons or _missing(job) or ("follows from the above",)
@@ -220,7 +220,7 @@ def _other_lines(plan: Plan, jobs: Iterable[Planned]) -> Iterator[str]:
 
 
 def _counts(jobs: Sequence[Planned]) -> str:
-    """Return how many jobs of each step follow, in words."""
+    """Return in words the number of the following jobs of each step."""
     words = {"predict": "prediction", "evaluate": "score"}
     parts = []
     for step in AFTER:
@@ -234,14 +234,14 @@ def _counts(jobs: Sequence[Planned]) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural where it is more than one."""
+    """Return a number with its noun in singular or plural."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def refuse_another_study(files: Sequence[Path], more: Sequence[str]) -> None:
-    """Refuse what makes Snakemake take another study than the `files` say: the records would be held against the wrong plan.
+    """Raise UserError if options make Snakemake use another study than `files`, whose records would not match the plan.
 
-    `more`: the options for Snakemake, which may name a profile. Raises UserError.
+    `more`: the options for Snakemake, which may include a profile.
     """
     expected: dict[str, Any] = {"configfile": list(files)}
     found = as_snakemake_reads(files, more)
@@ -255,10 +255,10 @@ def refuse_another_study(files: Sequence[Path], more: Sequence[str]) -> None:
 
 
 def as_snakemake_reads(files: Sequence[Path], more: Sequence[str]) -> dict[str, Any]:
-    """Return Snakemake's options as its own parser reads them, profiles included; nothing where it refuses them."""
+    """Return Snakemake's options as parsed by its own parser, profiles included. If it refuses them, return only `files`."""
     from snakemake.cli import parse_args
 
-    # What it says of profiles and faults, it says again when it is asked for the plan.
+    # Its messages on profiles and errors are printed again when the plan is requested.
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere), contextlib.redirect_stdout(nowhere):
         try:
             _, options = parse_args(_command(files, more))
@@ -272,25 +272,25 @@ def _command(files: Sequence[Path], more: Sequence[str]) -> list[str]:
 
 
 def ask_snakemake(files: Sequence[Path], more: Sequence[str]) -> str:
-    """Return what `snakemake --summary` prints about a study. Raises UserError with its message when it cannot plan."""
+    """Return the output of `snakemake --summary` for a study. Raises UserError with Snakemake's message if it cannot plan."""
     command = [sys.executable, "-m", "snakemake", *_command(files, more)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = (done.stderr or done.stdout).strip()
-        # Of an option that it does not know, Snakemake says so behind a list of all its options.
-        usage, _, fault = said.rpartition(": error: ")
-        raise UserError(f"Snakemake cannot plan the study:\n{fault if 'usage: ' in usage else said}")
+        message = (done.stderr or done.stdout).strip()
+        # For an unknown option, Snakemake prints its complete usage before the error.
+        usage, _, fault = message.rpartition(": error: ")
+        raise UserError(f"Snakemake cannot plan the study:\n{fault if 'usage: ' in usage else message}")
     return done.stdout
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--configfile", type=Path, nargs="*", default=[], metavar="FILE", help="as for snakemake")
-    parser.add_argument("more", nargs="*", metavar="-- OPTION", help="further options, for snakemake")
+    parser.add_argument("--configfile", type=Path, nargs="*", default=[], metavar="FILE", help="study files, as for snakemake")
+    parser.add_argument("more", nargs="*", metavar="-- OPTION", help="further options for snakemake")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show what a run of the study that the arguments name would do."""
+    """Show what a run of the given study would do."""
     require_study_folder("preview")
     refuse_another_study(arguments.configfile, arguments.more)
     plan = read_plan(arguments.configfile)

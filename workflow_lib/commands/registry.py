@@ -1,6 +1,6 @@
-"""The commands that people start, one file each, found by its name; a command of several files is a folder with a `command.py`.
+"""The commands of `whichloss`, one file each, found by its name. A command of several files is a folder with a `command.py`.
 
-A command's file assigns the two texts `SUMMARY` and `EXAMPLE`, which `whichloss --help` shows, and defines
+The file of a command assigns the texts `SUMMARY` and `EXAMPLE`, which `whichloss --help` shows, and defines
 `add_arguments(parser)` and `run(arguments) -> exit code`. Its docstring is the description in its own help.
 """
 
@@ -15,11 +15,11 @@ from workflow_lib.base.families import PACKAGE_FOLDER, Family
 
 PROGRAM = "whichloss"
 _FAMILY = Family("commands", "command", frozenset({"generated"}), entry="command")
-"""`generated` writes files of the repository (`make generated`), which no user does."""
+"""`generated` is excluded: it writes files of the repository (`make generated`) and is not for users."""
 
 
 class Command(Protocol):
-    """What the module of a command holds."""
+    """The interface of a command's module."""
 
     __doc__: str
     SUMMARY: str
@@ -31,19 +31,19 @@ class Command(Protocol):
 
     @staticmethod
     def run(arguments: argparse.Namespace) -> int:
-        """Do it, and return the exit code. Raises UserError for what the user can mend (exit code 2)."""
+        """Run the command and return the exit code. Raises UserError for faults that the user can correct (exit code 2)."""
 
 
 @dataclass(frozen=True)
 class About:
-    """A command in one line of help.
+    """The entry of a command in the list of commands.
 
     Parameters
     ----------
     summary : str
         What it does, in a few words.
     example : str
-        A command line that works.
+        A valid command line.
     """
 
     summary: str
@@ -51,12 +51,12 @@ class About:
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of all commands as they are typed, sorted. Imports none of them."""
+    """Return the sorted names of all commands as they are typed, without importing the commands."""
     return tuple(name.replace("_", "-") for name in _FAMILY.names())
 
 
 def about(name: str) -> About:
-    """Return what `whichloss --help` says of a command, read from its source: importing all of them would take seconds."""
+    """Return the summary and example of a command from its source text, because importing all commands would take seconds."""
     path = PACKAGE_FOLDER.parent.joinpath(*_module(name).split(".")).with_suffix(".py")
     assigned = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.Assign)]
     values = {target.id: node.value for node in assigned for target in node.targets if isinstance(target, ast.Name)}
@@ -79,7 +79,7 @@ def parser(name: str) -> argparse.ArgumentParser:
 
 
 def unknown(name: str) -> str:
-    """Return what to say of a name that is no command's."""
+    """Return the error message for an unknown command."""
     close = difflib.get_close_matches(name, names(), n=1)
     hint = f"Did you mean {close[0]!r}? " if close else ""
     return f"There is no command {name!r}. {hint}There are: {', '.join(names())}."

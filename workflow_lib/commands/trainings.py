@@ -1,11 +1,11 @@
-"""All trainings of a study at a glance: state, epoch, losses, pace, remaining time, restarts.
+"""Show all trainings of a study: state, epoch, losses, pace, remaining time, restarts.
 
     whichloss trainings                                       the study of config.yaml
     whichloss trainings --configfile studies/demo.yaml        another one, as for snakemake
-    whichloss trainings --watch                               again every half minute
+    whichloss trainings --watch                               repeat every 30 seconds
 
-Everything is read from the files that trainings leave behind, so it can be asked anywhere where the results can be seen, also
-while a cluster works on them. Nothing is changed.
+Everything is read from the files of the trainings, so the command works wherever the results can be read, also while a cluster
+works on them. Nothing is changed.
 """
 
 import argparse
@@ -29,23 +29,24 @@ from workflow_lib.plan import jobs as planning
 from workflow_lib.study.config import merge
 from workflow_lib.training import attempts
 
-SUMMARY = "all trainings: state, epoch, losses, time left"
+SUMMARY = "show all trainings: state, losses, time left"
 EXAMPLE = "whichloss trainings --watch"
 
 HEADS = ("dataset", "loss", "fold", "state", "epoch", "validation", "lowest", "steps/s", "waited", "left", "starts")
 WATCH_SECONDS = 30.0
 
 SILENT_SECONDS = 300.0
-"""A training writes its record every half minute, or after a step that took longer; older ones are shown with their age."""
+"""A training updates its record every 30 s, or after a step that takes longer. Older records are shown with their age."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """One training as its files tell it; a number that is not known is NaN.
+    """One training according to its files. Unknown numbers are NaN.
 
-    `state` is "waiting", "running", "silent" (no sign of life for a while: killed, or in a very long step), "interrupted",
-    "failed", "out of memory", "diverged", "finished" or "unreadable" (now; look again). `seconds_left` is an estimate from the
-    pace of the present attempt.
+    `state` is "waiting", "running", "silent" (no update for a while: killed, or in a very long step), "interrupted", "failed",
+    "out of memory", "diverged", "finished" or "unreadable" (at this moment; try again). `seconds_left` is estimated from the
+    pace
+    of the present attempt.
     """
 
     dataset: str
@@ -64,7 +65,7 @@ class Training:
 
 
 def trainings(plan: planning.Plan, now: float) -> Iterator[Training]:
-    """Yield all trainings of a study, in the order of its tables. `now`: seconds since 1970, to tell ages by."""
+    """Yield all trainings of a study in the order of its tables. `now` is the time in seconds since 1970."""
     results = Path(plan.results)
     for dataset in plan.datasets:
         epochs = plan.dataset(dataset).training.epochs
@@ -79,7 +80,7 @@ def trainings(plan: planning.Plan, now: float) -> Iterator[Training]:
                     else:
                         found = _under_way(head, plan, results / "checkpoints" / place, now)
                 except (OSError, UserError):
-                    # Its files were moved or cleared away while they were read, or cannot be read.
+                    # The files cannot be read, or were moved or deleted in the meantime.
                     found = replace(head, state="unreadable")
                 yield found
 
@@ -101,7 +102,7 @@ def _finished(head: Training, summary: Mapping[str, Any], history: Path) -> Trai
 
 
 def _under_way(head: Training, plan: planning.Plan, folder: Path, now: float) -> Training:
-    """Return a training that has not ended, from the newest record below its checkpoint folder."""
+    """Return a training that has not ended, from the newest record in its checkpoint folder."""
     record = attempts.newest(folder)
     found = read_json(record) if record else []
     if not record or not found:
@@ -130,7 +131,7 @@ def _ratio(amount: float, of: float) -> float:
 
 
 def _steps_left(attempt: Mapping[str, Any], plan: planning.Plan, head: Training) -> float:
-    """Return the steps to the end of the last epoch."""
+    """Return the number of steps until the end of the last epoch."""
     training = plan.dataset(head.dataset).training
     per_epoch = training.iterations
     if per_epoch is None:
@@ -140,7 +141,7 @@ def _steps_left(attempt: Mapping[str, Any], plan: planning.Plan, head: Training)
 
 
 def _losses(history: Path) -> tuple[float, float]:
-    """Return the last validation loss and the lowest."""
+    """Return the last and the lowest validation loss."""
     if not history.is_file():
         return math.nan, math.nan
     with open(history, newline="", encoding="utf-8") as stream:
@@ -149,7 +150,7 @@ def _losses(history: Path) -> tuple[float, float]:
 
 
 def table(found: Sequence[Training]) -> str:
-    """Return the trainings as a table of text, and a line that counts their states."""
+    """Return the trainings as a text table, followed by a line that counts their states."""
     rows = [HEADS, *(_row(training) for training in found)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADS))]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -182,7 +183,7 @@ def _number(value: float, form: str) -> str:
 
 
 def read_plan(files: Sequence[Path]) -> planning.Plan:
-    """Return the plan of config.yaml in this folder with the `files` laid over it, as snakemake's --configfile does."""
+    """Return the plan of config.yaml in the working directory, overridden by `files` like snakemake's --configfile."""
     raw, own = read_study(files)
     return planning.load(raw, " + ".join(["config.yaml", *map(str, files)]), own)
 
@@ -207,12 +208,12 @@ def _content(file: Path) -> dict[str, Any]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--configfile", type=Path, nargs="*", default=[], metavar="FILE", help="as for snakemake")
-    parser.add_argument("--watch", action="store_true", help=f"again every {WATCH_SECONDS:.0f} s, until interrupted")
+    parser.add_argument("--configfile", type=Path, nargs="*", default=[], metavar="FILE", help="study files, as for snakemake")
+    parser.add_argument("--watch", action="store_true", help=f"repeat every {WATCH_SECONDS:.0f} s until interrupted")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show the trainings of the study that the arguments name."""
+    """Show the trainings of the given study."""
     require_study_folder("trainings")
     plan = read_plan(arguments.configfile)
     while True:

@@ -1,1 +1,1 @@
-"""Datasets: where the files of each format lie, how to get them, and whether they are sound."""
+"""Datasets: formats, downloads, inspection of the files, and division of the cases."""

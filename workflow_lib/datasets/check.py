@@ -1,4 +1,4 @@
-"""Which cases does the study use? Decides from the findings of the inspection, and reports all faults together."""
+"""Decide which cases the study uses, from the findings of the inspection, and report all faults together."""
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence
@@ -14,9 +14,10 @@ from workflow_lib.images.cases import Case, LabelMap, alike
 
 @dataclass(frozen=True)
 class CaseRow:
-    """A case with what was found of it.
+    """A case with the findings of its inspection and the decision.
 
-    `status` is included, excluded or fault; `reason` says why it is not included. `note` is a remark that leaves it in.
+    `status` is included, excluded or fault. `reason` explains why the case is not included. `note` is a remark without
+    consequences.
     """
 
     case: str
@@ -29,7 +30,7 @@ class CaseRow:
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """What is wrong with the case, whether it is left out or not."""
+        """The faults of the case, whether it is excluded or not."""
         return self.finding.faults
 
 
@@ -45,13 +46,16 @@ def decide(
 ) -> list[CaseRow]:
     """Return a row for each case, in the order of `cases`.
 
-    Beside the faults of the findings, a case has a fault when another one before it has its name, or one that some file systems
-    take for the same; when it has another number of channels than most; when it has not `axes` axes, those of the patches; and
-    with `needs_view`, when it has no mask of the field of view.
-    `excluded` maps cases to the reason for leaving them out: their faults do not count; a case there that does not exist is a row
-    with a fault. A sound case without one of the classes `required` is excluded, and with `exclude_faulty` so is a faulty one.
-    A note names the case before it whose images are the same, byte for byte.
-    Raises UserError when `required` names no class.
+    In addition to the faults in the findings, a case has a fault if its name is used before or is equivalent to an earlier one
+    on
+    some file systems; if its number of channels differs from that of most cases; if its number of axes differs from `axes`
+    (that
+    of the patches); and, with `needs_view`, if it has no mask of the field of view.
+    `excluded` maps cases to the reason for excluding them; their faults are ignored. An entry of it that is not in the dataset
+    becomes a row with a fault. A case without one of the classes `required` is excluded, and with `exclude_faulty` so is a
+    faulty
+    case. A note names an earlier case with identical image files.
+    Raises UserError if `required` names an unknown class.
     """
     excluded = excluded or {}
     unknown = sorted(set(required) - set(labels.names))
@@ -67,7 +71,7 @@ def decide(
         added = tuple(fault for faults in more for fault in [faults.get(number)] if fault)
         whole = replace(finding, faults=(*finding.faults, *added))
         row = CaseRow(case.id, group=case.group, part=case.part, note=notes.get(number, ""), finding=whole)
-        # What is named twice cannot be excluded by its name.
+        # If a name is used twice, an exclusion by this name would be ambiguous.
         rows.append(_decided(row, {} if number in more[0] else excluded, required, exclude_faulty))
     return rows + _unknown_exclusions(cases, excluded)
 
@@ -84,9 +88,10 @@ def _decided(row: CaseRow, excluded: Mapping[str, str], required: Collection[str
 
 
 def _name_faults(cases: Sequence[Case], excluded: Collection[str]) -> dict[int, str]:
-    """A case that stands in two folds would leak, and two files of alike names are one file on some systems.
+    """Return the faults of names that are not unique, also where file systems ignore case or Unicode form.
 
-    An excluded case takes no name from another: nothing is written for it.
+    A case in two folds would leak test data into training. The name of an excluded case may be reused in another spelling,
+    because no file is written for it.
     """
     seen: dict[str, str] = {}
     ids: set[str] = set()
@@ -145,7 +150,7 @@ def _unknown_exclusions(cases: Sequence[Case], excluded: Mapping[str, str]) -> l
 
 
 def fault_report(rows: Sequence[CaseRow]) -> Faults | None:
-    """Return all faults of all cases as one error, or None if there are none. That no case is left is a fault as well."""
+    """Return all faults of all cases as one error, or None. It is also a fault if no case is included."""
     faults = [f"{row.case}: {fault}" for row in rows if row.status == "fault" for fault in row.faults]
     if faults:
         count = sum(row.status == "fault" for row in rows)
@@ -165,7 +170,7 @@ def columns(labels: LabelMap) -> list[str]:
 
 
 def write_cases_csv(path: str | Path, rows: Sequence[CaseRow], labels: LabelMap) -> None:
-    """Write a row per case, faults and exclusions included; what could not be read is an empty field."""
+    """Write one row per case, including faulty and excluded ones. Fields of values that could not be read are empty."""
     write_text(path, csv_text(columns(labels), [csv_row(row) for row in rows]))
 
 

@@ -1,4 +1,4 @@
-"""Dividing the cases of a dataset: into folds or one fixed split, at random, by group, or as a table says."""
+"""Divide the cases of a dataset into folds or one fixed split: at random, by group, or by a table."""
 
 import csv
 from collections import Counter
@@ -21,12 +21,13 @@ def divide(
     groups: Mapping[str, str] | None = None,
     table: Mapping[str, Assignment] | None = None,
 ) -> dict[str, Assignment]:
-    """Return the place of every case.
+    """Return the assignment of every case.
 
-    A random division depends on the seed and on the set of cases with their groups, not on their order. `groups` (case -> group)
-    go before the groups of the cases themselves; `table` is what `read_table` read, and goes before `settings.folds` and `fixed`.
-    Raises UserError when there are fewer cases or groups than folds or parts, when a case has no group though they are asked for,
-    when the official test set is asked for and the dataset has none, and when the table lacks a case.
+    A random division depends on the seed and on the set of cases and their groups, not on their order. `groups` (case -> group)
+    overrides the groups of the cases themselves. `table` is the result of `read_table` and overrides `settings.folds` and
+    `fixed`.
+    Raises UserError if there are fewer cases or groups than folds or parts, if a case has no group and groups are requested, if
+    the official test set is requested and the dataset has none, and if the table lacks a case.
     """
     known = {case.id: case.group for case in cases} | dict(groups or {})
     of = {case.id: known[case.id] for case in sorted(cases, key=lambda case: case.id)}
@@ -56,9 +57,9 @@ def _added(of: Mapping[str, str], missing: Sequence[str], table: Mapping[str, As
 
 
 def assign_folds(case_ids: Sequence[str], folds: int, seed: int) -> dict[str, int]:
-    """Assign each case to a fold 1..`folds` by one random permutation; sizes differ by at most one.
+    """Assign each case to a fold 1..`folds` by one random permutation. The sizes of the folds differ by at most one.
 
-    The assignment depends on the set of cases, not on their order. Raises UserError when there are more folds than cases.
+    The assignment depends on the set of cases, not on their order. Raises UserError if there are more folds than cases.
     """
     if folds > len(case_ids):
         raise UserError(f"{folds} folds need at least {folds} cases, but only {len(case_ids)} are included. Ask for fewer folds.")
@@ -69,7 +70,7 @@ def assign_folds(case_ids: Sequence[str], folds: int, seed: int) -> dict[str, in
 
 
 def read_groups(path: Path) -> dict[str, str]:
-    """Read a CSV `case,group`. Raises UserError that names all its faults."""
+    """Read a CSV file `case,group`. Raises UserError with all its faults."""
     rows = _rows(path, ("case", "group"))
     faults = [f"{path}, line {line}: the group is empty" for line, row in rows if not row["group"]]
     if faults:
@@ -78,9 +79,9 @@ def read_groups(path: Path) -> dict[str, str]:
 
 
 def read_table(path: Path) -> dict[str, Assignment]:
-    """Read a division: CSV `case,fold` (folds 1, 2, ... k) or `case,part` (training, validation, test).
+    """Read a division from a CSV file `case,fold` (folds 1, 2, ... k) or `case,part` (training, validation, test).
 
-    Raises UserError that names all its faults: a case twice, a fold that is no number or has no case, a part that is none.
+    Raises UserError with all faults: a duplicate case, an invalid fold, a fold or part without cases, an unknown part.
     """
     rows = _rows(path, ("case",))
     columns = set(rows[0][1]) if rows else set()
@@ -98,7 +99,7 @@ def folds_in(table: Mapping[str, Assignment]) -> int:
 
 
 def _rows(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
-    """Return the rows of a small CSV with their line numbers, spaces around values removed."""
+    """Return the rows of a small CSV file with their line numbers. Spaces around values are removed."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream)
@@ -154,7 +155,7 @@ def _parts_of(path: Path, rows: Sequence[tuple[int, Mapping[str, str]]]) -> dict
 
 
 def _by_table(of: Mapping[str, str], table: Mapping[str, Assignment], seed: int | None) -> dict[str, Assignment]:
-    """Return the places that a table names; cases of it that the study leaves out are no fault.
+    """Return the assignments of the cases from a table, which may contain others.
 
     With a seed, cases that it lacks are added; without, they are a fault.
     """
@@ -211,9 +212,9 @@ def _fixed(cases: Sequence[Case], of: Mapping[str, str], fixed: FixedSplit, by_g
 
 
 def _drawn(of: Mapping[str, str], share: float, by_group: bool, seed: int, part: Part, others: int) -> list[str]:
-    """Return a random share of the cases; of whole groups, the ones that come nearest to it by going through them at random.
+    """Return a random share of the cases. By group, whole groups are drawn so that the number of cases is close to the share.
 
-    So many `others` are made of the rest: by group, each of them needs one.
+    The remaining cases will form `others` further parts. By group, each of these parts needs a group.
     """
     wanted = max(1, round(share * len(of)))
     if len(of) < 2 or wanted >= len(of):
@@ -229,7 +230,7 @@ def _drawn(of: Mapping[str, str], share: float, by_group: bool, seed: int, part:
 
 
 def _members(of: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return group -> its cases, both sorted. Raises UserError that names cases without a group."""
+    """Return the sorted cases of each group, sorted by group. Raises UserError if cases have no group."""
     lacking = [case for case, group in of.items() if not group]
     if lacking:
         raise UserError(
@@ -249,9 +250,9 @@ def _fill(
     name: str = "folds",
     least: Mapping[int, int] | None = None,
 ) -> dict[str, int]:
-    """Put whole groups into the places, the largest first, each where most cases are still wanted; equal ones in random order.
+    """Distribute whole groups, largest first, each to the place that lacks most cases. Ties are in random order.
 
-    Every place gets as many groups as `least` says, or one.
+    Every place gets at least one group, or the number given in `least`.
     """
     names = list(members)
     shuffled = [names[position] for position in generator(seed, "groups", name).permutation(len(names))]
@@ -259,7 +260,7 @@ def _fill(
     lacking = dict.fromkeys(wanted, 1) | dict(least or {})
     result: dict[str, int] = {}
     for left, group in zip(range(len(names), 0, -1), sorted(shuffled, key=lambda group: -len(members[group])), strict=True):
-        # The last groups go to places that lack them.
+        # The last groups are reserved for places with too few groups.
         choice = [place for place in open_places if lacking[place] > 0 or sum(lacking.values()) < left]
         place = max(choice, key=lambda place: (open_places[place], -place))
         open_places[place] -= len(members[group])

@@ -1,4 +1,4 @@
-"""docs/datasets.md, written from the formats (`make generated`)."""
+"""Generate docs/datasets.md from the formats (`make generated`)."""
 
 from workflow_lib.datasets.formats import registry
 
@@ -114,7 +114,7 @@ training.
 
 
 def text() -> str:
-    """Return docs/datasets.md."""
+    """Return the text of docs/datasets.md."""
     modules = {name: registry.get(name) for name in registry.formats()}
     rows = ["| format | dataset | obtained | terms |", "|---|---|---|---|"]
     rows += [

@@ -1,4 +1,4 @@
-"""The fold table of a dataset: which cases train, choose the weights, and are scored, in every fold."""
+"""The fold table of a dataset: the training, validation and test cases of every fold."""
 
 import csv
 import io
@@ -16,10 +16,11 @@ COLUMNS = ("case", "fold", "part", "group")
 
 @dataclass(frozen=True)
 class Assignment:
-    """Where a case stands in the division of its dataset.
+    """The place of a case in the division of its dataset.
 
-    With folds, `fold` (from 1) is the one that scores the case, and `part` is empty. With one fixed split, `fold` is 1 and `part`
-    says what the case is for. `group` is what it belongs to, or empty.
+    With folds, `fold` (from 1) is the fold that scores the case, and `part` is empty. With a fixed split, `fold` is 1, and
+    `part`
+    is the part of the case. `group` is the group of the case, or empty.
     """
 
     fold: int
@@ -29,9 +30,9 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Split:
-    """The cases of one fold, each list sorted: those that train, those whose loss chooses the weights, those that are scored.
+    """The sorted cases of one fold: for training, for selecting the weights (validation), and for scoring (test).
 
-    With folds the last two are the same, as in the paper; with a fixed split no case is in two lists.
+    With folds the last two are equal, as in the paper. With a fixed split the three lists are disjoint.
     """
 
     training: list[str]
@@ -49,7 +50,7 @@ def write_folds(path: str | Path, assignments: Mapping[str, Assignment]) -> None
 
 
 def read_folds(path: str | Path) -> dict[str, Assignment]:
-    """Read a fold table. Raises UserError when a case stands in it twice, or a column or number is not as it was written."""
+    """Read a fold table. Raises UserError if a case is listed twice, or if a row is invalid."""
     remedy = "Delete the file and run again."
     assignments: dict[str, Assignment] = {}
     with open(path, encoding="utf-8", newline="") as stream:
@@ -83,5 +84,5 @@ def split_cases(assignments: Mapping[str, Assignment], fold: int) -> Split:
 
 
 def scored_in(assignments: Mapping[str, Assignment]) -> dict[str, int]:
-    """Return the fold in which each case is scored; cases that are not scored are left out."""
+    """Return the fold in which each case is scored. Cases that are not scored are omitted."""
     return {case: assignment.fold for case, assignment in assignments.items() if assignment.part in ("", "test")}

@@ -1,4 +1,4 @@
-"""The contents of every file of a dataset: all cases are read once, and all findings are reported, including faults."""
+"""Read every case of a dataset once, and report all findings, including faults."""
 
 import multiprocessing
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -18,26 +18,26 @@ from workflow_lib.images.cases import Case, LabelMap, Reading, name_fault
 from workflow_lib.images.volumes import Volume
 
 SPACING_TOLERANCE = 1e-3
-"""Largest relative difference of the voxel sizes of an image and its mask."""
+"""Largest accepted relative difference between the voxel sizes of an image and its mask."""
 POSITION_TOLERANCE = 0.1
-"""Largest distance between the same corner voxel of an image and its mask, as a share of the smallest voxel side."""
+"""Largest accepted distance between the same corner voxel of an image and its mask, relative to the smallest voxel side."""
 
 MOST_VALUES = 20
-"""Values of a mask that are listed; one with more is no mask of classes."""
+"""Limit of the values of a mask that are listed."""
 
 Explain = Callable[[Collection[float]], str]
-"""Tells from the values of a mask what it is, where some are undeclared; a format's `explain_labels`."""
+"""Return the probable kind of a mask with undeclared values: a format's `explain_labels`."""
 Progress = Callable[[int, int, str], None]
-"""Called with the number of cases read, that of all cases, and what was found of the last one."""
+"""Called with the number of inspected cases, the number of all cases, and the result of the last one."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of one case; what could not be read is None or empty.
+    """The findings of one case. Values that could not be read are None or empty.
 
-    Shape in voxels and spacing in mm (pixels of pictures: 1), in the axes of the file; `labels` are the values in the mask, as
-    text and at most 20; `voxels` counts each class, background included; `sha256` has a digest for every file (as text) that can
-    be read.
+    Shape in voxels and spacing in mm (1 for pictures), in the order of the file's axes. `labels` lists the values of the mask,
+    at
+    most 20. `voxels` counts the voxels per class, including the background. `sha256` has the digest of every readable file.
     """
 
     faults: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class Finding:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Finding":
-        """Read what `to_json` wrote; further keys are ignored."""
+        """Read the output of `to_json`. Unknown keys are ignored."""
         values = {name: content[name] for name in cls.__dataclass_fields__}
         lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
         return cls(**(values | lists))
@@ -73,12 +73,14 @@ def inspect_cases(
     workers: int = 1,
     explain: Explain | None = None,
 ) -> list[Finding]:
-    """Read every case and return what was found of each, in the order of `cases`, whatever the number of workers.
+    """Read every case and return its findings, in the order of `cases` for any number of workers.
 
-    A fault is: whatever `read_volume` and `read_picture` refuse (a file that is missing, cut short or of another kind, voxels
-    that are not finite, too many axes, a spacing that is not positive), a name that cannot be a file name, a channel of one value
-    only, channels and masks of different shapes or on different grids (tolerances above), and label values that are not declared,
-    for which `explain` may know the cause. Raises UserError when a worker dies.
+    Faults are: everything that `read_volume` and `read_picture` reject (missing, truncated or invalid files, voxels that are
+    not
+    finite, too many axes, a spacing that is not positive); an invalid file name; a channel with one value only; channels and
+    masks
+    of different shapes or on different grids (tolerances above); and undeclared label values, for which `explain` may know the
+    cause. Raises UserError if a worker dies.
     """
     look = partial(inspect_case, labels=labels, reading=reading or Reading(), explain=explain)
     findings = []
@@ -95,7 +97,7 @@ def _map(function: Callable[[Case], Finding], cases: Sequence[Case], workers: in
         yield from map(function, cases)
         return
     try:
-        # Fresh processes: forking one that already runs threads may hang.
+        # Spawn new processes, because forking a process with running threads may deadlock.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(min(workers, len(cases)), mp_context=context) as pool:
             yield from pool.map(function, cases)
@@ -106,7 +108,7 @@ def _map(function: Callable[[Case], Finding], cases: Sequence[Case], workers: in
 
 
 def inspect_case(case: Case, labels: LabelMap, reading: Reading, explain: Explain | None = None) -> Finding:
-    """Read the files of one case."""
+    """Read the files of one case and return the findings."""
     fault = name_fault(case.id)
     faults = [fault] if fault else []
     images = [(path, volume) for path in case.images for volume in _read(path, lambda p: read_channel_files(p, reading), faults)]
@@ -140,7 +142,7 @@ def inspect_case(case: Case, labels: LabelMap, reading: Reading, explain: Explai
 
 
 def _read(path: Path, read: Callable[[Path], list[Volume]], faults: list[str]) -> list[Volume]:
-    """Return the volumes of a file; none, with the reason added to the faults, if it cannot be read."""
+    """Return the volumes of a file. If it cannot be read, add the reason to `faults` and return no volume."""
     try:
         return read(path)
     except UserError as error:
@@ -157,7 +159,7 @@ def _is_readable(path: Path) -> bool:
 
 
 def _view_faults(case: Case, image: tuple[Path, Volume] | None) -> list[str]:
-    """Return what is wrong with the mask of the field of view, if there is one."""
+    """Return the faults of the mask of the field of view, if there is one."""
     faults: list[str] = []
     if case.field_of_view is not None:
         for view in _read(case.field_of_view, lambda path: [read_mask_file(path, Reading())], faults):
@@ -176,7 +178,7 @@ def _constant(path: Path) -> str:
 
 
 def _value_counts(mask: np.ndarray) -> dict[float, int]:
-    """Return how many voxels have each value; plane by plane, so that a large mask takes no second copy."""
+    """Return the number of voxels per value. Works plane by plane to save memory."""
     totals: dict[float, int] = {}
     for plane in mask:
         for value, count in zip(*np.unique(plane, return_counts=True), strict=True):
@@ -211,7 +213,7 @@ def _label_faults(path: Path, counts: Mapping[float, int], labels: LabelMap, exp
 
 
 def _grid_faults(image_path: Path, image: Volume, mask_path: Path, mask: Volume) -> list[str]:
-    """Return the fault of an image and a mask that do not lie on the same grid of voxels."""
+    """Return the fault of an image and a mask that are not on the same voxel grid."""
     if image.data.shape != mask.data.shape:
         shapes = f"{joined_numbers(image.data.shape)} and {joined_numbers(mask.data.shape)}"
         return [f"{image_path} and {mask_path} have different shapes: {shapes} voxels"]
@@ -226,7 +228,7 @@ def _grid_faults(image_path: Path, image: Volume, mask_path: Path, mask: Volume)
 
 
 def _corners(volume: Volume) -> np.ndarray:
-    """Return the positions of the corner voxels in mm, (8, 3); of a plane, each corner twice."""
+    """Return the positions of the corner voxels in mm, shape (8, 3). In 2-D each corner is listed twice."""
     shape = (*volume.data.shape, 1)[:3]
     indices = np.array(np.meshgrid(*[(0, side - 1) for side in shape], indexing="ij"), dtype=float).reshape(3, -1).T
     affine = np.asarray(volume.affine, dtype=float)
@@ -235,5 +237,5 @@ def _corners(volume: Volume) -> np.ndarray:
 
 
 def joined_numbers(numbers: Iterable[float], separator: str = "x") -> str:
-    """Return numbers as text, such as 512x512x207."""
+    """Return numbers as text, for example 512x512x207."""
     return separator.join(f"{number:g}" for number in numbers)

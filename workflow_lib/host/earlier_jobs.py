@@ -1,8 +1,7 @@
-"""Jobs of an earlier run that SLURM still holds in this folder: a second run must not submit them again.
+"""Find jobs of an earlier run that are still in SLURM's queue, so that a second run does not submit them again.
 
-A Snakemake that was killed leaves its jobs running. Started again it would submit the same ones, and two jobs would write the
-same files. Its lock tells of a run that was killed only until it is removed (`--unlock`), so SLURM itself is asked when a run
-begins.
+If Snakemake is killed, its jobs continue. A new run would submit the same jobs, and two jobs would write the same files.
+Snakemake's lock only helps until it is removed (`--unlock`), so SLURM itself is queried at the start of a run.
 """
 
 import os
@@ -16,33 +15,33 @@ from pathlib import Path
 from workflow_lib.base.errors import UserError
 
 EXECUTOR = "slurm"
-"""Snakemake's executor that submits to SLURM; others may, too (cluster-generic with sbatch)."""
+"""Snakemake's executor for SLURM. Others may use SLURM, too (cluster-generic with sbatch)."""
 
 SUBMITTED_BY_A_RUN = ("rule_", "group_")
-"""What the comments begin with that Snakemake's executor gives its jobs."""
+"""Prefixes of the comments that Snakemake's executor gives its jobs."""
 
 SECONDS = 60
-"""So long an answer of SLURM is waited for."""
+"""Time limit for an answer of SLURM."""
 
 SHOWN = 10
-"""The maximum number of jobs that are named."""
+"""Limit of the jobs that are listed."""
 
 LIST_OF_FILES = re.compile(r"--wait-for-files-file\s+(['\"]?)(?P<path>[^'\"\n]+?)\1(?:\s|$)")
-"""In a job's script, where its files are too many to be named there."""
+"""Option in a job's script that names a file with its input files, if there are too many for the script."""
 
 OWN = os.environ.get("SLURM_JOB_ID")
-"""The job that this process runs in, asked for at once: Snakemake's executor removes it from the environment later."""
+"""The job of this process, read immediately, because Snakemake's executor removes it from the environment later."""
 
 Run = Callable[[Sequence[str]], str]
 
 
 class NoAnswerError(Exception):
-    """SLURM cannot be asked."""
+    """SLURM does not answer."""
 
 
 @dataclass(frozen=True)
 class ClusterJob:
-    """A job that waits or runs: its number, state as SLURM calls it, comment, and the folder it was submitted in."""
+    """A waiting or running job: its number, SLURM state, comment, and the folder from which it was submitted."""
 
     number: str
     state: str
@@ -51,11 +50,12 @@ class ClusterJob:
 
 
 def refuse(executor: str, local: bool, results: str, run: Run | None = None) -> None:
-    """Do nothing where no job of an earlier run works on the study `results` (a path below the working directory).
+    """Check that no job of an earlier run works on the study `results` (a path in the working directory).
 
-    `executor` is Snakemake's name of what is to run the jobs, `local` says whether that is this machine: then nothing is asked,
-    as where there is no squeue. `run` runs a command and returns its output.
-    Raises UserError that names such jobs and says what to do, or that SLURM does not answer.
+    `executor` is the name of Snakemake's executor. If it runs jobs on this machine (`local`), or if there is no squeue, nothing
+    is
+    checked. `run` runs a command and returns its output.
+    Raises UserError with these jobs and a remedy, or if SLURM does not answer.
     """
     if local or (run is None and shutil.which("squeue") is None):
         return
@@ -64,7 +64,7 @@ def refuse(executor: str, local: bool, results: str, run: Run | None = None) -> 
         jobs = [job for job in waiting_or_running(run) if _works_on(job, results, run)]
     except NoAnswerError as error:
         if executor != EXECUTOR:
-            return  # another scheduler beside programs of SLURM
+            return  # another scheduler on a machine that also has SLURM's programs
         raise UserError(
             f"SLURM does not answer ({error}), so nobody knows whether jobs of an earlier run still work on {results}, and none "
             "could be submitted. Run the same command again when squeue does."
@@ -74,7 +74,7 @@ def refuse(executor: str, local: bool, results: str, run: Run | None = None) -> 
 
 
 def waiting_or_running(run: Run) -> list[ClusterJob]:
-    """Return the jobs of this user that wait or run and were submitted in the working directory, but for the one that asks."""
+    """Return this user's waiting or running jobs that were submitted from the working directory, except the present job."""
     here = Path.cwd().resolve()
     lines = run(["squeue", "--me", "--noheader", "--format=%i|%T|%Z|%k"]).splitlines()
     parts = [line.strip().split("|", 3) for line in lines]
@@ -83,21 +83,21 @@ def waiting_or_running(run: Run) -> list[ClusterJob]:
 
 
 def _works_on(job: ClusterJob, results: str, run: Run) -> bool:
-    """Say whether a job is one of this study: another study may well be run in the same folder at the same time.
+    """Return whether a job belongs to this study, because another study may run in the same folder.
 
-    Its script names the files that it waits for, or a file that lists them; all of them lie below the results of its study.
+    The job's script names its input files, or a file that lists them. All of them are in the results folder of the study.
     """
     try:
         script = run(["scontrol", "write", "batch_script", job.number, "-"])
         listed = LIST_OF_FILES.search(script)
         return f"{results}/" in (script if listed is None else Path(listed["path"]).read_text(encoding="utf-8"))
     except (NoAnswerError, OSError):
-        # Ended meanwhile, without a script as an interactive one, or its list is gone; in doubt it is one of ours.
+        # The job has ended, has no script (interactive), or its list was deleted. The comment then decides.
         return job.comment.startswith(SUBMITTED_BY_A_RUN)
 
 
 def message(jobs: Sequence[ClusterJob], results: str) -> str:
-    """Return what is said about jobs of an earlier run."""
+    """Return the error message for jobs of an earlier run."""
     shown = [f"  {job.number} {job.state} {job.comment}" for job in jobs[:SHOWN]]
     more = [f"  and {len(jobs) - SHOWN} more"] if len(jobs) > SHOWN else []
     numbers = " ".join(job.number for job in jobs)

@@ -1,8 +1,8 @@
-"""Signals that reach the Snakemake of a job are passed on to the step below it.
+"""Forward signals from the Snakemake process of a job to its step.
 
-SLURM, where it follows processes by control groups, sends SIGTERM before a time limit, a pre-emption or a cancellation to the
-process that it started alone. That is the Snakemake inside the job, which on SIGTERM waits for its step until both are killed,
-and dies of SIGUSR1. The step is what has something to save.
+If SLURM tracks processes by control groups, it sends SIGTERM before a time limit, a pre-emption or a cancellation only to the
+process that it started. This is the Snakemake inside the job. On SIGTERM it waits for its step until both are killed, and
+SIGUSR1 terminates it. But it is the step that must save its state.
 """
 
 import contextlib
@@ -13,16 +13,17 @@ import threading
 import psutil
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-"""Those that a training obeys (`training/interruption.py`)."""
+"""The signals that a training handles (`training/interruption.py`)."""
 
 STEPS = "workflow_lib.steps."
 
 
 def pass_on() -> None:
-    """From now on pass these signals on to the steps below this process, whatever else it does about them.
+    """Start forwarding these signals to the steps below this process, in addition to other handlers.
 
-    Snakemake sets its own handler for SIGTERM after this; the interpreter tells of a signal beside any handler. To be called in
-    the main thread; in another one, where Python allows it not, nothing is passed on.
+    Snakemake sets its own handler for SIGTERM later. The wakeup file descriptor receives signals independently of handlers. It
+    can
+    only be set in the main thread; in other threads this function has no effect.
     """
     read, write = os.pipe()
     os.set_blocking(write, False)
@@ -33,7 +34,7 @@ def pass_on() -> None:
         os.close(write)
         return
     if signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:
-        # Without a handler the process ends, and SLURM kills what it leaves behind.
+        # Without a handler the signal would end this process, and SLURM would then kill the step.
         signal.signal(signal.SIGUSR1, lambda number, frame: None)
     threading.Thread(target=_watch, args=(read,), daemon=True).start()
 
@@ -47,7 +48,7 @@ def _watch(read: int) -> None:
 
 
 def steps_below() -> list[psutil.Process]:
-    """Return the processes of steps that this process started, itself or through others."""
+    """Return the step processes among the descendants of this process."""
     found = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):

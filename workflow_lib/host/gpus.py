@@ -1,7 +1,7 @@
-"""Which of a machine's GPUs a job takes, where no scheduler has given it some: two simultaneous jobs must not share one.
+"""Assign GPUs of a machine to jobs if no scheduler does it, because two simultaneous jobs must not share one.
 
-Each GPU has a lock file in the temporary folder, per user; a job holds the locks of its GPUs until its process ends, however it
-ends.
+Each GPU has a lock file per user in the temporary folder. A job holds the locks of its GPUs until its process ends, also if it
+is killed.
 """
 
 import fcntl
@@ -18,13 +18,13 @@ _HELD: list[IO[str]] = []
 
 
 def visible(environment: MutableMapping[str, str] | None = None, devices: Path = Path("/dev")) -> list[str]:
-    """Return the GPUs that a process of this environment may use, as CUDA_VISIBLE_DEVICES names them."""
+    """Return the GPUs that a process with this environment may use, with their names in CUDA_VISIBLE_DEVICES."""
     given = (os.environ if environment is None else environment).get(VISIBLE)
     if given is None:
-        # CUDA counts those it finds, whatever numbers their files have.
+        # CUDA numbers the devices that it finds consecutively, independently of the names of their files.
         return [str(index) for index, _ in enumerate(devices.glob("nvidia[0-9]*"))]
     names = [name.strip() for name in given.split(",")]
-    # CUDA stops at the first name that is none.
+    # CUDA ignores all names after the first invalid one.
     end = next((index for index, name in enumerate(names) if name in ("", "-1")), len(names))
     return names[:end]
 
@@ -32,10 +32,11 @@ def visible(environment: MutableMapping[str, str] | None = None, devices: Path =
 def take(
     count: int, environment: MutableMapping[str, str] | None = None, devices: Path = Path("/dev"), folder: Path | None = None
 ) -> list[str]:
-    """Take so many free GPUs for this process and narrow CUDA_VISIBLE_DEVICES to them; return their names.
+    """Reserve `count` free GPUs for this process, restrict CUDA_VISIBLE_DEVICES to them, and return their names.
 
-    Nothing is narrowed, and [] returned, where no more are visible than asked for (a scheduler has chosen), or where not so many
-    are free. To be called before anything of CUDA is loaded.
+    Returns [] and changes nothing if no more than `count` are visible (a scheduler has chosen them), or if fewer are free. Must
+    be
+    called before a CUDA library is loaded.
     """
     environment = os.environ if environment is None else environment
     names = visible(environment, devices)

@@ -1,6 +1,6 @@
-"""How much memory there is: of the machine, of the job, of an NVIDIA GPU; and how an error says that it was not enough.
+"""Determine the memory of the machine, the job and an NVIDIA GPU, and recognise errors due to a lack of memory.
 
-Everything is read from files, the environment and `nvidia-smi`; nothing heavy is imported.
+All information comes from files, the environment and `nvidia-smi`. No large library is imported.
 """
 
 import contextlib
@@ -17,27 +17,28 @@ from pathlib import Path, PurePosixPath
 from workflow_lib.base.errors import UserError
 
 UNLIMITED = 2**60
-"""A control group of the first kind writes a number near 2**63 where there is no limit."""
+"""Control groups v1 report a number near 2**63 if there is no limit."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """So many bytes, and whose they are, in words that stand before "has 40.0 GiB" ("NVIDIA A100", "the machine")."""
+    """A number of bytes and its owner, as the subject of "has 40.0 GiB" ("NVIDIA A100", "the machine")."""
 
     size: int
     name: str
 
 
 def gibibytes(size: int) -> str:
-    """Return a number of bytes in words: "14.1 GiB"."""
+    """Return a number of bytes as text: "14.1 GiB"."""
     return f"{size / 2**30:.1f} GiB"
 
 
 def of_host(root: Path = Path("/"), environment: Mapping[str, str] | None = None) -> Memory | None:
-    """Return what this process may still take: the smallest of the free memory and of the limits of its job and control groups.
+    """Return the memory available to this process: the minimum of the free memory and the limits of its job and control groups.
 
-    Of a limit what the process holds already is taken off. None where nothing can be read (macOS). `root` and `environment`
-    stand for the file system's root and the process's environment.
+    Memory that the process already uses is subtracted from limits. None if nothing can be read (macOS). `root` and
+    `environment`
+    replace the root of the file system and the process's environment.
     """
     environment = os.environ if environment is None else environment
     held = _kilobytes(root / "proc/self/status", "VmRSS") or 0
@@ -49,7 +50,7 @@ def of_host(root: Path = Path("/"), environment: Mapping[str, str] | None = None
 
 
 def _kilobytes(path: Path, key: str) -> int | None:
-    """Return the bytes of a line `key: <number> kB`."""
+    """Return the bytes from a line `key: <number> kB`."""
     match = re.search(rf"^{key}:\s*(\d+) kB", _read(path), flags=re.MULTILINE)
     return int(match[1]) * 1024 if match else None
 
@@ -62,7 +63,7 @@ def _read(path: Path) -> str:
 
 
 def _group_limits(root: Path) -> Iterator[tuple[int, str]]:
-    """Yield the memory limits of the process's control groups, of both kinds, and of the groups around them."""
+    """Yield the memory limits of the process's control groups (v1 and v2) and of their parent groups."""
     mount = root / "sys/fs/cgroup"
     for line in _read(root / "proc/self/cgroup").splitlines():
         _, _, rest = line.partition(":")
@@ -73,7 +74,7 @@ def _group_limits(root: Path) -> Iterator[tuple[int, str]]:
             folder, file = mount / "memory", "memory.limit_in_bytes"
         else:
             continue
-        # In a container the path may be the host's, of which only the mount itself is there.
+        # In a container the path may be that of the host, of which only the mount point exists.
         for group in [PurePosixPath(path), *PurePosixPath(path).parents]:
             text = _read(folder / str(group).lstrip("/") / file).strip()
             if text.isdigit() and int(text) < UNLIMITED:
@@ -91,7 +92,7 @@ def _slurm_limits(environment: Mapping[str, str]) -> Iterator[tuple[int, str]]:
 
 
 def of_gpu(environment: Mapping[str, str] | None = None) -> Memory | None:
-    """Return the memory of the smallest NVIDIA GPU that this process sees, or None where `nvidia-smi` does not tell."""
+    """Return the memory of the smallest visible NVIDIA GPU, or None if `nvidia-smi` gives no answer."""
     environment = os.environ if environment is None else environment
     command = shutil.which("nvidia-smi", path=environment.get("PATH"))
     if command is None:
@@ -105,9 +106,9 @@ def of_gpu(environment: Mapping[str, str] | None = None) -> Memory | None:
 
 
 def smallest_gpu(table: str, visible: str | None) -> Memory | None:
-    """Return the smallest of the GPUs that nvidia-smi lists as `index, uuid, name, MiB` and CUDA_VISIBLE_DEVICES lets through.
+    """Return the smallest GPU that nvidia-smi lists as `index, uuid, name, MiB` and that CUDA_VISIBLE_DEVICES allows.
 
-    `visible` None lets all through. A part of a GPU (MIG) stands in no such table: None.
+    If `visible` is None, all are allowed. Returns None for a part of a GPU (MIG), which is not listed.
     """
     wanted = None if visible is None else [name.strip() for name in visible.split(",") if name.strip()]
     found = []
@@ -119,24 +120,24 @@ def smallest_gpu(table: str, visible: str | None) -> Memory | None:
 
 
 def ran_out(error: BaseException) -> bool:
-    """Say whether an exception of NumPy, TensorFlow, JAX or PyTorch tells that memory was used up.
+    """Return whether an exception of NumPy, TensorFlow, JAX or PyTorch is due to a lack of memory.
 
-    Their classes are known by name, so that none of them has to be imported.
+    The classes are recognised by name, so that these libraries need not be imported.
     """
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if kinds & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"}:
         return True
     text = str(error)
     if "InvalidArgumentError" in kinds:
-        # What TensorFlow says when there is no room for a tensor of zeros, which its optimiser made a constant.
+        # TensorFlow raises this if there is no memory for a tensor of zeros that its optimiser made a constant.
         return "Cannot parse tensor from proto" in text
     return "RESOURCE_EXHAUSTED" in text or ("InternalError" in kinds and "out of memory" in text.lower())
 
 
 def peak_mib() -> int:
-    """Return the largest resident memory this process has had, in MiB.
+    """Return the peak resident memory of this process in MiB.
 
-    Linux carries what getrusage says over from the parent process, so there it is read from /proc.
+    On Linux, getrusage inherits the value of the parent process, so it is read from /proc.
     """
     status = Path("/proc/self/status")
     if status.exists():
@@ -148,14 +149,14 @@ def peak_mib() -> int:
 
 
 RESERVE = 32 * 2**20
-"""Bytes of address space kept for telling of it when there is no more; never touched, they take no memory."""
+"""Bytes of address space that are reserved for reporting a lack of memory. They are never used and take no memory."""
 
 
 @contextlib.contextmanager
 def explained(message: Callable[[], str], of_the_host: Callable[[], str] | None = None) -> Iterator[None]:
-    """Within the block, memory that is used up raises UserError with a message for people.
+    """Within the `with` statement, convert a lack of memory to a UserError with a message.
 
-    `of_the_host` is the message where it is Python's own memory; without it `message` stands for both.
+    `of_the_host` is the message if Python's own memory is exhausted; by default `message` is used for both.
     """
     reserve = [bytearray(RESERVE)]
     try:
@@ -163,6 +164,6 @@ def explained(message: Callable[[], str], of_the_host: Callable[[], str] | None 
     except Exception as error:
         reserve.clear()
         if ran_out(error):
-            told = of_the_host if of_the_host and isinstance(error, MemoryError) else message
-            raise UserError(told()) from error
+            explanation = of_the_host if of_the_host and isinstance(error, MemoryError) else message
+            raise UserError(explanation()) from error
         raise

@@ -1,7 +1,7 @@
-"""Inner attributes of Snakemake that this workflow uses, which may change with any version. No other file uses any.
+"""Access internal attributes of Snakemake, which may change with any version. No other file uses any.
 
-A version outside of `TESTED` is accepted as long as all of these are there; where one is not, the message names the versions
-that are known to work.
+A version outside of `TESTED` is accepted if it has all these attributes. Otherwise the message names the versions that are
+known to work.
 """
 
 import sys
@@ -13,13 +13,13 @@ from typing import Any, NoReturn, TypeVar
 from workflow_lib.base.errors import UserError
 
 TESTED = ("9.3.0", "9.27.1")
-"""Oldest and newest version that the tests have run with; the lock holds the newest."""
+"""Oldest and newest version with which the tests have passed. The lock file contains the newest."""
 
 T = TypeVar("T")
 
 
 def _ask(look: Callable[[], T]) -> T:
-    """Return what `look` finds in Snakemake. Raises UserError where an attribute is not there any more."""
+    """Return the result of `look`. Raises UserError if an attribute of Snakemake no longer exists."""
     try:
         return look()
     except AttributeError as error:
@@ -31,22 +31,22 @@ def _ask(look: Callable[[], T]) -> T:
 
 
 def is_job(workflow: Any) -> bool:
-    """Say whether this process is a job on another machine, which starts Snakemake again."""
+    """Return whether this process is a job on another machine, which starts Snakemake again."""
     return bool(_ask(lambda: workflow.remote_exec))
 
 
 def is_head(workflow: Any) -> bool:
-    """Say whether this process is the one that plans the run and no job of it."""
+    """Return whether this process plans the run, and is not one of its jobs."""
     return bool(_ask(lambda: workflow.is_main_process))
 
 
 def is_local(workflow: Any) -> bool:
-    """Say whether jobs run on this machine: a cluster has a number of jobs (--jobs), a local run has none."""
+    """Return whether jobs run on this machine. A cluster has a number of jobs (--jobs), a local run has none."""
     return _ask(lambda: workflow.nodes) is None
 
 
 def study_files(workflow: Any) -> list[str]:
-    """Return the files of --configfile, as they were given."""
+    """Return the files given with --configfile."""
     return [str(path) for path in _ask(lambda: workflow.overwrite_configfiles)]
 
 
@@ -61,12 +61,12 @@ def executor(workflow: Any) -> str:
 
 
 def runs_here(workflow: Any) -> bool:
-    """Say whether the executor starts jobs as processes of this machine."""
+    """Return whether the executor starts jobs as processes on this machine."""
     return bool(_ask(lambda: workflow.local_exec))
 
 
 def compares_settings(workflow: Any) -> bool:
-    """Say whether changed settings make a job run again (the default), or the user has turned that off (--rerun-triggers)."""
+    """Return whether changed settings rerun a job (the default), unless the user disabled that (--rerun-triggers)."""
     from snakemake.settings.types import RerunTrigger
 
     return _ask(lambda: RerunTrigger.PARAMS in workflow.dag_settings.rerun_triggers)
@@ -143,6 +143,6 @@ def planned(workflow: Any, rule: str) -> list[dict[str, str]]:
 
 
 def limit(workflow: Any, resource: str, most: int) -> None:
-    """Limit a resource of all jobs that run at a time, unless the command line says a number."""
+    """Limit a resource of all simultaneous jobs, unless the command line sets it."""
     if resource not in _ask(lambda: workflow.global_resources):
         _ask(lambda: workflow.register_resource)(resource, most)

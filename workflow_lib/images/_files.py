@@ -1,4 +1,4 @@
-"""The bytes of image files: compressed or not, of a size that is checked, with errors that name the file."""
+"""Read the bytes of image files, compressed or not, with a check of their size and with errors that name the file."""
 
 import gzip
 import os
@@ -13,18 +13,18 @@ from workflow_lib.base.errors import UserError
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK = 1 << 20
-"""Bytes that are skipped at once."""
+"""Bytes that are skipped at a time."""
 _MAX_EXPANSION = 1032
-"""Deflate cannot do more: its longest match, 258 bytes, takes two bits at least."""
+"""Largest compression ratio of deflate: its longest match of 258 bytes takes at least two bits."""
 _MAX_TRAILER = 64 << 20
-"""Bytes after the voxels of a compressed file that are read to reach its checksum; no writer appends that much."""
+"""Limit of bytes that are read after the voxels of a compressed file to reach its checksum. No program appends that much."""
 EXCLUDE = "leave the case out (`exclude`)"
 MEND = "Get the file again, or leave the case out (`exclude`)."
 _Result = TypeVar("_Result")
 
 
 def unreadable(path: Path, error: OSError) -> UserError:
-    """Return the user's error for a file that the system does not let us read."""
+    """Return the UserError for a file that cannot be read."""
     if isinstance(error, FileNotFoundError):
         return UserError(f"{path} does not exist. Check the path, or get the file.")
     if isinstance(error, IsADirectoryError):
@@ -35,7 +35,7 @@ def unreadable(path: Path, error: OSError) -> UserError:
 
 
 def describe_bytes(count: int) -> str:
-    """Return a number of bytes for people: exact below a megabyte."""
+    """Return a number of bytes as text, exact below one megabyte."""
     if count < 10**6:
         return f"{count:,} bytes"
     return f"{count / 10**6:,.1f} MB" if count < 10**9 else f"{count / 10**9:,.1f} GB"
@@ -43,7 +43,7 @@ def describe_bytes(count: int) -> str:
 
 @dataclass(frozen=True)
 class Stream:
-    """The uncompressed bytes of a file: `file` reads them, `size` is that of the file itself."""
+    """The uncompressed bytes of a file: `file` reads them; `size` is the size of the file itself."""
 
     file: IO[bytes]
     size: int
@@ -51,12 +51,12 @@ class Stream:
 
     @property
     def capacity(self) -> int:
-        """The most bytes that the file can hold."""
+        """Upper bound of the number of uncompressed bytes."""
         return _MAX_EXPANSION * self.size if self.compressed else self.size
 
 
 def readably(path: Path, read: Callable[[Stream], _Result]) -> _Result:
-    """Call `read` with the file's uncompressed bytes; what goes wrong in reading becomes a UserError that names the file."""
+    """Call `read` with the file's uncompressed bytes. Convert reading errors to UserErrors that name the file."""
     try:
         with _opened(path) as stream:
             return read(stream)
@@ -72,9 +72,9 @@ def readably(path: Path, read: Callable[[Stream], _Result]) -> _Result:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Stream]:
-    """Open a file for reading, uncompressed by what it holds rather than by its name."""
+    """Open a file for reading. The content, not the name, determines whether it is decompressed."""
     if path.exists() and not (path.is_file() or path.is_dir()):
-        # A pipe or a device may be without end, or never answer.
+        # A pipe or a device may be endless or block forever.
         raise UserError(f"{path} is no regular file. Name the file that holds the image.")
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -88,7 +88,7 @@ def _opened(path: Path) -> Iterator[Stream]:
 
 
 def check_size(path: Path, stream: Stream, offset: int, claimed: int) -> None:
-    """Raise UserError when a file cannot hold what its header claims, the voxels of which begin at `offset`."""
+    """Raise UserError if a file cannot contain what its header claims. `offset` is the first byte of the voxels."""
     if claimed <= stream.capacity:
         return
     at_most = f", which unpack to {describe_bytes(stream.capacity)} at most" if stream.compressed else ""
@@ -111,7 +111,7 @@ def skip(file: IO[bytes], count: int) -> None:
 
 
 def read_to_the_end(path: Path, file: IO[bytes]) -> None:
-    """Read what follows the voxels of a compressed file, where its checksum stands."""
+    """Read the bytes after the voxels of a compressed file, so that its checksum is verified."""
     read = 0
     while chunk := file.read(_CHUNK):
         read += len(chunk)

@@ -1,4 +1,4 @@
-"""The header of a NIfTI file, as it stands there: a header with a fault is refused instead of silently repaired."""
+"""Read the header of a NIfTI file without corrections: an invalid header is refused, not silently repaired."""
 
 import io
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ _HEADER_SIZES = {348: "Nifti1Header", 540: "Nifti2Header"}
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says about its voxels.
+    """The properties of the voxels.
 
-    `spacing` in mm per axis; `orientation` such as "RAS": where each axis points; `affine` (4, 4): from indices to mm.
+    `spacing` in mm per axis; `orientation`: the direction of each axis, such as "RAS"; `affine` (4, 4): from indices to mm.
     """
 
     shape: tuple[int, ...]
@@ -28,7 +28,7 @@ class Header:
 
 
 def raw_header(path: Path, stream: Stream) -> Any:
-    """Return nibabel's NIfTI header, as it stands in the file: nothing is repaired, nothing is logged."""
+    """Return nibabel's NIfTI header exactly as stored, without repairs and logging."""
     import nibabel
 
     first = stream.file.read(4)
@@ -48,8 +48,8 @@ def raw_header(path: Path, stream: Stream) -> Any:
 
 
 def _axes(path: Path, raw: Any) -> tuple[int, ...]:
-    """Return the lengths of all axes but the trailing ones of length one beyond the third."""
-    # nibabel's own reading of these fields fails on some values; they are plain integers.
+    """Return the lengths of all axes, without trailing axes of length one after the third."""
+    # nibabel fails to read some values of these fields, which are plain integers.
     count = int(raw["dim"][0])
     axes = tuple(int(side) for side in raw["dim"][1 : max(count, 0) + 1])
     if not 1 <= count <= 7 or min(axes) < 1:
@@ -60,7 +60,7 @@ def _axes(path: Path, raw: Any) -> tuple[int, ...]:
 
 
 def channel_count(path: Path, raw: Any) -> int:
-    """Return the number of channels: the length of the fourth axis, or of the fifth, where NIfTI puts the parts of vectors."""
+    """Return the number of channels: the length of the fourth axis, or of the fifth, where NIfTI stores vector components."""
     axes = _axes(path, raw)
     if len(axes) <= 4:
         return axes[3] if len(axes) == 4 else 1
@@ -73,7 +73,7 @@ def channel_count(path: Path, raw: Any) -> int:
 
 
 def geometry(path: Path, raw: Any, channels: int = 1) -> Header:
-    """Return the geometry and type that a raw header tells, checked, without the axis of its `channels`, if it has one."""
+    """Return the checked geometry and data type of a raw header, without the axis of its `channels`, if it has one."""
     import nibabel
 
     axes = _axes(path, raw)
@@ -109,7 +109,7 @@ def _position(path: Path, raw: Any) -> tuple[np.ndarray, str]:
             affine = np.asarray(_standard(raw).get_best_affine(), dtype=np.float64)
             if np.isfinite(affine).all() and np.linalg.matrix_rank(affine[:3, :3]) == 3:
                 codes = nibabel.orientations.aff2axcodes(affine)  # type: ignore[no-untyped-call]
-        except (ValueError, nibabel.spatialimages.HeaderDataError):  # a quaternion that is none, numbers beyond all bounds
+        except (ValueError, nibabel.spatialimages.HeaderDataError):  # an invalid quaternion, or numbers out of range
             pass
     if None in codes:
         raise UserError(
@@ -119,7 +119,7 @@ def _position(path: Path, raw: Any) -> tuple[np.ndarray, str]:
 
 
 def _standard(raw: Any) -> Any:
-    """Return a header whose qform has a handedness: by the NIfTI standard, 0 means 1."""
+    """Return a header with a valid qform handedness: according to the NIfTI standard, 0 means 1."""
     if raw["pixdim"][0] != 0:
         return raw
     header = raw.copy()
@@ -128,9 +128,9 @@ def _standard(raw: Any) -> Any:
 
 
 def voxel_offset(path: Path, raw: Any) -> int:
-    """Return the byte at which the voxels begin. Extensions of the header may lie before it."""
+    """Return the first byte of the voxels. Header extensions may precede it."""
     earliest, offset = int(raw["sizeof_hdr"]) + 4, float(raw["vox_offset"])
-    # Readers disagree about what a smaller one means, 0 included: the first voxel is at byte 0, 348 or 352 to them.
+    # Programs interpret smaller values, including 0, differently: the first voxel is at byte 0, 348 or 352.
     if not offset.is_integer() or offset < earliest:
         raise UserError(
             f"{path} has its voxels begin at byte {offset:g} by its header, which must be a whole number from {earliest} on. "
@@ -140,7 +140,7 @@ def voxel_offset(path: Path, raw: Any) -> int:
 
 
 def scaling_of(path: Path, raw: Any) -> tuple[float, float] | None:
-    """Return slope and intercept, or None if values stand as they are (a slope of 0 means none, by the NIfTI standard)."""
+    """Return slope and intercept, or None if the values are not scaled (a slope of 0, according to the NIfTI standard)."""
     slope, intercept = float(raw["scl_slope"]), float(raw["scl_inter"])
     if slope == 0 or not np.isfinite(slope):
         return None

@@ -1,4 +1,4 @@
-"""The files of a case, whatever kind they are: NIfTI volumes and pictures in, label files of the same kind out."""
+"""Read and write the files of a case: NIfTI volumes or pictures as input, label files of the same kind as output."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +13,15 @@ from workflow_lib.images.pictures.writing import write_picture_labels
 from workflow_lib.images.volumes import Volume, read_channels, read_header, read_volume
 
 _ABOVE = 255
-"""Value of a mask above its threshold."""
+"""Value of mask voxels above the threshold."""
 
 
 @dataclass(frozen=True)
 class Image:
     """All channels of a case.
 
-    `data` (*shape, channels) in the axes of the file. `spacing` in mm per axis; of pictures 1. `orientation` as in
-    `volumes.Volume`; of pictures empty, their axes are (rows, columns).
+    `data`: (*shape, channels) in the axes of the file. `spacing`: mm per axis, 1 for pictures. `orientation`: as in
+    `volumes.Volume`, empty for pictures, whose axes are (rows, columns).
     """
 
     data: np.ndarray
@@ -30,11 +30,11 @@ class Image:
 
 
 DIVERGED = "diverged.json"
-"""Stands in a folder of predictions instead of them where the training diverged: epoch, step and cases."""
+"""File that replaces the predictions if the training diverged. It contains epoch, step and cases."""
 
 
 def read_channel_files(path: Path, reading: Reading) -> list[Volume]:
-    """Return the channels that one image file holds. Raises UserError as `read_volume` and `read_picture` do."""
+    """Return the channels of one image file. Raises UserError as `read_volume` and `read_picture` do."""
     if not is_picture(path):
         return [read_volume(path)] if reading.channels is None else read_channels(path, reading.channels)
     picture = read_picture(path, reading.colour)
@@ -42,7 +42,7 @@ def read_channel_files(path: Path, reading: Reading) -> list[Volume]:
 
 
 def read_mask_file(path: Path, reading: Reading) -> Volume:
-    """Return one mask file, above and below the threshold if there is one. Raises UserError as `read_volume` does."""
+    """Return one mask, binarised if there is a threshold. Raises UserError as `read_volume` and `read_picture_mask` do."""
     if is_picture(path):
         return _plane(read_picture_mask(path, reading.threshold))
     mask = read_volume(path)
@@ -53,7 +53,7 @@ def read_mask_file(path: Path, reading: Reading) -> Volume:
 
 
 def joined(masks: list[np.ndarray]) -> np.ndarray:
-    """Return masks of one shape as one: where several have a value, the highest."""
+    """Return the voxelwise maximum of masks of one shape."""
     first, *others = masks
     for mask in others:
         first = np.maximum(first, mask)
@@ -61,23 +61,23 @@ def joined(masks: list[np.ndarray]) -> np.ndarray:
 
 
 def read_image(case: Case, reading: Reading) -> Image:
-    """Read all channels of a case. Raises UserError that names a file which cannot be read, or channels of different shapes."""
+    """Read all channels of a case. Raises UserError if a file cannot be read, or if channels have different shapes."""
     volumes = [volume for path in case.images for volume in read_channel_files(path, reading)]
     first = volumes[0]
     if any(volume.data.shape != first.data.shape for volume in volumes):
         raise UserError(f"{', '.join(map(str, case.images))}: the channels have different shapes.")
-    # One channel, the usual case, is not copied.
+    # A single channel, the usual case, is not copied.
     data = first.data[..., np.newaxis] if len(volumes) == 1 else np.stack([volume.data for volume in volumes], axis=-1)
     return Image(data, first.spacing, first.orientation)
 
 
 def read_spacing(case: Case) -> tuple[float, ...]:
-    """Return the voxel size of a case in mm per axis, from its first image's header; of pictures 1."""
+    """Return the voxel size of a case in mm per axis from the header of its first image; 1 for pictures."""
     return (1.0, 1.0) if is_picture(case.images[0]) else read_header(case.images[0]).spacing
 
 
 def read_mask(case: Case, reading: Reading) -> np.ndarray:
-    """Read the ground truth of a case, (*shape) raw label values. Raises UserError as `read_mask_file` does."""
+    """Read the ground truth of a case as raw label values (*shape). Raises UserError as `read_mask_file` does."""
     masks = [read_mask_file(path, reading).data for path in case.masks]
     if any(mask.shape != masks[0].shape for mask in masks):
         raise UserError(f"{', '.join(map(str, case.masks))}: the masks have different shapes.")
@@ -85,21 +85,21 @@ def read_mask(case: Case, reading: Reading) -> np.ndarray:
 
 
 def read_field_of_view(case: Case) -> np.ndarray | None:
-    """Return where the field of view of a case is, (*shape) bool, or None if the dataset has none."""
+    """Return the field of view of a case as a boolean array (*shape), or None if it has none."""
     if case.field_of_view is None:
         return None
     mask = read_mask_file(case.field_of_view, Reading()).data
-    # Above one half of the highest value: such masks are stored as 0 and 1 or 0 and 255, sometimes with grey edges.
+    # The threshold is half of the maximum, because such masks are stored as 0/1 or 0/255, sometimes with grey edges.
     return np.asarray(mask > mask.max() / 2)
 
 
 def prediction_name(case: Case) -> str:
-    """Return the file name of a case's prediction: a picture for a picture, else NIfTI."""
+    """Return the file name of a case's prediction: PNG for a picture, else NIfTI."""
     return f"{case.id}.png" if is_picture(case.images[0]) else f"{case.id}.nii.gz"
 
 
 def write_prediction(path: Path, labels: np.ndarray, case: Case) -> None:
-    """Write label values (*shape) uint8 on the grid of the case's image, whole or not at all."""
+    """Write label values (*shape), uint8, on the grid of the case's image. The file is written atomically."""
     if is_picture(case.images[0]):
         write_picture_labels(path, labels)
     else:
@@ -107,10 +107,10 @@ def write_prediction(path: Path, labels: np.ndarray, case: Case) -> None:
 
 
 def read_prediction(path: Path) -> np.ndarray:
-    """Read what `write_prediction` wrote."""
+    """Read a file that `write_prediction` wrote."""
     return read_mask_file(path, Reading()).data
 
 
 def _plane(data: np.ndarray) -> Volume:
-    """Return a picture's channel as a volume of two axes and pixels of unit size."""
+    """Return a picture's channel as a volume with two axes and unit spacing."""
     return Volume(data, np.eye(4), (1.0, 1.0), "", data.dtype)

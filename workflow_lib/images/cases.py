@@ -1,4 +1,4 @@
-"""The vocabulary of the study: cases and classes."""
+"""The basic types of a study: cases and classes."""
 
 import unicodedata
 from collections.abc import Mapping
@@ -15,9 +15,11 @@ from workflow_lib.base.errors import UserError
 class Case:
     """One image with its ground truth.
 
-    `images`: one file per channel, or one file with all of them. `masks`: usually one; of several, each marks a part of the
-    same class. `field_of_view`: a mask of the part that counts, if the dataset has one. `group`: what the case belongs to
-    beside others (a sequence, a patient), or empty. `part`: "training" or "test" where the dataset comes divided, or empty.
+    `images`: one file per channel, or one file with all channels. `masks`: usually one; if there are several, each marks a part
+    of
+    the same class. `field_of_view`: a mask of the region that counts, if the dataset has one. `group`: the group of the case
+    (such
+    as a sequence or a patient), or empty. `part`: "training" or "test" if the dataset has an official division, or empty.
     """
 
     id: str
@@ -29,12 +31,12 @@ class Case:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All files of the case, each once."""
+        """All files of the case without duplicates."""
         view = () if self.field_of_view is None else (self.field_of_view,)
         return tuple(dict.fromkeys((*self.images, *self.masks, *view)))
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain data for a JSON file; paths with forward slashes."""
+        """Return plain data for a JSON file, with forward slashes in paths."""
         return {
             "id": self.id,
             "images": [path.as_posix() for path in self.images],
@@ -46,7 +48,7 @@ class Case:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Case":
-        """Read what `to_json` wrote; further keys are ignored."""
+        """Read the output of `to_json`. Unknown keys are ignored."""
         view = content["field_of_view"]
         return cls(
             content["id"],
@@ -59,11 +61,11 @@ class Case:
 
 
 LONGEST_NAME = 150
-"""Bytes of a case's name in UTF-8; with the endings of its files it stays below the 255 that file systems take."""
+"""Limit of the bytes of a case's name in UTF-8. With the suffixes of its files it stays below the 255 bytes of file systems."""
 
 
 def name_fault(case_id: str) -> str:
-    """Return why a case's name cannot be a file name on every system, or an empty text."""
+    """Return why a case's name is not a valid file name on every system, or an empty text."""
     if len(case_id.encode("utf-8", "replace")) > LONGEST_NAME:
         return f"its name is longer than {LONGEST_NAME} bytes"
     categories = {unicodedata.category(character) for character in case_id}
@@ -75,7 +77,7 @@ def name_fault(case_id: str) -> str:
 
 
 def alike(case_id: str) -> str:
-    """Return what two names have in common that some file systems take for one: letter case and the form of accents."""
+    """Return a form of a name that is equal for names which some file systems do not distinguish (case, form of accents)."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", case_id).casefold())
 
 
@@ -84,11 +86,13 @@ Colour = Literal["rgb", "grey", "red", "green", "blue"]
 
 @dataclass(frozen=True)
 class Reading:
-    """How the files of a dataset are read, the same for all its cases.
+    """How the files of a dataset are read. It is the same for all its cases.
 
-    `channels`: of files that hold several channels along a last axis, which ones, by index; None: a file holds one channel.
-    `colour`: what is taken of a picture (PNG, TIFF, ...): all three colours, or one channel. `threshold`: mask values above it
-    count as 255 and the others as 0; None: values count as they stand.
+    `channels`: the indices of the channels that are read, for files with several channels along a last axis; None: a file holds
+    one
+    channel. `colour`: all three colours of a picture (PNG, TIFF, ...), or one channel. `threshold`: mask values above it count
+    as
+    255 and the others as 0; None: values are used unchanged.
     """
 
     channels: tuple[int, ...] | None = None
@@ -102,17 +106,17 @@ class Reading:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Reading":
-        """Read what `to_json` wrote."""
+        """Read the output of `to_json`."""
         channels = content["channels"]
         return cls(None if channels is None else tuple(channels), content["colour"], content["threshold"])
 
 
 @dataclass(frozen=True)
 class LabelMap:
-    """The classes of a dataset, background first, and the values that stand for them in its mask files.
+    """The classes of a dataset, background first, and their values in its mask files.
 
     `values[c]` are the accepted raw values of class c; the first one is written to predictions.
-    `regions` are unions of classes that are scored beside the classes, by class index.
+    `regions` are unions of classes, by class index, that are scored in addition to the classes.
     """
 
     names: tuple[str, ...]
@@ -121,17 +125,17 @@ class LabelMap:
 
     @property
     def n_classes(self) -> int:
-        """Number of classes, background included."""
+        """Number of classes, including the background."""
         return len(self.names)
 
     def unknown_values(self, raw: np.ndarray) -> dict[float, int]:
-        """Return the values in `raw` that no class declares, with their number of voxels."""
+        """Return the undeclared values in `raw` with their numbers of voxels."""
         present, counts = np.unique(raw, return_counts=True)
         known = {value for values in self.values for value in values}
         return {float(v): int(n) for v, n in zip(present, counts, strict=True) if float(v) not in known}
 
     def to_classes(self, raw: np.ndarray) -> np.ndarray:
-        """Map raw mask values to class indices (uint8, same shape). Raises UserError on a value that is not declared."""
+        """Map raw mask values to class indices (uint8, same shape). Raises UserError if a value is undeclared."""
         classes = np.full(raw.shape, 255, dtype=np.uint8)
         for index, values in enumerate(self.values):
             for value in values:
@@ -143,10 +147,10 @@ class LabelMap:
         return classes
 
     def to_raw(self, classes: np.ndarray) -> np.ndarray:
-        """Map class indices to the raw values of the dataset's own masks (uint8, same shape)."""
+        """Map class indices to the raw values of the dataset's masks (uint8, same shape)."""
         raw = classes.astype(np.uint8)
         for index, values in enumerate(self.values):
-            # Most datasets number their classes as they are numbered here.
+            # In most datasets the raw values equal the class indices.
             if values[0] != index:
                 raw[classes == index] = values[0]
         return raw
@@ -161,7 +165,7 @@ class LabelMap:
 
     @classmethod
     def from_json(cls, content: Mapping[str, object]) -> "LabelMap":
-        """Read what `to_json` wrote."""
+        """Read the output of `to_json`."""
         names, values, regions = content["names"], content["values"], content["regions"]
         assert isinstance(names, list)
         assert isinstance(values, list)

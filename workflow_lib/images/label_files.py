@@ -1,4 +1,4 @@
-"""Labels written as NIfTI files, with the geometry of the image that they belong to."""
+"""Write labels as NIfTI files with the geometry of their image."""
 
 import zlib
 from collections.abc import Iterator
@@ -17,16 +17,16 @@ _GEOMETRY_FIELDS = (
     *("srow_x", "srow_y", "srow_z", "xyzt_units"),
 )
 _SLAB = 32
-"""Planes of the last axis that are written at once."""
+"""Planes of the last axis that are written at a time."""
 
 
 def write_labels(path: str | Path, labels: np.ndarray, like: str | Path) -> None:
     """Write labels as an unsigned 8-bit NIfTI file on the grid of the NIfTI file `like`.
 
-    `labels`: integers in 0..255, of the shape of `like`, without its axis of channels if it has one. sform and qform with their
-    codes, voxel size and units are copied from `like`; nothing else of its header is. The same labels give the same bytes.
-    Written whole or not at all.
-    Raises UserError when `like` cannot be read, shapes differ, a label does not fit, or the disk is full.
+    `labels`: integers in 0..255, with the shape of `like` without its channel axis. Only sform and qform with their codes,
+    voxel
+    size and units are copied from the header of `like`. Equal labels give equal bytes. The file is written atomically.
+    Raises UserError if `like` cannot be read, shapes differ, a label is out of range, or the disk is full.
     """
     path, like = Path(path), Path(like)
     if not path.name.endswith((".nii", ".nii.gz")):
@@ -42,8 +42,9 @@ def write_labels(path: str | Path, labels: np.ndarray, like: str | Path) -> None
     header = _label_header(source, labels.shape)
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         if path.suffix == ".gz":
-            # Looking for runs alone compresses labels as well as the full search, in half the time. There is no name and no time
-            # in zlib's gzip header: equal labels, equal bytes.
+            # For labels, run-length matching compresses as well as the full search, in half the time. zlib's gzip header
+            # contains
+            # no name and no time, so that equal labels give equal bytes.
             compressor = zlib.compressobj(6, zlib.DEFLATED, wbits=31, memLevel=9, strategy=zlib.Z_RLE)
             for part in _label_bytes(header, labels):
                 file.write(compressor.compress(part))
@@ -53,13 +54,13 @@ def write_labels(path: str | Path, labels: np.ndarray, like: str | Path) -> None
 
 
 def _label_header(source: Any, shape: tuple[int, ...]) -> bytes:
-    """Return the bytes before the voxels: a header of `source`'s kind and geometry, and the mark that no extension follows."""
+    """Return the bytes before the voxels: a header with the type and geometry of `source`, and the mark for no extension."""
     header = type(source)()
     header.set_data_dtype(np.uint8)
     header.set_data_shape(shape)
     for name in _GEOMETRY_FIELDS:
         header[name] = source[name]
-    # pixdim[0] is the qform's handedness.
+    # pixdim[0] is the handedness of the qform.
     header["pixdim"][: len(shape) + 1] = source["pixdim"][: len(shape) + 1]
     header["scl_slope"], header["scl_inter"] = 1, 0
     header["vox_offset"] = int(header["sizeof_hdr"]) + 4

@@ -1,4 +1,4 @@
-"""The cases that a study uses, as the step `check` wrote them."""
+"""The cases that a study uses, as written by the step `check`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from workflow_lib.images.cases import Case, LabelMap, Reading
 
 @dataclass(frozen=True)
 class Cases:
-    """The cases that the study uses, as `check` found them."""
+    """The cases that the study uses, with their digests, classes and reading options."""
 
     cases: dict[str, Case]
     digests: dict[Path, str]

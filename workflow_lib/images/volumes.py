@@ -1,8 +1,8 @@
-"""NIfTI files read with the geometry kept.
+"""Read NIfTI files with their geometry.
 
-The file is read here byte by byte rather than through nibabel's image classes: voxels stay in the type they are stored in, a gzip
-stream is read to its end so that its checksum is verified, and a header with a fault is refused instead of silently repaired.
-What a header claims is compared with the size of its file before memory is taken for it.
+The file is read byte by byte instead of with nibabel's image classes: voxels keep their stored type, a gzip stream is read to
+its end so that its checksum is verified, and an invalid header is refused instead of silently repaired. The claims of a header
+are compared with the size of the file before memory is allocated.
 """
 
 from collections.abc import Sequence
@@ -17,17 +17,19 @@ from workflow_lib.images._files import EXCLUDE, Stream, check_size, exactly, rea
 from workflow_lib.images._nifti import Header, channel_count, geometry, raw_header, scaling_of, voxel_offset
 
 _SLAB = 32
-"""Planes of the last axis that are read at once."""
+"""Planes of the last axis that are read at a time."""
 _MAX_CHANNELS = 1000
-"""Channels that are read where none are named: more are a series of measurements, and each costs memory beside its voxels."""
+"""Limit of the channels that are read by default. Files with more are measurement series, and each channel costs extra
+memory."""
 
 
 @dataclass(frozen=True)
 class Volume:
-    """An image of two or three axes, in the axes of its file.
+    """An image with two or three axes, in the order of its file.
 
-    `data` is C-contiguous, in native byte order; `dtype` is the type in the file, which differs from that of `data` where the
-    header scales the values. Spacing in mm per axis; `affine` (4, 4) takes voxel indices to mm.
+    `data` is C-contiguous and in native byte order. `dtype` is the type in the file; it differs from that of `data` if the
+    header
+    scales the values. Spacing in mm per axis; `affine` (4, 4) maps voxel indices to mm.
     """
 
     data: np.ndarray
@@ -38,41 +40,47 @@ class Volume:
 
 
 def read_header(path: str | Path) -> Header:
-    """Read the header of a NIfTI file and no voxel. Raises UserError when it is missing, no NIfTI, or of impossible geometry."""
+    """Read the header of a NIfTI file without voxels.
+
+    Raises UserError if it is missing, not NIfTI, or has an invalid geometry.
+    """
     return readably(Path(path), lambda stream: geometry(Path(path), raw_header(Path(path), stream)))
 
 
 def read_volume(path: str | Path) -> Volume:
     """Read a NIfTI file, compressed or not.
 
-    Values keep their stored type, unless the header has a slope or an intercept: then they are scaled, to float32 (float64
-    where the stored type needs it). A trailing fourth axis of length one is dropped.
-    Raises UserError that names the file when it is missing, cut short or damaged, no NIfTI, of other than two or three axes,
-    of a spacing that is not positive, when its header claims more than the file can hold, or when a voxel is not finite.
+    Values keep their stored type, unless the header has a slope or an intercept: then they are scaled and become float32
+    (float64
+    if the stored type requires it). A trailing fourth axis of length one is dropped.
+    Raises UserError that names the file if it is missing, truncated, damaged or not NIfTI, if it has other than two or three
+    axes
+    or a spacing that is not positive, if its header claims more than the file can hold, or if a voxel is not finite.
     """
     path = Path(path)
     return readably(path, lambda stream: _volumes(path, stream, None, single=True)[0])
 
 
 def read_channels(path: str | Path, channels: Sequence[int] | None = None) -> list[Volume]:
-    """Read channels of a NIfTI file that holds several along its fourth axis, or its fifth if the fourth is of length one.
+    """Read channels of a NIfTI file with several channels along its fourth axis, or its fifth if the fourth has length one.
 
-    `channels`: which ones, from 0, in the order they are returned; None: all of them. A file of two or three axes is one channel.
-    Of the others, nothing is kept in memory. Values are as in `read_volume`, each channel with two or three axes.
-    Raises UserError as `read_volume` does, and when the file lacks a channel. What is not asked for need not be finite.
+    `channels`: indices from 0, in the order of the result; None: all. A file with two or three axes has one channel. Other
+    channels
+    are not kept in memory. Values are as in `read_volume`; each channel has two or three axes.
+    Raises UserError as `read_volume` does, and if a channel does not exist. Channels that are not read need not be finite.
     """
     path = Path(path)
     return readably(path, lambda stream: _volumes(path, stream, channels, single=False))
 
 
 def _volumes(path: Path, stream: Stream, channels: Sequence[int] | None, single: bool) -> list[Volume]:
-    """Return the channels asked for; with `single`, a file of more than one is refused."""
+    """Return the requested channels. With `single`, a file with several channels is refused."""
     raw = raw_header(path, stream)
     count = 1 if single else channel_count(path, raw)
     header = geometry(path, raw, count)
     offset = voxel_offset(path, raw)
     channel_bytes = int(np.prod(header.shape, dtype=object)) * header.dtype.itemsize
-    # Before anything is made whose size the header tells, the list of channels included.
+    # Checked before anything is allocated whose size the header determines, including the list of channels.
     check_size(path, stream, offset, offset + count * channel_bytes)
     if channels is None and count > _MAX_CHANNELS:
         raise UserError(f"{path} has {count} channels. Name those to be read in the `channels` of the dataset.")
@@ -109,16 +117,17 @@ def _check_finite(path: Path, data: np.ndarray) -> None:
 
 
 def _read_voxels(stream: IO[bytes], data: np.ndarray, dtype: np.dtype[Any], scaling: tuple[float, float] | None) -> None:
-    """Fill the C-contiguous `data` from a stream in which the first axis runs fastest, as NIfTI has it.
+    """Fill the C-contiguous `data` from a stream in Fortran order, as NIfTI stores it.
 
-    Turned over slab by slab and line by line: several times faster than one transposed copy, and no second array of that size.
+    Transposes in slabs and lines, which is several times faster than one transposed copy and needs no second array of that
+    size.
     """
     volume = data if data.ndim == 3 else data[:, np.newaxis]
     for start in range(0, volume.shape[2], _SLAB):
         end = min(start + _SLAB, volume.shape[2])
         block = exactly(stream, (end - start) * volume.shape[1] * volume.shape[0] * dtype.itemsize)
         slab = np.frombuffer(block, dtype=dtype).reshape(end - start, volume.shape[1], volume.shape[0])
-        with np.errstate(all="ignore"):  # what grows beyond bounds becomes infinite, and is found as such
+        with np.errstate(all="ignore"):  # an overflow becomes infinite and is reported by the check of finite values
             for row in range(volume.shape[1]):
                 line = slab[:, row].T
                 volume[:, row, start:end] = line if scaling is None else line * np.float64(scaling[0]) + scaling[1]

@@ -1,4 +1,4 @@
-"""The table of whether the ranking of the losses holds across networks, for entries of the study that share their images."""
+"""The table that compares the ranking of the losses across networks, for datasets of the study with the same images."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ IMAGES = ("format", "root", "channels", "files", "phantom", "exclude", "require"
 """Keys of a dataset that determine its images."""
 
 OTHERWISE = ("preprocessing", "augmentation", "training", "prediction", "evaluation")
-"""Sections whose values two entries share if they differ only in the network."""
+"""Sections that are expected to be equal if two datasets differ only in the network."""
 
 
 def describe(sources: Sources, study: Study) -> dict[str, Any] | None:
-    """Return a line per pair of entries and class, or None where no two entries share images and differ in the network."""
+    """Return a line per pair of datasets and class, or None if no two datasets have the same images and different networks."""
     config = study.config["datasets"]
     lines, few = [], []
     for one, other in _pairs(study):
@@ -63,7 +63,7 @@ def _means(sources: Sources, dataset: str) -> dict[tuple[str, str], float]:
 
 
 def _apart(name: str, one: Mapping[str, Any], other_name: str, other: Mapping[str, Any]) -> str:
-    """Return the differences between two entries other than the architecture, in words."""
+    """Return in words the differences between two datasets other than the architecture."""
     found = [
         f"{section}.{key}"
         for section in (*OTHERWISE, "network")

@@ -1,4 +1,4 @@
-"""The report of a study: from its results folder to the text of one self-contained HTML page."""
+"""Assemble the report of a study: from its results folder to the text of one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -37,20 +37,21 @@ FROZEN_SHOWN = 5
 def build(study: Study, folder: Path, templates: Path = TEMPLATES, read: dict[str, str] | None = None) -> str:
     """Return the report of `study` as HTML, made from the files in `folder` (results/<study>).
 
-    A file that is missing shows as a gap on the page. The same inputs give the same text, except within
-    <section id="run-facts">, which holds times and machines. `read` is given the SHA-256 of every file the body is made from.
+    Missing files are shown as gaps on the page. The same inputs give the same text, except within <section id="run-facts">,
+    which
+    contains times and machines. The SHA-256 of every file that the rest is made from is added to `read`.
     """
     read = {} if read is None else read
     page = render(context(study, folder, read=read), templates)
     excess = len(page.encode("utf-8")) - PAGE_LIMIT
     if excess <= 0:
         return page
-    # Render again with fewer pictures, so that the page keeps within its limit.
+    # Render again with fewer pictures to stay within the limit.
     return render(context(study, folder, max(0, PICTURES_LIMIT - excess - SPARE), read), templates)
 
 
 def context(study: Study, folder: Path, pictures: int = PICTURES_LIMIT, read: dict[str, str] | None = None) -> dict[str, Any]:
-    """Return everything the templates show, as plain data, with `pictures` bytes of figures at most."""
+    """Return the content of the templates as plain data, with figures of at most `pictures` bytes."""
     sources = Sources(Path(folder), {} if read is None else read, pictures)
     of_losses = origins.of_the_losses(sources, study)
     general = [
@@ -92,7 +93,7 @@ def context(study: Study, folder: Path, pictures: int = PICTURES_LIMIT, read: di
         "stale": {"count": len(stale), "reasons": origins.shortened(stale)},
         "config_yaml": yaml.safe_dump(dict(study.config), sort_keys=False, allow_unicode=True, width=100),
     }
-    # Last, when every file has been read.
+    # Computed last, after all files have been read.
     digest = study.digest or sources.digest()
     return {**page, "files": sorted(sources.digests.items()), "digest": digest, "recipe": recipe.describe(study, digest, stale)}
 
@@ -160,7 +161,7 @@ def _dataset(sources: Sources, study: Study, dataset: Dataset, index: int, famil
 
 
 def _long_tables(sources: Sources, dataset: Dataset, family: sensitivity.Family, room: Room) -> dict[str, dict[str, Any] | None]:
-    """Return the tables that grow with the study, each as far as there is room for it on the page."""
+    """Return the tables that grow with the study, each if there is room for it on the page."""
     means, sensitive = score_tables.means_table(sources, dataset), sensitivity.panel(sources, dataset, family)
     surface, pairs = details.surface_table(sources, dataset), details.pairs_table(sources, dataset)
     return {
@@ -174,7 +175,10 @@ def _long_tables(sources: Sources, dataset: Dataset, family: sensitivity.Family,
 def _figure(
     sources: Sources, figure: Figure, file: str, number: int | str, origin: Mapping[str, Any], texts: tuple[str, str]
 ) -> dict[str, Any]:
-    """Return a figure; `origin` describes how the files of its step were made. A JSON file of its name may hold its texts."""
+    """Return a figure.
+
+    `origin` describes how the files of its step were made. A JSON file of the same name may contain its texts.
+    """
     own = sources.json(f"figures/{file}.json") or {}
     gallery = figure.place == "gallery"
     return {
@@ -196,9 +200,9 @@ def _of_dataset(dataset: Dataset) -> list[Figure]:
 
 
 def _figures(sources: Sources, dataset: Dataset, origin: Mapping[str, Any], index: int, before: int) -> list[dict[str, Any]]:
-    """Return the dataset's figures but those of the data: Figure 3, 4, ... comes first, the others are numbered S1, S2, ...
+    """Return the dataset's figures except those of the data: Figure 3, 4, ... comes first, the others are numbered S1, S2, ...
 
-    `before` of these stand on the page before them.
+    `before` is the number of supplementary figures that precede them on the page.
     """
     first = len(figures.described("losses")) + 1 + index
     own = [figure for figure in _of_dataset(dataset) if figure.place != "data"]
@@ -218,7 +222,10 @@ def _figures(sources: Sources, dataset: Dataset, origin: Mapping[str, Any], inde
 
 
 def _add_galleries(sources: Sources, datasets: list[dict[str, Any]]) -> None:
-    """Put the pictures of the galleries in place: last, so that a page that would grow too large has all other figures."""
+    """Insert the pictures of the galleries.
+
+    This is done last, so that other figures have priority if the page becomes too large.
+    """
     for dataset in datasets:
         for item in dataset["figures"]:
             if item["gallery"]:
@@ -226,12 +233,12 @@ def _add_galleries(sources: Sources, datasets: list[dict[str, Any]]) -> None:
 
 
 def _supplementary(datasets: Sequence[Dataset]) -> int:
-    """Return how many figures S1, S2, ... these datasets have."""
+    """Return the number of supplementary figures (S1, S2, ...) of these datasets."""
     return sum(figure.place != "first" for dataset in datasets for figure in _of_dataset(dataset))
 
 
 def _data_figures(sources: Sources, dataset: Dataset, origin: Mapping[str, Any], after: int, unit: str) -> list[dict[str, Any]]:
-    """Return the figures of a dataset's images; they have the last numbers of the dataset, up to `after`."""
+    """Return the figures of a dataset's images. They have the last numbers of the dataset, up to `after`."""
     own = [figure for figure in _of_dataset(dataset) if figure.place == "data"]
     words = dataset.label, details.class_words(dataset), unit
     return [
@@ -258,14 +265,14 @@ def _departures(sources: Sources, study: Study) -> list[dict[str, Any]]:
 
 
 def _papers(sources: Sources, study: Study, departures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return what each dataset's publication claims, for the datasets that have one."""
+    """Return the claims of the publications of the datasets that have one."""
     departing = {entry["name"] for entry in departures if entry["items"]}
     parts = [paper.describe(sources, dataset, dataset.name in departing) for dataset in study.datasets]
     return [part for part in parts if part is not None]
 
 
 def _merged(departures: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the departures with those that all datasets share named once, first."""
+    """Return the departures, with those that all datasets share listed once and first."""
     if len(departures) < 2:
         return departures
     shared = [item for item in departures[0]["items"] if all(item in entry["items"] for entry in departures)]
@@ -275,7 +282,7 @@ def _merged(departures: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _losses(study: Study) -> list[dict[str, Any]]:
-    """Return every loss of the study once, in the order of the datasets, with its parameters and where it is used."""
+    """Return every loss of the study once, in the order of the datasets, with its parameters and datasets."""
     losses: dict[str, Loss] = {}
     used: dict[str, list[str]] = {}
     for dataset in study.datasets:
@@ -306,7 +313,7 @@ def _value(value: Any) -> str:
 
 
 def _versions(datasets: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """Return the versions of the software that trained, all that occur."""
+    """Return all versions of the software that were used in trainings."""
     found: dict[str, set[str]] = {}
     for part in datasets:
         for versions in part["versions"]:

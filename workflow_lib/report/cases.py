@@ -1,4 +1,4 @@
-"""The facts about the cases of a dataset: how imbalanced the classes are, and a line for every case."""
+"""Facts about the cases of a dataset: the class imbalance, and a line for every case."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workflow_lib.report.text import full, grouped
 
 
 def imbalance_rows(table: pd.DataFrame, classes: Sequence[str]) -> list[dict[str, Any]]:
-    """Return a line per class: its share over the included cases pooled, and in the single cases. `table` is cases.csv."""
+    """Return a line per class with its share, pooled over the included cases and in single cases. `table` is cases.csv."""
     included = table[table["status"] == "included"]
     pooled = pooled_shares(table, classes)
     rows = []
@@ -38,7 +38,7 @@ def imbalance_rows(table: pd.DataFrame, classes: Sequence[str]) -> list[dict[str
 
 
 def case_rows(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
-    """Return `heads` and `rows` of the table of every case of cases.csv; columns without any value are omitted."""
+    """Return `heads` and `rows` of the table of all cases in cases.csv. Columns without values are omitted."""
     unit = unit_of(table)
     lines = [_cells(row, classes, unit) for row in table.to_dict("records")]
     heads = [head for head in lines[0] if any(line[head]["text"] for line in lines)] if lines else []
@@ -50,7 +50,7 @@ def case_rows(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
 
 
 def _cells(row: Mapping[Hashable, Any], classes: Sequence[str], unit: str) -> dict[str, dict[str, str]]:
-    """Return a case's cells by column head; a head that begins with ">" is of a column of numbers."""
+    """Return a case's cells by column head. A head that begins with ">" belongs to a column of numbers."""
     remark = "; ".join(filter(None, (str(row["reason"]), str(row["note"]))))
     spacing = str(row["spacing"]) if unit == "voxels" else ""
     low, high = float(row["intensity_min"]), float(row["intensity_max"])
@@ -78,7 +78,7 @@ def _cell(text: str, css: str = "", sort: str = "") -> dict[str, str]:
 
 
 def status_words(table: pd.DataFrame) -> str:
-    """Return "204 cases are used, 6 left out, 1 has a fault"."""
+    """Return the counts in words, for example "204 cases are used, 6 left out"."""
     counts = Counter(table["status"])
     parts = [
         f"{counts['included']} of {len(table)} cases can be used" if counts["fault"] else f"{counts['included']} cases are used"

@@ -1,4 +1,4 @@
-"""The page that shows every case of a dataset, made before anything is trained."""
+"""The page that shows every case of a dataset, made before the first training."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def build(
     figure: bytes,
     templates: Path = TEMPLATES,
 ) -> str:
-    """Return the page as HTML. `table` is cases.csv, faults and all; `figure` the SVG of the class imbalance, or empty."""
+    """Return the page as HTML. `table` is cases.csv with faulty cases; `figure` is the SVG of the class imbalance, or empty."""
     cases = case_rows(table, classes)
     caption, alt = figures.describe("imbalance").texts(label, unit=cases["unit"])
     context = {

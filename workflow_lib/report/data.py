@@ -1,4 +1,4 @@
-"""Reading the files of a study for the report: a file that is missing is a gap to show, never an exception."""
+"""Read the files of a study for the report. A missing file is not an error; it becomes a gap on the page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def read_rows(path: Path) -> list[dict[str, str]] | None:
-    """Return the rows of a CSV as text, or None when the file does not exist."""
+    """Return the rows of a CSV file as text, or None if the file does not exist."""
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             return list(csv.DictReader(stream))
@@ -20,12 +20,12 @@ def read_rows(path: Path) -> list[dict[str, str]] | None:
 
 
 def number(text: str | None) -> float:
-    """Return the number in a CSV field; NaN when it is empty or absent."""
+    """Return the number in a CSV field, or NaN if it is empty or absent."""
     return float(text) if text else math.nan
 
 
 def read_optional_json(path: Path) -> Mapping[str, Any] | None:
-    """Return a JSON object, or None when the file does not exist."""
+    """Return a JSON object, or None if the file does not exist."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The parts of the page below the tables: other statistics, data, cost, gaps."""
+"""The parts of the page below the tables: further statistics, data, cost, gaps."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from workflow_lib.report.text import count, duration, full
 from workflow_lib.tables import display
 
 NO_GPU = ("cpu", "starting", "", "jax", "torch")
-"""Devices of an attempt that are no GPU, or not known to be one; "starting" ended before it had any."""
+"""Values of an attempt's device that are not a GPU, or not known to be one. "starting": it ended before the device was
+known."""
 
 MOST_PAIRS = 500
-"""Lines of the table of pairs on the page; a larger study shows the pairs with the best loss, and all in the CSV."""
+"""Limit of lines in the table of pairs. For more, the page shows only the pairs with the best loss; the CSV contains all."""
 
 
 def expected_folds(dataset: Dataset) -> int:
-    """Return the number of folds that the configuration asks for; a fixed split is one."""
+    """Return the configured number of folds, 1 for a fixed split."""
     return int(dataset.folds)
 
 
 def gaps(sources: Sources, dataset: Dataset, made: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> dict[str, str]:
-    """Return the losses with missing scores, each with what is missing and why, in the order of the study.
+    """Return the losses with missing scores, each with the missing folds and the reason, in the order of the study.
 
     `made`: see `trainings`.
     """
@@ -54,17 +55,17 @@ def gaps(sources: Sources, dataset: Dataset, made: Mapping[str, Mapping[int, Map
 
 
 def is_diverged(runs: Mapping[int, Mapping[str, Any]], fold: int) -> bool:
-    """Return whether the training of a fold ended because its loss was not a number any more."""
+    """Return whether the training of a fold diverged."""
     return bool(runs.get(fold, {}).get("diverged"))
 
 
 def all_diverged(made: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> bool:
-    """Return whether every loss has a training that diverged, so that no comparison is possible."""
+    """Return whether every loss has a diverged training, so that no comparison is possible."""
     return bool(made) and all(any(is_diverged(runs, fold) for fold in runs) for runs in made.values())
 
 
 def surface_table(sources: Sources, dataset: Dataset) -> dict[str, Any] | None:
-    """Return HD95 and NSD per loss and class, or None where they were not measured."""
+    """Return HD95 and NSD per loss and class, or None if they were not measured."""
     path = f"statistics/{dataset.name}/surface.csv"
     rows = sources.rows(path)
     if not rows:
@@ -105,7 +106,7 @@ def _distance(value: float) -> str:
 
 
 def friedman(sources: Sources, dataset: Dataset) -> list[str]:
-    """Return a sentence per class on the test of all losses together."""
+    """Return a sentence per class on the joint test of all losses."""
     sentences = []
     for row in sources.rows(f"statistics/{dataset.name}/friedman.csv") or []:
         p, f, w = number(row["p_f"]), number(row["f"]), number(row["kendalls_w"])
@@ -123,7 +124,7 @@ def friedman(sources: Sources, dataset: Dataset) -> list[str]:
 
 
 def pairs_table(sources: Sources, dataset: Dataset) -> dict[str, Any] | None:
-    """Return the paired comparison of all pairs of losses, with the published test, or None without file."""
+    """Return the paired comparison of all pairs of losses with the published test, or None if the file does not exist."""
     name = dataset.name
     path = f"statistics/{name}/signed_rank.csv"
     rows = sources.rows(path)
@@ -133,7 +134,7 @@ def pairs_table(sources: Sources, dataset: Dataset) -> dict[str, Any] | None:
     labels = {loss.name: loss.label for loss in dataset.losses}
     total = len(rows)
     if total > MOST_PAIRS:
-        # Only the first of those that tie: the pairs of many tied losses would make the table as long again.
+        # Only the first of tied losses, because the pairs of all tied losses would make the table too long again.
         best = {label: losses[0] for label, losses in best_losses(sources, dataset).items()}
         rows = [row for row in rows if best.get(row["class"]) in (row["row"], row["column"])]
     lines = []
@@ -180,7 +181,7 @@ def _p(p: float, mark: str) -> dict[str, str]:
 
 
 def best_losses(sources: Sources, dataset: Dataset) -> dict[str, list[str]]:
-    """Return the losses of the highest mean DSC per class, rounded as the tables show it, in the order of the study."""
+    """Return per class the losses with the highest mean DSC, rounded as in the tables, in the order of the study."""
     means: dict[str, dict[str, float]] = {}
     for row in sources.rows(f"statistics/{dataset.name}/means.csv") or []:
         if row["metric"] == "dsc":
@@ -220,7 +221,7 @@ def data_part(sources: Sources, dataset: Dataset) -> dict[str, Any]:
 
 
 def _common(values: Any) -> str:
-    """Return the values of a column, at most three of the most frequent with their counts."""
+    """Return the three most frequent values of a column with their counts."""
     counts = sorted(Counter(str(v) for v in values if v).items(), key=lambda item: (-item[1], item[0]))
     shown = [f"{value.replace('x', ' × ')} ({n})" for value, n in counts[:3]]
     more = len(counts) - len(shown)
@@ -228,7 +229,7 @@ def _common(values: Any) -> str:
 
 
 def trainings(sources: Sources, dataset: Dataset) -> dict[str, dict[int, Mapping[str, Any]]]:
-    """Return training.json of every training that exists, by loss and fold."""
+    """Return training.json of every existing training, by loss and fold."""
     found: dict[str, dict[int, Mapping[str, Any]]] = {}
     for loss in dataset.losses:
         found[loss.name] = {}
@@ -240,9 +241,9 @@ def trainings(sources: Sources, dataset: Dataset) -> dict[str, dict[int, Mapping
 
 
 def cost_rows(dataset: Dataset, made: Mapping[str, Mapping[int, Mapping[str, Any]]], gpus: int = 1) -> list[dict[str, Any]]:
-    """Return wall time, GPU hours, waiting for data, attempts, memory and machines of the trainings, a line per loss.
+    """Return wall time, GPU hours, waiting time, attempts, memory and machines of the trainings, a line per loss.
 
-    All attempts count. An attempt on a GPU took `gpus` of them.
+    All attempts count. An attempt on GPUs used `gpus` of them.
     """
     lines = []
     for loss in dataset.losses:
@@ -285,7 +286,7 @@ def cost_total(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def model_rows(dataset: Dataset, made: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the results of the trainings, a line per loss and fold: epoch of the model, its loss, cases, fingerprint."""
+    """Return the results of the trainings, a line per loss and fold: epoch of the weights, its loss, cases, fingerprint."""
     return [
         {
             "dataset": dataset.label,

@@ -1,4 +1,4 @@
-"""How the cases were divided, in words: into folds or one split, at random, by group, or by a table."""
+"""Describe in words how the cases were divided: into folds or one split, at random, by group, or by a table."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ PARTS = ("training", "validation", "test")
 
 
 def describe(sources: Sources, study: Study, dataset: Dataset) -> dict[str, Any]:
-    """Return `fixed` (one split instead of folds), `scored` (number of cases that are scored, None if not known yet), `sentence`
-    (how the cases were divided) and `warning` (groups on both sides of the division, or nothing).
-    """  # noqa: D205 -- one sentence
+    """Return the description of a dataset's division.
+
+    `fixed`: one split instead of folds; `scored`: the number of scored cases, None if not known yet; `sentence`: how the cases
+    were
+    divided; `warning`: groups on both sides of the division, or "".
+    """
     settings = study.config["datasets"][dataset.name]["cross_validation"]
     rows = sources.rows(f"data/{dataset.name}/folds.csv")
     fixed = int(dataset.folds) == 1
@@ -45,7 +48,7 @@ def _way(settings: Mapping[str, Any], noun: str, groups: int) -> str:
 
 
 def _straddling(rows: list[dict[str, str]], noun: str) -> str:
-    """Return a warning where cases of one group are both trained on and scored."""
+    """Return a warning if cases of one group are both trained on and scored, else ""."""
     places: dict[str, set[str]] = {}
     for row in rows:
         if row["group"]:

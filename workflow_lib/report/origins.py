@@ -1,4 +1,4 @@
-"""The source of the numbers on the page: file, row, job, fingerprint, command, and whether the study would give the same now."""
+"""The origin of the numbers on the page: file, row, job, fingerprint, command, and whether they are stale."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHOWN_ONLY = ("cases_page", "figures_dataset", "figures_sweep")
 OF_A_DATASET = tuple(
     step for step, this in layout.STEPS.items() if "dataset" in this.of and "loss" not in this.of and step not in _SHOWN_ONLY
 )
-"""Steps that all numbers of a dataset come from."""
+"""Steps on which all numbers of a dataset depend."""
 
 FILES = (
     *((file.title, file.path, file.keys, "tables") for file in tables.files()),
@@ -34,18 +34,18 @@ FILES = (
     ("Figures (figures/*_<dataset>)", "figures/segmentations_{}.svg", "the files above", "figures_dataset"),
     ("Figure over a parameter", "figures/sweep_{}.svg", "loss", "figures_sweep"),
 )
-"""What the numbers are, the file that contains them, the columns that identify the row, and the step that wrote it."""
+"""Title, path, key columns and step of every file with numbers."""
 
 AGAINST_A_PAPER = {file.path for file in tables.files() if file.published}
 """Files that are empty if a dataset is not compared with a publication."""
 
 OF_THE_LOSSES = ("Figures of the losses", "figures/loss_families.svg", "they contain no measured numbers", "figures_losses")
-"""The same for the figures that belong to no dataset."""
+"""The same for the figures that do not belong to a dataset."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """One job, from its record: the path of the record, its fingerprint ("" without a record), and why it is stale, or ""."""
+    """One job: the path of its record, its fingerprint ("" without a record), and why it is stale, or ""."""
 
     record: str
     fingerprint: str
@@ -60,7 +60,7 @@ Line = tuple[str, str, str, str]
 
 
 def command(study: Study, targets: Sequence[str]) -> str:
-    """Return the command that makes files of the results (paths below its folder) in a clone prepared as the recipe says."""
+    """Return the command that makes files of the results (paths in its folder) in a clone prepared according to the recipe."""
     files = [f"results/{study.name}/{target}" for target in targets]
     return shlex.join(["snakemake", "--cores", "1", "--configfile", f"{study.name}.yaml", *files])
 
@@ -68,9 +68,10 @@ def command(study: Study, targets: Sequence[str]) -> str:
 def describe(sources: Sources, study: Study, dataset: Dataset) -> dict[str, Any]:
     """Return the origin of a dataset's numbers.
 
-    `files`: a line per file; `losses`: loss -> its jobs, with `id` (anchor) and `stale` (in words, "" if the study would give
-    the same now); `stale`: what makes all numbers of the dataset stale; `reasons`: all of it, job by job. A study without
-    `fingerprints` has nothing to compare with.
+    `files`: a line per file; `losses`: loss -> its jobs, with `id` (anchor) and `stale` (reasons in words, or ""); `stale`:
+    reasons
+    why all numbers of the dataset are stale; `reasons`: all reasons, job by job. A study without `fingerprints` cannot be
+    compared.
     """
     name = dataset.name
     jobs = _jobs(sources, study, dataset)
@@ -100,19 +101,19 @@ def describe(sources: Sources, study: Study, dataset: Dataset) -> dict[str, Any]
 
 
 def of_the_losses(sources: Sources, study: Study) -> dict[str, Any]:
-    """Return `files` and `reasons` as `describe` does, of the figures that show the losses and no dataset."""
+    """Return `files` and `reasons` as in `describe`, for the figures that show the losses and do not belong to a dataset."""
     jobs = _made(sources, "", {OF_THE_LOSSES[-1]: ["?"]} | _expected(study, ""))
     reasons = [made.stale for every in jobs.values() for made in every if made.stale]
     return {"files": _files(sources, study, [OF_THE_LOSSES], jobs), "reasons": reasons}
 
 
 def of_figure(origin: Mapping[str, Any], step: str) -> str:
-    """Return the anchor of the line on the source of the figures of a step, "" where there is none."""
+    """Return the anchor of the line on the origin of a step's figures, or "" if there is none."""
     return next((str(file["id"]) for file in origin["files"] if file["step"] == step), "")
 
 
 def _files(sources: Sources, study: Study, lines: Iterable[Line], jobs: Jobs) -> list[dict[str, Any]]:
-    """Return title, path, digest, anchor, columns, step, job and command of the files that there are."""
+    """Return title, path, digest, anchor, columns, step, job and command of the existing files."""
     found = []
     for title, path, rows, step in lines:
         if step in jobs and (source := sources.source(path)) is not None:
@@ -122,7 +123,7 @@ def _files(sources: Sources, study: Study, lines: Iterable[Line], jobs: Jobs) ->
 
 
 def _lines_of_losses(sources: Sources, name: str) -> dict[str, str]:
-    """Return loss -> the lines of scores/<dataset>.csv that hold its cases, counted as an editor does."""
+    """Return loss -> the line numbers of its cases in scores/<dataset>.csv, counted from 1 with the header."""
     found: dict[str, list[int]] = {}
     for line, row in enumerate(sources.rows(f"scores/{name}.csv") or [], start=2):
         found.setdefault(row["loss"], []).append(line)
@@ -139,18 +140,21 @@ def _jobs(sources: Sources, study: Study, dataset: Dataset) -> Jobs:
 
 
 def _expected(study: Study, dataset: str) -> dict[str, Sequence[str]]:
-    """Return the fingerprints that a dataset's jobs have now; of "" those that belong to none. Earlier studies hold none."""
+    """Return the current fingerprints of a dataset's jobs ("": jobs without a dataset).
+
+    Empty for studies of earlier versions.
+    """
     return dict(study.fingerprints.get(dataset, {}))
 
 
 def _made(sources: Sources, name: str, known: Mapping[str, Sequence[str]]) -> Jobs:
-    """Return the jobs of `known`, which holds the fingerprint that each has now, "?" where that is not known."""
+    """Return the jobs of `known`, which contains the current fingerprint of each, "?" if it is unknown."""
     numbered = [
         (key, _record(name, key, number), now)
         for key, fingerprints in known.items()
         for number, now in enumerate(fingerprints, 1)
     ]
-    # Not through the sources: records contain times and machines.
+    # Not read through `sources`, because records contain times and machines.
     records = {path: read_optional_json(sources.folder / path) or {} for _, path, _ in numbered}
     written = {entry["path"]: entry["sha256"] for record in records.values() for entry in _entries(record, "outputs")}
     found: Jobs = {}
@@ -162,7 +166,7 @@ def _made(sources: Sources, name: str, known: Mapping[str, Sequence[str]]) -> Jo
 
 
 def _reasons(record: Mapping[str, Any], fingerprint: str, now: str, written: Mapping[str, str]) -> Iterator[str]:
-    """Yield why a result is not what the study would give now; `now` is "?" if the current fingerprint is not known."""
+    """Yield the reasons why a result is stale. `now` is "?" if the current fingerprint is unknown."""
     if now != "?" and fingerprint[:SHORT] != now:
         yield f"made with fingerprint {fingerprint[:SHORT]}, the study now has {now}" if fingerprint else "has no record"
     for entry in _entries(record, "inputs"):
@@ -176,12 +180,12 @@ def _entries(record: Mapping[str, Any], side: str) -> list[Mapping[str, Any]]:
 
 
 def _record(dataset: str, key: str, number: int) -> str:
-    """Return the path of a job's record in the results; for a step that runs once, the number has no effect."""
+    """Return the path of a job's record in the results. The number is ignored for a step that runs once."""
     step, _, loss = key.partition("/")
     return layout.record(step, dataset, loss, number)
 
 
 def shortened(reasons: Sequence[str], most: int = 3) -> list[str]:
-    """Return the first reasons, and how many more there are."""
+    """Return the first reasons, and the number of further ones."""
     more = len(reasons) - most
     return [*reasons[:most], *([f"and {more} more"] if more > 0 else [])]

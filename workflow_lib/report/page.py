@@ -1,4 +1,4 @@
-"""From the context to one self-contained page: templates, style, script, and the content security policy over them."""
+"""Render the context to one self-contained page: templates, style, script, and the content security policy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def csp_hash(text: str) -> str:
 
 
 def policy(style: str, script: str) -> str:
-    """Return the policy of the page: nothing but images in `data:` URIs, this style and this script."""
+    """Return the policy of the page, which only allows images in `data:` URIs, this style and this script."""
     return (
         f"default-src 'none'; img-src data:; style-src {csp_hash(style)}; script-src {csp_hash(script)}; "
         "base-uri 'none'; form-action 'none'"
@@ -28,7 +28,7 @@ def policy(style: str, script: str) -> str:
 
 
 def render(context: Mapping[str, Any], templates: Path = TEMPLATES, template: str = "base.html.j2") -> str:
-    """Return the page that `template` makes. Every value of the context is escaped; a name the context lacks is an error."""
+    """Return the page that `template` gives. All values of the context are escaped; an undefined name is an error."""
     environment = Environment(
         loader=FileSystemLoader(templates),
         autoescape=True,
@@ -39,7 +39,7 @@ def render(context: Mapping[str, Any], templates: Path = TEMPLATES, template: st
     )
     style = (templates / "style.css").read_text(encoding="utf-8")
     script = (templates / "sort.js").read_text(encoding="utf-8")
-    # Both are files of the project, not data; everything else is escaped.
+    # Style and script are files of the project, not data. All other values are escaped.
     return environment.get_template(template).render(
         **context, style=Markup(style), script=Markup(script), policy=policy(style, script)
     )

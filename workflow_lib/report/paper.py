@@ -1,4 +1,4 @@
-"""The section on the publication as a whole: its claims, its contradictions, and how far its results and ours agree."""
+"""The section on the publication as a whole: its claims, its contradictions, and its agreement with our results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STATE_SIGNS = dict(zip(STATES, (("✓", "v-consistent"), ("✗", "v-inconsistent
 
 
 def describe(sources: Sources, dataset: Dataset, departs: bool) -> dict[str, Any] | None:
-    """Return the claims, the contradictions and the agreement of a dataset with its publication; None where it has none."""
+    """Return claims, contradictions and agreement of a dataset with its publication, or None if it has none."""
     published = published_of(dataset)
     if published is None:
         return None
@@ -41,7 +41,7 @@ def describe(sources: Sources, dataset: Dataset, departs: bool) -> dict[str, Any
 
 
 def totals(parts: Sequence[Mapping[str, Any]]) -> dict[str, int] | None:
-    """Return how many checks there are, one per claim and class, how many hold in print and here, and how many were made here."""
+    """Return the number of checks (one per claim and class), how many hold in print and here, and how many were made here."""
     rows = [row for part in parts for row in part["claims"]]
     if not rows:
         return None
@@ -56,7 +56,7 @@ def totals(parts: Sequence[Mapping[str, Any]]) -> dict[str, int] | None:
 def _claim(row: Mapping[str, str], before: Mapping[str, str] | None) -> dict[str, Any]:
     sides = {}
     for side in ("published", "ours"):
-        # A table made by an older version may use other words; then it is marked as stale.
+        # A table of an older version may contain other words; it is then marked as stale.
         sign, css = STATE_SIGNS.get(row[side], ("·", ""))
         sides[side] = {"state": row[side], "sign": sign, "css": css, "detail": row[f"{side}_detail"]}
     repeated = before is not None and before["claim"] == row["claim"]

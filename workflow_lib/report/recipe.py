@@ -1,4 +1,4 @@
-"""How to reproduce the report: the study as one YAML file, the commands, and what would prevent it."""
+"""How to reproduce the report: the study as one YAML file, the commands, and possible obstacles."""
 
 from __future__ import annotations
 
@@ -14,22 +14,25 @@ from workflow_lib.report.study import Study
 from workflow_lib.report.text import listed
 
 FOLDER = "reproduction"
-"""Where the commands clone the workflow to."""
+"""Folder into which the commands clone the workflow."""
 
 CHANGES = "+changes"
-"""How a commit ends whose checkout held uncommitted changes."""
+"""Suffix of a commit whose checkout had uncommitted changes."""
 
 
 def study_yaml(config: Mapping[str, Any]) -> str:
-    """Return the whole configuration as YAML that `--configfile` takes, its results under results/ wherever they lay."""
+    """Return the complete configuration as YAML for `--configfile`.
+
+    Its results are in results/, regardless of their present place.
+    """
     study = {**config["study"], "results": "results"}
     return yaml.safe_dump({**config, "study": study}, sort_keys=False, allow_unicode=True, width=100)
 
 
 def describe(study: Study, digest: str, stale: Sequence[str]) -> dict[str, Any]:
-    """Return the commands that make the report again, the study's YAML to download, and `obstacles`: why they would not.
+    """Return the commands that reproduce the report, the study's YAML for download, and `obstacles` to a reproduction.
 
-    `stale`: why results of this report are not what its study and code would make, in words.
+    `stale`: in words, why results of this report are stale.
     """
     name, commit = str(study.name), study.commit
     text = study_yaml(study.config)
@@ -70,7 +73,7 @@ def _stale(reasons: Sequence[str]) -> list[str]:
 
 
 def _needs(study: Study) -> list[str]:
-    """Return what the commands need that no repository holds: images, and files of the user's own."""
+    """Return what is needed besides the repository: images and files of the user."""
     needs = []
     for dataset in study.datasets:
         settings = study.config["datasets"][dataset.name]

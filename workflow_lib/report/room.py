@@ -1,4 +1,4 @@
-"""How much fits on the page: tables that would make it unusable are only in their files."""
+"""Limit the size of the page: very long tables are only available as files."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ PAGE_LIMIT = 5_000_000
 """Bytes of the whole page."""
 
 SPARE = 150_000
-"""Bytes that stay free of pictures, for the text that replaces them in the second rendering."""
+"""Bytes that are kept free of pictures, for the text that replaces them in the second rendering."""
 
 TABLE_CELLS = 15_000
-"""Cells of the long tables of all datasets together; some 100 bytes each."""
+"""Cells of the long tables of all datasets together, about 100 bytes each."""
 
 
 class Room:
-    """The cells that the long tables of one dataset may still take."""
+    """The number of cells that the long tables of one dataset may still have."""
 
     def __init__(self, datasets: int) -> None:
         self.left = TABLE_CELLS // max(1, datasets)
 
     def fit(self, table: dict[str, Any] | None, cells: int) -> dict[str, Any] | None:
-        """Return the table with `left_out`: whether it has more than the cells that are left, so that its file stands for it."""
+        """Return the table with `left_out`: True if it has too many cells, so that the page only refers to its file."""
         if table is None:
             return None
         fits = cells <= self.left

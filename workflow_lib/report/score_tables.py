@@ -1,4 +1,4 @@
-"""Tables 1 to 4 as the page shows them: the paper's form, with the published value and the difference in each cell."""
+"""Tables 1 to 4 of the page, in the form of the paper, with the published value and the difference in each cell."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def our_names(dataset: Dataset) -> dict[str, str]:
 def score_table(sources: Sources, dataset: Dataset, gaps: Mapping[str, str]) -> dict[str, Any]:
     """Return the table of scores: rows in the order of the study's losses, a column group per class.
 
-    `gaps` maps losses to what is missing of them ("2 of 5 folds missing", "not trained").
+    `gaps` maps losses to their missing scores in words ("2 of 5 folds missing", "not trained").
     """
     name = dataset.name
     path = f"tables/{name}_scores.csv"
@@ -96,19 +96,19 @@ def _score_cell(row: Mapping[str, str], column: str, best: set[str], compared: M
 
 
 def verdict(name: str) -> dict[str, str]:
-    """Return symbol, name, meaning and CSS class of a verdict; an unknown one is shown by its name."""
+    """Return symbol, name, meaning and CSS class of a verdict. An unknown verdict is shown by its name."""
     symbol, text, meaning = VERDICTS.get(name, ("·", name, ""))
     return {"symbol": symbol, "name": text, "meaning": meaning, "css": "v-" + name.replace(" ", "-") if name in VERDICTS else ""}
 
 
 def verdict_counts(sources: Sources, datasets: Sequence[Dataset]) -> list[dict[str, Any]]:
-    """Return how many published cells have each verdict, over all datasets; empty when nothing is compared."""
+    """Return the number of published cells with each verdict, over all datasets; empty if nothing is compared."""
     found = [row["verdict"] for dataset in datasets for row in sources.rows(f"tables/{dataset.name}_comparison.csv") or []]
     return [{**verdict(name), "count": found.count(name)} for name in VERDICTS] if found else []
 
 
 def p_table(sources: Sources, dataset: Dataset) -> dict[str, Any]:
-    """Return the table of adjusted p-values: lower triangle, per loss one line for each class, kidney above tumour."""
+    """Return the table of adjusted p-values: lower triangle, with one line per loss and class, in the order of the classes."""
     name = dataset.name
     path = f"tables/{name}_pvalues.csv"
     rows = sources.rows(path)
@@ -162,10 +162,10 @@ def _p_cell(row: Mapping[str, str] | None, compared: Mapping[str, str] | None) -
 
 
 def _against_published(compared: Mapping[str, str], shown: str | None) -> dict[str, str]:
-    """Return why ours disagrees with the published test, and our p over the published pairs if its significance differs.
+    """Return why our test disagrees with the published one, and our p over the published pairs if its significance differs.
 
-    The value that a cell shows is adjusted over all pairs of the study (`shown` is its mark); losses that were not published
-    make it larger. The comparison is made over the published pairs only, as in the publication.
+    The value in a cell is adjusted over all pairs of the study (`shown` is its mark), and unpublished losses increase it. The
+    comparison uses the published pairs only, as in the publication.
     """
     ours, both = compared["ours_mark"], bool(compared["ours_mark"] and compared["published_mark"])
     reason = "both are significant, in opposite directions" if both else "one is significant and the other is not"
@@ -176,7 +176,7 @@ def _against_published(compared: Mapping[str, str], shown: str | None) -> dict[s
 
 
 def comparison_rows(sources: Sources, dataset: Dataset) -> list[dict[str, Any]]:
-    """Return the lines of the comparison with the published numbers: value, ours, difference, verdict and its reason."""
+    """Return the lines of the comparison with the published numbers: published value, ours, difference, verdict and reason."""
     published_as = published_of(dataset)
     labels = dict(published_as.labels) if published_as else {}
     ours_of = our_names(dataset)
@@ -204,7 +204,10 @@ def comparison_rows(sources: Sources, dataset: Dataset) -> list[dict[str, Any]]:
 
 
 def _short(reason: str) -> str:
-    """Return a reason short enough for a table: a long list of departures is on the first screen, and in the CSV."""
+    """Return a reason that is short enough for a table.
+
+    A long list of departures is on the first screen and in the CSV file.
+    """
     points = reason.count("; ") + 1
     return reason if points < 4 else f"the protocol departs in {points} points, listed on the first screen"
 

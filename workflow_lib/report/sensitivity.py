@@ -1,4 +1,4 @@
-"""The sensitivity analysis: the result under each choice, and the pairs of losses whose test differs from that in the tables."""
+"""The sensitivity analysis: the result with each choice, and the pairs of losses whose test differs from that in the tables."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ CHOICES: dict[str, tuple[str, str]] = {
     "both_empty_one": ("Empty masks", "both masks empty counts as DSC 1"),
     "without_missed": ("Empty masks", "cases with an empty prediction excluded instead of DSC 0"),
 }
-"""Variant of statistics/<dataset>/sensitivity.csv, or `study` -> what is chosen, and how."""
+"""Variant in statistics/<dataset>/sensitivity.csv, or `study` -> the question and the choice."""
 
 NAMED = 3
-"""Pairs that a cell names before it counts the rest."""
+"""Number of pairs that a cell names; the others are counted."""
 
 Tests = Mapping[tuple[str, str], str]
-"""(row, column) -> '+' or '-' where the test is significant, '0' where not, '' without a test."""
+"""(row, column) -> '+' or '-' if the test is significant, '0' if not, '' without a test."""
 
 
 Family = Mapping[tuple[str, str, str, str], float]
@@ -40,9 +40,10 @@ Family = Mapping[tuple[str, str, str, str], float]
 def study_family(sources: Sources, datasets: Sequence[Dataset]) -> Family:
     """Return the published tests of all datasets and classes, adjusted by Holm's method as one family.
 
-    Regions overlap the classes and are excluded; so are losses that a dataset does not list. Empty with fewer than two
-    datasets: then it is the same as the family of all classes. It is computed here because no step before the page reads the
-    statistics of more than one dataset.
+    Regions are excluded, because they overlap the classes; so are losses that a dataset does not list. Empty for fewer than two
+    datasets, because it then equals the family of all classes. It is computed here, because no earlier step reads the
+    statistics of
+    several datasets.
     """
     if len(datasets) < 2:
         return {}
@@ -56,7 +57,7 @@ def study_family(sources: Sources, datasets: Sequence[Dataset]) -> Family:
 
 
 def panel(sources: Sources, dataset: Dataset, family: Family | None = None) -> dict[str, Any] | None:
-    """Return the lines of the panel, one per choice and class, or None without the statistics; `family`: see `study_family`."""
+    """Return the lines of the panel, one per choice and class, or None without the statistics. `family`: see `study_family`."""
     path = f"statistics/{dataset.name}/sensitivity.csv"
     rows = sources.rows(path)
     if not rows:
@@ -96,7 +97,7 @@ def panel(sources: Sources, dataset: Dataset, family: Family | None = None) -> d
 
 
 def replaced(dataset: Dataset) -> dict[str, str]:
-    """Return region -> the class it is an alternative reading of, its first member: kidney as label > 0 for kidney as label 1."""
+    """Return region -> the class that it may replace, its first member: kidney as label > 0 for kidney as label 1."""
     classes = list(dataset.classes)
     return {str(region): str(classes[min(members)]) for region, members in dataset.regions.items() if members}
 
@@ -116,7 +117,7 @@ def _line(
 ) -> dict[str, Any]:
     tested = [outcome for outcome in tests.values() if outcome]
     significant = sum(outcome != "0" for outcome in tested)
-    # Rounded as the tables show them: they name all that share the highest mean.
+    # Rounded as in the tables, which mark all losses that share the highest mean.
     flags = display.best([means.get(loss, math.nan) for loss in labels])
     best = [label for label, is_best in zip(labels.values(), flags, strict=True) if is_best]
     tau = _tau(means, base[0])
@@ -133,8 +134,8 @@ def _line(
 
 
 def _tau(means: Mapping[str, float], base: Mapping[str, float]) -> float:
-    """Return Kendall's tau-b between two rankings, NaN where it is not defined."""
-    # Imported here: it takes a second, which --help does not need.
+    """Return Kendall's tau-b between two rankings, or NaN if it is undefined."""
+    # Imported here, because it takes a second that --help does not need.
     from scipy import stats
 
     both = [loss for loss in base if loss in means]

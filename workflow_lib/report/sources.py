@@ -1,4 +1,4 @@
-"""The files a report is made from, each read once and remembered with its digest."""
+"""The files of a report. Each is recorded with its digest when it is first read."""
 
 from __future__ import annotations
 
@@ -19,49 +19,49 @@ from workflow_lib.base.frames import read_frame
 from workflow_lib.report.data import read_optional_json, read_rows
 
 SVG_LIMIT = 400_000
-"""Bytes from which on a figure is embedded as PNG instead of SVG."""
+"""Size in bytes above which a figure is embedded as PNG instead of SVG."""
 
 PICTURES_LIMIT = 3_300_000
-"""Bytes of all figures on the page, as embedded; figures beyond this limit are links to files in the same folder."""
+"""Bytes of all embedded figures. Further figures are links to files in the same folder."""
 
 CSV_LIMIT = 60_000
-"""Bytes up to which a CSV comes with the page; a larger one is linked, as a file beside it."""
+"""Size in bytes above which a CSV is linked instead of embedded."""
 
 RUN_FACTS = "training.json"
-"""Holds times and host names beside results; its digest stays out of the body of the page."""
+"""A file with times and host names in addition to results. Its digest is not shown in the body of the page."""
 
 
 @dataclass
 class Sources:
-    """A study's results folder; `digests` maps the relative path of every file read so far to its SHA-256."""
+    """A study's results folder. `digests` maps the relative path of every file read so far to its SHA-256."""
 
     folder: Path
     digests: dict[str, str] = field(default_factory=dict)
     pictures: int = PICTURES_LIMIT
-    """Bytes of figures that may be embedded."""
+    """Limit of the bytes of embedded figures."""
     embedded: int = 0
     """Bytes of the figures embedded so far."""
 
     def table(self, relative: str) -> pd.DataFrame | None:
-        """Return a CSV as a table with numbers in it, or None when it does not exist."""
+        """Return a CSV file as a table with numbers, or None if it does not exist."""
         path = self._note(relative)
         return read_frame(path) if path.is_file() else None
 
     def rows(self, relative: str) -> list[dict[str, str]] | None:
-        """Return a CSV's rows as text, or None when it does not exist."""
+        """Return the rows of a CSV file as text, or None if it does not exist."""
         return read_rows(self._note(relative))
 
     def json(self, relative: str) -> Mapping[str, Any] | None:
-        """Return a JSON object, or None when it does not exist."""
+        """Return a JSON object, or None if the file does not exist."""
         return read_optional_json(self._note(relative))
 
     def source(self, relative: str) -> dict[str, str] | None:
-        """Return path, digest and `id` (see `anchor`) of a file, for the line under a table, or None when it does not exist."""
+        """Return path, digest and `id` (see `anchor`) of a file for the line under a table, or None if it does not exist."""
         path = self._note(relative)
         return {"path": relative, "sha256": self.digests[relative], "id": anchor(relative)} if path.is_file() else None
 
     def csv_link(self, relative: str) -> str | None:
-        """Return a CSV as a `data:` URI, above `CSV_LIMIT` as a link to the file beside the page; None when it does not exist."""
+        """Return a CSV file as a `data:` URI, above `CSV_LIMIT` as a link to the file; None if it does not exist."""
         path = self._note(relative)
         if not path.is_file():
             return None
@@ -70,19 +70,19 @@ class Sources:
         return "data:text/csv;charset=utf-8;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
 
     def download(self, relative: str) -> dict[str, Any] | None:
-        """Return link, name, path and digest of a CSV as the line under its table shows them; None when it does not exist."""
+        """Return link, name, path and digest of a CSV file for the line under its table; None if it does not exist."""
         csv = self.csv_link(relative)
         return {"csv": csv, "csv_name": Path(relative).name, "source": self.source(relative)} if csv else None
 
     def latex_link(self, relative: str) -> str | None:
-        """Return a LaTeX file as `csv_link` does a CSV."""
+        """Return a LaTeX file as `csv_link` returns a CSV file."""
         link = self.csv_link(relative)
         return link.replace("data:text/csv", "data:application/x-tex", 1) if link else None
 
     def figure(self, name: str) -> dict[str, Any] | None:
-        """Return `uri`, `width` and `height` (CSS pixels) of figures/<name>, as SVG below 400 kB, else PNG; None without file.
+        """Return `uri`, `width` and `height` (CSS pixels) of figures/<name>, as SVG up to 400 kB, else PNG; None without file.
 
-        Once the page holds `pictures` bytes of figures, `uri` is empty and `link` leads to the file beside the page.
+        If the page would exceed `pictures` bytes of figures, `uri` is empty and `link` points to the file.
         """
         for suffix, media in ((".svg", "image/svg+xml"), (".png", "image/png")):
             path = self._note(f"figures/{name}{suffix}")
@@ -99,7 +99,7 @@ class Sources:
         return None
 
     def digest(self) -> str:
-        """Return one SHA-256 over the names and digests of all files read, in the order of their names."""
+        """Return one SHA-256 over the names and digests of all files read, sorted by name."""
         return sha256_text("".join(f"{digest}  {path}\n" for path, digest in sorted(self.digests.items())))
 
     def _note(self, relative: str) -> Path:
@@ -110,12 +110,12 @@ class Sources:
 
 
 def anchor(path: str, start: str = "file") -> str:
-    """Return the anchor of the page's entry on the source of a file, or of whatever `path` represents."""
+    """Return the anchor of the page's entry on the origin of a file, or of whatever `path` represents."""
     return f"{start}-" + re.sub(r"[^A-Za-z0-9_-]", "-", path)
 
 
 def svg_size(content: bytes) -> tuple[int, int]:
-    """Return width and height in CSS pixels from the root element of an SVG in points; (0, 0) when it does not say."""
+    """Return width and height in CSS pixels from the root element of an SVG in points; (0, 0) if they are missing."""
     head = content[:4000].decode("utf-8", "replace")
     found = {name: re.search(rf'<svg[^>]*\s{name}="([0-9.]+)pt"', head) for name in ("width", "height")}
     if not all(found.values()):

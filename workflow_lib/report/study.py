@@ -1,4 +1,4 @@
-"""What the report is given: the study as its step has it, typed."""
+"""The input of the report: the study as typed data."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,11 @@ class Loss:
     Parameters
     ----------
     name, label : str
-        What the study calls it.
+        Its name and label in the study.
     loss : str
         Its name in the registry.
     files : mapping
-        The user's own files that it needs: name to digest.
+        The user's files that it needs: name to digest.
     """
 
     name: str
@@ -41,25 +41,25 @@ class Dataset:
     Parameters
     ----------
     published : str or None
-        Published numbers that it is compared with.
+        The published numbers with which it is compared.
     losses : tuple of Loss
         In the order of the tables.
     folds : int
         Number of folds, 1 for a fixed split.
     sweep : bool
-        Whether some losses differ in one number only.
+        Whether some losses form a sweep.
     protocol : mapping
-        Its settings that a published protocol is compared with.
+        The settings that are compared with a published protocol.
     classes : tuple of str
         Names of the classes, background first.
     regions : mapping
         Name of a region to the indices of its classes.
     group : str
-        What cases belong to: "patient", "sequence", or "" where nothing is known.
+        Kind of the groups: "patient", "sequence", or "" if unknown.
     data : str
-        Digest of the images and masks of all its cases; "" where nothing is known.
+        Digest of the images and masks of all its cases; "" if unknown.
     frozen : tuple of str
-        The date of the inspection and the changes of the images since then, where the results stay in spite of them.
+        The date of the inspection and the changes of the images since then, if the results are kept in spite of them.
     """
 
     name: str
@@ -80,19 +80,19 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Study:
-    """A study as its report shows it.
+    """A study as shown in its report.
 
     Parameters
     ----------
     config : mapping
-        The whole validated configuration, as plain data.
+        The complete validated configuration as plain data.
     fingerprints : mapping
-        Of each dataset, and of "" for jobs of none: "step" or "step/loss" -> the short fingerprints that its jobs have now.
-        Results made with others are shown as stale. Empty: nothing is compared.
+        For each dataset, and "" for jobs without one: "step" or "step/loss" -> the current short fingerprints of its jobs.
+        Results with other fingerprints are shown as stale. If empty, nothing is compared.
     commit : str or None
         Commit of the code that makes the page, None outside of git.
     digest : str
-        SHA-256 of the manifest; "": the page shows one of the files it was made from.
+        SHA-256 of the manifest; if "", the page shows one of the files it was made from.
     """
 
     name: str
@@ -106,14 +106,14 @@ class Study:
 
 
 def read_study(content: Mapping[str, Any], cases: Mapping[str, Mapping[str, Any]], **facts: Any) -> Study:
-    """Return the study of the settings of the step `report_page`.
+    """Return the study from the settings of the step `report_page`.
 
     Parameters
     ----------
     content : mapping
         The settings as plain data.
     cases : mapping
-        Dataset to what its cases.json holds.
+        Dataset to the content of its cases.json.
     facts
         `version`, `commit` and `digest`.
     """
@@ -129,7 +129,7 @@ def read_study(content: Mapping[str, Any], cases: Mapping[str, Mapping[str, Any]
 
 
 def read_dataset(content: Mapping[str, Any], cases: Mapping[str, Any] | None = None) -> Dataset:
-    """Return one dataset of these settings, with classes, regions, groups and digest from its cases.json where that is given."""
+    """Return one dataset from these settings, with classes, regions, groups and digest from its cases.json if that is given."""
     known = {one.name for one in dataclasses.fields(Dataset)}
     values = {key: value for key, value in content.items() if key in known}
     if cases is not None:

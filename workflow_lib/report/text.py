@@ -1,4 +1,4 @@
-"""Small pieces of text: counts, lists, durations. Plain text only; escaping is the template's work."""
+"""Small pieces of plain text: counts, lists, durations. The templates escape it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def listed(items: Sequence[str]) -> str:
 
 
 def full(value: float) -> str:
-    """Return a number in full precision, for titles and sorting; empty when undefined."""
+    """Return a number in full precision, for titles and sorting; empty if it is undefined."""
     return repr(float(value)) if math.isfinite(value) else ""
 
 

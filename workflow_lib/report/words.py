@@ -1,4 +1,4 @@
-"""The first screen in words, computed from the data: what was compared on what, and what came out."""
+"""The first screen in words, computed from the data: what was compared on which data, and the result."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight",
 MOST_NAMED, NAMED = 8, 3
 """If up to `MOST_NAMED` losses share the highest mean, all are named, else the first `NAMED`.
 
-Up to `NAMED`, the tests of each are described."""
+If at most `NAMED` do, the tests of each are described.
+"""
 
 
 def sentence(sources: Sources, study: Study) -> str:
-    """Return in plain words how many losses were compared, with which network, on how many cases and folds of which data."""
+    """Return in words how many losses were compared, with which network, on how many cases and folds of which data."""
     parts = []
     for dataset in study.datasets:
         settings = study.config["datasets"][dataset.name]
@@ -56,11 +57,12 @@ def spelled(number: int) -> str:
 
 
 def findings(sources: Sources, dataset: Dataset, diverged: bool = False) -> list[dict[str, Any]]:
-    """Return per class the best losses by mean DSC with their intervals, and what the tests say about them.
+    """Return per class the best losses by mean DSC with their intervals, and the results of their tests.
 
-    Each is {"class", "best", "more", "text"}, `best` a list of {"name", "loss", "score"}: more than one where they share the
-    highest mean after rounding, and `more` how many of them are not named. Without means the list is empty and the text says so,
-    and why where every loss has `diverged` in some fold.
+    Each item is {"class", "best", "more", "text"}. `best` is a list of {"name", "loss", "score"}, with several items if they
+    share
+    the highest mean after rounding; `more` is the number of such losses that are not named. Without means the list is empty and
+    the text says so, with the reason if every loss has `diverged` in some fold.
     """
     labels = {loss.name: loss.label for loss in dataset.losses}
     means = {
@@ -93,7 +95,7 @@ def findings(sources: Sources, dataset: Dataset, diverged: bool = False) -> list
 
 
 def _of_tests(sources: Sources, dataset: Dataset, label: str, best: Sequence[str], labels: Mapping[str, str]) -> str:
-    """Return what the tests say about each of the best losses; if many tie, refer to the tables."""
+    """Return the test results of each of the best losses. If many tie, refer to the tables."""
     if len(best) == 1:
         return _against_others(sources, dataset, label, best[0], labels)
     if len(best) > NAMED:
@@ -103,7 +105,7 @@ def _of_tests(sources: Sources, dataset: Dataset, label: str, best: Sequence[str
 
 
 def _against_others(sources: Sources, dataset: Dataset, label: str, best: str, labels: Mapping[str, str]) -> str:
-    """Return what the rank-sum test (that of the publication, if any) and the signed-rank test say about the best loss."""
+    """Return the results of the rank-sum test (that of the publication, if any) and the signed-rank test for the best loss."""
     if len(labels) == 1:
         return "It is the only loss."
     parts = []
@@ -129,7 +131,7 @@ def _against_others(sources: Sources, dataset: Dataset, label: str, best: str, l
 def _significant(
     rows: Sequence[Mapping[str, str]], label: str, best: str, labels: Mapping[str, str]
 ) -> tuple[list[str], list[str], int]:
-    """Return the losses that `best` is significantly above and below (adjusted p < 0.05), and how many were tested."""
+    """Return the losses that `best` is significantly above and below (adjusted p < 0.05), and the number of tests."""
     above: list[str] = []
     below: list[str] = []
     tested = 0
@@ -141,7 +143,7 @@ def _significant(
             continue
         tested += 1
         if p < 0.05:
-            # signed_rank.csv's statistic has no sign. The shift may be 0 where the test is significant, the rank sums may not.
+            # The statistic in signed_rank.csv has no sign. The shift may be 0 for a significant test, the rank sums may not.
             direction = number(row["rank_biserial" if "rank_biserial" in row else "statistic"])
             first, other = (direction, row["column"]) if row["row"] == best else (-direction, row["row"])
             if first:

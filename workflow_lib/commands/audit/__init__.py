@@ -1,1 +1,1 @@
-"""Telling whether a folder of results is what it says it is. Nothing in the folder is trusted."""
+"""Verify a folder of results by recomputing them. The content of the folder is treated as untrusted."""

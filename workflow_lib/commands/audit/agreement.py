@@ -1,6 +1,6 @@
-"""Whether the records agree with each other beyond their digests: settings, seeds, fingerprints, predictions.
+"""Check that the records agree with each other beyond their digests: settings, seeds, fingerprints, predictions.
 
-Who edits one file and makes all digests new has to edit the same thing in every place where it stands.
+A forger who edits one file and recomputes all digests must make the same edit in every record that repeats the statement.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,14 +34,14 @@ TAKEN: Mapping[str, tuple[str, ...]] = {
     "tables": ("published", "protocol"),
     "figures_dataset": ("field_of_view",),
 }
-"""The parts of a step's settings on its dataset that the report contains as well."""
+"""The parts of a step's settings on its dataset that the report also contains."""
 
 ASIDE = {"table", "gpus", "interval_over"}
-"""Keys of sections that the two need not share: where a file of the user's own lies, GPUs, what follows from the division.
-What of them decides results is looked at by itself (`_of_step`)."""
+"""Keys of sections that may differ between the two: a path of a user's file, GPUs, and a value that follows from the division.
+The parts of them that affect results are checked separately (`_of_step`)."""
 
 DIVISION = "division_files"
-"""Key of protocols and of settings of `split`, where the division follows files of the user's own: their digests."""
+"""Key of protocols and of the settings of `split`: the digests of the user's files that define the division, if any."""
 
 SEEDED = {
     "train": "training",
@@ -50,14 +50,14 @@ SEEDED = {
     "figures_dataset": "figures",
     "cases_page": "figures",
 }
-"""Steps with a seed, and the part of the study's seed that it is derived from."""
+"""Steps with a seed, and the name from which their seed is derived."""
 
 BY_HAND = "by-hand"
-"""Fingerprint of a step that no rule called."""
+"""Fingerprint of a step that was run without Snakemake."""
 
 
 def tables_of_code(study: Path) -> dict[str, dict[str, str]]:
-    """Return the tables of code, by the digest that is their name."""
+    """Return the code tables by the digest in their file name."""
     found = {}
     for path in sorted((study / CODE).glob("*.json")):
         content = safe.read_json(study, f"{CODE}/{path.name}")
@@ -67,7 +67,7 @@ def tables_of_code(study: Path) -> dict[str, dict[str, str]]:
 
 
 def check(study: Path) -> Iterator[Finding]:
-    """Yield what the records contradict each other in; `study` is the private copy."""
+    """Yield the contradictions between the records. `study` is the private copy."""
     every = list(records.every(study))
     faults = [
         *_settings(study, every),
@@ -104,7 +104,7 @@ def _settings(study: Path, every: list[Record]) -> Iterator[Finding]:
 def _different(
     settings: Mapping[str, Any], protocol: Mapping[str, Any], names: Iterable[str], whole: bool = True
 ) -> Iterator[str]:
-    """Yield which of some settings differ, or stand on one side only; with `whole` unset `settings` may hold more."""
+    """Yield the settings that differ or that only one side has. If `whole` is False, `settings` may have more keys."""
     for name in names:
         if name not in settings or name not in protocol:
             yield name
@@ -122,7 +122,7 @@ def _different(
 def _of_step(record: Record, dataset: Mapping[str, Any], config: Mapping[str, Any], seed: int) -> Iterator[Finding]:
     name, _, fold = record.about
     if record.step in SEEDED:
-        # Entries that share their images may have the same folds.
+        # Datasets that use the same images may share their folds.
         like = (record.settings.get("cross_validation") or {}).get("like") if record.step == "split" else None
         parts: list[str | int] = [SEEDED[record.step], like or name, *([fold] if record.step == "train" else [])]
         if record.settings.get("seed") != derive(seed, *parts):
@@ -141,13 +141,13 @@ def _of_step(record: Record, dataset: Mapping[str, Any], config: Mapping[str, An
 
 
 def _of_split(record: Record, dataset: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
-    said = record.settings.get(DIVISION, {})
-    if said != dataset["protocol"].get(DIVISION, {}):
+    recorded = record.settings.get(DIVISION, {})
+    if recorded != dataset["protocol"].get(DIVISION, {}):
         yield "it divided the cases by other files than the report says"
     read = {key: entries[0]["sha256"] for key in layout.STEPS["split"].outside if (entries := record.inputs.get(key))}
-    if said and read != said:
+    if recorded and read != recorded:
         yield "it read other files of the division than its settings say"
-    # A division by a table of the user's own cannot be made again, so that nobody may only say that there was one.
+    # A division that follows a user's table is not recomputed, so a record must not merely claim that there was a table.
     named = {"groups": config["groups"], "table": config["cross_validation"]["table"]}
     for key, path in named.items():
         if bool(record.inputs.get(key)) != (path is not None):
@@ -161,7 +161,7 @@ def _of_train(record: Record, dataset: Mapping[str, Any], config: Mapping[str, A
     given = record.settings["loss"]
     if any(given.get(key) != own.get(key) for key in ("loss", "parameters", "files")):
         yield "it trained another loss, or other parameters, than the report says"
-    # Several divide the batch, which changes the result; none and one compute the same.
+    # Several GPUs divide the batch, which changes the result. No GPU and one GPU compute the same.
     gpus = dataset["protocol"]["training"]["gpus"]
     if record.settings["training"].get("gpus") != gpus or (config["training"]["gpus"] or 1) != gpus:
         yield "its settings say something else about training.gpus than the report does"
@@ -200,12 +200,12 @@ def _fingerprints(study: Path, every: list[Record]) -> Iterator[Finding]:
 
 
 def made_with(record: Record, tables: Mapping[str, dict[str, str]]) -> dict[str, str] | None:
-    """Return the table of the code that a record's fingerprint holds, None where no table fits."""
+    """Return the code table that gives a record's fingerprint, or None if there is none."""
     return next((table for digest, table in tables.items() if combined(record.settings, digest) == record.fingerprint), None)
 
 
 def _summary(study: Path, record: Record) -> Iterator[Finding]:
-    """Compare training.json with the record of the training and the fold table."""
+    """Compare training.json with the record of the training and with the fold table."""
     name = records.inside(record.outputs["summary"][0]["path"], records.root_of(study))
     content = safe.read_json(study, name)
     inputs = {key: [entry["sha256"] for entry in record.inputs[key]] for key in ("cases", "folds", "stores")}
@@ -221,9 +221,9 @@ def _summary(study: Path, record: Record) -> Iterator[Finding]:
 
 
 def check_predictions(folder: Path, study: Path) -> Iterator[Finding]:
-    """Yield what is wrong with the predictions, by the digests that the scores' records hold; no image is needed.
+    """Compare the predictions with the digests in the records of the scores. Images are not needed.
 
-    A prediction of another case in its place, one that is missing, one too many, and one that was changed is each named.
+    Yield a finding for each prediction that belongs to another case, is missing, is superfluous, or was changed.
     """
     root, count, faults = records.root_of(study), 0, 0
     scored = [record for record in records.every(study) if record.step == "evaluate"]

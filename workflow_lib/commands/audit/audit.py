@@ -1,4 +1,4 @@
-"""The whole audit: every check of a folder of results, one after the other."""
+"""The complete audit: all checks of a folder of results, in order."""
 
 import os
 import re
@@ -18,10 +18,10 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Options:
-    """What is looked at beside the files, the records and what needs no image.
+    """The optional checks of an audit, in addition to the files, the records and everything that needs no images.
 
-    `images`: where images and masks are looked for. `retrain`: a training as `LOSS:FOLD` or `DATASET/LOSS:FOLD`, or None.
-    `seconds`: how long a computation may say nothing.
+    `images`: folders in which images and masks are searched. `retrain`: a training as `LOSS:FOLD` or `DATASET/LOSS:FOLD`, or
+    None. `seconds`: how long a computation may run without a sign of progress.
     """
 
     digest: str | None = None
@@ -36,7 +36,7 @@ class Options:
 def audit(
     folder: Path, digest: str | None = None, options: Options | None = None, say: Callable[[str], None] = lambda line: None
 ) -> Iterator[Finding]:
-    """Yield every finding of the audit, as it comes. Raises UserError where `folder` is no folder of results."""
+    """Yield the findings of the audit as they are made. Raises UserError if `folder` is not a folder of results."""
     options = options or Options(digest)
     if options.digest is not None and not DIGEST.fullmatch(options.digest.lower()):
         raise UserError(f"--digest: {options.digest!r} is no digest: give all 64 hexadecimal digits that the report shows")
@@ -53,7 +53,7 @@ def audit(
         names = safe.listing(folder)
         links = [name for name in names if (folder / name).is_symlink()]
         if links:
-            # Nothing more is read: a link may lead anywhere.
+            # Stop here, because a link may point to any file.
             yield from (Finding(name, "fails", "is a link; results hold none") for name in links)
             return
         say(f"{len(names)} files")
@@ -63,7 +63,7 @@ def audit(
             yield _of_this_digest(own, options.digest)
         with tempfile.TemporaryDirectory(prefix="audit-") as private:
             study = Path(private) / "study"
-            # What is not there cannot be taken for a result of the study.
+            # Files that the study did not write must not be used as its results.
             left = left_over.found(folder, names, safe.read_sums(folder, SUMS))
             faults = safe.copy(folder, [name for name in names if safe.is_copied(name) and name not in left], study)
             yield from (Finding("what is computed again", "fails", fault) for fault in faults)
@@ -84,7 +84,7 @@ def _computed(folder: Path, study: Path, options: Options, say: Callable[[str], 
             if isinstance(part, str):
                 say(part)
             elif not (options.rescore and part.text.endswith(NEED_IMAGES)):
-                # The path of the private copy is of no use to the reader.
+                # The reader knows the original folder, not the private copy.
                 yield Finding(part.subject, part.state, part.text.replace(f"{study}/", ""))
 
     yield from shown(bounded.findings("workflow_lib.commands.audit.recompute", [study], options.seconds))

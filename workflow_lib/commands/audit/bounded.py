@@ -1,4 +1,4 @@
-"""Computation on untrusted files, in a separate process: memory and time are limited, a crash is a finding."""
+"""Run computations on untrusted files in a separate process with limited memory and time. A crash becomes a finding."""
 
 import contextlib
 import importlib
@@ -19,23 +19,23 @@ from workflow_lib.commands.audit.findings import Finding
 from workflow_lib.host import memory
 
 SECONDS = 3600.0
-"""So long may pass without a finding or a sign of progress."""
+"""Longest time without a finding or a sign of progress."""
 
 SHARE = 0.8
-"""Of the memory that is free."""
+"""Fraction of the free memory that the process may use."""
 
 LONGEST = 400
-"""Characters of an error that are shown."""
+"""Longer errors are cut: `_cut` keeps four times as many characters."""
 
 MESSAGE_BYTES = 1 << 20
 MESSAGE = 40_000
-"""Characters of a line: names in the results may be of any length, and one takes up to twelve bytes in a message."""
+"""Characters of a finding's text. Names in the results may be of any length, and a character takes up to 12 bytes in JSON."""
 
 
 def findings(module: str, arguments: Iterable[Any], seconds: float = SECONDS) -> Iterator[Finding | str]:
-    """Yield what `check(*arguments)` of a module of this package yields in a process of its own: findings, and progress as text.
+    """Run `check(*arguments)` of a module of this package in a separate process and yield its findings, and progress as text.
 
-    A process that runs out of memory, crashes, or says nothing for so many seconds ends with a finding that says so.
+    If the process runs out of memory, crashes, or sends nothing for `seconds`, the last finding says so.
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
@@ -49,11 +49,11 @@ def findings(module: str, arguments: Iterable[Any], seconds: float = SECONDS) ->
             if not _answers(receiver, seconds):
                 yield Finding(subject, "fails", f"cannot be computed: nothing came in {seconds:.0f} s, so it was stopped")
                 return
-            # JSON and not Python objects: who breaks a decoder in that process gets no further.
-            said = json.loads(receiver.recv_bytes(MESSAGE_BYTES))
-            if said is None:
+            # JSON instead of pickled objects: code that takes over the process through a decoder cannot take over this one.
+            message = json.loads(receiver.recv_bytes(MESSAGE_BYTES))
+            if message is None:
                 return
-            yield said if isinstance(said, str) else Finding(*said)
+            yield message if isinstance(message, str) else Finding(*message)
     except (OSError, ValueError, TypeError) as error:
         yield Finding(subject, "fails", f"cannot be computed: its process gave no answer that can be read ({_cut(repr(error))})")
     except EOFError:
@@ -66,9 +66,9 @@ def findings(module: str, arguments: Iterable[Any], seconds: float = SECONDS) ->
 
 
 def _answers(receiver: Connection, seconds: float) -> bool:
-    """Return whether something comes within a time.
+    """Return whether a message arrives within the given time.
 
-    The waits are short: an interrupt that arrives just before a wait begins is seen only after it.
+    The function polls at short intervals, because an interrupt that arrives just before a poll is only noticed after it.
     """
     end = time.monotonic() + seconds
     while not receiver.poll(max(0.0, min(1.0, end - time.monotonic()))):
@@ -79,11 +79,11 @@ def _answers(receiver: Connection, seconds: float) -> bool:
 
 @contextlib.contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Within the block SIGINT waits; a process that is started there never gets it.
+    """Block SIGINT within the `with` statement. A process that is started there never receives it.
 
-    Ctrl-C reaches every process of a terminal. This one ends the other, which would print a traceback of its own.
+    Ctrl-C sends SIGINT to all processes of a terminal. This process ends the other one, which would print a traceback.
     """
-    # It starts with the first process, and when it starts it unblocks the signal.
+    # The resource tracker starts with the first process and unblocks the signal when it starts.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -101,19 +101,19 @@ def _work(sender: Connection, module: str, arguments: tuple[Any, ...]) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
         for finding in guarded(module.rpartition(".")[2], importlib.import_module(module).check, *arguments):
-            said = (
+            message = (
                 _cut(finding) if isinstance(finding, str) else [_cut(finding.subject), finding.state, _cut(finding.text, MESSAGE)]
             )
-            sender.send_bytes(json.dumps(said).encode())
+            sender.send_bytes(json.dumps(message).encode())
     sender.send_bytes(b"null")
 
 
 def guarded(
     subject: str, look: Callable[..., Iterable[Finding | str]], *arguments: Any, before: str = "cannot be computed again"
 ) -> Iterator[Finding | str]:
-    """Yield what `look(*arguments)` yields; content that no step would have written is a finding and no crash."""
+    """Yield what `look(*arguments)` yields. An exception caused by invalid content becomes a finding."""
     try:
-        # What a step says of its progress is no part of the audit's table.
+        # Progress that a step prints is not part of the table of findings.
         with contextlib.redirect_stdout(io.StringIO()):
             found = iter(look(*arguments))
         while True:
@@ -126,7 +126,7 @@ def guarded(
         yield Finding(subject, "fails", f"{before}: {_cut(str(error))}")
     except OSError as error:
         yield Finding(subject, "fails", f"{before}: {error.filename} is missing or cannot be read")
-    except Exception as error:  # what is read was made by a stranger
+    except Exception as error:  # the content is untrusted
         yield Finding(subject, "fails", f"{before} ({_cut(repr(error))})")
 
 

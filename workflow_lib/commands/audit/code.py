@@ -1,4 +1,4 @@
-"""The code that made the results, compared with the code of this checkout. Other code is not a fault, but is reported."""
+"""Compare the code that made the results with the code of this checkout. A difference is a note, not a fault."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ _MODULE = re.compile(rf"{PACKAGE}(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 
 def check(study: Path) -> Iterator[Finding]:
-    """Yield for every step whether this checkout's code is the one that made its results, and which modules differ."""
+    """Yield for every step whether its results were made with the code of this checkout, and which modules differ."""
     tables = tables_of_code(study)
     differing: dict[tuple[str, str], int] = {}
     same = 0
@@ -34,14 +34,14 @@ def check(study: Path) -> Iterator[Finding]:
 
 
 def here(step: str, table: Mapping[str, str]) -> dict[str, str]:
-    """Return the table of code that this checkout has in place of a recorded one; files of the user's own are none of it."""
+    """Return the code table of this checkout that corresponds to a recorded one. Files of the user are taken from `table`."""
     roots = [name for name in [f"{PACKAGE}.steps.{step}", *table] if _MODULE.fullmatch(name) and module_path(name)]
     files = [path for name in table if (path := report_file(name)) is not None]
     return code_table([*roots, *files]) | {name: digest for name, digest in table.items() if name.endswith(".py")}
 
 
 def differences(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return the modules that are "changed", "new" or "gone" between two tables of code; only kinds that there are."""
+    """Return the modules that are "changed", "new" or "gone" between two code tables. Empty groups are omitted."""
     found = {
         "changed": sorted(name for name in {*before} & {*after} if before[name] != after[name]),
         "new": sorted({*after} - {*before}),
@@ -51,7 +51,7 @@ def differences(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str
 
 
 def in_words(found: Mapping[str, list[str]]) -> str:
-    """Return differences in one line, empty where there are none."""
+    """Return the differences in one line, or an empty text if there are none."""
     return "; ".join(f"{kind}: {_cut(names)}" for kind, names in found.items())
 
 

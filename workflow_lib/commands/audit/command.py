@@ -1,13 +1,13 @@
-"""Tell whether a folder of results is what it says it is.
+"""Verify a folder of results by recomputing them.
 
-    whichloss audit results/<study>                     files, records, and all that can be computed again
-    whichloss audit results/<study> --digest 12ab...    and that it is the study of this digest
-    whichloss audit results/<study> --rescore           and scores from the predictions and the raw masks
-    whichloss audit results/<study> --retrain dice:1    and the weights of one training, made again
+    whichloss audit results/<study>                     files, records, and everything that can be recomputed
+    whichloss audit results/<study> --digest 12ab...    also: is it the study with this digest?
+    whichloss audit results/<study> --rescore           also: the scores, from the predictions and the original masks
+    whichloss audit results/<study> --retrain dice:1    also: the weights of one training, which is repeated
 
-Runs nothing that lies in the folder, and needs neither images (but for --rescore and --retrain), network
-nor Snakemake's own records.
-Exit code 0: everything that was looked at holds; 1: something does not; 2: the audit could not be made.
+Nothing in the folder is executed. Images are only needed for --rescore and --retrain. A network connection and
+Snakemake's own records are not needed.
+Exit code 0: no check failed; 1: a check failed; 2: the audit could not be run.
 """
 
 import argparse
@@ -17,33 +17,33 @@ from pathlib import Path
 
 from workflow_lib.base.terminal import printable
 
-SUMMARY = "is a folder of results what it says it is?"
+SUMMARY = "verify a folder of results by recomputing them"
 EXAMPLE = "whichloss audit results/demo"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("results", type=Path, help="folder of a study's results")
-    parser.add_argument("--digest", help="the digest that the study must have, as its report shows it")
-    parser.add_argument("--rescore", action="store_true", help="compute the scores again from predictions and raw masks")
-    parser.add_argument("--retrain", metavar="[DATASET/]LOSS:FOLD", help="make one training again and compare the weights")
+    parser.add_argument("--digest", help="the digest that the study must have, as shown in its report")
+    parser.add_argument("--rescore", action="store_true", help="recompute the scores from predictions and original masks")
+    parser.add_argument("--retrain", metavar="[DATASET/]LOSS:FOLD", help="repeat one training and compare the weights")
     parser.add_argument(
         "--images",
         type=Path,
         action="append",
         metavar="FOLDER",
-        help="where images and masks are looked for, by the end of their path and their SHA-256; may be given several times "
+        help="folder in which images and masks are searched by the end of their path and their SHA-256; can be repeated "
         "(default: the working directory)",
     )
-    parser.add_argument("--loss-files", type=Path, nargs="*", default=[], help="for --retrain: loss files of your own")
-    parser.add_argument("--gpus", type=int, default=0, help="for --retrain: GPUs that it may use (default: none)")
+    parser.add_argument("--loss-files", type=Path, nargs="*", default=[], help="for --retrain: your own loss files")
+    parser.add_argument("--gpus", type=int, default=0, help="for --retrain: number of GPUs to use (default: 0)")
     parser.add_argument(
-        "--minutes", type=_minutes, default=60, help="stop a computation that says nothing for so long (default: 60)"
+        "--minutes", type=_minutes, default=60, help="stop a computation without progress after this time (default: 60)"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Audit the folder that the arguments name."""
+    """Audit the given folder."""
     from workflow_lib.commands.audit.audit import Options, audit
     from workflow_lib.commands.audit.findings import table
 

@@ -1,4 +1,4 @@
-"""How far the weights of two files lie apart, in words; one of the files was written by a stranger."""
+"""Describe the difference between two weight files, one of which is untrusted."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ from workflow_lib.commands.audit import weights
 
 
 def check(stored: Path, made: Path) -> Iterator[str]:
-    """Yield the largest difference between the weights of two files, or why it is not known, as one line."""
+    """Yield one line: the largest difference between the weights of two files, or why it is unknown."""
     try:
         largest = weights.largest_difference(weights.read(stored), weights.read(made))
     except UserError as error:

@@ -1,4 +1,4 @@
-"""The findings of an audit, one per line."""
+"""The findings of an audit, one per line of output."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from workflow_lib.base.terminal import printable
 
 State = Literal["fails", "not checked", "note", "holds"]
 NEED_IMAGES = "files need the images (--rescore)"
-"""End of the line on figures that are only checked with --rescore."""
+"""End of the finding on figures that are only checked with --rescore."""
 
 STATES: tuple[State, ...] = ("fails", "not checked", "note", "holds")
-"""In the order in which they are shown. A "note" is not a fault, such as other code or another machine."""
+"""The states in their order of display. A "note" is not a fault; examples are other code or another machine."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the audit: the subject, whether it holds, and what is wrong or was not checked."""
+    """One finding: the subject, the state of the check, and an explanation."""
 
     subject: str
     state: State
@@ -24,7 +24,7 @@ class Finding:
 
 
 def table(found: Sequence[Finding]) -> str:
-    """Return the findings as text, what fails first, and a line that counts them."""
+    """Return the findings as text, failures first, with a last line that counts them."""
     width = max(map(len, STATES))
     lines = [f"{f.state.ljust(width)}  {f.subject}: {f.text}" for state in STATES for f in found if f.state == state]
     counts = ", ".join(f"{sum(f.state == state for f in found)} {state}" for state in STATES)

@@ -1,4 +1,4 @@
-"""Looking into a folder that nobody vouches for: no path leaves it, no link is followed, no file is read without a bound."""
+"""Read files of an untrusted folder: paths stay inside it, links are not followed, and all sizes are limited."""
 
 import csv
 import hashlib
@@ -15,21 +15,21 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.provenance.manifest import SUMS
 
 JSON_BYTES = 64 << 20
-"""A JSON file above this many bytes is not read: as objects it takes twenty times as much. An index of histograms, the largest
-there is, has about 20 kB per case of its shard."""
+"""Size limit of a JSON file: as Python objects it takes about twenty times as much memory. The largest JSON files of a study
+are the indices with histograms, with about 20 kB per case of a shard."""
 
 JSON_DEPTH = 40
-"""Levels of objects and lists in each other; a step writes no more than ten."""
+"""Limit of nested objects and lists; steps write at most ten levels."""
 
 FILE_BYTES = 64 << 30
-"""A larger file is not hashed: a hole in it takes no disk and hours to read. A preprocessed volume has some hundred megabytes."""
+"""Size limit for hashing: a sparse file takes no disk space but hours to read. A preprocessed volume has some 100 MB."""
 
 TEXT_BYTES = 256 << 20
 FIELD_CHARACTERS = 100_000
-"""A CSV file with a longer line is not read; a row of results has a hundred characters, of a large study 10,000."""
+"""Limit of the length of a line of a CSV file. A row of results has about 100 characters, in a large study 10,000."""
 
 COPIED_BYTES = 8 << 30
-"""All files that are copied to compute with; a study of 40 losses has less than one of these."""
+"""Limit of the total size of the copied files; a study of 40 losses has less than 1 GB of them."""
 
 FILES = 2_000_000
 FOLDERS_DEEP = 40
@@ -39,7 +39,10 @@ _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 
 
 def safe_path(folder: Path, relative: str) -> Path:
-    """Return a file below `folder`. Raises UserError for a path that leads out of it, through a link, or to no regular file."""
+    """Return the path of a file below `folder`.
+
+    Raises UserError if the path leaves the folder, contains a link, or leads to no regular file.
+    """
     parts = PurePosixPath(relative).parts
     if not parts or PurePosixPath(relative).is_absolute() or ".." in parts or "\\" in relative or "\0" in relative:
         raise UserError(f"{relative!r}: leads out of the folder")
@@ -58,7 +61,7 @@ def safe_path(folder: Path, relative: str) -> Path:
 
 
 def _opened(folder: Path, relative: str) -> io.BufferedReader:
-    """Open a file to read. What is put in its place after the look at it is no pipe that never answers."""
+    """Open a file for reading. Flags and a second check exclude a link or pipe put in its place after the first check."""
     path = safe_path(folder, relative)
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -71,7 +74,7 @@ def _opened(folder: Path, relative: str) -> io.BufferedReader:
 
 
 def sha256(folder: Path, relative: str) -> str:
-    """Return the SHA-256 of a file below `folder`. Raises UserError when it is larger than any result."""
+    """Return the SHA-256 of a file below `folder`. Raises UserError if it is larger than any result."""
     with _opened(folder, relative) as stream:
         if os.fstat(stream.fileno()).st_size > FILE_BYTES:
             raise UserError(f"{relative}: has more than {FILE_BYTES} bytes, so it is not read")
@@ -79,9 +82,9 @@ def sha256(folder: Path, relative: str) -> str:
 
 
 def read_bytes(folder: Path, relative: str, limit: int = TEXT_BYTES) -> bytes:
-    """Return a file's content. Raises UserError when it has more than `limit` bytes."""
+    """Return the content of a file. Raises UserError if it has more than `limit` bytes."""
     with _opened(folder, relative) as stream:
-        # A hole takes no space on the disk, and memory when it is read.
+        # A sparse file takes no disk space, but memory when it is read.
         if os.fstat(stream.fileno()).st_size <= limit:
             content = stream.read(limit + 1)
             if len(content) <= limit:
@@ -90,7 +93,7 @@ def read_bytes(folder: Path, relative: str, limit: int = TEXT_BYTES) -> bytes:
 
 
 def read_json(folder: Path, relative: str) -> dict[str, Any]:
-    """Return a JSON object. Raises UserError when it is none, or its lists lie too deep in each other."""
+    """Return a JSON object. Raises UserError if the file is not one, or is nested too deeply."""
     try:
         content = json.loads(read_bytes(folder, relative, JSON_BYTES), parse_constant=_no_number)
     except (ValueError, RecursionError):
@@ -107,7 +110,7 @@ def _no_number(name: str) -> float:
 
 
 def _deeper(content: object, depth: int) -> bool:
-    """Return whether objects and lists lie more than `depth` deep in each other, level by level."""
+    """Return whether objects and lists are nested more than `depth` levels deep. Works level by level, without recursion."""
     level: list[object] = [content]
     for _ in range(depth):
         level = [
@@ -123,12 +126,12 @@ def _deeper(content: object, depth: int) -> bool:
 
 
 def check_csv(folder: Path, relative: str) -> None:
-    """Raise UserError when a table has a line that is too long, or is no text."""
+    """Raise UserError if a table is not UTF-8 text or has a line that is too long."""
     _table_text(folder, relative)
 
 
 def read_csv(folder: Path, relative: str) -> list[dict[str, str]]:
-    """Return the rows of a table. Raises UserError as `check_csv` does, and where a row has not a value for every column."""
+    """Return the rows of a table. Raises UserError as `check_csv` does, and if a row has too few or too many values."""
     try:
         columns, *rows = csv.reader(io.StringIO(_table_text(folder, relative), newline=""), strict=True)
     except (csv.Error, ValueError):
@@ -149,7 +152,7 @@ def _table_text(folder: Path, relative: str) -> str:
 
 
 def read_sums(folder: Path, name: str) -> dict[str, str]:
-    """Return the digests of a file in the format of `sha256sum`. Raises UserError unless every byte of it is as it is written."""
+    """Return the digests of a file in the format of `sha256sum`. Raises UserError unless it is formatted exactly as written."""
     text = read_bytes(folder, name).decode("utf-8", "surrogateescape")
     lines = text.split("\n")
     found: dict[str, str] = {}
@@ -164,9 +167,9 @@ def read_sums(folder: Path, name: str) -> dict[str, str]:
 
 
 def listing(folder: Path) -> list[str]:
-    """Return the paths of everything below `folder` that is no folder, sorted.
+    """Return the sorted paths of all files below `folder`.
 
-    Raises UserError when there are too many, folders lie too deep in each other, or one cannot be read.
+    Raises UserError if there are too many files, folders are nested too deeply, or a folder cannot be read.
     """
     found: list[str] = []
     waiting = [("", 0)]
@@ -190,16 +193,16 @@ def listing(folder: Path) -> list[str]:
 
 
 def is_copied(name: str) -> bool:
-    """Return whether a file of the results is small and needed to compute again."""
+    """Return whether a file of the results is small and needed to recompute results."""
     if name.startswith("preprocessed/"):
         return name.endswith("/index.json")
     return name == SUMS or (name.endswith(COPIED) and not name.startswith(NOT_COPIED))
 
 
 def copy(folder: Path, names: Sequence[str], target: Path) -> list[str]:
-    """Copy files into a folder of our own, so that none can change between the look at it and its use; return what is wrong.
+    """Copy files into a private folder, so that they cannot change between check and use. Return the faults.
 
-    A JSON file or a table that is not fit to be read is left out and told.
+    A JSON file or a table that cannot be used is not copied and is reported.
     """
     faults, room = [], COPIED_BYTES
     for name in names:

@@ -1,4 +1,4 @@
-"""Where the images and masks of a study lie now: looked for in folders that the user names, and known by their SHA-256."""
+"""Find the images and masks of a study in the folders that the user gives, and identify them by SHA-256."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -11,14 +11,14 @@ from workflow_lib.images.volumes import read_header
 
 
 class Images:
-    """Finds files by the end of the path that the results name; each is read once for its digest."""
+    """Find files by the end of their recorded path. Each file is hashed once."""
 
     def __init__(self, roots: Sequence[Path]) -> None:
         self._roots = [Path(root) for root in roots]
         self._known: dict[str, str] = {}
 
     def find(self, recorded: str, digest: str) -> Path:
-        """Return the file of a recorded path. Raises UserError when it is in no folder, or is another file than was read."""
+        """Return the file of a recorded path. Raises UserError if no folder contains it, or if its digest differs."""
         candidates = [path for path in _candidates(recorded, self._roots) if path.is_file()]
         for path in candidates:
             if str(path) not in self._known:
@@ -30,7 +30,7 @@ class Images:
         raise UserError(f"{recorded} is not below {', '.join(map(str, self._roots))}")
 
     def located(self, cases: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-        """Return what cases.json holds with the files as they lie here, and why cases are not available, by case."""
+        """Return the content of cases.json with the present paths, and for each unavailable case the reason."""
         found, gone = [], {}
         for entry in cases["cases"]:
             try:
@@ -59,10 +59,10 @@ def _files(entry: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _candidates(recorded: str, roots: Sequence[Path]) -> Iterator[Path]:
-    """Yield where a file may lie: below each folder, by the whole recorded path first, then by ever shorter ends of it."""
+    """Yield the possible places of a file: below each folder the whole recorded path, then ever shorter ends of it."""
     parts = [part for part in PurePosixPath(recorded).parts if part != "/"]
     if ".." in parts or "\0" in recorded:
-        # What results name must not lead out of the folders that the user names.
+        # A path from the results must not lead out of the folders that the user gives.
         parts = parts[len(parts) - parts[::-1].index("..") :] if ".." in parts and "\0" not in recorded else []
     for root in roots:
         for start in range(len(parts)):
@@ -70,9 +70,9 @@ def _candidates(recorded: str, roots: Sequence[Path]) -> Iterator[Path]:
 
 
 def check_grid(prediction: Path, mask: Path) -> None:
-    """Raise UserError unless a prediction is, by its header, of the mask's shape and of one byte per voxel.
+    """Raise UserError unless, by its header, a prediction has the mask's shape and one byte per voxel.
 
-    So nothing is unpacked that is larger than the mask, whatever a file of a few bytes claims.
+    This prevents a small file from being decompressed into an array that is larger than the mask.
     """
     if is_picture(prediction) != is_picture(mask):
         raise UserError("the prediction is of another kind than the mask (picture, volume)")

@@ -1,4 +1,4 @@
-"""Whether the files, the records and the manifest say the same."""
+"""Check that the files, the records and the manifest agree."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,19 +12,19 @@ from workflow_lib.provenance.manifest import MANIFEST, SUMS, build, sums
 
 REPORT = "report.html"
 BESIDE = ("workflow/", "report.pdf", "ro-crate-metadata.json")
-"""What is written on request beside the results (code, report in print, crate), which no record vouches for."""
+"""Files that a command writes next to the results (code, printed report, crate). No record contains their digest."""
 
 LEFT_OUT = ("logs/", "checkpoints/", "code/", left_out.BUNDLE, *BESIDE)
-"""What holds no results: names of files, and of folders with a slash at their end."""
+"""Paths that hold no results: files, and folders with a trailing slash."""
 
 PREPROCESSED = "preprocessed/"
-"""May be absent: it is large, and can be made again from the images."""
+"""Folder that may be absent: it is large and can be recomputed from the images."""
 
 
 def check(folder: Path) -> Iterator[Finding]:
-    """Yield what holds and what does not of the files as such: each against the list of checksums, and none beside it.
+    """Compare each file with the list of checksums, and report files that are not on it.
 
-    What earlier runs left of losses and the like that the study no longer has is no fault.
+    Files that earlier runs left behind, for example of a loss that was removed from the study, are not faults.
     """
     listed = safe.read_sums(folder, SUMS)
     every = safe.listing(folder)
@@ -36,8 +36,8 @@ def check(folder: Path) -> Iterator[Finding]:
     faults = list(_changed(folder, listed, optional))
     yield from faults
     left = left_over.found(folder, there, listed)
-    strangers = [name for name in there if name not in listed and name not in left and name != SUMS]
-    yield from (Finding(name, "fails", f"is not in {SUMS}: no step of the study wrote it") for name in strangers)
+    unlisted = [name for name in there if name not in listed and name not in left and name != SUMS]
+    yield from (Finding(name, "fails", f"is not in {SUMS}: no step of the study wrote it") for name in unlisted)
     if not faults:
         yield Finding("every file", "holds", f"{len(listed) - len(optional)} files are as {SUMS} says")
     if half:
@@ -52,7 +52,7 @@ def check(folder: Path) -> Iterator[Finding]:
 
 
 def require(folder: Path, done: str) -> None:
-    """Raise UserError that names what does not hold of the files as such, so that they are not `done` ("packed")."""
+    """Raise UserError with all faults of the files, and say that they are therefore not `done` (for example "packed")."""
     if not (folder / SUMS).is_file():
         raise UserError(f"{folder} holds no finished study: {SUMS} is missing. Run the study to its report first.")
     faults = [f"{f.subject}: {f.text}" for f in check(folder) if f.state == "fails"]
@@ -76,9 +76,9 @@ def _changed(folder: Path, listed: Mapping[str, str], optional: set[str]) -> Ite
 
 
 def chain(study: Path) -> Iterator[Finding]:
-    """Compare records, manifest and report with each other, so that a forged list of checksums alone does not help.
+    """Compare records, manifest and report with each other, so that forging the list of checksums alone has no effect.
 
-    `study` is the private copy. Raises UserError where a record is not one.
+    `study` is the private copy. Raises UserError if a record is invalid.
     """
     listed = safe.read_sums(study, SUMS)
     names = records.names_in_manifest(study)
@@ -88,7 +88,7 @@ def chain(study: Path) -> Iterator[Finding]:
     again = build(study, names, root)
     differing = [name for name in names if manifest["steps"][name] != again["steps"][name]]
     yield from (Finding(name, "fails", f"{MANIFEST} says something else about this step") for name in differing)
-    # Where the store is not in the folder, nothing can be said of the files that its index would name.
+    # Without the index of the store, the files that it lists cannot be checked.
     absent = [record.name for record in every if record.step == "preprocess" and not _has_index(study, record, root)]
     of_records = sums(study, [record.name for record in every if record.name not in absent], root)
     compared = {name for name in {*of_records, *listed} if not (absent and name.startswith((PREPROCESSED, *absent)))}

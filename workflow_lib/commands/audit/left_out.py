@@ -1,4 +1,4 @@
-"""What a bundle leaves out on purpose: declared in it, told as not checked, and only what the tables do not rest on."""
+"""Files that a bundle omits on purpose. The bundle declares them, and the audit reports them as not checked."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -8,26 +8,26 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.commands.audit import folder as safe
 
 BUNDLE = "bundle.json"
-"""In the folder of a bundle: what was left out of it, path to reason."""
+"""File of a bundle that declares its omitted files: path to reason."""
 
 LEAVABLE = re.compile(r"preprocessed/.*|predictions/.*|training/.*/model\.weights\.h5")
-"""What a bundle may leave out: the tables can be computed again without it."""
+"""Files that a bundle may omit, because the tables can be recomputed without them."""
 
 KINDS = {"preprocessed/": "preprocessed images", "predictions/": "predictions", "training/": "weights"}
 
 
 def declared(folder: Path) -> dict[str, str]:
-    """Return what the bundle says that it leaves out and may leave out, path to reason; nothing where the folder is no bundle."""
+    """Return the omitted files that the bundle declares and that may be omitted, path to reason. Empty if it is no bundle."""
     if not (folder / BUNDLE).exists():
         return {}
-    said = safe.read_json(folder, BUNDLE).get("left_out")
-    if not isinstance(said, dict):
+    files = safe.read_json(folder, BUNDLE).get("left_out")
+    if not isinstance(files, dict):
         raise UserError(f"{BUNDLE}: does not say what is left out")
-    return {str(name): str(reason) for name, reason in said.items() if LEAVABLE.fullmatch(str(name))}
+    return {str(name): str(reason) for name, reason in files.items() if LEAVABLE.fullmatch(str(name))}
 
 
 def by_kind(absent: Collection[str], reasons: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield of every kind of files that are not in the folder, and need not be, its name and how many, with the reasons."""
+    """Yield each kind of absent files with their number and the reasons."""
     for start, kind in KINDS.items():
         names = sorted(name for name in absent if name.startswith(start))
         why = sorted({reasons[name] for name in names if name in reasons})

@@ -1,7 +1,7 @@
-"""What earlier runs left of losses, folds, parts, sweeps and datasets that the study no longer has.
+"""Files that earlier runs left behind, of losses, folds, shards, sweeps and datasets that the study no longer has.
 
-The workflow keeps these files on purpose: a loss that comes back is not trained again. They are known by where they lie, and
-by what neither the report's record nor the manifest names; none of them is read.
+The workflow keeps these files on purpose: a loss that is added again need not be trained again. They are identified by their
+path and by comparison with the report's record and the manifest. None of them is read.
 """
 
 import re
@@ -19,7 +19,7 @@ from workflow_lib.provenance import layout
 from workflow_lib.report.text import count
 
 SHOWN = 6
-"""So many places of a kind are named."""
+"""Number of places that are named per kind."""
 
 _NUMBER = "[1-9][0-9]{0,3}"
 _PARTS = {"dataset": NAME.pattern, "loss": NAME.pattern, "fold": _NUMBER, "shard": _NUMBER}
@@ -35,13 +35,13 @@ class _Dataset:
 
 @dataclass(frozen=True)
 class _Study:
-    """What the study has: the records that its manifest names, and its datasets as the report's record tells them."""
+    """The present content of the study: the records in its manifest, and its datasets from the report's record."""
 
     records: Collection[str]
     datasets: Mapping[str, _Dataset]
 
     def lacks(self, step: str, dataset: str, loss: str, number: int) -> str:
-        """Return which kind of thing the study no longer has, so that it has not this job; "" where it has the job."""
+        """Return the kind of the part that the study no longer has ("losses"), or an empty text if the study has this job."""
         if layout.record(step, dataset, loss, number) in self.records:
             return ""
         if dataset not in self.datasets:
@@ -57,10 +57,10 @@ class _Study:
 
 
 def found(folder: Path, names: Collection[str], listed: Collection[str]) -> dict[str, tuple[str, str]]:
-    """Return the files that were left over, each with what the study no longer has ("losses") and the place to name it by.
+    """Return the files that were left behind, each with what the study no longer has ("losses") and a place for the message.
 
-    `names` are those in the folder, `listed` those with a checksum. A file of a job that the study has is none of them; where
-    report and manifest do not say what it has, none is.
+    `names` are the files in the folder, `listed` those with a checksum. A file of a job that the study still has is not
+    included. If report and manifest are unusable, the result is empty.
     """
     matches = {name: places for name in names if name not in listed and (places := list(_places(name)))}
     if not matches:
@@ -68,7 +68,7 @@ def found(folder: Path, names: Collection[str], listed: Collection[str]) -> dict
     try:
         study = _study(folder)
     except (UserError, KeyError, TypeError, ValueError, AttributeError, OverflowError):
-        # Made by a stranger: then no excuse is taken.
+        # The content is invalid. Then no unlisted file is excused.
         return {}
     left = {}
     for name, places in matches.items():
@@ -79,7 +79,7 @@ def found(folder: Path, names: Collection[str], listed: Collection[str]) -> dict
 
 
 def places_by_kind(left: Mapping[str, tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Yield of every kind of which something was left over its name, and how many files lie where."""
+    """Yield each kind of left-over files, with their number and places."""
     kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for kind, place in left.values():
         kinds[kind][place] += 1
@@ -132,7 +132,7 @@ _PATTERNS = tuple(_patterns())
 
 
 def _under(name: str, kind: str, loss: str) -> str:
-    """Return the folder of a loss, or the one that a file lies in."""
+    """Return the folder of the loss, or else the folder that contains the file."""
     if kind == "losses":
         return f"{name.partition(f'/{loss}/')[0]}/{loss}"
     return name.rpartition("/")[0]

@@ -1,7 +1,7 @@
-"""How every training ended: its training.json, its history, its predictions and its scores must tell the same.
+"""Check how every training ended: its training.json, history, predictions and scores must agree.
 
-A loss with a training that diverged is left out of the comparison. So a training that is only called so takes a loss out of the
-report, and an epoch or a loss that no training had stands on the page.
+A loss with a diverged training is excluded from the comparison. A false statement about divergence would therefore remove
+a loss from the report, and other false statements would put invented epochs or loss values on the page.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,12 +19,12 @@ from workflow_lib.images.casefiles import DIVERGED
 from workflow_lib.report.text import count
 
 SHOWN = 80
-"""Characters of a value in a file that are shown."""
+"""Characters of a value that are shown."""
 
 
 @dataclass(frozen=True)
 class History:
-    """What a history comes to: its epochs, which was best, and its validation loss; 0 and None where there is no epoch."""
+    """Summary of a history: number of epochs, best epoch and its validation loss (0, 0 and None if there is no epoch)."""
 
     epochs: int
     best_epoch: int
@@ -32,7 +32,7 @@ class History:
 
 
 def check(study: Path, every: Sequence[Record]) -> Iterator[Finding]:
-    """Yield where the files of a training contradict each other about its end; `study` is the private copy."""
+    """Yield the contradictions between the files of each training about its end. `study` is the private copy."""
     root = records.root_of(study)
     after = {(record.step, *record.about): record for record in every if record.step in ("predict", "evaluate")}
     for record in every:
@@ -51,20 +51,20 @@ def _of_training(study: Path, root: Path, record: Record, after: Mapping[tuple[A
         yield Finding(record.name, "fails", "no record says that its network predicted and was scored")
         return
     diverged = bool(content.get("diverged"))
-    said = f"and {name} says that its training {'diverged' if diverged else 'did not diverge'}"
+    statement = f"and {name} says that its training {'diverged' if diverged else 'did not diverge'}"
     (predictions,) = after["predict", *record.about].outputs["predictions"]
     files = set(predictions.get("files", {}))
     if diverged != (files == {DIVERGED}):
-        yield Finding(records.inside(predictions["path"], root), "fails", f"holds {count(len(files), 'file')}, {said}")
+        yield Finding(records.inside(predictions["path"], root), "fails", f"holds {count(len(files), 'file')}, {statement}")
     (scores,) = after["evaluate", *record.about].outputs["scores"]
     table = records.inside(scores["path"], root)
     rows = len(safe.read_csv(study, table))
     if diverged == bool(rows):
-        yield Finding(table, "fails", f"has {count(rows, 'row')}, {said}")
+        yield Finding(table, "fails", f"has {count(rows, 'row')}, {statement}")
 
 
 def read_history(study: Path, name: str) -> History:
-    """Return what a history comes to. Raises UserError where it is not as a training writes it."""
+    """Return the summary of a history. Raises UserError if the file is not a history as a training writes it."""
     best_epoch, lowest, rows = 0, None, safe.read_csv(study, name)
     for number, row in enumerate(rows, start=1):
         try:
@@ -81,7 +81,7 @@ def read_history(study: Path, name: str) -> History:
 
 
 def _faults(content: Mapping[str, Any], history: History, training: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what training.json tells otherwise than the history, and an end that the settings do not explain."""
+    """Yield where training.json contradicts the history, and an end of the training that the settings do not explain."""
     diverged, asked, patience = content.get("diverged"), training["epochs"], training.get("early_stop")
     expected = {
         "epochs": history.epochs,
@@ -91,13 +91,13 @@ def _faults(content: Mapping[str, Any], history: History, training: Mapping[str,
     }
     for key, value in expected.items():
         stated = content.get(key)
-        # Of Python's values True is 1, and the page shows them as they are.
+        # In Python True == 1, but the page shows them differently, so the types are compared, too.
         if (type(stated), stated) != (type(value), value):
             yield f"says that {key} is {str(stated)[:SHOWN]}, and by its history it is {value}"
     if history.epochs + bool(diverged) > asked:
         yield f"is of more epochs than the {asked} that its training was to have"
     if diverged:
-        # The epoch in which a training breaks off is no line of its history.
+        # The epoch in which a training diverges has no line in the history.
         if not isinstance(diverged, dict) or diverged.get("epoch") != history.epochs + 1:
             yield f"does not say that it diverged in epoch {history.epochs + 1}, the one after its history's last"
     elif history.epochs < asked and (patience is None or history.epochs - history.best_epoch < patience):

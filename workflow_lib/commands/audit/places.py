@@ -1,7 +1,7 @@
-"""Whether every record is of the step that its name says, and reads and writes what that step does.
+"""Check that every record belongs to the step in its name, and that it lists the inputs and outputs of that step.
 
-Only some steps are computed again. Who calls a step by another name, lets it write elsewhere, or lets another step claim its
-files, would take a result out of what is looked at.
+Only some steps are recomputed. A false step name, other output paths, or files claimed by another step would exclude a result
+from the audit.
 """
 
 import re
@@ -16,7 +16,10 @@ from workflow_lib.provenance import layout
 
 
 def check(study: Path) -> Iterator[Finding]:
-    """Yield the records that are not of the step of their name, or read or write what it does not; `study` is the copy."""
+    """Yield the records with another step than their name says, or with inputs or outputs of other steps.
+
+    `study` is the copy.
+    """
     root, every = records.root_of(study), list(records.every(study))
     faults = [Finding(record.name, "fails", fault) for record in every if (fault := _fault(record, root))]
     yield from faults
@@ -45,7 +48,7 @@ def _fault(record: Record, root: Path) -> str:
 
 
 def _allowed(record: Record, name: str) -> str:
-    """Return a regular expression of the paths that a step may have read as `name`; of one that it does not read, of none."""
+    """Return a regular expression for the paths that a step may read as input `name`, or "" if it has no such input."""
     output = layout.STEPS[record.step].reads.get(name)
     if output is None:
         return ""
@@ -56,7 +59,7 @@ def _allowed(record: Record, name: str) -> str:
 
 
 def _everything() -> Iterator[str]:
-    """Yield regular expressions of all files that a step writes, and of all records."""
+    """Yield regular expressions for all files that steps write, and for all records."""
     for step, this in layout.STEPS.items():
         if step not in layout.LAST or step == layout.maker(layout.MANIFEST):
             templates = [path for paths in this.writes.values() for path in paths]
@@ -66,7 +69,7 @@ def _everything() -> Iterator[str]:
 
 
 def _places(entries: Sequence[Mapping[str, str]], root: Path) -> list[str]:
-    """Return the paths below the results; of a file that lies elsewhere, the path as it is named."""
+    """Return the paths relative to the results. The path of a file outside them is returned unchanged."""
     found = []
     for entry in entries:
         try:

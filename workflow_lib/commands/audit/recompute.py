@@ -1,7 +1,7 @@
-"""What can be computed again without images: decisions about cases, folds, scores, statistics, tables, figures, and the page.
+"""Recompute everything that needs no images: selection of cases, folds, scores, statistics, tables, figures and the page.
 
-Works on a private copy of the small files, so that nothing read here can change between the look at it and its use. It runs the
-code of the steps themselves; where a difference is due to other code or other versions, the finding says that there are some.
+The code works on a private copy of the small files, so that they cannot change between check and use. It runs the code of the
+steps themselves. If packages have other versions here, the finding says that this may explain a difference.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -39,14 +39,14 @@ WORKS: Mapping[str, Callable[[Context[Any]], None]] = {
     "figures_dataset": figures_dataset.draw_numbers,
     "figures_sweep": figures_sweep.work,
 }
-"""Steps that need no image, in the order in which they run."""
+"""Steps that need no images, in the order in which they run."""
 
 VERSIONED = ("jinja2", "matplotlib", "numpy", "pandas", "scipy", "statsmodels")
-"""Packages of which another version may give other bytes."""
+"""Packages whose version may change the bytes of results."""
 
 
 def check(study: Path, steps: Collection[str] = (*WORKS, "report")) -> Iterator[Finding | str]:
-    """Yield what holds of the records and of the results of `steps` computed again; `study` is the private copy."""
+    """Check the records and recompute the results of `steps`; yield the findings. `study` is the private copy."""
     yield from guarded("chain of records", integrity.chain, study, before="is broken")
     yield from guarded("steps", places.check, study, before="cannot be compared")
     yield from guarded("records", agreement.check, study, before="cannot be compared")
@@ -90,7 +90,10 @@ def _step(study: Path, work: Callable[[Context[Any]], None], record: Record) -> 
 
 
 def compared(study: Path, again: Path, paths: list[str], record: Record) -> Iterator[Finding]:
-    """Yield what differs between files and what was computed in their place; what was not computed is told apart."""
+    """Compare files with their recomputed versions and yield the findings.
+
+    Files that were not recomputed get their own finding.
+    """
     made = [path for path in paths if (again / path).is_file()]
     found = [
         Finding(
@@ -108,7 +111,7 @@ def compared(study: Path, again: Path, paths: list[str], record: Record) -> Iter
 
 
 def why(record: Record) -> str:
-    """Return the other versions that may have made the difference, in words, or nothing."""
+    """Return the differing versions that may explain a difference, in words, or "" if there are none."""
     here = versions()
     other = [
         f"{name} {record.versions.get(name)}, here {here[name]}" for name in VERSIONED if record.versions.get(name) != here[name]
@@ -117,7 +120,7 @@ def why(record: Record) -> str:
 
 
 def known_publication(name: object) -> None:
-    """Raise UserError unless a publication is one of this checkout's, or none: its name becomes a path."""
+    """Raise UserError unless `name` is None or a publication of this checkout. The name is used in a path."""
     if name is not None and name not in published.names():
         raise UserError(f"the published numbers {str(name)[:80]!r} are none of this checkout's")
 

@@ -1,4 +1,4 @@
-"""The records of a folder that nobody vouches for: read, and refused unless they are made as a step makes them."""
+"""Read the records of an untrusted folder, and refuse any that a step could not have written."""
 
 import importlib
 import os
@@ -17,11 +17,11 @@ from workflow_lib.provenance import layout
 from workflow_lib.provenance.manifest import MANIFEST
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
-"""A dataset, a loss."""
+"""Valid names of datasets and losses."""
 
 REPORT_RECORD = "records/report.json"
 LAST = ("records/manifest.json", REPORT_RECORD)
-"""Records of the steps after those that the manifest chains."""
+"""Records of the steps that run after the manifest is written or write it."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _RECORD = re.compile(r"records/[A-Za-z0-9_/-]{1,300}\.json")
@@ -29,7 +29,7 @@ _RECORD = re.compile(r"records/[A-Za-z0-9_/-]{1,300}\.json")
 
 @dataclass(frozen=True)
 class Record:
-    """What a step said of itself; `name` is the path of its file below the results folder."""
+    """The record of a job. `name` is the path of its file in the results folder."""
 
     name: str
     step: str
@@ -41,7 +41,7 @@ class Record:
 
     @property
     def about(self) -> tuple[str, str, int]:
-        """Dataset, loss and fold (or shard) of the step's settings, empty or 0 where it has none."""
+        """Dataset, loss and fold (or shard) in the settings; "" or 0 if the step has none."""
         loss = self.settings.get("loss", "")
         loss = loss.get("name", "") if isinstance(loss, dict) else loss
         number = self.settings.get("fold", self.settings.get("shard", 0))
@@ -57,7 +57,7 @@ class Record:
 
 
 def settings_of(record: Record) -> Any:
-    """Return the settings of a record as its step reads them. Raises UserError where they are none of that step."""
+    """Return the settings of a record as its step reads them. Raises UserError if they are invalid for that step."""
     if record.step not in layout.STEPS:
         raise UserError(f"{record.name}: there is no step {record.step[:80]!r}")
     module = importlib.import_module(f"workflow_lib.study.settings.{record.step}")
@@ -70,7 +70,7 @@ def settings_of(record: Record) -> Any:
 
 
 def read(folder: Path, name: str) -> Record:
-    """Read a record. Raises UserError that says what about it is not as a step writes it."""
+    """Read a record. Raises UserError with the reason if it is invalid."""
     if not _RECORD.fullmatch(name):
         raise UserError(f"{name!r}: is no name of a record")
     content = safe.read_json(folder, name)
@@ -104,7 +104,7 @@ def _entries(name: str, group: Mapping[str, Any]) -> dict[str, list[dict[str, An
                 parts = PurePosixPath(file).parts
                 if not parts or parts[0] == "/" or ".." in parts or not _DIGEST.fullmatch(of_file):
                     raise UserError(f"{name}: {file!r} in {path} leads out of it, or has no SHA-256")
-            # The manifest holds the digest of a folder alone, so the files that a record names must be those of it.
+            # The manifest only holds the digest of a folder, so the listed files must give that digest.
             if "files" in entry and sha256_text(canonical_json(files)) != digest:
                 raise UserError(f"{name}: the files that it names in {path} are not those of the folder's SHA-256")
         found[key] = list(entries)
@@ -112,7 +112,7 @@ def _entries(name: str, group: Mapping[str, Any]) -> dict[str, list[dict[str, An
 
 
 def names_in_manifest(folder: Path) -> list[str]:
-    """Return the names of the records that the manifest chains. Raises UserError when it names none."""
+    """Return the names of the records in the manifest. Raises UserError if there are none."""
     steps = safe.read_json(folder, MANIFEST).get("steps")
     if not isinstance(steps, dict) or not steps:
         raise UserError(f"{MANIFEST}: names no steps")
@@ -120,13 +120,13 @@ def names_in_manifest(folder: Path) -> list[str]:
 
 
 def every(folder: Path) -> Iterator[Record]:
-    """Yield the records of the manifest and the two last ones."""
+    """Yield the records in the manifest and the last two."""
     for name in [*names_in_manifest(folder), *LAST]:
         yield read(folder, name)
 
 
 def root_of(folder: Path) -> Path:
-    """Return where the results lay when they were made, as the record of the report names it."""
+    """Return the folder of the results at the time of the run, according to the record of the report."""
     entries = read(folder, REPORT_RECORD).outputs.get("page", [])
     if len(entries) != 1:
         raise UserError(f"{REPORT_RECORD}: names no page")
@@ -134,7 +134,7 @@ def root_of(folder: Path) -> Path:
 
 
 def inside(recorded: str, root: Path) -> str:
-    """Return the path below the results folder of a path that a record names. Raises UserError when it lies elsewhere."""
+    """Return a recorded path relative to the results folder. Raises UserError if it is outside that folder."""
     relative = Path(os.path.relpath(recorded, root)).as_posix()
     if relative.startswith(".."):
         raise UserError(f"{recorded}: lies outside the results, so it cannot be checked")

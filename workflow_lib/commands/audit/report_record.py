@@ -1,7 +1,7 @@
-"""The statements of the report's record, compared with its own configuration and with the records that the digest covers.
+"""Compare the report's record with its own configuration and with the records that the digest of the study covers.
 
-The page is assembled from that record: whether images are made up, what losses are called, what is held against which paper. No
-manifest holds it, so each of these must stand in a record before it, too, or follow from one.
+The page is assembled from this record: whether images are synthetic, the labels of losses, the publication that is compared.
+The manifest does not contain it, so each of its statements must also be in an earlier record, or follow from one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,11 +13,11 @@ from workflow_lib.report.text import count
 from workflow_lib.statistics.sweeps import find_sweeps
 
 SHOWN = 80
-"""Characters of a name in the results that are shown."""
+"""Characters of a name that are shown."""
 
 
 def faults(report: Mapping[str, Any], every: Sequence[Record]) -> Iterator[str]:
-    """Yield what the settings of the report tell and neither its configuration nor the records before it say."""
+    """Yield the statements of the report's settings that its configuration or the earlier records contradict."""
     config = report["config"]
     names = [dataset["name"] for dataset in report["datasets"]]
     for key in ("name", "title"):
@@ -71,7 +71,7 @@ def _by_records(dataset: Mapping[str, Any], config: Mapping[str, Any], own: Sequ
 
 
 def _shared(dataset: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return by step what its settings and the report both tell of a dataset."""
+    """Return, by step, the statements on a dataset that both the step's settings and the report contain."""
     label = {"label": dataset["label"]}
     labels = [{key: loss[key] for key in ("name", "label")} for loss in dataset["losses"]]
     return {
@@ -85,29 +85,29 @@ def _shared(dataset: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, 
 
 
 def _of_fingerprints(report: Mapping[str, Any], every: Sequence[Record]) -> Iterator[str]:
-    """Yield where the report does not say of every job what fingerprint it had: such a job is never marked as stale."""
+    """Yield missing or superfluous fingerprints in the report. A job without one could never be marked as stale."""
     made = _made(every)
-    told = report.get("fingerprints", {})
-    for dataset in sorted({*made, *told}):
+    recorded = report.get("fingerprints", {})
+    for dataset in sorted({*made, *recorded}):
         there = {job: len(fingerprints) for job, fingerprints in made.get(dataset, {}).items()}
-        if {job: len(fingerprints) for job, fingerprints in told.get(dataset, {}).items()} != there:
+        if {job: len(fingerprints) for job, fingerprints in recorded.get(dataset, {}).items()} != there:
             yield f"its fingerprints are not of the jobs that there are records of ({dataset[:SHOWN] or 'no dataset'})"
 
 
 def stale(report: Mapping[str, Any], every: Sequence[Record]) -> str:
-    """Return in words how many results the report tells to be of other settings or code than its study had, or nothing."""
-    made, told = _made(every), report.get("fingerprints", {})
+    """Return how many results the report marks as made with other settings or code than the study had; "" if none."""
+    made, recorded = _made(every), report.get("fingerprints", {})
     other = sum(
         mine != given
         for dataset, jobs in made.items()
         for job, fingerprints in jobs.items()
-        for mine, given in zip(fingerprints, told.get(dataset, {}).get(job, []), strict=False)
+        for mine, given in zip(fingerprints, recorded.get(dataset, {}).get(job, []), strict=False)
     )
     return f"marks {count(other, 'result')} as made with other settings or code than the study had then" if other else ""
 
 
 def _made(every: Sequence[Record]) -> dict[str, dict[str, list[str]]]:
-    """Return the short fingerprints of the records before the manifest as the report tells them: dataset, job, fold or shard."""
+    """Return the short fingerprints of the records before the manifest, as in the report: dataset, job, fold or shard."""
     found: dict[str, dict[str, list[str]]] = {}
     for record in sorted(every, key=lambda record: record.about[2]):
         dataset, loss, _ = record.about

@@ -1,4 +1,4 @@
-"""Scores computed again from the predictions and the raw masks, and the figures that show images drawn again."""
+"""Recompute the scores from the predictions and the original masks, and redraw the figures that show images."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,13 +23,16 @@ from workflow_lib.steps.command import Context
 
 SHOWN = 5
 PREDICTION_BYTES = 256 << 20
-"""A prediction takes a megabyte at most as it is written, whatever the volume."""
+"""Size limit of a compressed prediction. The predictions that the workflow writes have at most 1 MB."""
 
 Row = dict[str, str]
 
 
 def check(folder: Path, study: Path, roots: Sequence[Path]) -> Iterator[Finding | str]:
-    """Yield what holds of the scores; `study` is the private copy of `folder`, `roots` are where the images are looked for."""
+    """Rescore the predictions and yield the findings.
+
+    `study` is the private copy of `folder`; images are searched in `roots`.
+    """
     images = Images(roots)
     every = list(records.every(study))
     located: dict[str, dict[str, Any]] = {}
@@ -39,10 +42,12 @@ def check(folder: Path, study: Path, roots: Sequence[Path]) -> Iterator[Finding 
         yield f"looking for the images of {dataset}"
         located[dataset], gone = images.located(safe.read_json(study, f"data/{dataset}/cases.json"))
         if gone:
-            told = "; ".join(f"{case}: {why}" for case, why in list(gone.items())[:SHOWN])
+            reasons = "; ".join(f"{case}: {why}" for case, why in list(gone.items())[:SHOWN])
             more = f"; and {len(gone) - SHOWN} more" if len(gone) > SHOWN else ""
             total = len(gone) + len(located[dataset]["cases"])
-            yield Finding(f"images of {dataset}", "not checked", f"{len(gone)} of {total} cases are not available. {told}{more}")
+            yield Finding(
+                f"images of {dataset}", "not checked", f"{len(gone)} of {total} cases are not available. {reasons}{more}"
+            )
     for record in every:
         if record.step == "evaluate":
             yield f"scores: {record}"
@@ -86,7 +91,7 @@ def _left_out(folder: Path, place: str, entry: Mapping[str, Any], declared: Mapp
 
 
 def _not_of_the_fold(name: str, stored: Sequence[Row], expected: Sequence[str]) -> Iterator[Finding]:
-    """Name the cases whose scores are missing, of another fold, or double."""
+    """Yield the cases whose scores are missing, belong to another fold, or are duplicated."""
     cases = [row["case"] for row in stored]
     keys = [(row["case"], row["class"]) for row in stored]
     for case in expected:
@@ -99,7 +104,7 @@ def _not_of_the_fold(name: str, stored: Sequence[Row], expected: Sequence[str]) 
 
 
 def _score(folder: Path, study: Path, record: Record, place: str, entry: Mapping[str, Any], where: Assignment) -> list[Row]:
-    """Return the rows of one case, by the code of the step itself, from a private copy of the prediction."""
+    """Return the rows of one case, computed by the code of the step from a private copy of the prediction."""
     private = study.parent / "rescored"
     _stage(folder, place, entry, private / "predictions")
     write_json(private / "cases.json", _cases_of(study, record, entry))
@@ -116,7 +121,7 @@ def _cases_of(study: Path, record: Record, entry: Mapping[str, Any]) -> dict[str
 
 
 def _stage(folder: Path, place: str, entry: Mapping[str, Any], target: Path) -> None:
-    """Copy the prediction of a case and hold its header against the mask. Raises UserError that says what is wrong with it."""
+    """Copy the prediction of a case and compare its header with the mask. Raises UserError if the prediction is invalid."""
     if name_fault(entry["id"]):
         raise UserError(f"the case {entry['id'][:80]!r} cannot be one: {name_fault(entry['id'])}")
     case = Case.from_json(entry)
@@ -135,7 +140,7 @@ def _rows(path: Path, expected: Sequence[str]) -> list[Row]:
 
 
 def _differences(name: str, case: str, stored: Sequence[Row], again: Sequence[Row]) -> Iterator[Finding]:
-    """Compare the rows of a case as text: counts and distances to the last digit."""
+    """Compare the rows of a case as text, so that all digits of counts and distances must agree."""
     given = {row["class"]: row for row in stored if row["case"] == case}
     if not given:
         return
@@ -154,7 +159,7 @@ def _differences(name: str, case: str, stored: Sequence[Row], again: Sequence[Ro
 
 
 def _figures(folder: Path, study: Path, record: Record, cases: Mapping[str, Any]) -> Iterator[Finding]:
-    """Draw the figures of segmentations again: only the cases that they show are read."""
+    """Redraw the figures that show segmentations. Only the cases that they show are read."""
     root, again, dataset = records.root_of(study), study.parent / "again_with_images", record.about[0]
     outputs = {name: [records.inside(entry["path"], root) for entry in entries] for name, entries in record.outputs.items()}
     shown = {

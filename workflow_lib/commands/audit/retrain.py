@@ -1,7 +1,7 @@
-"""One training repeated from its seeds, in a separate folder, by the steps themselves; then the weights are compared.
+"""Repeat one training from its seeds in a separate folder, by running the steps themselves, and compare the weights.
 
-On a CPU with the same number of threads, packages and kind of processor the bytes must be the same. Elsewhere they need not be:
-then losses of the epochs and DSC are compared, as numbers that a reader can judge.
+On a CPU with the same number of threads, package versions and kind of processor, the bytes must be identical. Otherwise they
+may differ. Then the losses of the epochs and the DSC are reported, so that the reader can judge the difference.
 """
 
 import csv
@@ -33,7 +33,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Request:
-    """The training to repeat, the folders to search for images, the user's loss files, and the threads to use."""
+    """The training to repeat, the folders to search for images, the user's loss files, and the number of GPUs to use."""
 
     name: str
     roots: Sequence[Path]
@@ -42,16 +42,19 @@ class Request:
 
 
 def require(folder: Path, name: str) -> None:
-    """Raise UserError that lists what there is unless one training has this name. What is wrong with records the audit tells."""
+    """Raise UserError with a list of the trainings unless exactly one has this name.
+
+    Invalid records are reported by the audit.
+    """
     try:
         trainings = _trainings(folder)
-    except Exception:  # what is read was made by a stranger
+    except Exception:  # the content is untrusted
         return
     _one_of(trainings, name)
 
 
 def chosen(study: Path, name: str) -> Record:
-    """Return the record of the training `LOSS:FOLD` or `DATASET/LOSS:FOLD`. Raises UserError that lists what there is."""
+    """Return the record of the training `LOSS:FOLD` or `DATASET/LOSS:FOLD`. Raises UserError with a list of the trainings."""
     return _one_of(_trainings(study), name)
 
 
@@ -78,7 +81,7 @@ def _named(record: Record) -> bool:
 
 
 def check(folder: Path, study: Path, request: Request, say: Say) -> Iterator[Finding]:
-    """Yield what the training made again says of the stored one; `study` is the private copy of `folder`."""
+    """Repeat a training and yield how it compares with the stored one. `study` is the private copy of `folder`."""
     record = chosen(study, request.name)
     with tempfile.TemporaryDirectory(prefix="retrain-") as private:
         work = Path(private)
@@ -92,7 +95,7 @@ def check(folder: Path, study: Path, request: Request, say: Say) -> Iterator[Fin
 
 
 def _stores(folder: Path, study: Path, record: Record, request: Request, work: Path, say: Say) -> list[Path]:
-    """Return the folders of preprocessed cases: those of the results where they are whole, else made again from the images."""
+    """Return the folders of preprocessed cases: those of the results if they are intact, otherwise recomputed ones."""
     root, found = records.root_of(study), []
     images = Images(request.roots)
     for number, entry in enumerate(record.inputs["stores"], start=1):
@@ -107,7 +110,7 @@ def _stores(folder: Path, study: Path, record: Record, request: Request, work: P
 
 
 def _check_store(folder: Path, place: str, digest: str) -> None:
-    """Raise UserError unless a part of the store is the one that the training read, file by file."""
+    """Raise UserError unless every file of a shard is the one that the training read."""
     if safe.sha256(folder, f"{place}/{INDEX}") != digest:
         raise UserError(f"{place}/{INDEX}: is not the one that the training read")
     for case, stored in safe.read_json(folder, f"{place}/{INDEX}").items():
@@ -119,7 +122,10 @@ def _check_store(folder: Path, place: str, digest: str) -> None:
 
 
 def _preprocess(study: Path, entry: Mapping[str, Any], images: Images, work: Path, say: Say) -> Path:
-    """Make a part of the store again from the images. Raises UserError when they cannot be had or give something else."""
+    """Preprocess the images of a shard again.
+
+    Raises UserError if images are missing or the arrays differ from the stored ones.
+    """
     made = [
         record
         for record in records.every(study)
@@ -137,7 +143,7 @@ def _preprocess(study: Path, entry: Mapping[str, Any], images: Images, work: Pat
         raise UserError(
             "these images are needed and are not available: " + "; ".join(f"{case}: {why}" for case, why in missing.items())
         )
-    # All cases, so that the same ones fall into this part; those of the other parts are not read.
+    # All cases are listed, so that the division into shards is the same. Those of other shards are not read.
     there = {case["id"]: case for case in located["cases"]}
     write_json(work / "cases.json", content | {"cases": [there.get(case["id"], case) for case in content["cases"]]})
     store = work / f"shard_{shard}"
@@ -147,7 +153,10 @@ def _preprocess(study: Path, entry: Mapping[str, Any], images: Images, work: Pat
 
 
 def _check_same_arrays(store: Path, study: Path, entry: Mapping[str, Any], root: Path) -> None:
-    """Compare with the recorded arrays where their index is there; the index itself names where images lie, and may differ."""
+    """Compare the arrays with the recorded index, if there is one.
+
+    Only digests count: the index also contains paths of images.
+    """
     index = study / records.inside(entry["path"], root) / INDEX
     if not index.is_file():
         return
@@ -183,7 +192,7 @@ def run(
     texts: Mapping[str, str] | None = None,
     fingerprint: str = "by-hand",
 ) -> None:
-    """Run a step in a process of its own and say its lines. Raises UserError with its last ones where it fails."""
+    """Run a step in a separate process and report its output. Raises UserError with its last lines if it fails."""
     command = [
         sys.executable,
         "-m",
@@ -205,7 +214,7 @@ def run(
         last: list[str] = []
         broken = False
         for line in process.stdout:
-            # Settings that no step wrote may break it anywhere; where in its code that was helps nobody here.
+            # Forged settings may cause an exception anywhere. The user is shown the error without its traceback.
             broken = broken or line.startswith("Traceback (most recent call last)")
             last = [line.rstrip()] if broken else [*last[-7:], line.rstrip()]
             if not broken:
@@ -228,25 +237,25 @@ def _compare(
     on_cpu = request.gpus == 0 and all(
         attempt.get("device") == "cpu" for attempt in safe.read_json(study, stored["summary"])["attempts"]
     )
-    told = [_loss_difference(study / stored["history"], work / HISTORY)]
+    differences = [_loss_difference(study / stored["history"], work / HISTORY)]
     files = [safe.safe_path(folder, stored["weights"]), work / WEIGHTS]
-    told += [
+    differences += [
         part if isinstance(part, str) else f"the stored weights: {part.text}"
         for part in bounded.findings("workflow_lib.commands.audit.difference", files)
     ]
-    told.append(_dsc_difference(study, record, request, stores, work, say))
+    differences.append(_dsc_difference(study, record, request, stores, work, say))
     if not on_cpu:
         why = "a GPU computed one of the two, so the bytes need not be the same"
-        yield Finding(f"{record} again", "not checked", f"{why}; {'; '.join(told)}")
+        yield Finding(f"{record} again", "not checked", f"{why}; {'; '.join(differences)}")
         return
     for subject, same in ((stored["weights"], same_weights), (stored["history"], same_history)):
         if not same:
             why = "is not what its training gives when it is made again (another kind of processor may be why)"
-            yield Finding(subject, "fails", f"{why}: {'; '.join(told)}")
+            yield Finding(subject, "fails", f"{why}: {'; '.join(differences)}")
 
 
 def _summary(study: Path, name: str, work: Path) -> Iterator[Finding]:
-    """Compare what training.json says of the result, without facts of the run; its fingerprint depends on where images lay."""
+    """Compare the results in training.json without facts of the run. Its fingerprint depends on the paths of the images."""
     before, now = read_json(study / name), read_json(work / SUMMARY)
     if before["fingerprint"] == now["fingerprint"] and portable_digest(study / name) != portable_digest(work / SUMMARY):
         yield Finding(name, "fails", "says something else about the training than the one made again does")
@@ -262,7 +271,7 @@ def _loss_difference(before: Path, now: Path) -> str:
 
 
 def _dsc_difference(study: Path, record: Record, request: Request, stores: Sequence[Path], work: Path, say: Say) -> str:
-    """Return the mean DSC per class of the stored scores and of the network trained again, or why it is not known."""
+    """Return the mean DSC per class of the stored scores and of the repeated training, or why they are not compared."""
     dataset, loss, fold = record.about
     steps = {other.step: other for other in records.every(study) if other.about == record.about}
     located, gone = Images(request.roots).located(safe.read_json(study, f"data/{dataset}/cases.json"))

@@ -1,7 +1,7 @@
-"""Files of weights, read as plain arrays: nothing in them leads out of them, nothing in them is run.
+"""Read weight files as plain arrays, without following links and without executing content.
 
-HDF5 can hold links into other files, arrays whose values lie elsewhere, and arrays that unpack to any size. A file that Keras
-writes holds none of these, so a file that does is refused before any array is read.
+An HDF5 file can contain links to other files, arrays stored elsewhere, and arrays that decompress to any size. Keras writes
+none of these, so a file that contains one is refused before an array is read.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,11 +17,11 @@ from workflow_lib.commands.audit.findings import Finding
 OBJECTS = 100_000
 DEPTH = 20
 BYTES = 4 << 30
-"""All arrays of a file together; MIScnn's U-Net of depth 4 has 100 MB."""
+"""Size limit of all arrays of a file together. MIScnn's U-Net of depth 4 has 100 MB."""
 
 
 def check(folder: Path, study: Path) -> Iterator[Finding | str]:
-    """Yield whether the weights in a folder are arrays and nothing else; `study` is the private copy of the small files."""
+    """Check that the weight files contain arrays and nothing else. `study` is the private copy of the small files."""
     root, count, faults, declared = records.root_of(study), 0, 0, left_out.declared(study)
     for record in records.every(study):
         if record.step != "train":
@@ -40,12 +40,15 @@ def check(folder: Path, study: Path) -> Iterator[Finding | str]:
 
 
 def shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every array of a file of weights. Raises UserError when it is none, or holds anything but arrays."""
+    """Return the shape of every array of a weight file.
+
+    Raises UserError if the file is invalid or holds anything but arrays.
+    """
     return {name: array.shape for name, array in _look(path, values=False).items()}
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of a file of weights by their path in it. Raises UserError as `shapes` does."""
+    """Return the arrays of a weight file by their path in it. Raises UserError as `shapes` does."""
     return _look(path, values=True)
 
 
@@ -75,7 +78,7 @@ def _look(path: Path, values: bool) -> dict[str, np.ndarray]:
                     total += _size(name, item)
                     if total > BYTES:
                         raise UserError(f"its arrays take more than {BYTES} bytes, so they are not read")
-                    # Without values, an array that takes no memory stands for the shape.
+                    # If values are not needed, an array without memory of its own represents the shape.
                     found[name] = np.asarray(item[()]) if values else np.broadcast_to(np.float32(0), item.shape)
     except UserError:
         raise
@@ -85,7 +88,7 @@ def _look(path: Path, values: bool) -> dict[str, np.ndarray]:
 
 
 def _size(name: str, item: object) -> int:
-    """Return the bytes of an array. Raises UserError when its values lie elsewhere, or are no numbers."""
+    """Return the size of an array in bytes. Raises UserError if it is stored in another file or does not contain numbers."""
     import h5py
 
     if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "fiub":
@@ -96,7 +99,7 @@ def _size(name: str, item: object) -> int:
 
 
 def largest_difference(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> float | None:
-    """Return the largest absolute difference of two networks' weights, None where they are not of the same layers."""
+    """Return the largest absolute difference between the weights of two networks, or None if their layers differ."""
     if {name: array.shape for name, array in one.items()} != {name: array.shape for name, array in other.items()}:
         return None
     pairs = ((np.asarray(one[name], float), np.asarray(other[name], float)) for name in one)

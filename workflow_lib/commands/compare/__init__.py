@@ -1,1 +1,1 @@
-"""Two folders of results side by side. Neither is trusted, and nothing that lies in them is run."""
+"""Compare two folders of results. Both are treated as untrusted, and nothing in them is executed."""

@@ -1,4 +1,4 @@
-"""Two folders, read and compared."""
+"""Read and compare two folders of results."""
 
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,11 @@ from workflow_lib.commands.compare.sides import read
 
 
 def compare(a: Path, b: Path) -> dict[str, Any]:
-    """Return the comparison of two folders. Raises UserError where one is none, or holds what no step writes."""
+    """Return the comparison of two folders. Raises UserError if one is not a folder of results or has invalid content."""
     sides = read(a), read(b)
     try:
         return describe(*sides)
-    except (TypeError, KeyError, ValueError, AttributeError, RecursionError) as error:  # what is read was made by a stranger
+    except (TypeError, KeyError, ValueError, AttributeError, RecursionError) as error:  # the content is untrusted
         raise UserError(
-            f"{a} and {b} cannot be compared: one holds settings or tables that no step writes ({repr(error)[:300]})"
+            f"{a} and {b} cannot be compared: the settings or tables of one are invalid ({repr(error)[:300]})"
         ) from None

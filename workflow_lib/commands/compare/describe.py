@@ -1,4 +1,4 @@
-"""A comparison as plain data, and as text."""
+"""The comparison as plain data and as text."""
 
 import math
 from collections import Counter
@@ -15,24 +15,25 @@ from workflow_lib.provenance.fingerprints import SHORT
 from workflow_lib.report.text import count, full
 
 SAME, DIFFERENT, NOT_COMPARABLE = 0, 1, 2
-"""Exit codes: every number the same; some not; nothing to compare."""
+"""Exit codes: all numbers are the same, some differ, there is nothing to compare."""
 
 DEFINITION = (
-    "Within what seeds explain: of the same cases in the same folds, the mean difference B - A of each fold; the 95 % t interval "
-    "over the folds holds 0. It says that a difference of this size needs no explanation but other seeds, not that there "
-    "is none. Of numbers that seeds alone make different, about 1 in 20 lies beyond. With few folds the interval is wide."
+    "Within seed variation: of the same cases in the same folds, the difference B - A is averaged over the cases of each fold, "
+    "and the 95 % t interval over the folds contains 0. Then other seeds are sufficient to explain a difference of this size; "
+    "there may still be a difference. Seeds alone give about 1 in 20 numbers beyond seed variation. With few folds the interval "
+    "is wide."
 )
 CASES = (
-    "The interval over the cases (paired bootstrap of the cases in their folds, 95 %) takes the trained networks as they are: "
-    "it says how far the difference would move with other cases, and nothing about seeds."
+    "The interval over the cases (paired bootstrap of the cases within their folds, 95 %) is conditional on the trained "
+    "networks: it shows how much the difference would change with other cases. It contains no information about seeds."
 )
-WORDS = {"same": "the same", "within": "within what seeds explain", "beyond": "beyond what seeds explain", "open": "not said"}
+WORDS = {"same": "the same", "within": "within seed variation", "beyond": "beyond seed variation", "open": "not decided"}
 SHOWN = 200
-"""Lines of one kind that the text shows; the page shows all."""
+"""Limit of lines of one kind in the text; the page shows all."""
 
 
 def describe(a: Side, b: Side) -> dict[str, Any]:
-    """Return everything that the text and the page show of two studies, and the exit code."""
+    """Return the content of the text and the page, and the exit code."""
     common = [name for name in a.data if name in b.data]
     datasets = [_dataset(a.data[name], b.data[name]) for name in common]
     cells = [cell for dataset in datasets for part in dataset["parts"] for cell in part["cells"]]
@@ -77,11 +78,11 @@ def _side(name: str, side: Side) -> dict[str, str]:
 def _code(a: Side, b: Side) -> Iterator[tuple[str, str]]:
     for step in sorted({*a.code, *b.code}):
         if not (a.code.get(step) and b.code.get(step)):
-            yield step, "the code of one side is not known"
+            yield step, "the code of one side is unknown"
         elif words := code.in_words(code.differences(a.code[step], b.code[step])):
             yield step, words
     if not a.code and not b.code:
-        yield "all steps", "no table of code on either side"
+        yield "all steps", "no code table on either side"
 
 
 def _dataset(a: Data, b: Data) -> dict[str, Any]:
@@ -105,7 +106,7 @@ def _keys(data: Data) -> set[tuple[str, str]]:
 
 
 def _data(a: Data, b: Data) -> Iterator[str]:
-    """Yield what differs in the cases, their files, and their folds."""
+    """Yield the differences in the cases, their files and their folds."""
     for side, cases in (("A", {*a.cases} - {*b.cases}), ("B", {*b.cases} - {*a.cases})):
         if cases:
             yield f"{count(len(cases), 'case')} only in {side}: {_cut(sorted(cases))}"

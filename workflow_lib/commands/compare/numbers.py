@@ -1,13 +1,14 @@
-"""The numbers of two studies side by side, and whether a difference is within what seeds explain.
+"""Compare the numbers of two studies, and decide whether a difference is within the variation between seeds.
 
-The definition. Of the same cases in the same folds, the differences B - A of each fold are averaged over its cases; the question
-is whether the 95 % t interval of these fold differences, mean ± t(.975, k-1) s / √k over k folds, holds 0. Had nothing changed
-but the seeds, every fold's network would have been drawn anew on both sides, independently of the other folds, and the fold
-differences would scatter around 0 with the very spread that two seeds make. So "within" says that the difference needs no other
-explanation than seeds, not that there is none; "beyond" that seeds alone make one like it in 1 of 20 numbers.
-With one split there are no folds, and with other cases no pairs: then nothing is said.
-Beside it stands an interval of the difference over the cases, by a paired bootstrap within the folds: it takes the trained
-networks as they are, and says nothing on seeds.
+For the same cases in the same folds, the differences B - A are averaged over the cases of each fold. A difference is "within"
+if the 95 % t interval over the k folds, mean ± t(.975, k-1) s / √k, contains 0. If only the seeds had changed, the two
+networks of each fold would be independent draws, independent of the other folds, and the differences of the folds would
+scatter around 0 with the spread that two seeds give. Therefore "within" means that seeds are sufficient to explain the
+difference, not that there is none. "beyond" means that seeds alone give such a difference in 1 of 20 numbers. With one split
+there are no folds, and with other cases there are no pairs; then the result is "open".
+
+A second interval, over the cases, is a paired bootstrap within the folds. It is conditional on the trained networks and
+contains no information about seeds.
 """
 
 import math
@@ -27,12 +28,15 @@ Verdict = Literal["same", "within", "beyond", "open"]
 CONFIDENCE = 0.95
 SAMPLES = 2000
 ROUNDING = 1e-9
-"""By so much a difference of two means may differ from the mean of the differences."""
+"""Tolerance between the difference of two means and the mean of the differences."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A number of both sides. `low`, `high`: the interval over the folds; `cases_low`, `cases_high`: over the cases; or NaN."""
+    """A number of both sides and two intervals of the difference, or NaN.
+
+    `low`, `high`: the interval over the folds. `cases_low`, `cases_high`: the interval over the cases.
+    """
 
     name: str
     a: float
@@ -46,17 +50,17 @@ class Cell:
 
     @property
     def difference(self) -> float:
-        """B minus A; NaN where one of them is undefined."""
+        """B minus A; NaN if one of them is undefined."""
         return self.b - self.a
 
 
 def same(a: float, b: float) -> bool:
-    """Return whether two numbers are equal, or both undefined."""
+    """Return whether two numbers are equal or both undefined."""
     return a == b or (math.isnan(a) and math.isnan(b))
 
 
 def means(a: Data, b: Data) -> list[Cell]:
-    """Return the means of every loss, class and metric that both sides have."""
+    """Compare the means of every loss, class and metric that both sides have."""
     first, second = (_by_key(data.means, ("loss", "class", "metric")) for data in (a, b))
     obstacle = _obstacle(a, b)
     return [
@@ -73,17 +77,17 @@ def _mean(name: str, one: float, other: float, obstacle: str, a: Data, b: Data, 
         return Cell(name, one, other, "open", obstacle)
     by_fold = _differences(a, b, key)
     if len(by_fold) < 2:
-        return Cell(name, one, other, "open", "there is one split only, so no spread over folds")
+        return Cell(name, one, other, "open", "with one split there is no spread over folds")
     middle, half, _ = t_interval([float(values.mean()) for values in by_fold], CONFIDENCE)
     low, high = middle - half, middle + half
     if not low - ROUNDING <= other - one <= high + ROUNDING:
-        # Cases that one side leaves undefined, or means that do not follow from the scores.
-        return Cell(name, one, other, "open", "the cases that both sides score do not give this difference", low, high)
+        # One side leaves cases undefined, or its means do not follow from its scores.
+        return Cell(name, one, other, "open", "this difference does not follow from the cases that both sides score", low, high)
     return Cell(name, one, other, "within" if low <= 0 <= high else "beyond", "", low, high, *_bootstrap(by_fold))
 
 
 def _obstacle(a: Data, b: Data) -> str:
-    """Return why cases of both sides make no pairs, or nothing."""
+    """Return why the cases of the two sides cannot be paired, or ""."""
     if set(a.folds) != set(b.folds):
         return "not the same cases"
     for role in ROLES:
@@ -93,7 +97,7 @@ def _obstacle(a: Data, b: Data) -> str:
 
 
 def _differences(a: Data, b: Data, key: tuple[str, ...]) -> list[np.ndarray]:
-    """Return B - A of the cases where both are defined, fold by fold; folds without such a case are left out."""
+    """Return B - A of the cases that are defined on both sides, by fold. Folds without such a case are omitted."""
     loss, name, metric = key
     position = METRICS.index(metric)
     nowhere = (math.nan,) * len(METRICS)
@@ -106,7 +110,7 @@ def _differences(a: Data, b: Data, key: tuple[str, ...]) -> list[np.ndarray]:
 
 
 def _bootstrap(by_fold: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Return percentile bounds of the mean of fold means when the cases of each fold are drawn again."""
+    """Return percentile bounds of the mean of the fold means over bootstrap samples of the cases within each fold."""
     if all(values.size < 2 for values in by_fold):
         return math.nan, math.nan
     draws = [
@@ -118,7 +122,7 @@ def _bootstrap(by_fold: Sequence[np.ndarray]) -> tuple[float, float]:
 
 
 def p_values(a: Data, b: Data) -> list[Cell]:
-    """Return the corrected p of every pair that both sides have; the reason says where the mark is another one."""
+    """Compare the corrected p-values of every pair that both sides have. The reason names a changed significance mark."""
     first, second = (_by_key(data.p_values, ("class", "row", "column")) for data in (a, b))
     return [
         Cell(
@@ -138,7 +142,7 @@ def _marks(one: str, other: str) -> str:
 
 
 def surface(a: Data, b: Data) -> Iterator[Cell]:
-    """Yield the medians of HD95 and the means of NSD that both sides have."""
+    """Compare the medians of HD95 and the means of NSD that both sides have."""
     first, second = (_by_key(data.surface, ("loss", "class")) for data in (a, b))
     for key in first:
         for column in ("hd95_median", "nsd_mean"):
@@ -148,7 +152,7 @@ def surface(a: Data, b: Data) -> Iterator[Cell]:
 
 
 def scores(a: Data, b: Data) -> tuple[int, int]:
-    """Return how many scores of single cases both sides have, and how many of them are the same."""
+    """Return the number of scores of single cases that both sides have, and how many of them are equal."""
     common = [key for key in a.scores if key in b.scores]
     equal = sum(all(map(same, a.scores[key], b.scores[key])) for key in common)
     return len(common), equal

@@ -1,4 +1,4 @@
-"""One folder of results, read for a comparison."""
+"""Read one of the two folders of a comparison."""
 
 import csv
 import tempfile
@@ -22,11 +22,11 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Data:
-    """A dataset of a study.
+    """The results of one dataset.
 
-    `cases`: the digests of each case's files by their role. `folds`: in which fold a case is scored. `scores`: the metrics of
-    every (loss, class, case), NaN where undefined. `means`, `p_values`, `surface`: rows of the tables as text. `digest`: that of
-    the files of all cases.
+    `cases`: digests of each case's files by their role. `folds`: the fold in which each case is scored. `scores`: the metrics of
+    every (loss, class, case), NaN if undefined. `means`, `p_values`, `surface`: rows of the tables as text. `digest`: that of the
+    files of all cases.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Side:
-    """A study as its folder tells it: the digest of its manifest, settings, code by step, versions, devices, and numbers."""
+    """The content of one folder: digest of its manifest, settings, code by step, versions, devices, and numbers."""
 
     folder: str
     title: str
@@ -55,11 +55,11 @@ class Side:
 
 
 def read(folder: Path) -> Side:
-    """Read a folder of results. Raises UserError when it is none, or when a file in it is not as a step writes it."""
+    """Read a folder of results. Raises UserError if it is not one, or if a file in it is invalid."""
     if not folder.is_dir():
-        raise UserError(f"{folder} is no folder. Name the folder of a study's results.")
+        raise UserError(f"{folder} is not a folder. Give the folder of a study's results.")
     if not (folder / MANIFEST).is_file():
-        raise UserError(f"{folder} holds no finished study: {MANIFEST} is missing. Name the folder of a study's results.")
+        raise UserError(f"{folder} holds no finished study: {MANIFEST} is missing. Give the folder of a study's results.")
     with tempfile.TemporaryDirectory(prefix="compare-") as private:
         study = Path(private)
         faults = safe.copy(folder, [name for name in safe.listing(folder) if _is_read(name)], study)
@@ -71,14 +71,12 @@ def read(folder: Path) -> Side:
             raise UserError(f"{folder} cannot be compared: {error}") from None
         except FileNotFoundError as error:
             raise UserError(f"{folder} cannot be compared: {_below(error.filename, study)} is missing") from None
-        except Exception as error:  # what is read was made by a stranger
-            raise UserError(
-                f"{folder} cannot be compared: a file in it is not as a step writes it ({repr(error)[:300]})"
-            ) from None
+        except Exception as error:  # the content is untrusted
+            raise UserError(f"{folder} cannot be compared: a file in it is invalid ({repr(error)[:300]})") from None
 
 
 def _below(path: object, study: Path) -> str:
-    """Return a path of the private copy as it reads below the results."""
+    """Return a path of the private copy relative to the results."""
     return str(path).removeprefix(f"{study}/")
 
 
@@ -92,7 +90,7 @@ def _read(folder: Path, study: Path) -> Side:
     facts = [safe.read_json(study, record.name).get("facts", {}) for record in every]
     names = [dataset["name"] for dataset in settings["datasets"]]
     if not all(isinstance(name, str) and NAME.fullmatch(name) for name in names):
-        raise UserError(f"{records.REPORT_RECORD}: names a dataset that cannot be one")
+        raise UserError(f"{records.REPORT_RECORD}: a dataset has an invalid name")
     return Side(
         str(folder),
         str(settings["title"]),
@@ -107,7 +105,10 @@ def _read(folder: Path, study: Path) -> Side:
 
 
 def _code(every: list[Record], tables: Mapping[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-    """Return the code of every step: the modules of all its jobs; where these were made with several, the digests of all."""
+    """Return the modules of every step with their digests.
+
+    If its jobs were made with several versions, all digests are joined.
+    """
     found: dict[str, dict[str, set[str]]] = {}
     for record in every:
         for module, digest in (made_with(record, tables) or {}).items():
@@ -138,7 +139,7 @@ def _data(study: Path, name: str) -> Data:
 
 
 def number(text: str) -> float:
-    """Return the number in a field; NaN when it is empty."""
+    """Return the number in a field, or NaN if the field is empty."""
     return float(text) if text else float("nan")
 
 

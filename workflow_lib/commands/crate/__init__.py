@@ -1,1 +1,1 @@
-"""A finished study as an RO-Crate: what was run, on what, with what result, in terms that other tools read."""
+"""Describe a finished study as an RO-Crate: jobs, inputs and results in a vocabulary that other tools read."""

@@ -1,10 +1,10 @@
-"""Describe a finished study as an RO-Crate, and put the code that made it beside the results.
+"""Describe a finished study as an RO-Crate, with the code that made it.
 
     whichloss crate results/<study>
 
-Writes ro-crate-metadata.json and the folder workflow/ into the folder of the results, which so becomes the crate: Provenance Run
-Crate 0.5 on RO-Crate 1.1. Images stay out; they are listed by SHA-256, with the address and the terms of their dataset. The same
-results give the same file.
+Writes ro-crate-metadata.json and the folder workflow/ into the folder of the results, which becomes the crate (Provenance Run
+Crate 0.5, RO-Crate 1.1). The crate contains no images. It lists them by SHA-256, with the address and the terms of their
+dataset. The output is reproducible: the same results give the same file.
 """
 
 import argparse
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the crate of the folder that the arguments name."""
+    """Write the crate of the given folder."""
     from workflow_lib.commands.crate.crate import write
 
     print(f"RO-Crate: {write(arguments.results)}")

@@ -1,4 +1,4 @@
-"""A finished study as an RO-Crate: the metadata file, and beside the results the code that made them."""
+"""Write the RO-Crate of a finished study: the metadata file, and a copy of the code that made the results."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,35 +16,35 @@ TERMS = "https://w3id.org/ro/terms/workflow-run/context"
 LAST = ("records/manifest.json", "records/report.json")
 
 
-def write(folder: Path, said: str | None = None) -> Path:
+def write(folder: Path, origin: str | None = None) -> Path:
     """Write the crate of a finished study into its folder; return the metadata file.
 
-    `said`: where the code under workflow/ comes from, if it is there already; who says that has looked at the files. Raises
-    UserError where the study is not finished, or its files are not what its records say.
+    `origin`: the origin of the code, if it is already in workflow/. The caller must then have checked the files. Raises UserError
+    if the study is not finished, or if its files differ from its records.
     """
     if not (folder / LAST[1]).is_file():
         raise UserError(f"{folder} holds no finished study: {LAST[1]} is missing. Run the study to its report first.")
-    if said is None:
-        # The crate tells the digests of the records: of other files they would be false.
+    if origin is None:
+        # The crate contains the digests of the records, which would be false for changed files.
         integrity.require(folder, "described")
     report = read_json(folder / LAST[1])
-    if said is None:
-        said = copy_source(report, folder / entities.WORKFLOW)
+    if origin is None:
+        origin = copy_source(report, folder / entities.WORKFLOW)
     path = folder / METADATA
-    write_json(path, metadata(folder, report, said))
+    write_json(path, metadata(folder, report, origin))
     return path
 
 
-def metadata(folder: Path, report: Mapping[str, Any], said: str) -> dict[str, Any]:
-    """Return the content of ro-crate-metadata.json; `report` is the report's record."""
-    # Imported here: it takes a second, which the help need not wait for.
+def metadata(folder: Path, report: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """Return the content of ro-crate-metadata.json. `report` is the report's record."""
+    # Imported here, because it takes a second that --help does not need.
     from rocrate.model.contextentity import ContextEntity
     from rocrate.model.data_entity import DataEntity
     from rocrate.rocrate import ROCrate
 
     crate = ROCrate(version="1.1")
     crate.metadata.extra_contexts.append(TERMS)
-    parts, around, top = _entities(folder, report, said)
+    parts, around, top = _entities(folder, report, origin)
     for key, value in top.items():
         crate.root_dataset[key] = value
     crate.metadata["conformsTo"] = entities.refs(
@@ -58,8 +58,8 @@ def metadata(folder: Path, report: Mapping[str, Any], said: str) -> dict[str, An
     return content
 
 
-def _entities(folder: Path, report: Mapping[str, Any], said: str) -> tuple[list[Any], list[Any], dict[str, Any]]:
-    """Return the entities that are data, those around them, and the properties of the crate."""
+def _entities(folder: Path, report: Mapping[str, Any], origin: str) -> tuple[list[Any], list[Any], dict[str, Any]]:
+    """Return the data entities, the contextual entities, and the properties of the crate."""
     names = [*read_json(folder / MANIFEST)["steps"], *LAST]
     records = {name: read_json(folder / name) for name in names}
     place = Path(report["outputs"]["page"][0]["path"]).parent
@@ -84,7 +84,7 @@ def _entities(folder: Path, report: Mapping[str, Any], said: str) -> tuple[list[
     around = [entity for entity in everything if not _is_data(entity)]
     around += [*(entity for found in sets.values() for entity in found), *jobs, *run, entities.licence(), *entities.profiles()]
     mentioned = [e["@id"] for e in [*jobs, *run] if e["@type"] != "ControlAction"] + [f[0]["@id"] for f in sets.values()]
-    top = entities.root_entity(report, sha256_file(folder / MANIFEST), said) | {
+    top = entities.root_entity(report, sha256_file(folder / MANIFEST), origin) | {
         "conformsTo": entities.refs([profile["@id"] for profile in entities.profiles()]),
         "mainEntity": {"@id": entities.MAIN},
         "mentions": entities.refs(mentioned),

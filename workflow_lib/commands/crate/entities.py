@@ -1,4 +1,4 @@
-"""The entities of the crate: files, jobs, workflow and data, from the records of a study and nothing else."""
+"""The entities of the crate (files, jobs, workflow and data), built from the records of a study only."""
 
 import datetime
 import mimetypes
@@ -14,7 +14,7 @@ from workflow_lib.datasets.identity import data_digest
 from workflow_lib.provenance.manifest import MANIFEST, SUMS
 
 WORKFLOW = "workflow"
-"""Folder of the crate with the code."""
+"""Folder of the code in the crate."""
 
 MAIN = f"{WORKFLOW}/Snakefile"
 SNAKEMAKE = "https://snakemake.github.io/"
@@ -26,19 +26,19 @@ Entity = dict[str, Any]
 
 
 def refs(ids: Sequence[str]) -> Any:
-    """Return references to entities, of one alone without a list around it."""
+    """Return references to entities. A single reference is not put into a list."""
     found = [{"@id": name} for name in dict.fromkeys(ids)]
     return found[0] if len(found) == 1 else found
 
 
-def root_entity(record: Mapping[str, Any], digest: str, said: str) -> Entity:
-    """Return the properties of the crate itself."""
+def root_entity(record: Mapping[str, Any], digest: str, origin: str) -> Entity:
+    """Return the properties of the root entity."""
     settings = record["settings"]
     return {
         "name": settings["title"],
         "description": (
             f"Study {settings['name']}: one network trained with several loss functions on class-imbalanced medical images, and "
-            f"what came out. Digest of the results: {digest}. Code: {said}. Images are not part of this crate."
+            f"what came out. Digest of the results: {digest}. Code: {origin}. Images are not part of this crate."
         ),
         "datePublished": record["facts"]["started"],
         "license": {"@id": "#licence"},
@@ -47,7 +47,7 @@ def root_entity(record: Mapping[str, Any], digest: str, said: str) -> Entity:
 
 
 def licence() -> Entity:
-    """Return what is said about the licence of the results."""
+    """Return the statement on the licence of the results."""
     return {
         "@id": "#licence",
         "@type": "CreativeWork",
@@ -133,7 +133,7 @@ def _parameter(name: str, short: str, description: str, example: str) -> Entity:
 
 
 def study_file(study: str) -> Entity:
-    """Return the study's YAML."""
+    """Return the YAML file of the study."""
     return {
         "@id": f"{WORKFLOW}/{study}.yaml",
         "@type": "File",
@@ -144,7 +144,7 @@ def study_file(study: str) -> Entity:
 
 
 def result_file(folder: Path, path: str, sha256: str | None, left_out: str = "is not part of this crate") -> Entity:
-    """Return a file or folder of the results; where it does not lie in the crate, what is known of it."""
+    """Return a file or folder of the results; if the crate does not contain it, return its name and digest."""
     lies = folder / path
     known = {"sha256": sha256} if sha256 else {}
     if not lies.exists():
@@ -177,7 +177,7 @@ _KINDS = {
 
 
 def images(folder: Path, record: Mapping[str, Any]) -> Iterator[tuple[str, list[Entity]]]:
-    """Yield of every dataset its name, and the entities of the set and of its files, which are known by name and SHA-256 only."""
+    """Yield the name of every dataset with its entity and those of its files. Files are identified by name and SHA-256 only."""
     for described in record["settings"]["datasets"]:
         name = described["name"]
         settings = record["settings"]["config"]["datasets"][name]
@@ -216,7 +216,7 @@ def images(folder: Path, record: Mapping[str, Any]) -> Iterator[tuple[str, list[
 
 
 def _addresses(module: Any, settings: Mapping[str, Any]) -> tuple[dict[str, str], str]:
-    """Return where every file is downloaded from, by its path, and the archive that holds all, "" where there is none."""
+    """Return the address of every downloaded file by its path, and the address of the archive with all files, or ""."""
     if settings["source"] != "download":
         return {}, ""
     root = Path(settings["root"]).expanduser()
@@ -227,9 +227,9 @@ def _addresses(module: Any, settings: Mapping[str, Any]) -> tuple[dict[str, str]
 
 
 def actions(records: Mapping[str, Mapping[str, Any]], ids: Mapping[str, str], sets: Mapping[str, str]) -> list[Entity]:
-    """Return a CreateAction for every job and a ControlAction that ties it to its step.
+    """Return a CreateAction for every job, and a ControlAction that links it to its step.
 
-    `records`: path below the results -> record; `ids`: recorded path -> entity; `sets`: dataset -> entity of its images.
+    `records`: path in the results -> record; `ids`: recorded path -> entity; `sets`: dataset -> entity of its images.
     """
     found = []
     for path, record in records.items():
@@ -269,7 +269,7 @@ def _entries(record: Mapping[str, Any], side: str) -> list[Mapping[str, Any]]:
 
 
 def times(records: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    """Return when the first of the jobs began and the last ended, in ISO 8601."""
+    """Return the start of the first job and the end of the last one in ISO 8601."""
     spans = []
     for record in records:
         start = datetime.datetime.fromisoformat(record["facts"]["started"])
@@ -278,7 +278,7 @@ def times(records: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
 
 
 def whole_run(records: Mapping[str, Mapping[str, Any]], study: str, sets: Sequence[str], controls: Sequence[str]) -> list[Entity]:
-    """Return the run of the workflow as one action, and the one that says how the engine took it apart."""
+    """Return the run of the workflow as one action, and the OrganizeAction of the engine."""
     started, ended = times(list(records.values()))
     run = {
         "@id": RUN,

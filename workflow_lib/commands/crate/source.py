@@ -1,4 +1,4 @@
-"""The code that made a study, copied beside its results."""
+"""Copy the code that made a study next to its results."""
 
 import io
 import re
@@ -21,14 +21,15 @@ NEEDED = (
     *("LICENSE", "Makefile", "README.md", "Snakefile", "config.yaml", "pyproject.toml", "setup.py"),
     *("envs", "reports", "rules", "workflow_lib"),
 )
-"""What of the repository it takes to run a study."""
+"""The parts of the repository that are needed to run a study."""
 
 
 def copy_source(record: Mapping[str, Any], target: Path) -> str:
-    """Write the code that made the report of `record` into `target`, with the study as YAML; return in words where it comes from.
+    """Copy the code that made the report of `record`, with the study as YAML, into `target`; return its origin in words.
 
-    Taken from the commit that the record names. Where there is none, or changes to it were not committed, from this checkout,
-    which must then be the same code. Raises UserError where it is not, or where the study's name cannot be that of a file.
+    The code is taken from the recorded commit. If there is none, or it had uncommitted changes, the code of this checkout is
+    used,
+    which must have the same fingerprint. Raises UserError if it has not, or if the name of the study is no valid file name.
     """
     commit, name = record["facts"]["commit"], str(record["settings"]["name"])
     if fault := name_fault(name):
@@ -37,17 +38,17 @@ def copy_source(record: Mapping[str, Any], target: Path) -> str:
         if commit and not commit.endswith(CHANGES) and (archive := _archive(commit)) is not None:
             with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
                 tar.extractall(folder, filter="data")
-            said = f"commit {commit}"
+            origin = f"commit {commit}"
         else:
             _require_same_code(record, commit)
             _copy_checkout(folder)
-            said = _of_checkout(commit)
+            origin = _of_checkout(commit)
         write_text(folder / f"{name}.yaml", study_yaml(record["settings"]["config"]))
-    return said
+    return origin
 
 
 def _of_checkout(commit: str | None) -> str:
-    """Return what the code of this checkout is, which has the fingerprints of the results."""
+    """Return in words the origin of this checkout's code, which has the fingerprint of the results."""
     if commit is None:
         return "a checkout without git"
     if commit.endswith(CHANGES):
@@ -56,14 +57,14 @@ def _of_checkout(commit: str | None) -> str:
 
 
 def _archive(commit: str) -> bytes | None:
-    """Return the needed files of a commit as a tar archive; None where git or the commit is not there."""
+    """Return the needed files of a commit as a tar archive, or None if git or the commit is not available."""
     if not _COMMIT.fullmatch(commit):
-        return None  # git would take it for an option, or for another name than that of a commit
+        return None  # git could read it as an option, or as the name of a branch or tag
     root = checkout()
     if root is None:
         return None
     try:
-        # Commits of before the package could be installed have not all of them, and git refuses a name that is not there.
+        # Older commits do not have all these files, and `git archive` fails for a path that does not exist.
         there = _git(root, "ls-tree", "--name-only", "-z", commit, "--", *NEEDED).decode().split("\0")
         return _git(root, "archive", "--format=tar", commit, "--", *filter(None, there))
     except (OSError, subprocess.SubprocessError):

@@ -1,4 +1,4 @@
-"""A dataset that is given out as one archive: fetched, unpacked beside its place, and put there whole."""
+"""Download a dataset that is distributed as one archive: fetch it, unpack it next to its destination, and move it there."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ from workflow_lib.datasets.formats.interface import RemoteArchive
 
 
 def fetch_archive(job: Job, remote: RemoteArchive) -> None:
-    """Fetch and unpack the archive unless all its files are there. Raises UserError, and leaves nothing half-unpacked."""
+    """Fetch and unpack the archive unless all its files exist. Raises UserError. A partially unpacked folder is removed."""
     root = job.root
     if is_complete(job.name, root):
         _compare_archive(job)
@@ -27,7 +27,7 @@ def fetch_archive(job: Job, remote: RemoteArchive) -> None:
         job.say(f"{archive} was fetched before; unpacking it")
     else:
         _fetch_whole(job, remote, archive)
-    # Always the same name: what a killed process left there is cleared away. The lock is ours.
+    # The name is constant, so that the remains of a killed process are removed. The lock excludes other processes.
     folder = root.with_name(f".unpacking-{root.name}")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -53,13 +53,13 @@ def fetch_archive(job: Job, remote: RemoteArchive) -> None:
 
 
 def _fetch_whole(job: Job, remote: RemoteArchive, archive: Path) -> None:
-    """Fetch the archive, if the disk holds it and what it unpacks to, which is about as much again."""
+    """Fetch the archive if the disk has room for it and its contents, which have about the same size."""
     expected = _archive_size(remote) or 0
     have = begun(archive)
     needed = max(0, 2 * expected - have)
     check_space(job.root, needed)
-    told = f"{size(max(0, expected - have))} to fetch" if expected else "to fetch: the server does not say how much"
-    job.say(f"{told}, {size(free_space(job.root))} free on the disk")
+    message = f"{size(max(0, expected - have))} to fetch" if expected else "to fetch: the server does not say how much"
+    job.say(f"{message}, {size(free_space(job.root))} free on the disk")
     meter = meter_of(job, expected, have)
     try:
         fetch(
@@ -80,7 +80,7 @@ def _archive_size(remote: RemoteArchive) -> int | None:
 
 
 def _compare_archive(job: Job) -> None:
-    """Compare the files of an unpacked archive with their records, and record those that have none. Raises Faults."""
+    """Compare the files of an unpacked archive with their recorded digests, and record new ones. Raises Faults."""
     checksums = Checksums(job.root)
     states: dict[str, str] = {path: checksums.state(path) for path in files_of(job.name, job.root)}
     for path, state in states.items():
@@ -91,12 +91,12 @@ def _compare_archive(job: Job) -> None:
 
 
 def files_of(name: str, root: Path) -> list[str]:
-    """Return the paths of all files of all cases below root."""
+    """Return the paths of all files of all cases, relative to root."""
     return [path.relative_to(root).as_posix() for case in registry.find_cases(name, root) for path in case.files]
 
 
 def is_complete(name: str, root: Path) -> bool:
-    """Return whether every file of every case is there."""
+    """Return whether every file of every case exists."""
     try:
         cases = registry.find_cases(name, root)
     except UserError:

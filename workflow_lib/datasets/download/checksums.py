@@ -1,4 +1,4 @@
-"""SHA-256 of every downloaded file, taken when it is first seen and compared ever after."""
+"""The SHA-256 of every downloaded file, recorded when it is first seen and compared in later runs."""
 
 import threading
 from pathlib import Path
@@ -12,10 +12,11 @@ State = Literal["missing", "new", "same", "changed"]
 
 
 class Checksums:
-    """The file `checksums.json` of a dataset's folder: path below it -> sha256, bytes, and time of the last change.
+    """The file `checksums.json` of a dataset's folder: relative path -> sha256, bytes, and modification time.
 
-    A file whose length and time are those of the record is taken for the same without reading it: reading 20 GB takes minutes,
-    and `inspect` reads and records every file anyway.
+    A file with the recorded length and time is considered unchanged without reading it: reading 20 GB takes minutes, and
+    `inspect`
+    reads and records every file anyway.
     """
 
     def __init__(self, root: Path) -> None:
@@ -38,7 +39,7 @@ class Checksums:
         return dict(entries)
 
     def seems_same(self, name: str) -> bool:
-        """Return whether a file has a record, and the length and time that it says."""
+        """Return whether a file is recorded and has the recorded length and time."""
         entry = self._entries.get(name)
         try:
             found = (self._root / name).stat()
@@ -62,12 +63,12 @@ class Checksums:
         return "same"
 
     def recorded(self, name: str) -> str | None:
-        """Return the digest of a file's first sight, or None if it was never seen."""
+        """Return the recorded digest of a file, or None if there is none."""
         entry = self._entries.get(name)
         return entry["sha256"] if entry is not None else None
 
     def record(self, name: str, digest: str | None = None) -> None:
-        """Note a file as it is now; `write` keeps the note."""
+        """Record the present state of a file. `write` saves the records."""
         path = self._root / name
         digest = digest or sha256_file(path)
         found = path.stat()
@@ -75,7 +76,7 @@ class Checksums:
             self._entries[name] = {"sha256": digest, "bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
 
     def write(self) -> None:
-        """Write the file if something is new. Raises UserError when the disk is full or the folder cannot be written."""
+        """Save the records if they changed. Raises UserError if the disk is full or the folder is not writable."""
         with self._lock:
             if self._entries != self._written:
                 write_json(self._root / FILE, self._entries)

@@ -1,4 +1,4 @@
-"""Downloading datasets that are given out freely. What is there and sound is not fetched again."""
+"""Download datasets that are freely available. Files that are already present and intact are not fetched again."""
 
 import contextlib
 import errno
@@ -16,7 +16,7 @@ from workflow_lib.datasets.formats import registry
 from workflow_lib.datasets.formats.interface import RemoteArchive, RemoteFile
 
 PARALLEL = 4
-"""Connections to a server at a time."""
+"""Simultaneous connections to a server."""
 
 
 def download_dataset(
@@ -27,12 +27,15 @@ def download_dataset(
     parallel: int = PARALLEL,
     pauses: Sequence[float] = PAUSES,
 ) -> None:
-    """Bring the dataset of format `name` into `root`, from the mirror `url` or the official place.
+    """Download the dataset of format `name` into `root`, from the mirror `url` or the official address.
 
-    A call that broke off is continued by the next one; nothing half-fetched stands under a final name. The SHA-256 of every file
-    is kept in `checksums.json` when it is first seen and compared by each later call. Where all files are there and as recorded,
-    no connection is made. Raises UserError, with the way to place the files by hand, where the data need a registration, the disk
-    is too small, the network fails, a file has changed, `root` holds something else, or another process downloads into it.
+    An interrupted download is continued by the next call; an incomplete file never has its final name. The SHA-256 of every
+    file
+    is stored in `checksums.json` when it is first seen, and compared in later calls. If all files are present and unchanged, no
+    connection is made. Raises UserError, with instructions to place the files by hand, if the dataset requires registration,
+    the
+    disk is too small, the network fails, a file has changed, `root` contains something else, or another process downloads into
+    it.
     """
     module = registry.get(name)
     if url is not None:
@@ -40,7 +43,7 @@ def download_dataset(
     remote = module.downloads(Path.cwd() / root, url)
     if remote is None:
         raise UserError(f"{module.LABEL} cannot be downloaded without registration.\n{module.INSTRUCTIONS}")
-    # Of a folder that is reached through a link, the neighbour and the lock are those of its real place.
+    # If the folder is reached through a link, the archive and the lock file are put next to the real folder.
     job = Job(name, root.resolve(), progress, max(1, parallel), pauses)
     try:
         if _is_settled(job, remote):
@@ -60,7 +63,7 @@ def download_dataset(
 
 
 def _is_settled(job: Job, remote: Sequence[RemoteFile] | RemoteArchive) -> bool:
-    """Return whether all files are there and as recorded. Any number of processes may look at the same time."""
+    """Return whether all files are present and unchanged. Needs no lock."""
     if isinstance(remote, RemoteArchive):
         if not is_complete(job.name, job.root):
             return False
@@ -78,10 +81,10 @@ def _is_settled(job: Job, remote: Sequence[RemoteFile] | RemoteArchive) -> bool:
 
 @contextlib.contextmanager
 def _only_one(root: Path) -> Iterator[None]:
-    """Hold the lock of a folder. It ends with the process, so that none stays behind a killed one."""
+    """Hold the lock of a folder. The system releases it when the process ends, even if it is killed."""
     stream = _lock_file(root)
     if stream is None:
-        # A place that cannot be written: if something is to be fetched, that will be told.
+        # The place is not writable. If something must be fetched, this is reported later.
         yield
         return
     with stream:
@@ -92,14 +95,14 @@ def _only_one(root: Path) -> Iterator[None]:
         except ImportError:
             pass  # no locks on this system
         except OSError as error:
-            # Some network file systems have no locks either.
+            # Some network file systems do not support locks either.
             if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
                 raise UserError(f"Another process is downloading into {root}. Wait for it, or stop it first.") from error
         yield
 
 
 def _lock_file(root: Path) -> IO[str] | None:
-    """Open the file beside `root` that is locked, since an archive replaces `root` itself; or else one in it; or none."""
+    """Open the lock file next to `root` (an archive replaces `root` itself), else one inside it, else return None."""
     for path in (root.with_name(f".{root.name}{LOCK}"), root / LOCK):
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A dataset that is given out file by file: what is missing is fetched, several at a time."""
+"""Download a dataset that is distributed as single files: fetch the missing ones, several at a time."""
 
 import threading
 import urllib.parse
@@ -19,18 +19,18 @@ from workflow_lib.datasets.formats.layouts import raise_faults
 from workflow_lib.images.volumes import read_header
 
 LONGEST_ROW = 20
-"""Files of one server that may fail one after the other before the others are given up."""
+"""Consecutive failures of one server after which its other files are not tried."""
 
 
 def fetch_files(job: Job, files: Sequence[RemoteFile]) -> None:
-    """Look at what is there and fetch what is missing. Raises UserError that tells all faults, of files and of pairs, at once."""
+    """Check the present files and fetch the missing ones. Raises UserError with all faults, of files and of pairs."""
     checksums = Checksums(job.root)
     with ThreadPoolExecutor(job.parallel) as pool:
         states = dict(zip([file.path for file in files], pool.map(lambda file: _look(job, checksums, file), files), strict=True))
     keep(job, checksums)
     refuse_changed(job, states, "Delete them to fetch them again")
     missing = [file for file in files if states[file.path] == "missing"]
-    told: list[str] = []
+    messages: list[str] = []
     try:
         if missing:
             job.say(f"{len(files) - len(missing)} of {len(files)} files are there; fetching {len(missing)}")
@@ -38,19 +38,20 @@ def fetch_files(job: Job, files: Sequence[RemoteFile]) -> None:
         else:
             job.say(f"{job.root}: all {len(files)} files are there")
     except Faults as faults:
-        told.append(str(faults))
+        messages.append(str(faults))
     try:
         compare_shapes(job)
     except Faults as faults:
-        told.append(str(faults))
-    if told:
-        raise UserError("\n".join(told))
+        messages.append(str(faults))
+    if messages:
+        raise UserError("\n".join(messages))
 
 
 def _look(job: Job, checksums: Checksums, file: RemoteFile) -> str:
-    """Return the state of a file. One that is seen for the first time is recorded; it counts as missing if it is cut short or
-    damaged, and if it cannot be read, or is no image, the state says so.
-    """  # noqa: D205
+    """Return the state of a file; a file that is seen for the first time is checked and recorded.
+
+    A truncated or damaged file counts as missing. If a file is unreadable or not an image, the state is an error message.
+    """
     try:
         state = checksums.state(file.path)
         if state != "new":
@@ -81,7 +82,7 @@ def _fetch_missing(job: Job, checksums: Checksums, missing: Sequence[RemoteFile]
     rows: dict[str, list[bool]] = defaultdict(list)
 
     def attempt(file: RemoteFile) -> bool:
-        """Fetch one file, unless so many of its server failed in a row that more are no use; return whether it was tried."""
+        """Fetch one file, unless its server has failed too often in a row. Return whether it was tried."""
         row = rows[urllib.parse.urlsplit(file.url).netloc]
         if manners.stop.is_set() or sum(row) >= job.parallel or len(row) >= LONGEST_ROW:
             return False
@@ -106,7 +107,7 @@ def _fetch_missing(job: Job, checksums: Checksums, missing: Sequence[RemoteFile]
 
 
 def _in_parallel(attempt: Callable[[RemoteFile], bool], files: Sequence[RemoteFile], parallel: int, stop: threading.Event) -> int:
-    """Return how many files were tried. An interruption stops the transfers under way, whose bytes are kept, and goes on."""
+    """Return the number of files that were tried. On an interrupt, stop the transfers, keep their bytes, and raise it again."""
     with ThreadPoolExecutor(parallel) as pool:
         try:
             return sum(pool.map(attempt, files))
@@ -117,7 +118,7 @@ def _in_parallel(attempt: Callable[[RemoteFile], bool], files: Sequence[RemoteFi
 
 
 def _accept(checksums: Checksums, file: RemoteFile, part: Path) -> None:
-    """Raise UserError unless a file that arrived is an image, and the one that was first seen under this name."""
+    """Raise UserError unless a received file is an image and, if its name was seen before, has the recorded digest."""
     _check_header(part)
     first = checksums.recorded(file.path)
     if first is not None and sha256_file(part) != first:
@@ -128,15 +129,15 @@ def _accept(checksums: Checksums, file: RemoteFile, part: Path) -> None:
 
 
 def _check_header(path: Path) -> None:
-    """Raise UserError unless a file begins with a sound NIfTI header, for the names that are NIfTI."""
+    """Raise UserError if a file with a NIfTI name has no valid NIfTI header."""
     if path.name.removesuffix(".part").endswith((".nii", ".nii.gz")):
         read_header(path)
 
 
 def _sizes(job: Job, files: Sequence[RemoteFile]) -> list[int]:
-    """Return the bytes of the files as their servers say, or else about as many as such files have.
+    """Return the sizes of the files according to their servers, or else typical sizes.
 
-    Where the first servers cannot be reached, no more are asked: the transfer will tell.
+    If a server cannot be reached, the remaining ones are not asked. The transfer will report the error.
     """
     unreachable = threading.Event()
 
@@ -154,11 +155,11 @@ def _sizes(job: Job, files: Sequence[RemoteFile]) -> list[int]:
 
 
 def compare_shapes(job: Job) -> None:
-    """Compare the headers of every image and its masks. Raises Faults that names the pairs which differ."""
+    """Compare the header of every image with those of its masks. Raises Faults with all pairs that differ."""
     try:
         cases = registry.find_cases(job.name, job.root)
     except UserError:
-        return  # nothing was fetched, which is told
+        return  # nothing was fetched, which has been reported
     faults = []
     for case in cases:
         for mask in case.masks:

@@ -1,4 +1,4 @@
-"""What the downloads of files and of archives share: the job, the disk, and what is told."""
+"""Common parts of the downloads of files and archives: the job, disk space and messages."""
 
 import shutil
 import sys
@@ -18,7 +18,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Job:
-    """A download under way: where to, with how many connections, and whom it tells."""
+    """A download: its destination, the number of connections, and the receiver of its messages."""
 
     name: str
     root: Path
@@ -27,38 +27,38 @@ class Job:
     pauses: Sequence[float]
 
     def say(self, text: str) -> None:
-        """Tell a line, if anybody listens."""
+        """Report a line if there is a receiver."""
         if self.progress:
             self.progress(text)
 
 
 def meter_of(job: Job, total: int, have: int) -> Meter:
-    """Return the progress of `total` bytes, of which `have` are there: one line on a terminal, some lines in a log."""
+    """Return a meter of `total` bytes, of which `have` are present: one updated line on a terminal, several lines in a log."""
     terminal = sys.stdout if job.progress is not None and sys.stdout.isatty() else None
     return Meter(total, job.progress, have=have, terminal=terminal)
 
 
 def begun(path: Path) -> int:
-    """Return the bytes of a file that an earlier call fetched."""
+    """Return the number of bytes of a file that an earlier call received."""
     part = path.with_name(path.name + ".part")
     return part.stat().st_size if part.is_file() else 0
 
 
 def free_space(root: Path) -> int:
-    """Return the free bytes of the disk that a folder lies on, or will."""
+    """Return the free bytes of the disk of a folder, which need not exist yet."""
     there = next(path for path in (root, *root.parents) if path.exists())
     return shutil.disk_usage(there).free
 
 
 def check_space(root: Path, needed: int) -> None:
-    """Raise UserError unless the disk holds so many bytes more."""
+    """Raise UserError unless the disk has `needed` free bytes."""
     free = free_space(root)
     if needed > free:
         raise UserError(f"{root}: about {size(needed)} are needed, {size(free)} are free. Make room, then run again.")
 
 
 def keep(job: Job, checksums: Checksums) -> None:
-    """Write the checksums. A folder that cannot be written, where all files are there, is no fault."""
+    """Save the checksums. It is not a fault if the folder is not writable but all files are present."""
     try:
         checksums.write()
     except UserError as error:
@@ -66,7 +66,7 @@ def keep(job: Job, checksums: Checksums) -> None:
 
 
 def refuse_changed(job: Job, states: Mapping[str, str], remedy: str) -> None:
-    """Raise Faults where files are no longer what they were, or were never what they should be."""
+    """Raise Faults if files have changed or are invalid."""
     known = {"changed": "is no longer what it was when it was first seen"}
     faults = [f"{path}: {known.get(state, state)}" for path, state in states.items() if state not in ("missing", "new", "same")]
     heading = f"{len(faults)} file(s) in {job.root} cannot be used. {remedy}; if a change was meant, delete the entry in {FILE}:"

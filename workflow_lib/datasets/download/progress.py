@@ -1,4 +1,4 @@
-"""How far a download is: bytes of all files together, rate, and the time that is left."""
+"""The progress of a download: bytes of all files together, rate and remaining time."""
 
 import threading
 import time
@@ -11,16 +11,16 @@ from workflow_lib.base.durations import duration
 REPORT_EVERY = 10.0
 """Seconds between two lines of progress in a log."""
 REFRESH_EVERY = 0.5
-"""Seconds between two states of the one line on a terminal."""
+"""Seconds between two updates of the line on a terminal."""
 WINDOW = 60.0
-"""Seconds over which the rate is taken."""
+"""Seconds over which the rate is averaged."""
 _CLEAR = "\r\x1b[K"
 
 
 class Meter:
-    """Counts the bytes that arrive in any thread, and tells now and then.
+    """Count the bytes that arrive in any thread, and report at intervals.
 
-    In a log that is a line every `every` seconds; on a terminal one line, written over again and again.
+    In a log, a line is written every `every` seconds. On a terminal, one line is updated.
     """
 
     def __init__(
@@ -32,23 +32,23 @@ class Meter:
         clock: Callable[[], float] = time.monotonic,
         terminal: TextIO | None = None,
     ) -> None:
-        """`total` bytes are expected, an estimate where a server did not say, 0 if unknown; `have` of them are there already."""
+        """`total`: expected bytes, possibly an estimate, 0 if unknown; `have`: bytes that are already present."""
         self.total = total
         self._say, self._clock, self._terminal = say, clock, terminal
         self._every = every if every is not None else REPORT_EVERY if terminal is None else REFRESH_EVERY
         self._lock = threading.Lock()
         self._received = have
-        self._told = clock()
-        self._marks: deque[tuple[float, int]] = deque([(self._told, have)])
+        self._reported = clock()
+        self._marks: deque[tuple[float, int]] = deque([(self._reported, have)])
 
     def add(self, count: int) -> None:
-        """Count bytes that arrived; a negative number takes back what had to be thrown away."""
+        """Count received bytes. A negative number removes discarded bytes."""
         with self._lock:
             self._received += count
             now = self._clock()
-            if self._say is None or now - self._told < self._every:
+            if self._say is None or now - self._reported < self._every:
                 return
-            self._told = now
+            self._reported = now
             self._marks.append((now, self._received))
             while len(self._marks) > 2 and now - self._marks[0][0] > WINDOW:
                 self._marks.popleft()
@@ -60,14 +60,14 @@ class Meter:
                 self._terminal.flush()
 
     def say(self, text: str) -> None:
-        """Tell something else, on a line of its own."""
+        """Report a message on a separate line."""
         with self._lock:
             self._clear()
             if self._say is not None:
                 self._say(text)
 
     def close(self) -> None:
-        """Take the line off the terminal."""
+        """Remove the line from the terminal."""
         with self._lock:
             self._clear()
 
@@ -88,7 +88,7 @@ class Meter:
 
 
 def size(count: float) -> str:
-    """Return a number of bytes as 12.3 MB."""
+    """Return a number of bytes as text, for example 12.3 MB."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= factor:
             return f"{count / factor:.1f} {unit}"

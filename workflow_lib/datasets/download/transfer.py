@@ -1,4 +1,4 @@
-"""One file over HTTP: resumed where it broke off, tried again with growing pauses, whole or absent under its name."""
+"""Transfer one file over HTTP: resumable, repeated with increasing pauses, and renamed only when it is complete."""
 
 import errno
 import gzip
@@ -24,26 +24,26 @@ from workflow_lib.base.errors import UserError
 PAUSES = (2.0, 5.0, 15.0, 30.0, 60.0)
 """Seconds to wait before each further attempt."""
 TIMEOUT = 60.0
-"""Seconds without an answer or a byte after which an attempt is given up."""
+"""Seconds without a response or a byte after which an attempt is given up."""
 NO_USE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
-"""Errors of the disk that another attempt does not mend."""
+"""Errors of the disk that another attempt cannot resolve."""
 CHUNK = 1 << 20
 LONGEST_PAUSE = 300.0
-"""Seconds that a server may make us wait before the next attempt (Retry-After)."""
+"""Longest pause in seconds that a server may request (Retry-After)."""
 SLOWEST = 1000.0
-"""Bytes per second below which a connection is broken off and tried again."""
+"""Bytes per second below which a connection is closed and tried again."""
 PATIENCE = 60.0
-"""Seconds over which the speed is taken for that."""
+"""Seconds over which this rate is measured."""
 
 Progress = Callable[[str], None]
 
 
 class CommonFault(UserError):
-    """A fault that the next file will most likely meet as well: no connection, a server that is down, a full disk."""
+    """A fault that probably affects the next file as well: no connection, a server that is down, a full disk."""
 
 
 class _TryAgain(Exception):
-    """An attempt failed in a way that another one may mend; `after` is the pause that the server asks for, in seconds."""
+    """A fault that another attempt may resolve. `after` is the pause in seconds that the server requests."""
 
     def __init__(self, reason: str, after: float = 0.0) -> None:
         super().__init__(reason)
@@ -52,9 +52,10 @@ class _TryAgain(Exception):
 
 @dataclass(frozen=True)
 class Manners:
-    """How patient an attempt is, and what it reports to.
+    """The patience of a transfer, and the receivers of its progress.
 
-    `received` is told the bytes that arrive, and how many were thrown away (negative). `stop` ends all pauses and transfers.
+    `received` is called with the number of received bytes, or of discarded ones (negative). `stop` ends all pauses and
+    transfers.
     """
 
     pauses: Sequence[float] = PAUSES
@@ -67,7 +68,7 @@ class Manners:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows to http and https addresses only."""
+    """Follow redirects to http and https addresses only."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         if not newurl.lower().startswith(("http://", "https://")):
@@ -80,7 +81,7 @@ _HEADERS = {"User-Agent": "workflow-lib", "Accept-Encoding": "identity"}
 
 
 def check_address(url: str) -> None:
-    """Raise UserError unless `url` is an address of the web, with a host."""
+    """Raise UserError unless `url` is an http or https address with a host."""
     try:
         parts = urllib.parse.urlsplit(url)
         sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -94,12 +95,12 @@ def check_address(url: str) -> None:
 
 
 def _request(url: str, headers: dict[str, str], method: str = "GET") -> urllib.request.Request:
-    # Letters that an address cannot hold, such as those of ../Größe/, are written as servers expect them; what is escaped stays.
+    # Characters that are not allowed in an address, such as those of ../Größe/, are percent-encoded. Existing escapes are kept.
     return urllib.request.Request(urllib.parse.quote(url, safe="%/:=&?~#+!$,;'@()*[]"), headers=headers, method=method)
 
 
 def remote_size(url: str, timeout: float = TIMEOUT) -> int | None:
-    """Return the length that a server gives for a file (HEAD), or None if it does not say. Raises OSError without connection."""
+    """Return the length of a file according to its server (HEAD), or None if unknown. Raises OSError without a connection."""
     try:
         with _OPENER.open(_request(url, _HEADERS, "HEAD"), timeout=timeout) as response:
             return None if "html" in response.headers.get("Content-Type", "") else _length(response)
@@ -115,14 +116,15 @@ def fetch(
     check: Callable[[Path], None] | None = None,
     manners: Manners | None = None,
 ) -> Path:
-    """Download `url` to `destination` and return it.
+    """Download `url` to `destination` and return `destination`.
 
-    The bytes gather in `<name>.part`, which a later call continues if the server still has the same file (`<name>.part.tag`
-    keeps its ETag or date). The file gets its name once its length is what the server, and `expected_size`, say, its digest
-    ("sha256:<hex>" or "md5:<hex>") is right, and, for names in .gz, it can be unpacked to the end, and `check` has looked at it:
-    a UserError that it raises discards the file.
-    Raises UserError when the address is refused, answers with a web page or another length, or when the work was stopped;
-    its kind CommonFault when the disk is full or all attempts failed.
+    The bytes are collected in `<name>.part`. A later call continues it if the server still has the same file (`<name>.part.tag`
+    stores its ETag or date). The file gets its final name when all of these hold: its length is the one that the server and
+    `expected_size` give, its digest ("sha256:<hex>" or "md5:<hex>") is correct, it can be decompressed completely (if its name
+    ends
+    in .gz), and `check` accepts it. A UserError of `check` discards the file.
+    Raises UserError if the address is refused, returns a web page or a file of another length, or if the transfer is stopped;
+    raises its subclass CommonFault if the disk is full or all attempts failed.
     """
     manners = manners or Manners()
     check_address(url)
@@ -164,7 +166,10 @@ def _tag_of(part: Path) -> Path:
 
 
 def _transfer(url: str, part: Path, name: str, expected_size: int | None, manners: Manners) -> None:
-    """Append what is missing to `part`. Raises _TryAgain when the connection breaks off, UserError when it is no use."""
+    """Append the missing bytes to `part`.
+
+    Raises _TryAgain if the connection is lost, UserError if another attempt is useless.
+    """
     have = part.stat().st_size if part.exists() else 0
     tag = _tag_of(part).read_text(encoding="utf-8", errors="replace") if have and _tag_of(part).exists() else ""
     headers = dict(_HEADERS)
@@ -176,7 +181,7 @@ def _transfer(url: str, part: Path, name: str, expected_size: int | None, manner
         error.close()
         if error.code == 416:
             if error.headers.get("Content-Range") == f"bytes */{have}":
-                return  # killed between the last byte and the renaming: all is there
+                return  # the process was killed between the last byte and the renaming; the file is complete
             _discard(part, manners)
             raise _TryAgain("the server has another file than the one begun") from error
         if error.code in (408, 425, 429) or error.code >= 500:
@@ -207,11 +212,11 @@ def _transfer(url: str, part: Path, name: str, expected_size: int | None, manner
 
 
 def _receive(response: http.client.HTTPResponse, part: Path, have: int, url: str, name: str, manners: Manners) -> int:
-    """Append the answer's bytes and return the size of `part`; what arrived before an error is kept."""
+    """Append the bytes of the response to `part` and return its size. Bytes that arrive before an error are kept."""
     since, arrived = time.monotonic(), 0
     with open(part, "ab") as stream:
         try:
-            # read1: what has arrived, at once. read would wait for a whole chunk, however slowly it comes.
+            # read1 returns the bytes that have arrived. read would wait for a complete chunk, even on a slow connection.
             while chunk := response.read1(CHUNK):
                 if manners.stop.is_set():
                     raise UserError(f"{name}: stopped. What was fetched so far is kept; run again to go on.")
@@ -237,7 +242,7 @@ def _receive(response: http.client.HTTPResponse, part: Path, have: int, url: str
 
 
 def _asked_pause(header: str) -> float:
-    """Return the seconds of a Retry-After header, which holds a number or a date; 0 where it holds neither."""
+    """Return the seconds of a Retry-After header, which contains a number or a date; 0 if it contains neither."""
     if header.isdecimal():
         return min(float(header), LONGEST_PAUSE)
     try:
@@ -253,7 +258,7 @@ def _length(response: http.client.HTTPResponse) -> int | None:
 
 
 def _total(response: http.client.HTTPResponse, start: int) -> int | None:
-    """Return the bytes of the whole file; an answer that begins at `start` may hold less than the rest."""
+    """Return the size of the complete file. A response that begins at `start` may contain less than the rest."""
     total = response.headers.get("Content-Range", "").rpartition("/")[2]
     if start and total.isdecimal() and len(total) < 20:
         return int(total)
@@ -268,13 +273,13 @@ def _range_start(header: str) -> int:
 
 
 def _validator(response: http.client.HTTPResponse) -> str:
-    """Return what tells this version of the remote file from another: a strong ETag, or the date of the last change."""
+    """Return the identifier of this version of the remote file: a strong ETag, or the modification date."""
     etag = response.headers.get("ETag", "")
     return etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified", "")
 
 
 def _refuse_text(url: str, name: str, start: bytes) -> None:
-    """Raise UserError when the first bytes are a web page, a pointer of Git LFS, or no gzip though the name says so."""
+    """Raise UserError if the first bytes are a web page, a Git LFS pointer, or not gzip despite the name."""
     if start[:512].lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         raise _web_page(url)
     if start.startswith(b"version https://git-lfs"):
@@ -305,10 +310,10 @@ def _discard(part: Path, manners: Manners) -> None:
 
 
 def _verify(url: str, part: Path, name: str, digest: str | None, check: Callable[[Path], None] | None, manners: Manners) -> None:
-    """Throw the bytes away when they are not the file they should be; raise _TryAgain, or the UserError of `check`."""
+    """Discard the bytes if they are not the expected file, and raise _TryAgain or the UserError of `check`."""
     try:
         with open(part, "rb") as stream:
-            # Once more: the first piece that arrived may have been too short to tell.
+            # Check again, because the first chunk may have been too short.
             _refuse_text(url, name, stream.read(512))
         fault = gzip_fault(part) if name.endswith(".gz") else ""
         if digest and not fault:
@@ -331,7 +336,7 @@ def digest_fault(path: Path, digest: str) -> str:
 
 
 def gzip_fault(path: Path) -> str:
-    """Return why a gzip file cannot be unpacked to the end, or an empty text. Raises OSError when it cannot be read at all."""
+    """Return why a gzip file cannot be decompressed completely, or an empty text. Raises OSError if it cannot be read."""
     try:
         with gzip.open(path) as stream:
             while stream.read(CHUNK):

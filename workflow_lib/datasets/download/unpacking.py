@@ -1,4 +1,4 @@
-"""Unpacking a tar archive that nobody vouches for: all of it below one folder, or nothing."""
+"""Unpack an untrusted tar archive completely into one folder, or not at all."""
 
 import gzip
 import os
@@ -15,22 +15,24 @@ from workflow_lib.images.cases import alike
 
 MOST_MEMBERS = 200_000
 LONGEST_PART = 255
-"""Bytes of a file's name that file systems take."""
+"""Limit of the length of a file name in bytes, as in common file systems."""
 LARGEST_RATIO = 200
-"""Bytes that a compressed archive may hold per byte of its own; images come nowhere near it, bombs far beyond."""
+"""Limit of the compression ratio. Images are far below it, decompression bombs far above."""
 LARGEST_HEADER = 16 << 20
-"""Bytes that tarfile may read at once: what it reads so are headers with long names, not contents."""
+"""Limit of bytes that tarfile may read at once. It reads headers with long names that way, not contents."""
 _CHUNK = 1 << 20
 _BROKEN = (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError, MemoryError, RecursionError)
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a tar archive, gzipped or not, into the empty folder `folder`.
+    """Unpack a tar archive, compressed with gzip or not, into the empty folder `folder`.
 
-    Resource forks of macOS (._name) are left out. Permissions and owners of the archive are not taken over.
-    Raises UserError, before anything is written, where a member is a link or a device, where a name is absolute, leads outside,
-    or cannot be a file name, where two names are one file on some systems, and where the contents are too large for the disk or
-    for the archive's own size; and where the archive is damaged.
+    Resource forks of macOS (._name) are skipped. Permissions and owners in the archive are ignored.
+    Raises UserError, before anything is written, if a member is a link or a device, if a name is absolute, leads outside the
+    folder
+    or is invalid, if two names are the same file on some systems, and if the contents are too large for the disk or in relation
+    to
+    the archive; also raises UserError if the archive is damaged.
     """
     try:
         with open(archive, "rb") as file:
@@ -53,7 +55,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def _to_the_end(archive: Path, stream: gzip.GzipFile) -> None:
-    """Read on to gzip's checksum. Raises EOFError or BadGzipFile when it is missing or wrong."""
+    """Read up to gzip's checksum. Raises EOFError or BadGzipFile if it is missing or wrong."""
     most = LARGEST_RATIO * archive.stat().st_size
     while stream.read(_CHUNK):
         if stream.tell() > most:
@@ -61,7 +63,7 @@ def _to_the_end(archive: Path, stream: gzip.GzipFile) -> None:
 
 
 class _Headers:
-    """A file as tarfile reads it, which refuses the huge reads that a forged header asks for."""
+    """A file object for tarfile that refuses the huge reads which a forged header requests."""
 
     def __init__(self, file: IO[bytes] | gzip.GzipFile) -> None:
         self._file = file
@@ -109,7 +111,7 @@ def _copy(source: IO[bytes], output: IO[bytes], size: int) -> None:
 
 
 def _wanted(archive: Path, tar: tarfile.TarFile) -> Iterable[tarfile.TarInfo]:
-    """Yield the members after looking at their kinds and names."""
+    """Check the kinds and names of the members and yield the members to unpack."""
     total, most = 0, LARGEST_RATIO * archive.stat().st_size
     for number, member in enumerate(tar, start=1):
         if number > MOST_MEMBERS:
@@ -117,7 +119,7 @@ def _wanted(archive: Path, tar: tarfile.TarFile) -> Iterable[tarfile.TarInfo]:
         fault = _fault(member)
         if fault:
             raise _unsafe(archive, f"its member {member.name[:200]!r} {fault}")
-        # At once: to come to the next header, a compressed archive is unpacked as far as this one says.
+        # Checked here, because a compressed archive is decompressed up to the next header, whose place depends on this size.
         total += member.size
         if total > most:
             raise _unsafe(archive, f"its {archive.stat().st_size} bytes claim to hold {total}, or more")

@@ -1,4 +1,4 @@
-"""BraTS 2020: MRI of 369 patients with glioma; here the enhancing tumour (label 4) against the rest.
+"""BraTS 2020: MRI of 369 patients with glioma; here the enhancing tumour (label 4) is segmented.
 
 Menze et al. 2015 (doi 10.1109/TMI.2014.2377694), Bakas et al. 2017 (doi 10.1038/sdata.2017.117) and 2018 (arXiv 1811.02629).
 """
@@ -19,7 +19,7 @@ PHANTOM = "mri"
 GROUP = None
 CHANNELS = ("t1", "t1ce", "t2", "flair")
 DEFAULT_CHANNELS = ("t1ce",)
-"""Read where the study names none: the contrast-enhanced T1 of the paper."""
+"""Channel that is read by default: the contrast-enhanced T1 of the paper."""
 
 INSTRUCTIONS = f"""\
 How to get BraTS20 ({LICENCE}): register at {URL}, fetch the training data and unpack them.
@@ -32,23 +32,23 @@ _PARENTS = ("", _OFFICIAL, f"BraTS2020_TrainingData/{_OFFICIAL}", f"archive/BraT
 _FOLDER = re.compile(r"BraTS20_Training_[0-9]{3}")
 _ENDINGS = (".nii.gz", ".nii")
 _RENAMED_MASK = "W39_1998.09.19_Segm"
-"""Name that the mask of case 355 has in Kaggle's copy."""
+"""File name of the mask of case 355 in Kaggle's copy."""
 
 
 def label_map(root: Path, options: Options) -> LabelMap:
-    """Return background 0, 1 (necrosis), 2 (oedema) and tumour 4 (enhancing). Predictions are written with 0 and 4."""
+    """Return background (0, 1 necrosis, 2 oedema) and tumour (4, enhancing). Predictions contain 0 and 4."""
     return LabelMap(("background", "tumour"), ((0, 1, 2), (4,)))
 
 
 def reading(root: Path, options: Options) -> Reading:
-    """Return that every file holds one channel and masks count as they stand."""
+    """Return a `Reading` for files of one channel and masks without a threshold."""
     return Reading()
 
 
 def find_cases(root: Path, options: Options) -> list[Case]:
     """Return the training cases with one file per channel, in the order of `channels`.
 
-    A case is taken even if a file is missing; the check then tells. Raises UserError where no case folder is found.
+    Cases with missing files are included, so that the check reports them. Raises UserError if no case folder is found.
     """
     for parent in _PARENTS:
         paths = [path for path in entries(root / parent) if _FOLDER.fullmatch(path.name) and path.is_dir()]
@@ -71,12 +71,12 @@ def _case(folder: Path, channels: Sequence[str]) -> Case:
 
 
 def _existing(candidates: Sequence[Path]) -> Path:
-    """Return the first path that exists, or else the first of all, for the check to miss."""
+    """Return the first path that exists, or else the first path, which the check will report as missing."""
     return next((path for path in candidates if path.exists()), candidates[0])
 
 
 def option_faults(options: Options) -> list[str]:
-    """Return a fault for each channel that BraTS20 does not have, and for a channel named twice."""
+    """Return a fault for each unknown channel and for duplicate channels."""
     channels = options.get("channels")
     if channels is None:
         return []
@@ -88,12 +88,12 @@ def option_faults(options: Options) -> list[str]:
 
 
 def downloads(root: Path, url: str | None) -> None:
-    """Return None: the data are given out after registration only."""
+    """Return None, because the data are only available after registration."""
     return
 
 
 def explain_labels(values: Collection[float]) -> str:
-    """Recognise the remapped copies, in which 3 stands for 4, and the older challenges, which have 3 beside 4."""
+    """Recognise remapped copies, in which 3 replaces 4, and the masks of older challenges, which have both 3 and 4."""
     if 3 in values and not set(values) - {0, 1, 2, 3}:
         return "a remapped copy, in which 3 stands for 4 (enhancing tumour). Take the official masks, with labels 1, 2 and 4"
     if {3, 4} <= set(values):

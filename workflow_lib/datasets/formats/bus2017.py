@@ -1,4 +1,4 @@
-"""BUS2017 dataset B: 163 breast ultrasound images with a lesion each (Yap et al. 2018)."""
+"""BUS2017 dataset B: 163 breast ultrasound images with one lesion each (Yap et al. 2018)."""
 
 from functools import partial
 from pathlib import Path
@@ -29,14 +29,14 @@ def label_map(root: Path, options: Options) -> LabelMap:
 
 
 def reading(root: Path, options: Options) -> Reading:
-    """Return grey values, and a threshold for masks that were stored with grey edges."""
+    """Return grey values and a threshold, for masks that were saved with grey edges."""
     return Reading(colour="grey", threshold=127)
 
 
 def find_cases(root: Path, options: Options) -> list[Case]:
     """Return the images in the order of their names.
 
-    A case is taken even if its mask or image is missing; the check then tells. Raises UserError where none is found.
+    Cases without a mask or image are included, so that the check reports them. Raises UserError if no case is found.
     """
     for parent in _PARENTS:
         images = subfolder(root, *(str(Path(parent, name)) for name in _IMAGES))

@@ -34,14 +34,14 @@ def label_map(root: Path, options: Options) -> LabelMap:
 
 
 def reading(root: Path, options: Options) -> Reading:
-    """Return grey values, and a threshold: masks of one bit, of grey and of colour stand side by side."""
+    """Return grey values and a threshold, because the masks are a mixture of 1-bit, grey and colour images."""
     return Reading(colour="grey", threshold=127)
 
 
 def find_cases(root: Path, options: Options) -> list[Case]:
     """Return the images by kind and number, named "benign (001)" and so on, each with all its masks.
 
-    A case is taken even if its mask or image is missing; the check then tells. Raises UserError where none is found.
+    Cases without a mask or image are included, so that the check reports them. Raises UserError if no case is found.
     """
     for parent in _PARENTS:
         cases: list[Case] = []

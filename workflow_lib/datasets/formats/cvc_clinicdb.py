@@ -24,8 +24,8 @@ FIRST_FRAMES = (
 )
 """First frame of each of the 29 sequences; the last frame is 612.
 
-The ranges are those in the description of Dataset Ninja's copy (github.com/dataset-ninja/cvc-612, ABSTRACT.md), which adds that
-the 29 sequences come from 25 video studies. The sequences 1-25, 51-67 and 104-126 were checked against the frames themselves.
+The ranges are taken from the description of Dataset Ninja's copy (github.com/dataset-ninja/cvc-612, ABSTRACT.md), which adds
+that the 29 sequences come from 25 video studies. The sequences 1-25, 51-67 and 104-126 were verified with the frames.
 """
 FRAMES = 612
 
@@ -48,14 +48,14 @@ def label_map(root: Path, options: Options) -> LabelMap:
 
 
 def reading(root: Path, options: Options) -> Reading:
-    """Return three colours, and a threshold: 138 of the masks have grey edges."""
+    """Return three colours and a threshold, because 138 of the masks have grey edges."""
     return Reading(colour="rgb", threshold=127)
 
 
 def find_cases(root: Path, options: Options) -> list[Case]:
     """Return the frames in the order of their numbers, named frame_001 and so on.
 
-    A case is taken even if its mask or image is missing; the check then tells. Raises UserError where no frame is found.
+    Cases without a mask or image are included, so that the check reports them. Raises UserError if no frame is found.
     """
     for parent in _PARENTS:
         images = subfolder(root, str(Path(parent, _IMAGES)))
@@ -85,14 +85,14 @@ def _identifier(name: str) -> str:
 
 
 def _sequence(name: str) -> str:
-    """Return the sequence of a frame by its number, or nothing for a name that is no frame's."""
+    """Return the sequence of a frame by its number, or "" if the name is not that of a frame."""
     if not _NUMBER.fullmatch(name) or not 1 <= int(name) <= FRAMES:
         return ""
     return f"sequence_{bisect_right(FIRST_FRAMES, int(name)):02d}"
 
 
 def _sequences(images: Path, names: Sequence[str]) -> dict[str, str]:
-    """Return frame -> sequence: of the metadata.csv of Kaggle's copy if it lists all frames, else of the published ranges."""
+    """Return frame -> sequence, from metadata.csv (Kaggle's copy) if it lists all frames, else from the published ranges."""
     for folder in (images.parent, images.parent.parent):
         listed = _listed(folder / "metadata.csv")
         if all(_identifier(name) in listed for name in names):
@@ -101,7 +101,7 @@ def _sequences(images: Path, names: Sequence[str]) -> dict[str, str]:
 
 
 def _listed(path: Path) -> dict[str, str]:
-    """Return identifier -> sequence of a metadata.csv; empty where there is none, or one that says something else."""
+    """Return identifier -> sequence from a metadata.csv; empty if there is no such file or it has other contents."""
     if not path.is_file():
         return {}
     try:

@@ -31,15 +31,15 @@ def label_map(root: Path, options: Options) -> LabelMap:
 
 
 def reading(root: Path, options: Options) -> Reading:
-    """Return three colours, and a threshold for masks that were stored anew."""
+    """Return three colours and a threshold, for masks that were saved again with other values."""
     return Reading(colour="rgb", threshold=127)
 
 
 def find_cases(root: Path, options: Options) -> list[Case]:
-    """Return the images with vessels marked by the first observer: 21 to 40 of training, 01 to 20 of test where they have them.
+    """Return the images with vessels marked by the first observer: 21 to 40 (training), 01 to 20 (test) if available.
 
-    A training case is taken even if one of its files is missing, which the check then tells; so is any case if all that is
-    missing is its field of view, which the check tells if it is needed. Raises UserError where no image with vessels is found.
+    Training cases with missing files are included, so that the check reports them. The same holds for all cases without a field
+    of view, which is reported if it is needed. Raises UserError if no image with vessels is found.
     """
     cases: list[Case] = []
     for part in _PARTS:
@@ -55,7 +55,7 @@ def find_cases(root: Path, options: Options) -> list[Case]:
 def _cases(folder: Path, part: str) -> list[Case]:
     folders = [subfolder(folder, name) or folder / name for name in ("images", "1st_manual", "mask")]
     images, truths, views = map(_numbered, folders)
-    # Vessels of test images are withheld today; those of a training image are missing by accident.
+    # Vessels of test images are withheld today, but a training image without vessels is a fault.
     numbers = {*images, *truths} if part == "training" and truths else {*truths}
     return [
         Case(

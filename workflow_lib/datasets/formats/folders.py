@@ -1,4 +1,4 @@
-"""Images and masks in folders of the user's own, found by patterns."""
+"""Images and masks in the user's own folders, found by patterns."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ NIfTI, PNG, TIFF, BMP, GIF and JPEG are read."""
 
 @dataclass(frozen=True)
 class _Found:
-    """The files of one pattern by case, the groups that their paths name, and files of which no case is known."""
+    """The files of one pattern by case, the groups in their paths, and files that match no case."""
 
     files: Mapping[str, tuple[Path, ...]]
     groups: Mapping[str, frozenset[str]]
@@ -46,7 +46,7 @@ def _files(options: Options) -> Files:
 
 
 def label_map(root: Path, options: Options) -> LabelMap:
-    """Return the classes and regions that the section `files` names."""
+    """Return the classes and regions in the section `files`."""
     files = _files(options)
     names = tuple(files.classes)
     values = tuple((value,) if isinstance(value, int) else tuple(value) for value in files.classes.values())
@@ -54,7 +54,7 @@ def label_map(root: Path, options: Options) -> LabelMap:
 
 
 def reading(root: Path, options: Options) -> Reading:
-    """Return colour and threshold that the section `files` names."""
+    """Return the colour and threshold in the section `files`."""
     files = _files(options)
     return Reading(colour=files.colour, threshold=files.threshold)
 
@@ -62,8 +62,9 @@ def reading(root: Path, options: Options) -> Reading:
 def find_cases(root: Path, options: Options) -> list[Case]:
     """Return the cases that have an image for every pattern and a mask, in natural order.
 
-    Raises UserError where no file fits a pattern, and Faults that names every case without an image or a mask, or with more than
-    one image for a pattern, and every mask that belongs to no case.
+    Raises UserError if no file matches a pattern, and Faults with every case that has no image, no mask, or more than one image
+    for
+    a pattern, and every mask without a case.
     """
     files = _files(options)
     patterns = [*files.images, files.masks, *([files.field_of_view] if files.field_of_view is not None else [])]
@@ -110,9 +111,9 @@ def _filled(pattern: str, name: str) -> str:
 
 
 def _search_all(root: Path, patterns: Sequence[str]) -> dict[str, _Found]:
-    """Return the files of every pattern; the first is that of the first channel, which tells the names of the cases.
+    """Return the files of every pattern. The first pattern, that of the first channel, determines the names of the cases.
 
-    A file is taken by one pattern only, the one that spells out most; those with an open end come last.
+    A file is assigned to one pattern only: the one with most literal characters. Patterns with an open end come last.
     """
     found: dict[str, _Found] = {}
     taken: set[Path] = set()
@@ -132,10 +133,11 @@ def _spelt_out(pattern: str) -> int:
 
 
 def _search(root: Path, pattern: str, known: Collection[str], taken: Collection[Path]) -> _Found:
-    """Return the files below root that fit a pattern and are not taken.
+    """Return the files below root that match a pattern and are not taken.
 
-    A pattern without an ending, or with `.*` as its ending, takes any image. Where {case} is followed by *, the name of the case
-    is the longest of the `known` ones that the file's name begins with, if no letter or digit follows there.
+    A pattern without an ending, or with the ending `.*`, matches any image. If {case} is followed by *, the name of the case is
+    the
+    longest of the `known` names with which the file name begins and which is not followed by a letter or digit.
     """
     pattern = str(PurePosixPath(pattern))
     any_ending = pattern.endswith(".*") or not is_image(Path("x" + pattern))
@@ -173,10 +175,13 @@ def _expression(pattern: str) -> re.Pattern[str]:
 
 
 def _walk(folder: Path, parts: Sequence[str], prefix: str = "") -> Iterator[tuple[Path, str]]:
-    """Yield the files in the folders that a pattern's parts name, with their paths from the root; hidden ones are skipped."""
+    """Yield the files in the folders that match a pattern's parts, with their paths relative to root.
+
+    Hidden files are skipped.
+    """
     part, *rest = parts
     if rest and not set(part) & set("{*"):
-        # Beside a folder that is spelt out, others may lie that are large and none of our business.
+        # Do not list the parent folder: it may contain large folders that are not part of the dataset.
         yield from _walk(folder / part, rest, f"{prefix}{part}/")
         return
     for path in entries(folder):
@@ -190,13 +195,13 @@ def _walk(folder: Path, parts: Sequence[str], prefix: str = "") -> Iterator[tupl
 
 
 def option_faults(options: Options) -> list[str]:
-    """Return a fault where the section `files` is missing, or where channels are chosen by name: patterns choose them."""
+    """Return a fault if the section `files` is missing, or if channels are given by name, because patterns define them."""
     missing = [] if options.get("files") is not None else ["files: is missing; it says where images and masks lie"]
     return missing + single_channel_faults(LABEL, options)
 
 
 def explain_labels(values: Collection[float]) -> str:
-    """Recognise masks of 0 and 255 for which 1 was declared or the reverse, and grey edges."""
+    """Recognise masks with 0 and 255 for which 1 was declared, or the reverse, and grey edges."""
     if set(values) == {0.0, 1.0}:
         return "a mask of 0 and 1. Declare 1 in files.classes"
     if set(values) == {0.0, 255.0}:

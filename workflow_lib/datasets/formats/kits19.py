@@ -17,7 +17,7 @@ DOWNLOADABLE = True
 PHANTOM = "ct"
 GROUP = None
 LABELLED = 210
-"""Cases 0 to 209 come with a mask; the later ones are the challenge's test set."""
+"""Number of cases with a mask (0 to 209). The later cases are the challenge's test set."""
 
 INSTRUCTIONS = f"""\
 How to get KiTS19 ({LICENCE}, 20.2 GB):
@@ -33,20 +33,20 @@ _ABOUT_BYTES = {_IMAGE: 20_200_000_000 // LABELLED, _MASK: 300_000}
 
 
 def label_map(root: Path, options: Options) -> LabelMap:
-    """Return background 0, kidney 1, tumour 2; the union of kidney and tumour is scored as well."""
+    """Return background 0, kidney 1, tumour 2. The union of kidney and tumour is also scored."""
     return LabelMap(("background", "kidney", "tumour"), ((0,), (1,), (2,)), {"kidney and tumour": (1, 2)})
 
 
 def reading(root: Path, options: Options) -> Reading:
-    """Return that every file holds one channel and masks count as they stand."""
+    """Return a `Reading` for files of one channel and masks without a threshold."""
     return Reading()
 
 
 def find_cases(root: Path, options: Options) -> list[Case]:
     """Return the cases in root/data/case_NNNNN, or else in root/case_NNNNN.
 
-    Cases 0 to 209 are taken even if a file is missing, which the check then tells; later ones only if they have a mask.
-    Raises UserError where there is no such folder.
+    Cases 0 to 209 are included even if a file is missing, so that the check reports it; later cases only if they have a mask.
+    Raises UserError if no such folder exists.
     """
     for folder in (root / "data", root):
         cases = _cases_in(folder)
@@ -66,14 +66,14 @@ def _cases_in(folder: Path) -> list[Case]:
 
 
 def option_faults(options: Options) -> list[str]:
-    """Return a fault where channels are chosen: a case has one image."""
+    """Return a fault if channels are chosen, because a case has one image."""
     return single_channel_faults(LABEL, options)
 
 
 def downloads(root: Path, url: str | None) -> list[RemoteFile]:
-    """Return images and masks of the 210 labelled cases, as data/case_NNNNN/..., or case_NNNNN/... where cases lie so already.
+    """Return images and masks of the 210 labelled cases as data/case_NNNNN/..., or case_NNNNN/... if cases already lie there.
 
-    A mirror `url` holds <url>/case_NNNNN/imaging.nii.gz and <url>/case_NNNNN/segmentation.nii.gz.
+    A mirror `url` contains <url>/case_NNNNN/imaging.nii.gz and <url>/case_NNNNN/segmentation.nii.gz.
     """
     parent = "" if _cases_in(root) and not _cases_in(root / "data") else "data/"
     files = []
@@ -87,7 +87,7 @@ def downloads(root: Path, url: str | None) -> list[RemoteFile]:
 
 
 def explain_labels(values: Collection[float]) -> str:
-    """Recognise the masks of the later challenges, which have a class for cysts."""
+    """Recognise the masks of later challenges, which have a class for cysts."""
     if set(values) - {0, 1, 2} == {3}:
         return "a mask of KiTS21 or KiTS23, where 3 marks cysts. Take the masks of KiTS19"
     return ""

@@ -1,4 +1,4 @@
-"""Looking for files in the folders of a dataset: what the formats share."""
+"""Common functions of the formats to find files in the folders of a dataset."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from workflow_lib.base.errors import Faults, UserError
 from workflow_lib.images.pictures.reading import is_picture
 
 LARGEST_DESCRIPTION = 64 << 20
-"""Bytes of a dataset.json that are still read; real ones have some kilobytes."""
+"""Size limit of a dataset.json in bytes; real ones have some kilobytes."""
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii")
 
@@ -23,22 +23,22 @@ _BRIEF.maxlevel, _BRIEF.maxdict, _BRIEF.maxlist, _BRIEF.maxstring = 3, 8, 8, 60
 
 
 def natural(text: str) -> tuple[tuple[int, int, str, str], ...]:
-    """Return the key by which names are sorted as people do: 2 before 10."""
+    """Return a sort key for the natural order of names: 2 before 10."""
     return tuple(_natural_part(part) for part in re.findall(r"[0-9]+|[^0-9]+", text))
 
 
 def _natural_part(part: str) -> tuple[int, int, str, str]:
     if part[0] not in "0123456789":
         return 1, 0, part.casefold(), part
-    # By length, then as text: the same order as by value, for numbers of any length (int() refuses very long ones).
+    # Sort by length, then as text. This equals the order by value and works for any length, unlike int().
     digits = part.lstrip("0")
     return 0, len(digits), digits, part
 
 
 def entries(folder: Path) -> list[Path]:
-    """Return what lies in a folder, in natural order; nothing if it is no folder.
+    """Return the entries of a folder in natural order, or an empty list if it is not a folder.
 
-    Raises UserError where it cannot be listed, or where a name is no text, so that no file of ours could tell it.
+    Raises UserError if the folder cannot be listed, or if a name is not valid Unicode and cannot be written to a text file.
     """
     if not folder.is_dir():
         return []
@@ -53,29 +53,29 @@ def entries(folder: Path) -> list[Path]:
 
 
 def is_text(name: str) -> bool:
-    """Say whether a name can be written to a text file: no bytes that are not UTF-8, no half of a pair of surrogates."""
+    """Return whether a name can be written to a UTF-8 file, so that it has no undecodable bytes and no unpaired surrogates."""
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def shown(value: object) -> str:
-    """Return a value of a JSON file as it stands there, cut short where it is long or nested deeply."""
+    """Return the representation of a value of a JSON file, shortened if it is long or deeply nested."""
     return _BRIEF.repr(value)[:300]
 
 
 def raise_faults(heading: str, faults: list[str]) -> None:
-    """Raise Faults of all faults, the first twenty in words, if there are any."""
+    """Raise Faults if there are faults. The first twenty are listed."""
     if faults:
         more = [f"and {len(faults) - _MOST_FAULTS} more"] if len(faults) > _MOST_FAULTS else []
         raise Faults(heading, [*faults[:_MOST_FAULTS], *more])
 
 
 def is_class_name(name: object) -> bool:
-    """Say whether a value of a JSON file can be the name of a class or channel: text of one line that can be shown."""
+    """Return whether a value of a JSON file is a valid name of a class or channel: one line of printable text."""
     return isinstance(name, str) and 0 < len(name.strip()) <= _LONGEST_CLASS_NAME and name.strip().isprintable()
 
 
 def stem(name: str) -> str:
-    """Return a file's name without .nii.gz, .nii, or the ending of a picture."""
+    """Return a file name without .nii.gz, .nii, or the suffix of a picture."""
     for suffix in IMAGE_SUFFIXES:
         if name.lower().endswith(suffix):
             return name[: -len(suffix)]
@@ -83,15 +83,15 @@ def stem(name: str) -> str:
 
 
 def is_image(path: Path) -> bool:
-    """Say by the name whether a file is NIfTI or a picture, and not hidden."""
+    """Return whether a file is NIfTI or a picture according to its name, and not hidden."""
     name = path.name.lower()
     return not name.startswith((".", "_")) and (name.endswith(IMAGE_SUFFIXES) or is_picture(path))
 
 
 def images_in(folder: Path) -> dict[str, Path]:
-    """Return the images of a folder by their names without ending, in natural order.
+    """Return the images of a folder by their names without suffix, in natural order.
 
-    Raises Faults where files differ in the ending only: which of the two is meant cannot be told.
+    Raises Faults if two files differ only in their suffix, because the choice would be ambiguous.
     """
     found: dict[str, Path] = {}
     faults = []
@@ -105,7 +105,7 @@ def images_in(folder: Path) -> dict[str, Path]:
 
 
 def subfolder(root: Path, *candidates: str) -> Path | None:
-    """Return the first of the folders below root that exists, whatever the case of its letters, or None."""
+    """Return the first of the given folders below root that exists, ignoring case, or None."""
     for candidate in candidates:
         folder: Path | None = root
         for part in Path(candidate).parts:
@@ -122,7 +122,10 @@ def _child(folder: Path, name: str) -> Path | None:
 
 
 def read_description(path: Path, what: str) -> dict[str, Any]:
-    """Return the object in a dataset.json. Raises UserError when it is missing, too large, no JSON, or not `what` it must be."""
+    """Return the object in a dataset.json.
+
+    Raises UserError if the file is missing, too large or invalid; `what` describes it.
+    """
     try:
         if path.stat().st_size > LARGEST_DESCRIPTION:
             raise UserError(f"{path} has {path.stat().st_size / 1e6:.0f} MB; that is no description of a dataset.")
@@ -137,7 +140,7 @@ def read_description(path: Path, what: str) -> dict[str, Any]:
 
 
 def below(folder: Path, name: object) -> Path | None:
-    """Return the file of a relative path that stays below a folder, or None where it is no such path."""
+    """Return the file of a relative path inside a folder, or None if the path is invalid or leaves the folder."""
     if not isinstance(name, str) or not name or "\0" in name or "\\" in name or not is_text(name):
         return None
     path = Path(name)
@@ -145,10 +148,11 @@ def below(folder: Path, name: object) -> Path | None:
 
 
 def names_of(channels: object) -> dict[str, int] | None:
-    """Return channel name -> index of `channel_names` or `modality` ({"0": "T1", ...}), or None where it is no such list.
+    """Return channel name -> index from `channel_names` or `modality` ({"0": "T1", ...}), or None if it has another form.
 
-    A name that stands twice gets its index behind it, and what is no name is called channel and its index, so that every
-    channel can be chosen.
+    Duplicate names get their index appended, and an invalid name is replaced by "channel" and the index, so that every channel
+    can
+    be chosen.
     """
     if not isinstance(channels, Mapping) or not channels:
         return None
@@ -166,7 +170,7 @@ def names_of(channels: object) -> dict[str, int] | None:
 
 
 def chosen_channels(path: Path, available: Mapping[str, int], wanted: Iterable[str] | None) -> tuple[int, ...]:
-    """Return the indices of the wanted channels, all if None. Raises UserError that names channels which do not exist."""
+    """Return the indices of the wanted channels, or all if `wanted` is None. Raises UserError with the unknown channels."""
     if wanted is None:
         return tuple(available.values())
     unknown = [name for name in wanted if name not in available]
@@ -176,7 +180,7 @@ def chosen_channels(path: Path, available: Mapping[str, int], wanted: Iterable[s
 
 
 def channel_list_faults(options: Mapping[str, Any]) -> list[str]:
-    """Return the fault of a `channels` key that is empty or names one twice."""
+    """Return the fault of a `channels` key that is empty or has duplicates."""
     channels = options.get("channels")
     if channels is not None and (not channels or len(set(channels)) != len(channels)):
         return ["channels: name at least one, and none twice; or remove the key to read all"]

@@ -46,11 +46,11 @@ MD5 = {
     "Task09_Spleen": "410d4a301da4e5b2f6f86ec3ddba524e",
     "Task10_Colon": "bad7a188931dc2f6acf72b08eb6202d0",
 }
-"""MD5 of the archives, as MONAI publishes them."""
+"""MD5 of the archives, as published by MONAI."""
 
 
 def label_map(root: Path, options: Options) -> LabelMap:
-    """Return the classes in the order of their values, as dataset.json names them. Raises UserError where it does not."""
+    """Return the classes in dataset.json in the order of their values. Raises UserError if they are missing or invalid."""
     path = root / "dataset.json"
     labels = _description(root).get("labels")
     try:
@@ -71,14 +71,14 @@ def label_map(root: Path, options: Options) -> LabelMap:
 
 
 def reading(root: Path, options: Options) -> Reading:
-    """Return which channels are read of files with four axes, as `modality` names them, or that a file holds one channel."""
+    """Return the channels to read from files with four axes, named by `modality`, or a `Reading` for files of one channel."""
     available = _channels(root)
     chosen = chosen_channels(root / "dataset.json", available, options.get("channels"))
     return Reading() if len(available) == 1 else Reading(channels=chosen)
 
 
 def _channels(root: Path) -> dict[str, int]:
-    """Return the channels of the task; one without a name if `modality` is missing, as in copies that left it out."""
+    """Return the channels of the task. If `modality` is missing, as in some copies, there is one channel."""
     modality = _description(root).get("modality")
     channels = names_of(modality)
     if channels is None and modality:
@@ -87,10 +87,10 @@ def _channels(root: Path) -> dict[str, int]:
 
 
 def find_cases(root: Path, options: Options) -> list[Case]:
-    """Return the cases that dataset.json lists under `training`; names that begin with '.' or '_' are skipped.
+    """Return the cases listed under `training` in dataset.json. Names that begin with '.' or '_' are skipped.
 
-    A case is taken even if a file is missing; the check then tells.
-    Raises UserError where dataset.json is missing or unusable, and Faults that names every entry which is.
+    Cases with missing files are included, so that the check reports them.
+    Raises UserError if dataset.json is missing or invalid, and Faults with every invalid entry.
     """
     path = root / "dataset.json"
     entries = _description(root).get("training")
@@ -122,14 +122,15 @@ def _description(root: Path) -> dict[str, Any]:
 
 
 def option_faults(options: Options) -> list[str]:
-    """Return what is wrong with a list of channels; whether the names exist, dataset.json tells later."""
+    """Return the faults of a list of channels. Whether the names exist is checked later with dataset.json."""
     return channel_list_faults(options)
 
 
 def downloads(root: Path, url: str | None) -> RemoteArchive:
-    """Return the archive of the task that `root` is named after.
+    """Return the archive of the task with the name of the folder `root`.
 
-    A mirror `url` is the folder of the archives, or the full address of one. Raises UserError where `root` names no task.
+    A mirror `url` is the folder of the archives, or the full address of one. Raises UserError if `root` is not named like a
+    task.
     """
     task = root.name
     if task not in MD5:
@@ -141,5 +142,5 @@ def downloads(root: Path, url: str | None) -> RemoteArchive:
 
 
 def explain_labels(values: Collection[float]) -> str:
-    """Return an empty text: the allowed values are what dataset.json says."""
+    """Return an empty text: dataset.json defines the allowed values."""
     return ""

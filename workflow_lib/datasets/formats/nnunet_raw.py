@@ -42,9 +42,9 @@ _COLOURS: Mapping[str, Colour] = {"r": "red", "red": "red", "g": "green", "green
 
 
 def label_map(root: Path, options: Options) -> LabelMap:
-    """Return the classes by value; a label of several values is a region, which is scored too.
+    """Return the classes by value. A label with several values is a region, which is also scored.
 
-    Raises UserError where dataset.json is missing or unusable, or where it has an `ignore` label.
+    Raises UserError if dataset.json is missing or invalid, or if it has an `ignore` label.
     """
     path = root / "dataset.json"
     labels = _description(root).get("labels")
@@ -78,7 +78,7 @@ def label_map(root: Path, options: Options) -> LabelMap:
 
 
 def _label_map(path: Path, single: Mapping[str, int], joined: Mapping[str, list[int]]) -> LabelMap:
-    """Values that are named in regions only become classes of their own."""
+    """Return the classes and regions. Values that occur only in regions become separate classes."""
     named = {value: name for name, value in single.items()}
     if len(named) != len(single):
         raise UserError(f"{path}: `labels` gives two names to one value: {shown(dict(single))}.")
@@ -100,9 +100,9 @@ def _label_map(path: Path, single: Mapping[str, int], joined: Mapping[str, list[
 
 
 def reading(root: Path, options: Options) -> Reading:
-    """Return one channel per file; of pictures whose one file holds red, green and blue, the colours that are chosen.
+    """Return a `Reading` for one channel per file, or the chosen colours of pictures with red, green and blue in one file.
 
-    Raises UserError where two of the three colours are chosen.
+    Raises UserError if two of the three colours are chosen.
     """
     description = _description(root)
     available = _channels(root / "dataset.json", description)
@@ -127,7 +127,7 @@ def _channels(path: Path, description: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _holds_colours(root: Path, description: Mapping[str, Any], available: Mapping[str, int]) -> bool:
-    """Say whether one file holds the channels, red, green and blue, as nnU-Net stores pictures."""
+    """Return whether each file contains the channels red, green and blue, as nnU-Net stores pictures."""
     if [_COLOURS.get(name.lower()) for name in available] != ["red", "green", "blue"]:
         return False
     listed = description.get("dataset")
@@ -139,10 +139,9 @@ def _holds_colours(root: Path, description: Mapping[str, Any], available: Mappin
 
 
 def find_cases(root: Path, options: Options) -> list[Case]:
-    """Return the cases of labelsTr, or those that dataset.json lists under `dataset`, in natural order.
+    """Return the cases in labelsTr, or those listed under `dataset` in dataset.json, in natural order.
 
-    Raises UserError where dataset.json is missing or unusable, and Faults that names every case without one of its channels or
-    without a label.
+    Raises UserError if dataset.json is missing or invalid, and Faults with every case that lacks a channel or a label.
     """
     path = root / "dataset.json"
     description = _description(root)
@@ -187,7 +186,7 @@ def _names(folder: Path, ending: str) -> set[str]:
 
 
 def _listed(path: Path, listed: object, channels: int, indices: tuple[int, ...]) -> list[Case]:
-    """Read the files that `dataset` lists per case; their paths start at the folder of dataset.json."""
+    """Return the cases in `dataset`. Their paths are relative to the folder of dataset.json."""
     if not isinstance(listed, Mapping) or not listed:
         raise UserError(f"{path}: `dataset` must list files per case: {{CASE: {{images: [...], label: ...}}}}.")
     faults, cases = [], []
@@ -217,12 +216,12 @@ def _description(root: Path) -> dict[str, Any]:
 
 
 def option_faults(options: Options) -> list[str]:
-    """Return what is wrong with a list of channels; whether the names exist, dataset.json tells later."""
+    """Return the faults of a list of channels. Whether the names exist is checked later with dataset.json."""
     return channel_list_faults(options)
 
 
 def explain_labels(values: Collection[float]) -> str:
-    """Recognise masks of 0 and 255, as programs for pictures save them, for which 1 was declared."""
+    """Recognise masks with 0 and 255, as image editors save them, for which 1 was declared."""
     if set(values) == {0.0, 255.0}:
         return "a mask of 0 and 255. Write 255 in `labels` of dataset.json, or store 1 in place of 255"
     return ""

@@ -1,4 +1,4 @@
-"""The dataset formats: every file of this folder is one, under its own name."""
+"""The dataset formats. Every file of this folder is one, named after the format."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,21 +14,21 @@ FAMILY = Family("datasets.formats", "dataset format", frozenset({"layouts"}))
 
 
 def formats() -> tuple[str, ...]:
-    """Return the names of all formats, sorted. Imports none of them."""
+    """Return the sorted names of all formats, without importing them."""
     return FAMILY.names()
 
 
 def get(name: str) -> Format:
-    """Return the module of a format. Raises UserError for a name that is none."""
+    """Return the module of a format. Raises UserError if the name is unknown."""
     if name not in formats():
         raise UserError(f"format: {FAMILY.unknown(name)}")
     return cast(Format, FAMILY.get(name))
 
 
 def faults(name: str, source: str, phantom_kind: str | None = None, options: Options | None = None) -> list[str]:
-    """Return what is wrong with a dataset's format, source, kind of phantom and options, one sentence per fault.
+    """Return the faults of a dataset's format, source, kind of phantom and options, one sentence per fault.
 
-    `source` is folder, download or phantom; a kind of None is not looked at. Reads no data.
+    `source` is folder, download or phantom. A kind of None is not checked. No data is read.
     """
     try:
         module = get(name)
@@ -45,26 +45,26 @@ def faults(name: str, source: str, phantom_kind: str | None = None, options: Opt
 
 
 def find_cases(name: str, root: Path, options: Options | None = None) -> list[Case]:
-    """Return the labelled cases of a dataset, sorted by identifier. Raises UserError where the layout is not found."""
+    """Return the labelled cases of a dataset, sorted by identifier. Raises UserError if the layout is not found."""
     with _readable():
         return get(name).find_cases(Path(root), options or {})
 
 
 def label_map(name: str, root: Path, options: Options | None = None) -> LabelMap:
-    """Return the classes of a dataset. Raises UserError where the format reads them from a file that is missing."""
+    """Return the classes of a dataset. Raises UserError if the format reads them from a file that is missing."""
     with _readable():
         return get(name).label_map(Path(root), options or {})
 
 
 def reading(name: str, root: Path, options: Options | None = None) -> Reading:
-    """Return how the files of a dataset are read. Raises UserError where a file that tells it is missing or unusable."""
+    """Return how the files of a dataset are read. Raises UserError if a file with this information is missing or invalid."""
     with _readable():
         return get(name).reading(Path(root), options or {})
 
 
 @contextmanager
 def _readable() -> Iterator[None]:
-    """Turn what the file system refuses, such as a folder that may not be entered, into a UserError."""
+    """Convert an OSError, for example for a folder without permission, to a UserError."""
     try:
         yield
     except OSError as error:

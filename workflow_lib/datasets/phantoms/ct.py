@@ -1,7 +1,7 @@
-"""A synthetic contrast-enhanced CT of the abdomen: kidneys, one with a tumour, among organs of nearby density.
+"""A synthetic contrast-enhanced CT of the abdomen with kidneys, a tumour in one of them, and organs of similar density.
 
 Axes as in KiTS19: slices from head to feet, rows from front to back, columns from the patient's right to left.
-Positions in mm from the centre of the image in that order; densities in Hounsfield units (HU).
+Positions are in mm from the centre of the image, in this order; densities are in Hounsfield units (HU).
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from scipy import ndimage
 from workflow_lib.datasets.phantoms.shapes import Space, paint, smooth_field
 
 EXTENT = (128.0, 340.0, 340.0)
-"""Size of the image in mm; the spacing follows from it."""
+"""Size of the image in mm, from which the spacing follows."""
 AIR, FAT, MUSCLE, WATER = -1000.0, -100.0, 58.0, 8.0
 KIDNEY, TUMOUR = 1, 2
 
@@ -21,7 +21,7 @@ Vector3i = tuple[int, int, int]
 def make(shape: Vector3i, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, Vector3]:
     """Return image (int16) and mask (uint8) of about `shape` voxels, and the voxel size in mm.
 
-    The slice thickness varies by a quarter about its mean and the number of slices with it; the pixel size by a twentieth.
+    The slice thickness varies by 25 % around its mean, which also changes the number of slices. The pixel size varies by 5 %.
     """
     thickness = EXTENT[0] / shape[0] * rng.uniform(0.75, 1.25)
     grid = (max(1, round(EXTENT[0] / thickness)), shape[1], shape[2])
@@ -38,9 +38,9 @@ def make(shape: Vector3i, rng: np.random.Generator) -> tuple[np.ndarray, np.ndar
 
 
 def _paint_trunk(image: np.ndarray, space: Space, rng: np.random.Generator) -> np.ndarray:
-    """Paint the couch, the skin with its fat, the wall of muscle, the spine and the muscles beside it.
+    """Paint the couch, skin, fat, muscle wall, spine and the muscles next to it.
 
-    Return how deep each voxel lies within the wall, in mm.
+    Return the depth of each voxel inside the wall in mm.
     """
     endless = float("inf")
     width, height = rng.uniform(140, 154), rng.uniform(98, 112)
@@ -60,7 +60,7 @@ def _paint_trunk(image: np.ndarray, space: Space, rng: np.random.Generator) -> n
 
 
 def _paint_organs(image: np.ndarray, space: Space, rng: np.random.Generator, phase: float, cavity: np.ndarray) -> None:
-    """Paint liver, spleen, stomach, great vessels and bowel; some as dense as kidney or tumour."""
+    """Paint liver, spleen, stomach, great vessels and bowel, some of them as dense as kidney or tumour."""
     endless = float("inf")
     shift = rng.uniform(-12, 12)
     liver, spleen = rng.uniform(85, 115), rng.uniform(100, 130)
@@ -78,7 +78,7 @@ def _paint_organs(image: np.ndarray, space: Space, rng: np.random.Generator, pha
 
 
 def _paint_kidneys(image: np.ndarray, space: Space, rng: np.random.Generator, phase: float) -> np.ndarray:
-    """Paint both kidneys, a cyst now and then, and the tumour on one of them. Return the mask."""
+    """Paint both kidneys, a cyst with probability 0.4 in each, and a tumour on one of them. Return the mask."""
     mask = np.zeros(image.shape, dtype=np.uint8)
     sick = rng.choice([-1, 1])
     cortex, medulla = 205 - 35 * phase, 110 + 50 * phase
@@ -100,7 +100,7 @@ def _paint_kidneys(image: np.ndarray, space: Space, rng: np.random.Generator, ph
 
 
 def _on_surface(rng: np.random.Generator, centre: Vector3, radii: Vector3) -> Vector3:
-    """Return a random point at the kidney's surface, off the side of the vessels."""
+    """Return a random point near the kidney's surface, away from the side of the vessels."""
     direction = rng.standard_normal(3)
     direction[2] = np.sign(centre[2]) * abs(direction[2])
     direction *= rng.uniform(0.75, 1.05) / np.linalg.norm(direction)
@@ -117,7 +117,7 @@ def _paint_cyst(
     radii: Vector3,
     kidney: np.ndarray,
 ) -> None:
-    """Paint a cyst; KiTS19 counts it as kidney."""
+    """Paint a cyst, labelled as kidney as in KiTS19."""
     radius = rng.uniform(6, 11)
     depth = space.ellipsoid(_on_surface(rng, centre, radii), (radius, radius, radius))
     paint(image, space.share(depth), WATER)
@@ -133,7 +133,7 @@ def _paint_tumour(
     radii: Vector3,
     kidney_density: float,
 ) -> None:
-    """Paint a lobed tumour: weaker enhancement than the kidney, uneven, with a darker core if it is large."""
+    """Paint a lobed tumour with weaker, uneven enhancement, and a darker core if it is large."""
     radius = float(np.exp(rng.uniform(np.log(14), np.log(28))))
     depth = space.ellipsoid(
         _on_surface(rng, centre, radii), tuple(radius * rng.uniform(0.85, 1.15, size=3)), rng.uniform(0, np.pi)
@@ -147,7 +147,7 @@ def _paint_tumour(
 
 
 def _add_islands(mask: np.ndarray, rng: np.random.Generator) -> None:
-    """Label a few single voxels near the tumour in a third of the cases, as careless annotation leaves them."""
+    """In a third of the cases, label a few single voxels near the tumour, like errors of manual annotation."""
     if rng.random() > 1 / 3:
         return
     tumour = np.argwhere(mask == TUMOUR)
@@ -157,7 +157,7 @@ def _add_islands(mask: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def _degrade(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Blur as the scanner does, add uneven brightness and correlated noise, and round to HU."""
+    """Blur like the scanner, add uneven brightness and correlated noise, and round to HU."""
     blurred = ndimage.gaussian_filter(image, (0.3, 0.5, 0.5))
     blurred += 5 * smooth_field(rng, image.shape, (3, 4, 4))
     noise = ndimage.gaussian_filter(rng.standard_normal(image.shape).astype(np.float32), (0.2, 0.6, 0.6))

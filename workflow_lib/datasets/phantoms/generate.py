@@ -1,6 +1,6 @@
-"""Synthetic images for trials, in the layouts of the real datasets. A file in their folder says that they are synthetic.
+"""Generate synthetic images in the layouts of real datasets. A marker file in their folder declares them as synthetic.
 
-They exercise the whole workflow without a download. No number got from them says anything about patients.
+They exercise the whole workflow without a download. Numbers from these images have no clinical meaning.
 """
 
 from collections.abc import Callable
@@ -18,20 +18,21 @@ from workflow_lib.datasets.phantoms import mri as _phantom_mri
 from workflow_lib.study.sections.phantom import Phantom
 
 MARKER = "SYNTHETIC.json"
-"""File that marks a folder of synthetic images, with the parameters they were made from."""
+"""File that marks a folder of synthetic images. It contains their parameters."""
 VERSION = 1
-"""Goes up when the same parameters give other images."""
+"""To be increased when the same parameters give other images."""
 
 Progress = Callable[[str], None]
 
 
 def generate(phantom: Phantom, root: Path, progress: Progress | None = None) -> bool:
-    """Make synthetic images under `root`; return False if they were there already, True if they were made.
+    """Generate synthetic images in `root`. Return False if they already exist, True if they were generated.
 
-    The images are a function of kind, shape, seed and the number of the case. kind ct: KiTS19's layout, int16 HU, masks
-    uint8 (with an sform) or now and then uint16 (with a qform only), as in the real set; the number of slices varies.
-    kind mri: BraTS20's layout, channel t1ce, int16, labels 1, 2 and 4; the last case has no label 4.
-    Images made from other parameters are replaced as a whole. Raises UserError where `root` holds anything else.
+    The images are determined by kind, shape, seed and the number of the case. Kind ct: KiTS19's layout, int16 HU, masks in
+    uint8
+    (with sform), and in every eighth case uint16 (with qform only), as occurs in KiTS19; the number of slices varies.
+    Kind mri: BraTS20's layout, channel t1ce, int16, labels 1, 2 and 4; the last case has no label 4.
+    Images with other parameters are replaced. Raises UserError if `root` contains anything else.
     """
     parameters = {"synthetic": True, "version": VERSION, **phantom.model_dump(mode="json")}
     if _made_from(root, parameters):
@@ -53,12 +54,12 @@ def generate(phantom: Phantom, root: Path, progress: Progress | None = None) -> 
 
 
 def is_synthetic(root: Path) -> bool:
-    """Return whether a folder holds images that this module made."""
+    """Return whether a folder contains images that this module generated."""
     return (root / MARKER).is_file()
 
 
 def _made_from(root: Path, parameters: dict[str, Any]) -> bool:
-    """Return whether `root` holds all the images of these parameters."""
+    """Return whether `root` contains all images of these parameters."""
     if not is_synthetic(root):
         return False
     marker = dict(read_json(root / MARKER))
@@ -89,8 +90,8 @@ def _write_mri(folder: Path, phantom: Phantom, number: int) -> None:
 
 
 def _save(path: Path, data: np.ndarray, affine: np.ndarray, qform_only: bool) -> None:
-    """Write a NIfTI file whose header says synthetic; position by the sform, or by the qform alone."""
-    library: Any = nibabel  # which has no type hints
+    """Write a NIfTI file whose header declares it as synthetic. The position is stored in the sform, or in the qform only."""
+    library: Any = nibabel  # has no type hints
     image = library.Nifti1Image(data, affine)
     image.header["descrip"] = b"synthetic phantom"
     image.set_sform(affine, code=0 if qform_only else 2)

@@ -1,7 +1,7 @@
-"""A synthetic contrast-enhanced T1 MRI of a brain without skull, with a ring-enhancing tumour.
+"""A synthetic contrast-enhanced T1 MRI of a skull-stripped brain with a ring-enhancing tumour.
 
 Axes as in BraTS20: from the patient's right to left, from front to back, from below to above.
-Positions in mm from the centre of the image in that order; intensities in arbitrary units, 0 outside the brain.
+Positions are in mm from the centre of the image, in this order; intensities are in arbitrary units, 0 outside the brain.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from scipy import ndimage
 from workflow_lib.datasets.phantoms.shapes import Space, paint, smooth_field
 
 EXTENT = (240.0, 240.0, 155.0)
-"""Size of a BraTS image in mm; the spacing follows from it."""
+"""Size of a BraTS image in mm, from which the spacing follows."""
 WHITE, GREY, FLUID, VESSEL = 420.0, 340.0, 130.0, 720.0
 NECROSIS, OEDEMA, ENHANCING = 1, 2, 4
 
@@ -18,7 +18,7 @@ NECROSIS, OEDEMA, ENHANCING = 1, 2, 4
 def make(
     shape: tuple[int, int, int], rng: np.random.Generator, enhancing: bool
 ) -> tuple[np.ndarray, np.ndarray, tuple[float, float, float]]:
-    """Return image (int16) and mask (int16) of `shape`, and the voxel size in mm. `enhancing`: whether there is label 4."""
+    """Return image (int16) and mask (int16) of `shape`, and the voxel size in mm. `enhancing`: whether label 4 occurs."""
     a, b, c = (extent / side for extent, side in zip(EXTENT, shape, strict=True))
     space = Space.of(shape, (a, b, c), rng, warp=2.5)
     brain = space.ellipsoid((0, 0, 0), (rng.uniform(64, 72), rng.uniform(80, 90), rng.uniform(60, 68)))
@@ -31,7 +31,7 @@ def make(
 
 
 def _paint_brain(image: np.ndarray, space: Space, rng: np.random.Generator, brain: np.ndarray) -> None:
-    """Paint folded cortex, white matter, ventricles, and the vessels and membranes that take up contrast as well."""
+    """Paint folded cortex, white matter, ventricles, and the vessels and membranes that also take up contrast agent."""
     folds = 4 * smooth_field(rng, image.shape, (14, 18, 12))
     paint(image, space.share(brain), FLUID + 60)
     paint(image, space.share(brain + folds - 5), GREY)
@@ -54,7 +54,7 @@ def _paint_brain(image: np.ndarray, space: Space, rng: np.random.Generator, brai
 
 
 def _paint_tumour(image: np.ndarray, space: Space, rng: np.random.Generator, brain: np.ndarray, enhancing: bool) -> np.ndarray:
-    """Paint a core, an enhancing rim of uneven width around it, and oedema around both. Return the mask."""
+    """Paint a core, an enhancing rim of uneven width, and oedema around both. Return the mask."""
     radius = float(rng.uniform(17, 27))
     reachable = np.argwhere((brain > 0.9 * radius) & (np.abs(space.positions[0]) > 14))
     spot = tuple(reachable[rng.integers(len(reachable))])
@@ -76,7 +76,7 @@ def _paint_tumour(image: np.ndarray, space: Space, rng: np.random.Generator, bra
 
 
 def _degrade(image: np.ndarray, rng: np.random.Generator, outside: np.ndarray) -> np.ndarray:
-    """Blur, add the coil's uneven brightness, Rician noise and an arbitrary scale; the outside stays 0."""
+    """Blur, add the uneven brightness of the coil, Rician noise and an arbitrary scale. Voxels outside the brain remain 0."""
     blurred = ndimage.gaussian_filter(image, 0.4)
     blurred *= 1 + 0.07 * smooth_field(rng, image.shape, (3, 3, 3))
     real, imaginary = (rng.uniform(14, 24) * rng.standard_normal(image.shape) for _ in range(2))

@@ -1,4 +1,4 @@
-"""What all kinds of pictures share: a file that is opened with care, what its header may claim, and errors that name it."""
+"""Common parts of all kinds of pictures: opening a file, checking the claims of its header, and errors that name it."""
 
 import io
 import logging
@@ -15,12 +15,14 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.images._files import describe_bytes, unreadable
 
 MAX_PIXELS = 100_000_000
-"""Pixels of one picture. Those of the datasets have less than a million and large photographs 50 million; this many take 100 MB
-per channel of 8 bits. Whole-slide scans, which have more, do not fit a network as one image anyway."""
+"""Limit of the pixels of a picture. Those of the datasets have less than a million, large photographs 50 million. This limit
+takes
+100 MB per 8-bit channel. Whole-slide scans have more and are too large for a network anyway.
+"""
 
 MEND = "Get the file again, or leave the case out (`exclude`)."
 SAVE = "Save it again as PNG, or as TIFF without compression."
-"""What to do, in messages."""
+"""Remedies for messages."""
 
 MAGIC = {
     b"\x89PNG\r\n\x1a\n": "PNG",
@@ -36,14 +38,14 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class Picture:
-    """Decoded pixels (rows, columns, 1 or 3); with a palette (entries, 3), they are its indices."""
+    """Decoded pixels (rows, columns, 1 or 3). With a palette (entries, 3), the pixels are its indices."""
 
     pixels: np.ndarray
     palette: np.ndarray | None = None
 
 
 class Reader(io.BufferedReader):
-    """A file that is never asked for more than it has left, so that a wrong length in it takes no memory."""
+    """A file that never reads more than what is left of it, so that a wrong length in it allocates no memory."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(io.FileIO(path, "rb"))
@@ -56,7 +58,7 @@ class Reader(io.BufferedReader):
 
 
 def readably(path: Path, tiff: Callable[[Path, Reader], _Result], other: Callable[[Path, Reader, str], _Result]) -> _Result:
-    """Call the reader of the file's format; whatever goes wrong in it becomes a UserError that names the file."""
+    """Call the reader of the file's format. Convert all its errors to UserErrors that name the file."""
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise UserError(f"{path} is no regular file. Name the file that holds the picture.")
     try:
@@ -68,10 +70,10 @@ def readably(path: Path, tiff: Callable[[Path, Reader], _Result], other: Callabl
     except MemoryError as error:
         raise UserError(f"{path} is too large for the memory here. Use a machine with more, or scale it down.") from error
     except OSError as error:
-        # Pillow raises OSError without a number for damaged files.
+        # Pillow raises OSError without errno for damaged files.
         raise (_damaged(path, error) if error.errno is None else unreadable(path, error)) from error
     except Exception as error:
-        # Decoders stumble over damaged files in all sorts of ways: struct.error, KeyError, ValueError, RecursionError, ...
+        # Decoders fail on damaged files with any exception: struct.error, KeyError, ValueError, RecursionError, ...
         raise _damaged(path, error) from error
 
 
@@ -82,7 +84,7 @@ def _damaged(path: Path, error: Exception) -> UserError:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Keep Pillow strict, and Pillow and tifffile silent: what matters is told as an error."""
+    """Keep Pillow strict, and Pillow and tifffile silent. Relevant problems are raised as errors."""
     from PIL import ImageFile
 
     logger, lenient = logging.getLogger("tifffile"), ImageFile.LOAD_TRUNCATED_IMAGES
@@ -97,7 +99,7 @@ def _quietly() -> Iterator[None]:
 
 
 def _kind(path: Path, reader: Reader) -> str:
-    """Return the format of a file by its first bytes."""
+    """Return the format of a file from its first bytes."""
     begin = reader.read(64)
     reader.seek(0)
     for magic, kind in MAGIC.items():
@@ -111,7 +113,7 @@ def _kind(path: Path, reader: Reader) -> str:
 
 
 def check_pixels(path: Path, rows: int, columns: int) -> None:
-    """Raise UserError when a header tells of no pixel, or of too many."""
+    """Raise UserError if a header has no pixels or too many."""
     if rows < 1 or columns < 1:
         raise UserError(f"{path} holds no pixel: by its header it has {rows} rows and {columns} columns. {MEND}")
     if rows * columns > MAX_PIXELS:
@@ -122,7 +124,7 @@ def check_pixels(path: Path, rows: int, columns: int) -> None:
 
 
 def check_size(path: Path, claimed: float, possible: float, size: int, unit: str) -> None:
-    """Raise UserError when a header claims more than a file of `size` bytes can hold."""
+    """Raise UserError if a header claims more than a file of `size` bytes can hold."""
     if claimed > possible:
         raise UserError(
             f"{path} is cut short, or its header is wrong: the header claims {claimed:,.0f} {unit} "
@@ -131,13 +133,13 @@ def check_size(path: Path, claimed: float, possible: float, size: int, unit: str
 
 
 def check_single(path: Path, frames: int) -> None:
-    """Raise UserError when there are several pictures in a file."""
+    """Raise UserError if a file contains several pictures."""
     if frames > 1:
         raise UserError(f"{path} holds more than one picture (pages or frames). Save the one that counts by itself.")
 
 
 def check_orientation(path: Path, orientation: Any) -> None:
-    """Raise UserError when EXIF says that the picture is to be turned."""
+    """Raise UserError if EXIF requires a rotation or reflection."""
     if orientation in range(2, 9):
         raise UserError(
             f"{path} is stored turned or mirrored (EXIF orientation {orientation}), which its mask need not be. "
@@ -146,7 +148,7 @@ def check_orientation(path: Path, orientation: Any) -> None:
 
 
 def check_finite(path: Path, pixels: np.ndarray) -> None:
-    """Raise UserError when a pixel is no number."""
+    """Raise UserError if a pixel is NaN or infinite."""
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         count = int(pixels.size - np.isfinite(pixels).sum())
         raise UserError(
@@ -155,7 +157,7 @@ def check_finite(path: Path, pixels: np.ndarray) -> None:
 
 
 def check_palette(path: Path, picture: Picture) -> None:
-    """Raise UserError when a pixel has a colour that the palette has not."""
+    """Raise UserError if a pixel uses a colour that is not in the palette."""
     if picture.palette is not None and int(picture.pixels.max()) >= len(picture.palette):
         raise UserError(
             f"{path} is damaged: colour {int(picture.pixels.max())} is used, and its palette has {len(picture.palette)}. {MEND}"
@@ -163,7 +165,7 @@ def check_palette(path: Path, picture: Picture) -> None:
 
 
 def native(pixels: np.ndarray) -> np.ndarray:
-    """Return pixels in native byte order; of one bit, 0 and 255."""
+    """Return pixels in native byte order; 1-bit pixels become 0 and 255."""
     if pixels.dtype == np.bool_:
         return np.where(pixels, np.uint8(255), np.uint8(0))
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)

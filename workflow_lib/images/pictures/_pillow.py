@@ -1,4 +1,4 @@
-"""PNG, BMP, GIF and JPEG, by Pillow."""
+"""Read PNG, BMP, GIF and JPEG with Pillow."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,12 +23,13 @@ from workflow_lib.images.pictures._opening import (
 )
 
 _PIXELS_PER_BYTE = {"PNG": 8 * 1032, "GIF": 2600, "BMP": 128, "JPEG": 512}
-"""The most pixels that a byte of a file can stand for: by deflate (1032 bytes, of 8 pixels at best), by LZW (some 3900 pixels
-in 12 bits), by run lengths (255 pixels in 2 bytes), and by one bit for each block of 8 x 8 pixels."""
+"""Upper bound of the pixels per byte of a file: with deflate (1032 bytes of at most 8 pixels), with LZW (about 3900 pixels in
+12 bits), with run lengths (255 pixels in 2 bytes), and with one bit per block of 8 x 8 pixels.
+"""
 
 
 def shape(path: Path, reader: Reader, kind: str) -> tuple[int, int]:
-    """Return (rows, columns) by the header."""
+    """Return (rows, columns) from the header."""
     with _image(path, reader, kind) as image:
         return image.height, image.width
 
@@ -37,7 +38,7 @@ def pixels(path: Path, reader: Reader, kind: str) -> Picture:
     """Decode a picture of the format `kind`."""
     if kind == "PNG":
         with _image(path, reader, kind) as image:
-            image.verify()  # the checksums of all its parts, to the last
+            image.verify()  # checks the checksums of all chunks
     with _image(path, reader, kind) as image:
         image.load()
         check_orientation(path, image.getexif().get(274))
@@ -46,7 +47,7 @@ def pixels(path: Path, reader: Reader, kind: str) -> Picture:
 
 @contextmanager
 def _image(path: Path, reader: Reader, kind: str) -> Iterator[Any]:
-    """Open a picture of which nothing is decoded yet, its header checked."""
+    """Open a picture and check its header, without decoding pixels."""
     from PIL import Image, UnidentifiedImageError
 
     reader.seek(0)
@@ -61,7 +62,7 @@ def _image(path: Path, reader: Reader, kind: str) -> Iterator[Any]:
         pixels = image.height * image.width
         check_size(path, pixels, _PIXELS_PER_BYTE[kind] * reader.size, reader.size, "pixels")
         for codec, _, offset, arguments in image.tile:
-            if codec == "raw" and isinstance(arguments, tuple):  # uncompressed; the second one is the length of a line
+            if codec == "raw" and isinstance(arguments, tuple):  # uncompressed; the second argument is the length of a line
                 claimed = offset + arguments[1] * image.height
                 check_size(path, claimed, reader.size, reader.size, "bytes")
             if kind == "PNG" and ";16" in str(arguments) and image.mode != "I;16":
@@ -69,7 +70,7 @@ def _image(path: Path, reader: Reader, kind: str) -> Iterator[Any]:
                     f"{path} has 16 bits per colour, which is not read from PNG. Save it as TIFF without compression."
                 )
         check_single(path, getattr(image, "n_frames", 1))
-        if kind != "PNG" or "exif" in image.info:  # of a PNG without, Pillow would decode all to look behind the pixels
+        if kind != "PNG" or "exif" in image.info:  # otherwise Pillow decodes the whole PNG to find EXIF after the pixels
             check_orientation(path, image.getexif().get(274))
         yield image
 

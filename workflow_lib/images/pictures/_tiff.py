@@ -1,4 +1,4 @@
-"""TIFF, by tifffile, and by Pillow where that alone knows the compression."""
+"""Read TIFF with tifffile, or with Pillow for compressions that tifffile does not support."""
 
 import contextlib
 import io
@@ -32,23 +32,23 @@ from workflow_lib.images.pictures._pillow import from_pillow
 
 _DEFLATE = (8, 32946)
 _FROM_TIFFFILE = {1: 1, 8: 1032, 32946: 1032}
-"""TIFF's compressions that tifffile decodes (none and deflate), with the most bytes that one byte unpacks to."""
+"""TIFF compressions that tifffile decodes (none and deflate), with the largest number of bytes per compressed byte."""
 _FROM_PILLOW = {2: 8256, 3: 8256, 4: 8256, 5: 2600, 7: 3 * 512, 32773: 64}
-"""Those that Pillow decodes: CCITT (a bit can be a whole line, taken to be of 66,000 pixels at most), LZW, JPEG, PackBits."""
+"""Those that Pillow decodes: CCITT (a bit may be a whole line, assumed to have at most 66,000 pixels), LZW, JPEG, PackBits."""
 _ALPHA = (1, 2)
-"""Kinds of TIFF's extra samples that are opacity."""
+"""Kinds of TIFF extra samples that are opacity."""
 _VENDOR_FLAGS = ("is_lsm", "is_stk", "is_ndpi", "is_scanimage", "is_vista", "is_philips", "is_indica")
-"""Microscopes' own kinds of TIFF, whose special treatment by tifffile is not wanted."""
+"""TIFF variants of microscopes, whose special treatment by tifffile is switched off."""
 
 
 def shape(path: Path, reader: Reader) -> tuple[int, int]:
-    """Return (rows, columns) by the header."""
+    """Return (rows, columns) from the header."""
     with _page(path, reader) as page:
         return int(page.imagelength), int(page.imagewidth)
 
 
 def pixels(path: Path, reader: Reader) -> Picture:
-    """Decode a picture; Pillow does it where tifffile would need further packages."""
+    """Decode a picture. Pillow is used if tifffile would need further packages."""
     with _page(path, reader) as page:
         _check_segments(path, reader, page)
         if int(page.compression) in _FROM_PILLOW or page.bitspersample in (2, 4):
@@ -70,7 +70,7 @@ def pixels(path: Path, reader: Reader) -> Picture:
             pixels = _white_is_zero(path, pixels)
         palette = None
         if int(page.photometric) == 3:
-            # 16-bit colours, of which palettes use the upper 8.
+            # The colours have 16 bits, of which palettes use the upper 8.
             palette = (np.asarray(page.colormap).T >> 8).astype(np.uint8)
         picture = Picture(pixels, palette)
     check_finite(path, picture.pixels)
@@ -80,7 +80,7 @@ def pixels(path: Path, reader: Reader) -> Picture:
 
 @contextmanager
 def _page(path: Path, reader: Reader) -> Iterator[Any]:
-    """Open a TIFF file of which nothing is decoded yet, its header checked."""
+    """Open a TIFF file and check its header, without decoding pixels."""
     import tifffile
 
     reader.seek(0)
@@ -111,11 +111,11 @@ def _page(path: Path, reader: Reader) -> Iterator[Any]:
 
 
 def _check_samples(path: Path, page: Any) -> None:
-    """Raise UserError when it cannot be told which samples of a pixel are its colours."""
+    """Raise UserError if it is unknown which samples of a pixel are its colours."""
     photometric, count = int(page.photometric), int(page.samplesperpixel)
     alpha = len(page.extrasamples) == 1 and int(page.extrasamples[0]) in _ALPHA
     colours = {
-        # Some writers call RGB "black is zero"; three samples are taken for the colours they are.
+        # Some programs declare RGB as "black is zero". Three samples are read as RGB.
         0: count == 1,
         1: count in (1, 3) or (count in (2, 4) and alpha),
         2: count in (3, 4),
@@ -130,7 +130,7 @@ def _check_samples(path: Path, page: Any) -> None:
 
 
 def _check_segments(path: Path, reader: Reader, page: Any) -> None:
-    """Raise UserError unless every strip or tile lies in the file, and holds the bytes it should, if tifffile is to decode it."""
+    """Raise UserError unless every strip or tile is inside the file and, if tifffile decodes it, has the expected size."""
     planes = page.samplesperpixel if int(page.planarconfig) == 2 else 1
     bits = page.bitspersample * page.samplesperpixel // planes
     if page.is_tiled:
@@ -156,14 +156,14 @@ def _check_segments(path: Path, reader: Reader, page: Any) -> None:
         if int(page.compression) in _DEFLATE:
             reader.seek(offset)
             unpacked = _unpacked_bytes(path, reader.read(count), line * rows)
-        # The last strip ends with the picture, while tiles are always whole.
+        # The last strip ends with the picture, while tiles are always complete.
         height = rows if page.is_tiled else min(rows, page.imagelength - number % down * rows)
         if unpacked < line * height:
             raise UserError(f"{path} is damaged: a part of its pixels has {unpacked} bytes instead of {line * height}. {MEND}")
 
 
 def _unpacked_bytes(path: Path, packed: bytes, most: int) -> int:
-    """Return the length of what deflate packed, found without holding it. Raises UserError when it is more than `most`."""
+    """Return the uncompressed length of deflate data without storing it. Raises UserError if it exceeds `most`."""
     unpacker, total = zlib.decompressobj(), 0
     while not unpacker.eof:
         chunk = unpacker.decompress(packed, 1 << 16)
@@ -179,14 +179,14 @@ def _unpacked_bytes(path: Path, packed: bytes, most: int) -> int:
 
 
 def _white_is_zero(path: Path, pixels: np.ndarray) -> np.ndarray:
-    """Return pixels with 0 as black: such files count from white."""
+    """Return inverted pixels, so that 0 is black."""
     if pixels.dtype.kind != "u":
         raise UserError(f"{path} counts from white (TIFF's WhiteIsZero) with values of type {pixels.dtype}. {SAVE}")
     return np.asarray(np.iinfo(pixels.dtype).max - pixels)
 
 
 def _by_pillow(path: Path, reader: Reader, page: Any) -> Picture:
-    """Decode a TIFF file with Pillow, where this keeps its values."""
+    """Decode a TIFF file with Pillow if this preserves its values."""
     from PIL import Image, UnidentifiedImageError
 
     reader.seek(0)
@@ -214,11 +214,11 @@ def _by_pillow(path: Path, reader: Reader, page: Any) -> Picture:
 
 @contextmanager
 def _without_stderr() -> Iterator[None]:
-    """Send what a C library writes to the standard error stream into nothing: libtiff, in Pillow, writes its errors there."""
+    """Discard the output of C libraries to the standard error stream. libtiff, used by Pillow, writes errors there."""
     if sys.stderr is not None:
         sys.stderr.flush()
     with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError):  # without such a stream, nothing can be written to it
+        with contextlib.suppress(OSError):  # the process may have no standard error stream
             kept = os.dup(2)
             stack.callback(os.close, kept)
             nowhere = os.open(os.devnull, os.O_WRONLY)

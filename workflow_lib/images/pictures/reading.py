@@ -1,7 +1,7 @@
-"""Pictures in: PNG, TIFF, BMP, GIF and JPEG.
+"""Read pictures: PNG, TIFF, BMP, GIF and JPEG.
 
-What a header claims is judged before a pixel is decoded: the number of pixels, and whether the file can hold them. Whatever
-Pillow or tifffile cannot make sense of becomes a UserError that names the file.
+The claims of a header are checked before pixels are decoded: the number of pixels, and whether the file can contain them.
+Errors of Pillow and tifffile become UserErrors that name the file.
 """
 
 from pathlib import Path
@@ -14,32 +14,35 @@ from workflow_lib.images.pictures import _pillow, _tiff
 from workflow_lib.images.pictures._opening import Picture, readably
 
 SUFFIXES: frozenset[str] = frozenset({".png", ".tif", ".tiff", ".bmp", ".gif", ".jpg", ".jpeg"})
-"""Endings of the names of pictures, in lower case."""
+"""Suffixes of picture files in lower case."""
 _LUMA = (0.299, 0.587, 0.114)
 _COLOURS = ("red", "green", "blue")
 
 
 def is_picture(path: str | Path) -> bool:
-    """Return whether a file is a picture by the ending of its name, in whatever case."""
+    """Return whether a file is a picture by its suffix, ignoring case."""
     return Path(path).suffix.lower() in SUFFIXES
 
 
 def picture_shape(path: str | Path) -> tuple[int, int]:
-    """Return (rows, columns) from the header, without decoding a pixel. Raises UserError as `read_picture` does."""
+    """Return (rows, columns) from the header without decoding pixels. Raises UserError as `read_picture` does."""
     return readably(Path(path), _tiff.shape, _pillow.shape)
 
 
 def read_picture(path: str | Path, colour: Colour) -> np.ndarray:
     """Read a picture: (rows, columns, 3) for `colour` "rgb", else (rows, columns, 1), C-contiguous, in native byte order.
 
-    Values keep their stored type and range, also those of 16-bit and floating-point TIFF files; palettes are resolved, pixels
-    of less than 8 bits become 8-bit values from 0 to 255, and TIFF files that count from white (WhiteIsZero) are turned over, as
-    the standard has it. "red", "green" and "blue" take one channel, "rgb" of a grey picture repeats its own. "grey" is the luma
-    of ITU-R BT.601, 0.299 red + 0.587 green + 0.114 blue, in float32; where all three channels are equal it is one of them, in
-    its own type. An alpha channel is dropped, whatever it holds. The content decides about the format, not the name.
-    Raises UserError that names the file when it is missing, cut short, damaged or no picture; holds several pictures or frames,
-    more than 100 million pixels or more than its size can hold; is to be turned by its EXIF orientation; is of another kind
-    of colour (CMYK, YCbCr outside JPEG, ...); has 16 bits per colour in a PNG file; or when a pixel is not finite.
+    Values keep their stored type and range, also in 16-bit and floating-point TIFF files. Palettes are resolved, pixels of less
+    than 8 bits become 8-bit values from 0 to 255, and WhiteIsZero TIFF files are inverted, as the standard requires. "red",
+    "green"
+    and "blue" select one channel; "rgb" of a grey picture repeats its channel. "grey" is the luma of ITU-R BT.601, 0.299 red +
+    0.587 green + 0.114 blue, in float32; if all three channels are equal, it is one of them in its own type. An alpha channel
+    is
+    dropped. The format is determined by the content, not by the name.
+    Raises UserError that names the file if it is missing, truncated, damaged or not a picture; contains several pictures or
+    frames,
+    more than 100 million pixels or more than its size can hold; has to be rotated by its EXIF orientation; has another kind of
+    colour (CMYK, YCbCr outside JPEG, ...); has 16 bits per colour in a PNG file; or has a pixel that is not finite.
     """
     pixels = _resolved(readably(Path(path), _tiff.pixels, _pillow.pixels))
     channels = pixels.shape[-1]
@@ -58,11 +61,13 @@ def read_picture(path: str | Path, colour: Colour) -> np.ndarray:
 def read_picture_mask(path: str | Path, threshold: float | None) -> np.ndarray:
     """Read a mask: (rows, columns) of integers, C-contiguous.
 
-    With `threshold`: uint8, 255 where the value is above it, else 0. Without: the values as they are stored; those of one bit
-    are 0 and 255, and floating-point values must be whole numbers (int64). Colour masks must have equal channels, of which one
-    is taken; alpha is dropped. A palette of greys alone is a grey picture. Of one with colours, the indices are the labels, as in
-    Pascal VOC; a threshold is not applied to such a mask.
-    Raises UserError as `read_picture` does, and when channels differ, or when values are not whole.
+    With `threshold`: uint8, 255 for values above it, else 0. Without: the stored values; those of 1-bit pictures are 0 and 255,
+    and
+    floating-point values must be whole numbers (int64). Colour masks must have equal channels, one of which is used; alpha is
+    dropped. A picture with a grey palette is read as a grey picture. With a coloured palette and without a threshold, the
+    indices
+    are the labels, as in Pascal VOC.
+    Raises UserError as `read_picture` does, and if channels differ or values are not whole numbers.
     """
     path = Path(path)
     picture = readably(path, _tiff.pixels, _pillow.pixels)
@@ -90,7 +95,7 @@ def read_picture_mask(path: str | Path, threshold: float | None) -> np.ndarray:
 
 
 def _resolved(picture: Picture) -> np.ndarray:
-    """Return pixels (rows, columns, 1 or 3), looked up in the palette if there is one."""
+    """Return pixels (rows, columns, 1 or 3), with colours from the palette if there is one."""
     pixels = picture.pixels
     if picture.palette is not None:
         pixels = picture.palette[pixels[..., 0]]
@@ -98,5 +103,5 @@ def _resolved(picture: Picture) -> np.ndarray:
 
 
 def _are_equal(colours: np.ndarray) -> bool:
-    """Return whether all channels, along the last axis, are equal."""
+    """Return whether all channels (last axis) are equal."""
     return all(np.array_equal(colours[..., 0], colours[..., i]) for i in range(1, colours.shape[-1]))

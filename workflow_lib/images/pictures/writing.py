@@ -1,4 +1,4 @@
-"""Labels out, as pictures."""
+"""Write labels as pictures."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from workflow_lib.base.files import atomic_path
 def write_picture_labels(path: str | Path, labels: np.ndarray) -> None:
     """Write labels (rows, columns), integers in 0..255, as a grey 8-bit PNG file.
 
-    The same labels give the same bytes. Written whole or not at all.
-    Raises UserError when the name does not end with .png, the labels have another shape or do not fit, or the disk is full.
+    Equal labels give equal bytes. The file is written atomically.
+    Raises UserError if the name does not end in .png, the labels have an invalid shape or range, or the disk is full.
     """
     from PIL import Image
 
