@@ -1,5 +1,6 @@
 """What a run prints before its first job, and from how many hours on."""
 
+import importlib
 import json
 
 import pytest
@@ -56,6 +57,9 @@ def test_the_user_sets_the_hours_and_no_result_depends_on_them():
 def test_the_preview_counts_hours_of_cpus_where_no_gpu_is_to_be_had(root, tmp_path, monkeypatch, options, visible, usable):
     monkeypatch.chdir(root)
     monkeypatch.setattr(gpus, "visible", lambda: visible)
+    if options:
+        # Its import starts a process, which a light run leaves out.
+        importlib.import_module("snakemake_executor_plugin_slurm")
     assert preview.gets_gpus([], options) == usable
     text = preview.text(planned(tmp_path, gpus=1), [preview.Planned(place) for place in TRAININGS], usable)
     assert ("no visible GPU" in text) == (not usable)
