@@ -2,6 +2,7 @@
 
     whichloss preview                                         the study of config.yaml
     whichloss preview --configfile studies/demo.yaml          another one, as for snakemake
+    whichloss preview --verify                                read every result again, whatever its dates are
     whichloss preview -- --forcerun tables                    options after -- are passed on to snakemake; options that
                                                               choose another study are refused
 
@@ -26,7 +27,7 @@ from workflow_lib.base.files import read_json
 from workflow_lib.commands.trainings import read_plan, read_study
 from workflow_lib.host import gpus
 from workflow_lib.host import snakemake as inner
-from workflow_lib.plan import changes, estimates, stale, unused
+from workflow_lib.plan import changes, estimates, stale, starting, unused
 from workflow_lib.plan.jobs import JobId, Plan
 from workflow_lib.provenance import layout
 from workflow_lib.steps.train import INPUTS, folder_name, with_inputs
@@ -286,6 +287,7 @@ def ask_snakemake(files: Sequence[Path], more: Sequence[str]) -> str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--configfile", type=Path, nargs="*", default=[], metavar="FILE", help="study files, as for snakemake")
+    parser.add_argument("--verify", action="store_true", help="read every result, also those with the dates of the last time")
     parser.add_argument("more", nargs="*", metavar="-- OPTION", help="further options for snakemake")
 
 
@@ -296,7 +298,9 @@ def run(arguments: argparse.Namespace) -> int:
     plan = read_plan(arguments.configfile)
     if warning := unused.warning(*read_study(arguments.configfile)):
         print(warning, file=sys.stderr)
+    found = stale.survey(plan, inner.say, verify=arguments.verify)
+    # What a run would stop at stops here as well, with no words of Snakemake around it.
+    starting.decided(plan, found, [], print)
     summary = ask_snakemake(arguments.configfile, arguments.more)
-    jobs = planned(plan, summary, stale.survey(plan, inner.say).reasons)
-    print(text(plan, jobs, gets_gpus(arguments.configfile, arguments.more)))
+    print(text(plan, planned(plan, summary, found.reasons), gets_gpus(arguments.configfile, arguments.more)))
     return 0

@@ -62,13 +62,16 @@ class Survey:
         return with_following(plan, [*(place for place in self.reasons if place not in self.restored), *more], self.restored)
 
 
-def survey(plan: Plan, say: Callable[[str], None] | None = None) -> Survey:
-    """Compare all results of a study with its plan, with each other and with their records."""
+def survey(plan: Plan, say: Callable[[str], None] | None = None, verify: bool = False) -> Survey:
+    """Compare all results of a study with its plan, with each other and with their records.
+
+    With `verify` every result is read, also those whose size, dates and inodes are those of the last time.
+    """
     found = Survey()
     root = Path(plan.results)
     read = {place: _read(root / place.record) for place in plan.jobs()}
     records = {place: record for place, record in read.items() if isinstance(record, Record)}
-    contents = Contents(root, MEMORY / f"{plan.config.study.name}.json")
+    contents = Contents(root, MEMORY / f"{plan.config.study.name}.json", forget=verify)
     names = {place: _names(place) for place in records}
     digests = contents.digests((name for listed in names.values() for outputs in listed.values() for name in outputs), say)
     current = _Current(plan, records, names, digests)

@@ -30,11 +30,14 @@ MANY_BYTES = 4 << 30
 
 
 class Contents:
-    """The digests of the outputs below a folder of results; `memory` is the file that keeps them from run to run."""
+    """The digests of the outputs below a folder of results; `memory` is the file that keeps them from run to run.
 
-    def __init__(self, root: Path, memory: Path) -> None:
+    With `forget` nothing of it is used.
+    """
+
+    def __init__(self, root: Path, memory: Path, forget: bool = False) -> None:
         self._root, self._memory = root, memory
-        self._known = _read(memory)
+        self._known = {} if forget else _read(memory)
         self._changed = False
 
     def digests(self, names: Iterable[str], say: Say | None = None) -> dict[str, str | None]:
