@@ -44,6 +44,7 @@ BENCHMARKS = (
     Benchmark("losses", 240, cpu=False),
     Benchmark("training", 110, cpu=False),
     Benchmark("start_up", 240, cpu=False),
+    Benchmark("planning", 120, cpu=False),
     Benchmark("report", 25),
     Benchmark("storage", 1),
 )

@@ -74,7 +74,12 @@ _OF_DATASET = "_{dataset}"
 
 STEPS: Mapping[str, Step] = {
     "obtain": Step(("dataset",), {"files": ("data/{dataset}/files.json",)}),
-    "inspect": Step(("dataset",), {"inspection": ("data/{dataset}/inspection.json",)}, {"files": "obtain.files"}),
+    "inspect": Step(
+        ("dataset",),
+        {"inspection": ("data/{dataset}/inspection.json",)},
+        {"files": "obtain.files"},
+        state={"earlier": "checkpoints/{dataset}.inspection.json"},
+    ),
     "cases_page": Step(("dataset",), {"page": ("data/{dataset}/cases.html",)}, {"inspection": "inspect.inspection"}),
     "check": Step(
         ("dataset",),
