@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from workflow_lib.base.errors import UserError
-from workflow_lib.base.files import sha256_file
 from workflow_lib.images.casefiles import joined, read_channel_files, read_mask_file
 from workflow_lib.images.cases import Case, LabelMap, Reading, name_fault
+from workflow_lib.images.files_read import FilesRead
 from workflow_lib.images.volumes import Volume
 
 SPACING_TOLERANCE = 1e-3
@@ -29,6 +29,7 @@ Explain = Callable[[Collection[float]], str]
 """Tells from the values of a mask what it is, where some are undeclared; a format's `explain_labels`."""
 Progress = Callable[[int, int, str], None]
 """Called with the number of cases read, that of all cases, and what was found of the last one."""
+_ReadFile = Callable[[Path, Reading, FilesRead], list[Volume]]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Finding:
 
     Shape in voxels and spacing in mm (pixels of pictures: 1), in the axes of the file; `labels` are the values in the mask, as
     text and at most 20; `voxels` counts each class, background included; `sha256` has a digest for every file (as text) that can
-    be read.
+    be read, and `states` what it was when opened: size, mtime_ns, ctime_ns and inode. By `states` later runs see what may have
+    changed; they are no part of a result.
     """
 
     faults: tuple[str, ...] = ()
@@ -52,6 +54,7 @@ class Finding:
     intensity_max: float | None = None
     voxels: Mapping[str, int] = field(default_factory=dict)
     sha256: Mapping[str, str] = field(default_factory=dict)
+    states: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data for a JSON file."""
@@ -59,8 +62,8 @@ class Finding:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Finding":
-        """Read what `to_json` wrote; further keys are ignored."""
-        values = {name: content[name] for name in cls.__dataclass_fields__}
+        """Read what `to_json` wrote, also that of earlier versions, which noted no `states`; further keys are ignored."""
+        values = {name: content[name] for name in cls.__dataclass_fields__ if name != "states" or name in content}
         lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
         return cls(**(values | lists))
 
@@ -106,11 +109,11 @@ def _map(function: Callable[[Case], Finding], cases: Sequence[Case], workers: in
 
 
 def inspect_case(case: Case, labels: LabelMap, reading: Reading, explain: Explain | None = None) -> Finding:
-    """Read the files of one case."""
-    fault = name_fault(case.id)
+    """Read the files of one case, each once: its digest is that of the bytes that were inspected."""
+    fault, seen = name_fault(case.id), FilesRead()
     faults = [fault] if fault else []
-    images = [(path, volume) for path in case.images for volume in _read(path, lambda p: read_channel_files(p, reading), faults)]
-    masks = [(path, volume) for path in case.masks for volume in _read(path, lambda p: [read_mask_file(p, reading)], faults)]
+    images = [(path, volume) for path in case.images for volume in _read(read_channel_files, path, reading, seen, faults)]
+    masks = [(path, volume) for path in case.masks for volume in _read(_mask, path, reading, seen, faults)]
     facts: dict[str, Any] = {}
     if images:
         first = images[0][1]
@@ -134,33 +137,30 @@ def inspect_case(case: Case, labels: LabelMap, reading: Reading, explain: Explai
             facts |= {"voxels": _class_counts(counts, labels), "labels": _shown_values(counts)}
     for path, mask in masks:
         faults += _grid_faults(*images[0], path, mask) if images else []
-    faults += _view_faults(case, images[0] if images else None)
-    digests = {path.as_posix(): sha256_file(path) for path in case.files if _is_readable(path)}
-    return Finding(faults=tuple(dict.fromkeys(faults)), sha256=digests, **facts)
+    faults += _view_faults(case, images[0] if images else None, seen)
+    digests = {path.as_posix(): seen.sha256[path] for path in case.files if path in seen.sha256}
+    states = {path.as_posix(): list(seen.states[path]) for path in case.files if path in seen.states}
+    return Finding(faults=tuple(dict.fromkeys(faults)), sha256=digests, states=states, **facts)
 
 
-def _read(path: Path, read: Callable[[Path], list[Volume]], faults: list[str]) -> list[Volume]:
+def _read(read: _ReadFile, path: Path, reading: Reading, seen: FilesRead, faults: list[str]) -> list[Volume]:
     """Return the volumes of a file; none, with the reason added to the faults, if it cannot be read."""
     try:
-        return read(path)
+        return read(path, reading, seen)
     except UserError as error:
         faults.append(str(error))
         return []
 
 
-def _is_readable(path: Path) -> bool:
-    try:
-        with open(path, "rb"):
-            return True
-    except OSError:
-        return False
+def _mask(path: Path, reading: Reading, seen: FilesRead) -> list[Volume]:
+    return [read_mask_file(path, reading, seen)]
 
 
-def _view_faults(case: Case, image: tuple[Path, Volume] | None) -> list[str]:
+def _view_faults(case: Case, image: tuple[Path, Volume] | None, seen: FilesRead) -> list[str]:
     """Return what is wrong with the mask of the field of view, if there is one."""
     faults: list[str] = []
     if case.field_of_view is not None:
-        for view in _read(case.field_of_view, lambda path: [read_mask_file(path, Reading())], faults):
+        for view in _read(_mask, case.field_of_view, Reading(), seen, faults):
             faults += _grid_faults(*image, case.field_of_view, view) if image is not None else []
             if not view.data.any():
                 faults.append(f"{case.field_of_view}: the field of view is empty")

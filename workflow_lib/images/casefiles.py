@@ -7,6 +7,7 @@ import numpy as np
 
 from workflow_lib.base.errors import UserError
 from workflow_lib.images.cases import Case, Reading
+from workflow_lib.images.files_read import FilesRead
 from workflow_lib.images.label_files import write_labels
 from workflow_lib.images.pictures.reading import is_picture, read_picture, read_picture_mask
 from workflow_lib.images.pictures.writing import write_picture_labels
@@ -33,19 +34,19 @@ DIVERGED = "diverged.json"
 """Stands in a folder of predictions instead of them where the training diverged: epoch, step and cases."""
 
 
-def read_channel_files(path: Path, reading: Reading) -> list[Volume]:
+def read_channel_files(path: Path, reading: Reading, seen: FilesRead | None = None) -> list[Volume]:
     """Return the channels that one image file holds. Raises UserError as `read_volume` and `read_picture` do."""
     if not is_picture(path):
-        return [read_volume(path)] if reading.channels is None else read_channels(path, reading.channels)
-    picture = read_picture(path, reading.colour)
+        return [read_volume(path, seen)] if reading.channels is None else read_channels(path, reading.channels, seen)
+    picture = read_picture(path, reading.colour, seen)
     return [_plane(np.ascontiguousarray(picture[..., channel])) for channel in range(picture.shape[-1])]
 
 
-def read_mask_file(path: Path, reading: Reading) -> Volume:
+def read_mask_file(path: Path, reading: Reading, seen: FilesRead | None = None) -> Volume:
     """Return one mask file, above and below the threshold if there is one. Raises UserError as `read_volume` does."""
     if is_picture(path):
-        return _plane(read_picture_mask(path, reading.threshold))
-    mask = read_volume(path)
+        return _plane(read_picture_mask(path, reading.threshold, seen))
+    mask = read_volume(path, seen)
     if reading.threshold is None:
         return mask
     data = np.where(mask.data > reading.threshold, np.uint8(_ABOVE), np.uint8(0))
@@ -60,9 +61,9 @@ def joined(masks: list[np.ndarray]) -> np.ndarray:
     return first
 
 
-def read_image(case: Case, reading: Reading) -> Image:
+def read_image(case: Case, reading: Reading, seen: FilesRead | None = None) -> Image:
     """Read all channels of a case. Raises UserError that names a file which cannot be read, or channels of different shapes."""
-    volumes = [volume for path in case.images for volume in read_channel_files(path, reading)]
+    volumes = [volume for path in case.images for volume in read_channel_files(path, reading, seen)]
     first = volumes[0]
     if any(volume.data.shape != first.data.shape for volume in volumes):
         raise UserError(f"{', '.join(map(str, case.images))}: the channels have different shapes.")
@@ -76,19 +77,19 @@ def read_spacing(case: Case) -> tuple[float, ...]:
     return (1.0, 1.0) if is_picture(case.images[0]) else read_header(case.images[0]).spacing
 
 
-def read_mask(case: Case, reading: Reading) -> np.ndarray:
+def read_mask(case: Case, reading: Reading, seen: FilesRead | None = None) -> np.ndarray:
     """Read the ground truth of a case, (*shape) raw label values. Raises UserError as `read_mask_file` does."""
-    masks = [read_mask_file(path, reading).data for path in case.masks]
+    masks = [read_mask_file(path, reading, seen).data for path in case.masks]
     if any(mask.shape != masks[0].shape for mask in masks):
         raise UserError(f"{', '.join(map(str, case.masks))}: the masks have different shapes.")
     return joined(masks)
 
 
-def read_field_of_view(case: Case) -> np.ndarray | None:
+def read_field_of_view(case: Case, seen: FilesRead | None = None) -> np.ndarray | None:
     """Return where the field of view of a case is, (*shape) bool, or None if the dataset has none."""
     if case.field_of_view is None:
         return None
-    mask = read_mask_file(case.field_of_view, Reading()).data
+    mask = read_mask_file(case.field_of_view, Reading(), seen).data
     # Above one half of the highest value: such masks are stored as 0 and 1 or 0 and 255, sometimes with grey edges.
     return np.asarray(mask > mask.max() / 2)
 

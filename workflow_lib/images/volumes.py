@@ -15,6 +15,7 @@ import numpy as np
 from workflow_lib.base.errors import UserError
 from workflow_lib.images._files import EXCLUDE, Stream, check_size, exactly, read_to_the_end, readably, skip
 from workflow_lib.images._nifti import Header, channel_count, geometry, raw_header, scaling_of, voxel_offset
+from workflow_lib.images.files_read import FilesRead
 
 _SLAB = 32
 """Planes of the last axis that are read at once."""
@@ -42,27 +43,27 @@ def read_header(path: str | Path) -> Header:
     return readably(Path(path), lambda stream: geometry(Path(path), raw_header(Path(path), stream)))
 
 
-def read_volume(path: str | Path) -> Volume:
+def read_volume(path: str | Path, seen: FilesRead | None = None) -> Volume:
     """Read a NIfTI file, compressed or not.
 
     Values keep their stored type, unless the header has a slope or an intercept: then they are scaled, to float32 (float64
-    where the stored type needs it). A trailing fourth axis of length one is dropped.
+    where the stored type needs it). A trailing fourth axis of length one is dropped. `seen` notes the digest of the bytes read.
     Raises UserError that names the file when it is missing, cut short or damaged, no NIfTI, of other than two or three axes,
     of a spacing that is not positive, when its header claims more than the file can hold, or when a voxel is not finite.
     """
     path = Path(path)
-    return readably(path, lambda stream: _volumes(path, stream, None, single=True)[0])
+    return readably(path, lambda stream: _volumes(path, stream, None, single=True)[0], seen)
 
 
-def read_channels(path: str | Path, channels: Sequence[int] | None = None) -> list[Volume]:
+def read_channels(path: str | Path, channels: Sequence[int] | None = None, seen: FilesRead | None = None) -> list[Volume]:
     """Read channels of a NIfTI file that holds several along its fourth axis, or its fifth if the fourth is of length one.
 
     `channels`: which ones, from 0, in the order they are returned; None: all of them. A file of two or three axes is one channel.
-    Of the others, nothing is kept in memory. Values are as in `read_volume`, each channel with two or three axes.
+    Of the others, nothing is kept in memory. Values and `seen` are as in `read_volume`, each channel with two or three axes.
     Raises UserError as `read_volume` does, and when the file lacks a channel. What is not asked for need not be finite.
     """
     path = Path(path)
-    return readably(path, lambda stream: _volumes(path, stream, channels, single=False))
+    return readably(path, lambda stream: _volumes(path, stream, channels, single=False), seen)
 
 
 def _volumes(path: Path, stream: Stream, channels: Sequence[int] | None, single: bool) -> list[Volume]:

@@ -1,7 +1,9 @@
 """What all kinds of pictures share: a file that is opened with care, what its header may claim, and errors that name it."""
 
+import hashlib
 import io
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,11 +14,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from workflow_lib.base.errors import UserError
-from workflow_lib.images._files import describe_bytes, unreadable
+from workflow_lib.images._files import check_regular, describe_bytes, unreadable
+from workflow_lib.images.files_read import FilesRead, HashedFile
 
 MAX_PIXELS = 100_000_000
 """Pixels of one picture. Those of the datasets have less than a million and large photographs 50 million; this many take 100 MB
 per channel of 8 bits. Whole-slide scans, which have more, do not fit a network as one image anyway."""
+MAX_BYTES = 32 * MAX_PIXELS
+"""Bytes of a picture's file that are read into memory: four samples of eight bytes for each of the most pixels."""
 
 MEND = "Get the file again, or leave the case out (`exclude`)."
 SAVE = "Save it again as PNG, or as TIFF without compression."
@@ -45,8 +50,8 @@ class Picture:
 class Reader(io.BufferedReader):
     """A file that is never asked for more than it has left, so that a wrong length in it takes no memory."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(io.FileIO(path, "rb"))
+    def __init__(self, file: io.FileIO | io.BytesIO) -> None:
+        super().__init__(file)  # type: ignore[arg-type]  # bytes in memory are read like a file
         self.size = self.seek(0, io.SEEK_END)
         self.seek(0)
 
@@ -55,12 +60,19 @@ class Reader(io.BufferedReader):
         return super().read(left if size is None or size < 0 else min(size, left))
 
 
-def readably(path: Path, tiff: Callable[[Path, Reader], _Result], other: Callable[[Path, Reader, str], _Result]) -> _Result:
-    """Call the reader of the file's format; whatever goes wrong in it becomes a UserError that names the file."""
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise UserError(f"{path} is no regular file. Name the file that holds the picture.")
+def readably(
+    path: Path,
+    tiff: Callable[[Path, Reader], _Result],
+    other: Callable[[Path, Reader, str], _Result],
+    seen: FilesRead | None = None,
+) -> _Result:
+    """Call the reader of the file's format; whatever goes wrong in it becomes a UserError that names the file.
+
+    With `seen`, the digest of the file is noted there: it is read once into memory, hashed, and decoded from there.
+    """
+    check_regular(path)
     try:
-        with _quietly(), Reader(path) as reader:
+        with _quietly(), Reader(io.FileIO(path, "rb") if seen is None else _in_memory(path, seen)) as reader:
             kind = _kind(path, reader)
             return tiff(path, reader) if kind == "TIFF" else other(path, reader, kind)
     except UserError:
@@ -73,6 +85,19 @@ def readably(path: Path, tiff: Callable[[Path, Reader], _Result], other: Callabl
     except Exception as error:
         # Decoders stumble over damaged files in all sorts of ways: struct.error, KeyError, ValueError, RecursionError, ...
         raise _damaged(path, error) from error
+
+
+def _in_memory(path: Path, seen: FilesRead) -> io.BytesIO:
+    """Return the bytes of a file, their digest noted."""
+    with open(path, "rb", buffering=0) as file:
+        # Before the first byte: a file that changes from here on has another state or another digest.
+        state = os.fstat(file.fileno())
+        if state.st_size > MAX_BYTES:
+            seen.add(path, state, HashedFile(file).digest_to_the_end())
+            raise UserError(f"{path} is too large for a picture: {describe_bytes(state.st_size)}. {MEND}")
+        content = file.read()
+    seen.add(path, state, hashlib.sha256(content).hexdigest())
+    return io.BytesIO(content)
 
 
 def _damaged(path: Path, error: Exception) -> UserError:

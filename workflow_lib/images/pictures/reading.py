@@ -10,6 +10,7 @@ import numpy as np
 
 from workflow_lib.base.errors import UserError
 from workflow_lib.images.cases import Colour
+from workflow_lib.images.files_read import FilesRead
 from workflow_lib.images.pictures import _pillow, _tiff
 from workflow_lib.images.pictures._opening import Picture, readably
 
@@ -29,7 +30,7 @@ def picture_shape(path: str | Path) -> tuple[int, int]:
     return readably(Path(path), _tiff.shape, _pillow.shape)
 
 
-def read_picture(path: str | Path, colour: Colour) -> np.ndarray:
+def read_picture(path: str | Path, colour: Colour, seen: FilesRead | None = None) -> np.ndarray:
     """Read a picture: (rows, columns, 3) for `colour` "rgb", else (rows, columns, 1), C-contiguous, in native byte order.
 
     Values keep their stored type and range, also those of 16-bit and floating-point TIFF files; palettes are resolved, pixels
@@ -37,11 +38,12 @@ def read_picture(path: str | Path, colour: Colour) -> np.ndarray:
     the standard has it. "red", "green" and "blue" take one channel, "rgb" of a grey picture repeats its own. "grey" is the luma
     of ITU-R BT.601, 0.299 red + 0.587 green + 0.114 blue, in float32; where all three channels are equal it is one of them, in
     its own type. An alpha channel is dropped, whatever it holds. The content decides about the format, not the name.
+    `seen` notes the digest of the bytes read.
     Raises UserError that names the file when it is missing, cut short, damaged or no picture; holds several pictures or frames,
     more than 100 million pixels or more than its size can hold; is to be turned by its EXIF orientation; is of another kind
     of colour (CMYK, YCbCr outside JPEG, ...); has 16 bits per colour in a PNG file; or when a pixel is not finite.
     """
-    pixels = _resolved(readably(Path(path), _tiff.pixels, _pillow.pixels))
+    pixels = _resolved(readably(Path(path), _tiff.pixels, _pillow.pixels, seen))
     channels = pixels.shape[-1]
     if colour == "rgb":
         return np.ascontiguousarray(pixels if channels == 3 else np.repeat(pixels, 3, axis=-1))
@@ -55,7 +57,7 @@ def read_picture(path: str | Path, colour: Colour) -> np.ndarray:
     return np.asarray(luma)[..., np.newaxis]
 
 
-def read_picture_mask(path: str | Path, threshold: float | None) -> np.ndarray:
+def read_picture_mask(path: str | Path, threshold: float | None, seen: FilesRead | None = None) -> np.ndarray:
     """Read a mask: (rows, columns) of integers, C-contiguous.
 
     With `threshold`: uint8, 255 where the value is above it, else 0. Without: the values as they are stored; those of one bit
@@ -65,7 +67,7 @@ def read_picture_mask(path: str | Path, threshold: float | None) -> np.ndarray:
     Raises UserError as `read_picture` does, and when channels differ, or when values are not whole.
     """
     path = Path(path)
-    picture = readably(path, _tiff.pixels, _pillow.pixels)
+    picture = readably(path, _tiff.pixels, _pillow.pixels, seen)
     if picture.palette is not None and threshold is None and not _are_equal(picture.palette):
         return np.ascontiguousarray(picture.pixels[..., 0])
     pixels = _resolved(picture)
