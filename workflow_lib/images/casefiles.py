@@ -11,7 +11,7 @@ from workflow_lib.images.files_read import FilesRead
 from workflow_lib.images.label_files import write_labels
 from workflow_lib.images.pictures.reading import is_picture, read_picture, read_picture_mask
 from workflow_lib.images.pictures.writing import write_picture_labels
-from workflow_lib.images.volumes import Volume, read_channels, read_header, read_volume
+from workflow_lib.images.volumes import Volume, read_channels, read_volume
 
 _ABOVE = 255
 """Value of a mask above its threshold."""
@@ -22,12 +22,14 @@ class Image:
     """All channels of a case.
 
     `data` (*shape, channels) in the axes of the file. `spacing` in mm per axis; of pictures 1. `orientation` as in
-    `volumes.Volume`; of pictures empty, their axes are (rows, columns).
+    `volumes.Volume`; of pictures empty, their axes are (rows, columns). `header`: that of the first NIfTI file, byte by byte;
+    of pictures empty.
     """
 
     data: np.ndarray
     spacing: tuple[float, ...]
     orientation: str
+    header: bytes = b""
 
 
 DIVERGED = "diverged.json"
@@ -69,12 +71,7 @@ def read_image(case: Case, reading: Reading, seen: FilesRead | None = None) -> I
         raise UserError(f"{', '.join(map(str, case.images))}: the channels have different shapes.")
     # One channel, the usual case, is not copied.
     data = first.data[..., np.newaxis] if len(volumes) == 1 else np.stack([volume.data for volume in volumes], axis=-1)
-    return Image(data, first.spacing, first.orientation)
-
-
-def read_spacing(case: Case) -> tuple[float, ...]:
-    """Return the voxel size of a case in mm per axis, from its first image's header; of pictures 1."""
-    return (1.0, 1.0) if is_picture(case.images[0]) else read_header(case.images[0]).spacing
+    return Image(data, first.spacing, first.orientation, first.header)
 
 
 def read_mask(case: Case, reading: Reading, seen: FilesRead | None = None) -> np.ndarray:
@@ -99,12 +96,19 @@ def prediction_name(case: Case) -> str:
     return f"{case.id}.png" if is_picture(case.images[0]) else f"{case.id}.nii.gz"
 
 
-def write_prediction(path: Path, labels: np.ndarray, case: Case) -> None:
-    """Write label values (*shape) uint8 on the grid of the case's image, whole or not at all."""
+def write_prediction(path: Path, labels: np.ndarray, case: Case, header: bytes) -> None:
+    """Write label values (*shape) uint8 on the grid of the case's image, whole or not at all.
+
+    `header`: that of the image as `read_image` returns it; the image itself is not opened.
+    """
     if is_picture(case.images[0]):
         write_picture_labels(path, labels)
+    elif header:
+        write_labels(path, labels, case.images[0], header)
     else:
-        write_labels(path, labels, case.images[0])
+        raise UserError(
+            f"{case.id} was preprocessed by an earlier version, which kept no header of its image. Run `preprocess` again."
+        )
 
 
 def read_prediction(path: Path) -> np.ndarray:

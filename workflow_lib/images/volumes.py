@@ -28,7 +28,8 @@ class Volume:
     """An image of two or three axes, in the axes of its file.
 
     `data` is C-contiguous, in native byte order; `dtype` is the type in the file, which differs from that of `data` where the
-    header scales the values. Spacing in mm per axis; `affine` (4, 4) takes voxel indices to mm.
+    header scales the values. Spacing in mm per axis; `affine` (4, 4) takes voxel indices to mm. `header`: the
+    bytes of the file's own.
     """
 
     data: np.ndarray
@@ -36,6 +37,7 @@ class Volume:
     spacing: tuple[float, ...]
     orientation: str
     dtype: np.dtype[Any]
+    header: bytes = b""
 
 
 def read_header(path: str | Path) -> Header:
@@ -100,7 +102,8 @@ def _volumes(path: Path, stream: Stream, channels: Sequence[int] | None, single:
         read_to_the_end(path, stream.file)
     for data in read.values():
         _check_finite(path, data)
-    return [Volume(read[channel], header.affine, header.spacing, header.orientation, header.dtype) for channel in wanted]
+    facts, block = (header.affine, header.spacing, header.orientation, header.dtype), bytes(raw.binaryblock)
+    return [Volume(read[channel], *facts, block) for channel in wanted]
 
 
 def _check_finite(path: Path, data: np.ndarray) -> None:
