@@ -101,6 +101,7 @@ def write_case(folder: Path, geometry: Geometry) -> Path:
     write_nifti(files["mask"], mask(geometry), geometry)
     entry: dict[str, Any] = {"id": "case_00000", "field_of_view": None, "group": "", "part": ""}
     entry |= {"images": [files["image"].as_posix()], "masks": [files["mask"].as_posix()]}
+    entry["spacing"] = list(geometry.spacing)
     entry["sha256"] = {path.as_posix(): sha256_file(path) for path in files.values()}
     labels = {"names": ["background", "kidney", "tumour"], "values": [[0], [1], [2]], "regions": {"kidney and tumour": [1, 2]}}
     reading = {"channels": None, "colour": "grey", "threshold": None}

@@ -34,8 +34,8 @@ from benchmarks._measure import (
     voxels_that_differ,
 )
 from benchmarks._synthetic import CLASSES, CLIP, LARGEST, OVERLAP, PATCH, TARGET, Geometry
-from workflow_lib.images.casefiles import write_prediction
 from workflow_lib.images.cases import Case, LabelMap
+from workflow_lib.images.label_files import write_labels
 from workflow_lib.images.volumes import read_volume
 from workflow_lib.inference import _kernels
 from workflow_lib.inference.grid import Blender, grid_starts
@@ -98,7 +98,7 @@ def our_prediction(network: Network, image: np.ndarray, case: Case, shape: tuple
     """Do what the step `predict` does for one case."""
     classes = predict_case(_as_any(network), image, PATCH, OVERLAP, BATCH)
     whole = restore_labels(classes, shape, SETTINGS, CLASSES)
-    write_prediction(target, LABELS.to_raw(whole), case)
+    write_labels(target, LABELS.to_raw(whole), case.images[0])
 
 
 def miscnn_prediction(network: Network, image: np.ndarray, folder: Path) -> Callable[[], None]:

@@ -24,7 +24,7 @@ def _content(name: str, path: Path) -> Any:
     if name.startswith("records/"):
         # The digests in a record are those of files that are compared themselves.
         return {key: read_json(path)[key] for key in ("step", "settings", "fingerprint", "versions")}
-    if path.name == "training.json":
+    if path.name in ("training.json", "inspection.json"):
         return portable_digest(path)
     if path.name == "report.html":
         text = path.read_text(encoding="utf-8")

@@ -43,7 +43,9 @@ def results(tmp_path):
         for kind, path in files.items():
             write_picture_labels(path, np.uint8(255) * (rng.random((20, 24)) < (0.9 if kind == "view" else 0.4)).astype(np.uint8))
         case = Case(name, (files["image"],), (files["mask"],), files["view"])
-        entries.append(case.to_json() | {"sha256": {path.as_posix(): sha256_file(path) for path in case.files}})
+        entries.append(
+            case.to_json() | {"spacing": [1.0, 1.0], "sha256": {path.as_posix(): sha256_file(path) for path in case.files}}
+        )
         (folder / PREDICTIONS).mkdir(parents=True, exist_ok=True)
         write_picture_labels(folder / PREDICTIONS / f"{name}.png", np.uint8(255) * (rng.random((20, 24)) < 0.4).astype(np.uint8))
     labels = LabelMap(("background", "vessel"), ((0,), (255,)))

@@ -8,6 +8,7 @@ from PIL import Image
 from workflow_lib.base.errors import UserError
 from workflow_lib.images import casefiles
 from workflow_lib.images.cases import Case, Reading
+from workflow_lib.images.label_files import write_labels
 
 RNG = np.random.default_rng(7)
 
@@ -42,7 +43,9 @@ def test_a_prediction_for_an_image_of_several_channels_has_its_grid(tmp_path):
     case = Case("a b", (whole,), (tmp_path / "mask.nii.gz",))
     labels = RNG.integers(0, 4, (5, 6, 7)).astype(np.uint8)
     path = tmp_path / casefiles.prediction_name(case)
-    casefiles.write_prediction(path, labels, case)
+    header = casefiles.read_image(case, Reading(channels=(0, 1))).header
+    whole.unlink()
+    casefiles.write_prediction(path, labels, case, header)
     assert path.name == "a b.nii.gz"
     np.testing.assert_array_equal(casefiles.read_prediction(path), labels)
     np.testing.assert_array_equal(nibabel.nifti1.Nifti1Image.from_filename(path).affine, np.diag([-2.0, 3.0, 4.0, 1.0]))
@@ -59,7 +62,9 @@ def test_pictures_and_their_predictions(tmp_path, colour, channels):
     mask = casefiles.read_mask(case, Reading(colour=colour, threshold=127))
     np.testing.assert_array_equal(mask, np.where(pixels[..., 0] > 127, 255, 0))
     path = tmp_path / casefiles.prediction_name(case)
-    casefiles.write_prediction(path, mask.astype(np.uint8), case)
+    assert image.header == b""
+    (tmp_path / "a.PNG").unlink()
+    casefiles.write_prediction(path, mask.astype(np.uint8), case, image.header)
     assert path.name == "ä.png"
     np.testing.assert_array_equal(casefiles.read_prediction(path), mask)
 
@@ -86,3 +91,31 @@ def test_a_field_of_view_is_what_lies_above_one_half(tmp_path, high):
     assert found is not None
     np.testing.assert_array_equal(found, view == high)
     assert casefiles.read_field_of_view(Case("a", (path,), (path,))) is None
+
+
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image, "swapped"])
+@pytest.mark.parametrize("shape", [(5, 6, 7), (8, 9)])
+def test_a_prediction_from_the_stored_header_has_the_bytes_of_one_from_the_file(tmp_path, kind, shape):
+    affine = np.array([[-1.9, 0.1, 0, 7], [0.2, 2.9, 0.3, 8], [0, 0.1, -4, 9.5], [0, 0, 0, 1]])
+    data = RNG.integers(-9, 9, shape).astype(np.int16)
+    header = nibabel.Nifti1Header(endianness=">") if kind == "swapped" else None
+    image = (nibabel.Nifti1Image if kind == "swapped" else kind)(data, affine, header)
+    image.set_qform(affine, code=1, strip_shears=True)
+    image.header.set_xyzt_units("mm")
+    path = tmp_path / "image.nii"
+    nibabel.save(image, path)
+    read = casefiles.read_image(Case("a", (path,), ()), Reading())
+    labels = RNG.integers(0, 4, shape).astype(np.uint8)
+    for suffix in (".nii", ".nii.gz"):
+        write_labels(tmp_path / f"expected{suffix}", labels, path)
+    gone = path.rename(tmp_path / "elsewhere.nii")
+    for suffix in (".nii", ".nii.gz"):
+        write_labels(tmp_path / f"made{suffix}", labels, path, read.header)
+        assert (tmp_path / f"made{suffix}").read_bytes() == (tmp_path / f"expected{suffix}").read_bytes()
+    assert gone.read_bytes().startswith(read.header)
+
+
+def test_a_case_that_was_stored_without_its_header_is_named(tmp_path):
+    case = Case("a", (tmp_path / "a.nii",), ())
+    with pytest.raises(UserError, match=r"a was preprocessed by an earlier version.*Run `preprocess` again"):
+        casefiles.write_prediction(tmp_path / "out.nii.gz", np.zeros((2, 2, 2), np.uint8), case, b"")

@@ -14,6 +14,7 @@ import pytest
 from tests.unit.cases_support import pooled_shares
 from workflow_lib.base.errors import UserError
 from workflow_lib.datasets import check
+from workflow_lib.datasets.comparison import compare
 from workflow_lib.datasets.formats import registry
 from workflow_lib.datasets.inspection import Finding, inspect_cases
 from workflow_lib.images.cases import Case, LabelMap, Reading
@@ -418,3 +419,16 @@ def test_every_file_is_recorded_with_its_digest(tmp_path):
     made = case(tmp_path, "a")
     digests = only([made]).finding.sha256
     assert digests == {path.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in made.files}
+
+
+def test_every_file_is_recorded_as_it_was_when_opened(tmp_path):
+    made = case(tmp_path, "a")
+    made.masks[0].write_bytes(b"broken")
+    finding = only([made]).finding
+    found = {path.as_posix(): path.stat() for path in made.files}
+    assert finding.states == {path: [s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino] for path, s in found.items()}
+    assert set(finding.sha256) == set(found)
+    content = json.loads(json.dumps(finding.to_json()))
+    assert compare([made.to_json() | {"found": content}], [made], lambda paths: pytest.fail(f"reads {paths}")).changes == ()
+    del content["states"]
+    assert Finding.from_json(content).states == {}

@@ -60,6 +60,18 @@ def test_what_differs_from_run_to_run_is_no_part_of_the_digest(tmp_path):
     assert chain(tmp_path / "other", {"epochs": 4, **RUN}) != first
 
 
+def test_dates_and_inodes_of_images_are_no_part_of_the_digest(tmp_path):
+    """Where a study is reproduced from a copy of its images, these are others."""
+    path = tmp_path / "inspection.json"
+    manifests = []
+    for sha256, state in (("1", [1, 2, 3, 4]), ("1", [1, 20, 30, 40]), ("2", [1, 2, 3, 4])):
+        write_json(path, {"cases": [{"id": "a", "found": {"sha256": {"a": sha256}, "states": {"a": state}}}]})
+        record = {"step": "inspect", "settings": {}, "fingerprint": "f", "inputs": {}, "outputs": {"inspection": [digest(path)]}}
+        write_json(tmp_path / "records/inspect/toy.json", record)
+        manifests.append(build(tmp_path, ["records/inspect/toy.json"]))
+    assert manifests[0] == manifests[1] != manifests[2]
+
+
 def test_a_result_that_was_changed_after_a_later_step_used_it_is_named(tmp_path):
     assert set(chain(tmp_path, {"epochs": 3})["steps"]) == {TRAIN, EVALUATE}
     path = tmp_path / "training.json"

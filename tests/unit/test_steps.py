@@ -12,14 +12,12 @@ from workflow_lib.evaluation.scores import write_scores
 from workflow_lib.images.cases import Case, LabelMap, Reading
 from workflow_lib.metrics.registry import FIRST, names
 from workflow_lib.preprocessing.store import INDEX, Geometry, write_case, write_index
-from workflow_lib.steps import collect, preprocess, train
+from workflow_lib.steps import collect, train
 from workflow_lib.steps.command import Context
 from workflow_lib.study.sections.augmentation import Augmentation
 from workflow_lib.study.sections.network import Network
-from workflow_lib.study.sections.preprocessing import Preprocessing
 from workflow_lib.study.sections.training import Training
 from workflow_lib.study.settings import collect as collect_settings
-from workflow_lib.study.settings import preprocess as preprocess_settings
 from workflow_lib.study.settings import train as train_settings
 from workflow_lib.training import checkpoints
 
@@ -38,17 +36,6 @@ def write_cases(folder):
     content = {"cases": entries, "label_map": labels.to_json(), "reading": Reading().to_json(), "channels": 1, "axes": 3}
     write_json(folder / "cases.json", content | {"synthetic": True})
     return folder / "cases.json"
-
-
-@pytest.mark.parametrize("file", ["b.nii", "b_mask.nii"])
-def test_images_that_changed_after_they_were_checked_are_not_preprocessed(tmp_path, file):
-    cases = write_cases(tmp_path)
-    (tmp_path / file).write_text("other")
-    settings = preprocess_settings.Settings(dataset="toy", preprocessing=Preprocessing(), shard=2, shards=2)
-    paths = {"cases": [cases], "store": [tmp_path / "store"]}
-    with pytest.raises(UserError, match=rf"{file} is missing or has changed since it was checked"):
-        preprocess.work(Context(settings, "f", 1, paths, {}))
-    assert not (tmp_path / "store").exists()
 
 
 @pytest.fixture

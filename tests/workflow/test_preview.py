@@ -70,7 +70,7 @@ def test_code_templates_and_missing_files_are_named(finished_copy):
     (folder / summary).unlink()
     text = said(finished_copy)
     assert "repeat focal (code changed: workflow_lib/losses/focal.py): 2 trainings on toy" in text
-    assert f"repeat dice (output missing: {summary}): 1 training on toy" in text
+    assert f"repeat dice (missing: {summary.removeprefix('results/tiny/')}): 1 training on toy" in text
     assert "All trainings: about 0.0" in text
     shutil.copy2(folder / "studies/tiny.yaml", folder / "tiny.yaml")
     shutil.rmtree(folder / "results/tiny/records/train")
@@ -102,10 +102,11 @@ def test_a_fresh_study_is_the_whole_and_snakemake_s_options_and_faults_pass_thro
 def test_a_start_prints_what_it_costs_from_the_hours_on_that_the_study_says(finished_copy):
     weights = "results/tiny/training/toy/dice/fold_2/model.weights.h5"
     (finished_copy.folder / weights).unlink()
-    always = ("--config", "study={'announce_hours': 0}", "--", weights)
+    always = ("--config", "study={'announce_hours': 0, 'missing_weights': 'repeat'}", "--", weights)
     assert "This run trains" not in finished_copy.snakemake("-n", *always).stdout
     output = finished_copy.snakemake("--cores", "1", "--quiet", "all", *always).stdout
     assert output.count("This run trains 1 network: about 0.01 CPU-hours (by earlier trainings of the same loss), ") == 1
     assert "  toy: 1 network (dice), about 0.01 CPU-hours\nCtrl-C stops it. What was trained stays" in output
     (finished_copy.folder / weights).unlink()
-    assert "This run trains" not in finished_copy.snakemake("--cores", "1", "--", weights).stdout
+    repeats = ("--config", "study={'missing_weights': 'repeat'}", "--", weights)
+    assert "This run trains" not in finished_copy.snakemake("--cores", "1", *repeats).stdout

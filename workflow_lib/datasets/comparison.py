@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_lib.images.cases import Case
+from workflow_lib.images.files_read import file_state
 
 READERS = 16
 """Files that are asked for at a time: on a network file system most of the time is waiting."""
@@ -62,7 +63,7 @@ def compare(
     states = {path: tuple(s) for entry in inspected for path, s in entry["found"].get("states", {}).items()}
     files = list(dict.fromkeys(path.as_posix() for case in before.values() for path in case.files))
     with ThreadPoolExecutor(READERS) as pool:
-        found = dict(zip(files, pool.map(_state, files), strict=True))
+        found = dict(zip(files, pool.map(lambda file: file_state(Path(file)), files), strict=True))
     if not now and not any(found.values()):
         return Comparison(absent=True)
     differing = [path for path in files if found[path] is not None and found[path] != states.get(path)]
@@ -71,14 +72,6 @@ def compare(
     missing = {path for path in files if found[path] is None and path in recorded}
     changes = [change for name in dict.fromkeys([*before, *now]) for change in _change(name, before, now, changed, missing)]
     return Comparison(tuple(changes))
-
-
-def _state(path: str) -> tuple[int, int, int, int] | None:
-    try:
-        found = Path(path).stat()
-    except OSError:
-        return None
-    return (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 
 def _change(

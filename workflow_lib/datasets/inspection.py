@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from workflow_lib.base.errors import UserError
-from workflow_lib.base.files import sha256_file
 from workflow_lib.images.casefiles import joined, read_channel_files, read_mask_file
 from workflow_lib.images.cases import Case, LabelMap, Reading, name_fault
+from workflow_lib.images.files_read import FilesRead
 from workflow_lib.images.volumes import Volume
 
 SPACING_TOLERANCE = 1e-3
@@ -29,15 +29,17 @@ Explain = Callable[[Collection[float]], str]
 """Return the probable kind of a mask with undeclared values: a format's `explain_labels`."""
 Progress = Callable[[int, int, str], None]
 """Called with the number of inspected cases, the number of all cases, and the result of the last one."""
+_ReadFile = Callable[[Path, Reading, FilesRead], list[Volume]]
 
 
 @dataclass(frozen=True)
 class Finding:
     """The findings of one case. Values that could not be read are None or empty.
 
-    Shape in voxels and spacing in mm (1 for pictures), in the order of the file's axes. `labels` lists the values of the mask,
-    at
-    most 20. `voxels` counts the voxels per class, including the background. `sha256` has the digest of every readable file.
+    Shape in voxels and spacing in mm (1 for pictures), in the order of the file's axes. `labels` lists the values of the mask, at
+    most 20. `voxels` counts the voxels per class, including the background. `sha256` has the digest of every readable file,
+    `states` its size, mtime_ns, ctime_ns and inode when it was opened. Later runs see from `states` which files may have changed;
+    they are no part of a result.
     """
 
     faults: tuple[str, ...] = ()
@@ -52,6 +54,7 @@ class Finding:
     intensity_max: float | None = None
     voxels: Mapping[str, int] = field(default_factory=dict)
     sha256: Mapping[str, str] = field(default_factory=dict)
+    states: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data for a JSON file."""
@@ -59,8 +62,8 @@ class Finding:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Finding":
-        """Read the output of `to_json`. Unknown keys are ignored."""
-        values = {name: content[name] for name in cls.__dataclass_fields__}
+        """Read the output of `to_json`, also of earlier versions without `states`. Unknown keys are ignored."""
+        values = {name: content[name] for name in cls.__dataclass_fields__ if name != "states" or name in content}
         lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
         return cls(**(values | lists))
 
@@ -108,11 +111,11 @@ def _map(function: Callable[[Case], Finding], cases: Sequence[Case], workers: in
 
 
 def inspect_case(case: Case, labels: LabelMap, reading: Reading, explain: Explain | None = None) -> Finding:
-    """Read the files of one case and return the findings."""
-    fault = name_fault(case.id)
+    """Read each file of one case once and return the findings. Digests are those of the bytes that were inspected."""
+    fault, seen = name_fault(case.id), FilesRead()
     faults = [fault] if fault else []
-    images = [(path, volume) for path in case.images for volume in _read(path, lambda p: read_channel_files(p, reading), faults)]
-    masks = [(path, volume) for path in case.masks for volume in _read(path, lambda p: [read_mask_file(p, reading)], faults)]
+    images = [(path, volume) for path in case.images for volume in _read(read_channel_files, path, reading, seen, faults)]
+    masks = [(path, volume) for path in case.masks for volume in _read(_mask, path, reading, seen, faults)]
     facts: dict[str, Any] = {}
     if images:
         first = images[0][1]
@@ -136,33 +139,30 @@ def inspect_case(case: Case, labels: LabelMap, reading: Reading, explain: Explai
             facts |= {"voxels": _class_counts(counts, labels), "labels": _shown_values(counts)}
     for path, mask in masks:
         faults += _grid_faults(*images[0], path, mask) if images else []
-    faults += _view_faults(case, images[0] if images else None)
-    digests = {path.as_posix(): sha256_file(path) for path in case.files if _is_readable(path)}
-    return Finding(faults=tuple(dict.fromkeys(faults)), sha256=digests, **facts)
+    faults += _view_faults(case, images[0] if images else None, seen)
+    digests = {path.as_posix(): seen.sha256[path] for path in case.files if path in seen.sha256}
+    states = {path.as_posix(): list(seen.states[path]) for path in case.files if path in seen.states}
+    return Finding(faults=tuple(dict.fromkeys(faults)), sha256=digests, states=states, **facts)
 
 
-def _read(path: Path, read: Callable[[Path], list[Volume]], faults: list[str]) -> list[Volume]:
+def _read(read: _ReadFile, path: Path, reading: Reading, seen: FilesRead, faults: list[str]) -> list[Volume]:
     """Return the volumes of a file. If it cannot be read, add the reason to `faults` and return no volume."""
     try:
-        return read(path)
+        return read(path, reading, seen)
     except UserError as error:
         faults.append(str(error))
         return []
 
 
-def _is_readable(path: Path) -> bool:
-    try:
-        with open(path, "rb"):
-            return True
-    except OSError:
-        return False
+def _mask(path: Path, reading: Reading, seen: FilesRead) -> list[Volume]:
+    return [read_mask_file(path, reading, seen)]
 
 
-def _view_faults(case: Case, image: tuple[Path, Volume] | None) -> list[str]:
+def _view_faults(case: Case, image: tuple[Path, Volume] | None, seen: FilesRead) -> list[str]:
     """Return the faults of the mask of the field of view, if there is one."""
     faults: list[str] = []
     if case.field_of_view is not None:
-        for view in _read(case.field_of_view, lambda path: [read_mask_file(path, Reading())], faults):
+        for view in _read(_mask, case.field_of_view, Reading(), seen, faults):
             faults += _grid_faults(*image, case.field_of_view, view) if image is not None else []
             if not view.data.any():
                 faults.append(f"{case.field_of_view}: the field of view is empty")

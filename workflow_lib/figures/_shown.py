@@ -11,13 +11,11 @@ import numpy as np
 from workflow_lib.base.errors import UserError
 from workflow_lib.figures import gallery, slices
 from workflow_lib.figures.interface import Data, Drawn
+from workflow_lib.images import inspected
 from workflow_lib.images.casefiles import (
     DIVERGED,
     Image,
     prediction_name,
-    read_field_of_view,
-    read_image,
-    read_mask,
     read_prediction,
 )
 from workflow_lib.images.cases import Case
@@ -64,13 +62,16 @@ def cut(data: Data, shown: Shown) -> slices.SliceView:
 
 
 def read(data: Data, name: str) -> Shown:
-    """Return a case with everything that a figure of it shows."""
+    """Return a case with everything that a figure of it shows. Raises UserError that names it where its files have changed."""
     case, labels = data.study.cases[name], data.study.labels
     files = {label: _prediction(data, loss, case) for loss, label in data.labels.items()}
     predictions = {label: None if file is None else labels.to_classes(read_prediction(file)) for label, file in files.items()}
-    view = read_field_of_view(case) if data.settings["field_of_view"] else None
-    truth = labels.to_classes(read_mask(case, data.study.reading))
-    return Shown(case, read_image(case, data.study.reading), truth, predictions, view)
+    try:
+        view = inspected.field_of_view(data.study, name) if data.settings["field_of_view"] else None
+        truth = labels.to_classes(inspected.mask(data.study, name))
+        return Shown(case, inspected.image(data.study, name), truth, predictions, view)
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from error
 
 
 def _prediction(data: Data, loss: str, case: Case) -> Path | None:

@@ -1,6 +1,7 @@
 """Read the bytes of image files, compressed or not, with a check of their size and with errors that name the file."""
 
 import gzip
+import io
 import os
 import zlib
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from workflow_lib.base.errors import UserError
+from workflow_lib.images.files_read import FilesRead, HashedFile
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK = 1 << 20
@@ -55,10 +57,13 @@ class Stream:
         return _MAX_EXPANSION * self.size if self.compressed else self.size
 
 
-def readably(path: Path, read: Callable[[Stream], _Result]) -> _Result:
-    """Call `read` with the file's uncompressed bytes. Convert reading errors to UserErrors that name the file."""
+def readably(path: Path, read: Callable[[Stream], _Result], seen: FilesRead | None = None) -> _Result:
+    """Call `read` with the file's uncompressed bytes. Convert reading errors to UserErrors that name the file.
+
+    With `seen`, the bytes are hashed while they are read, up to the end of the file, also if `read` fails.
+    """
     try:
-        with _opened(path) as stream:
+        with _opened(path, seen) as stream:
             return read(stream)
     except EOFError as error:
         raise UserError(f"{path} is cut short: its end is missing, as after a broken download. {MEND}") from error
@@ -71,20 +76,37 @@ def readably(path: Path, read: Callable[[Stream], _Result]) -> _Result:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Stream]:
-    """Open a file for reading. The content, not the name, determines whether it is decompressed."""
+def _opened(path: Path, seen: FilesRead | None) -> Iterator[Stream]:
+    """Open a file for reading, uncompressed by what it holds rather than by its name."""
+    check_regular(path)
+    if seen is None:
+        with open(path, "rb") as file:
+            yield from _stream(file, os.fstat(file.fileno()).st_size)
+        return
+    with open(path, "rb", buffering=0) as raw:
+        # Before the first byte: a file that changes from here on has another state or another digest.
+        state, hashed = os.fstat(raw.fileno()), HashedFile(raw)
+        try:
+            yield from _stream(hashed.buffered(), state.st_size)
+        except Exception:
+            seen.add(path, state, hashed.digest_to_the_end())
+            raise
+        seen.add(path, state, hashed.digest_to_the_end())
+
+
+def _stream(file: io.BufferedReader, size: int) -> Iterator[Stream]:
+    compressed = file.peek(2)[:2] == _GZIP_MAGIC
+    if compressed:
+        with gzip.GzipFile(fileobj=file, mode="rb") as stream:
+            yield Stream(stream, size, compressed)  # type: ignore[arg-type]  # a GzipFile reads like any binary file
+    else:
+        yield Stream(file, size, compressed)
+
+
+def check_regular(path: Path) -> None:
+    """Raise UserError for a pipe or a device, which may be without end, or never answer."""
     if path.exists() and not (path.is_file() or path.is_dir()):
-        # A pipe or a device may be endless or block forever.
         raise UserError(f"{path} is no regular file. Name the file that holds the image.")
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        compressed = file.read(2) == _GZIP_MAGIC
-        file.seek(0)
-        if compressed:
-            with gzip.GzipFile(fileobj=file, mode="rb") as stream:
-                yield Stream(stream, size, compressed)  # type: ignore[arg-type]  # a GzipFile reads like any binary file
-        else:
-            yield Stream(file, size, compressed)
 
 
 def check_size(path: Path, stream: Stream, offset: int, claimed: int) -> None:

@@ -7,10 +7,11 @@ import numpy as np
 
 from workflow_lib.base.errors import UserError
 from workflow_lib.images.cases import Case, Reading
+from workflow_lib.images.files_read import FilesRead
 from workflow_lib.images.label_files import write_labels
 from workflow_lib.images.pictures.reading import is_picture, read_picture, read_picture_mask
 from workflow_lib.images.pictures.writing import write_picture_labels
-from workflow_lib.images.volumes import Volume, read_channels, read_header, read_volume
+from workflow_lib.images.volumes import Volume, read_channels, read_volume
 
 _ABOVE = 255
 """Value of mask voxels above the threshold."""
@@ -21,31 +22,33 @@ class Image:
     """All channels of a case.
 
     `data`: (*shape, channels) in the axes of the file. `spacing`: mm per axis, 1 for pictures. `orientation`: as in
-    `volumes.Volume`, empty for pictures, whose axes are (rows, columns).
+    `volumes.Volume`, empty for pictures, whose axes are (rows, columns). `header`: the bytes of the first NIfTI file's header,
+    empty for pictures.
     """
 
     data: np.ndarray
     spacing: tuple[float, ...]
     orientation: str
+    header: bytes = b""
 
 
 DIVERGED = "diverged.json"
 """File that replaces the predictions if the training diverged. It contains epoch, step and cases."""
 
 
-def read_channel_files(path: Path, reading: Reading) -> list[Volume]:
+def read_channel_files(path: Path, reading: Reading, seen: FilesRead | None = None) -> list[Volume]:
     """Return the channels of one image file. Raises UserError as `read_volume` and `read_picture` do."""
     if not is_picture(path):
-        return [read_volume(path)] if reading.channels is None else read_channels(path, reading.channels)
-    picture = read_picture(path, reading.colour)
+        return [read_volume(path, seen)] if reading.channels is None else read_channels(path, reading.channels, seen)
+    picture = read_picture(path, reading.colour, seen)
     return [_plane(np.ascontiguousarray(picture[..., channel])) for channel in range(picture.shape[-1])]
 
 
-def read_mask_file(path: Path, reading: Reading) -> Volume:
+def read_mask_file(path: Path, reading: Reading, seen: FilesRead | None = None) -> Volume:
     """Return one mask, binarised if there is a threshold. Raises UserError as `read_volume` and `read_picture_mask` do."""
     if is_picture(path):
-        return _plane(read_picture_mask(path, reading.threshold))
-    mask = read_volume(path)
+        return _plane(read_picture_mask(path, reading.threshold, seen))
+    mask = read_volume(path, seen)
     if reading.threshold is None:
         return mask
     data = np.where(mask.data > reading.threshold, np.uint8(_ABOVE), np.uint8(0))
@@ -60,35 +63,30 @@ def joined(masks: list[np.ndarray]) -> np.ndarray:
     return first
 
 
-def read_image(case: Case, reading: Reading) -> Image:
+def read_image(case: Case, reading: Reading, seen: FilesRead | None = None) -> Image:
     """Read all channels of a case. Raises UserError if a file cannot be read, or if channels have different shapes."""
-    volumes = [volume for path in case.images for volume in read_channel_files(path, reading)]
+    volumes = [volume for path in case.images for volume in read_channel_files(path, reading, seen)]
     first = volumes[0]
     if any(volume.data.shape != first.data.shape for volume in volumes):
         raise UserError(f"{', '.join(map(str, case.images))}: the channels have different shapes.")
     # A single channel, the usual case, is not copied.
     data = first.data[..., np.newaxis] if len(volumes) == 1 else np.stack([volume.data for volume in volumes], axis=-1)
-    return Image(data, first.spacing, first.orientation)
+    return Image(data, first.spacing, first.orientation, first.header)
 
 
-def read_spacing(case: Case) -> tuple[float, ...]:
-    """Return the voxel size of a case in mm per axis from the header of its first image; 1 for pictures."""
-    return (1.0, 1.0) if is_picture(case.images[0]) else read_header(case.images[0]).spacing
-
-
-def read_mask(case: Case, reading: Reading) -> np.ndarray:
+def read_mask(case: Case, reading: Reading, seen: FilesRead | None = None) -> np.ndarray:
     """Read the ground truth of a case as raw label values (*shape). Raises UserError as `read_mask_file` does."""
-    masks = [read_mask_file(path, reading).data for path in case.masks]
+    masks = [read_mask_file(path, reading, seen).data for path in case.masks]
     if any(mask.shape != masks[0].shape for mask in masks):
         raise UserError(f"{', '.join(map(str, case.masks))}: the masks have different shapes.")
     return joined(masks)
 
 
-def read_field_of_view(case: Case) -> np.ndarray | None:
+def read_field_of_view(case: Case, seen: FilesRead | None = None) -> np.ndarray | None:
     """Return the field of view of a case as a boolean array (*shape), or None if it has none."""
     if case.field_of_view is None:
         return None
-    mask = read_mask_file(case.field_of_view, Reading()).data
+    mask = read_mask_file(case.field_of_view, Reading(), seen).data
     # The threshold is half of the maximum, because such masks are stored as 0/1 or 0/255, sometimes with grey edges.
     return np.asarray(mask > mask.max() / 2)
 
@@ -98,12 +96,19 @@ def prediction_name(case: Case) -> str:
     return f"{case.id}.png" if is_picture(case.images[0]) else f"{case.id}.nii.gz"
 
 
-def write_prediction(path: Path, labels: np.ndarray, case: Case) -> None:
-    """Write label values (*shape), uint8, on the grid of the case's image. The file is written atomically."""
+def write_prediction(path: Path, labels: np.ndarray, case: Case, header: bytes) -> None:
+    """Write label values (*shape), uint8, on the grid of the case's image. The file is written atomically.
+
+    `header`: that of the image as `read_image` returns it; the image itself is not opened.
+    """
     if is_picture(case.images[0]):
         write_picture_labels(path, labels)
+    elif header:
+        write_labels(path, labels, case.images[0], header)
     else:
-        write_labels(path, labels, case.images[0])
+        raise UserError(
+            f"{case.id} was preprocessed by an earlier version, which kept no header of its image. Run `preprocess` again."
+        )
 
 
 def read_prediction(path: Path) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Write labels as NIfTI files with the geometry of their image."""
 
+import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import atomic_path
-from workflow_lib.images._files import readably
+from workflow_lib.images._files import Stream, readably
 from workflow_lib.images._nifti import channel_count, geometry, raw_header
 
 _GEOMETRY_FIELDS = (
@@ -20,18 +21,21 @@ _SLAB = 32
 """Planes of the last axis that are written at a time."""
 
 
-def write_labels(path: str | Path, labels: np.ndarray, like: str | Path) -> None:
+def write_labels(path: str | Path, labels: np.ndarray, like: str | Path, header: bytes | None = None) -> None:
     """Write labels as an unsigned 8-bit NIfTI file on the grid of the NIfTI file `like`.
 
-    `labels`: integers in 0..255, with the shape of `like` without its channel axis. Only sform and qform with their codes,
-    voxel
-    size and units are copied from the header of `like`. Equal labels give equal bytes. The file is written atomically.
+    `labels`: integers in 0..255, with the shape of `like` without its channel axis. Only sform and qform with their codes, voxel
+    size and units are copied from the header of `like`. Equal labels give equal bytes. The file is written atomically. With
+    `header`, the bytes of the header of `like`, the file itself is not opened.
     Raises UserError if `like` cannot be read, shapes differ, a label is out of range, or the disk is full.
     """
     path, like = Path(path), Path(like)
     if not path.name.endswith((".nii", ".nii.gz")):
         raise UserError(f"{path}: labels are written as NIfTI; end the name with .nii.gz or .nii.")
-    source = readably(like, lambda stream: raw_header(like, stream))
+    if header is None:
+        source = readably(like, lambda stream: raw_header(like, stream))
+    else:
+        source = raw_header(like, Stream(io.BytesIO(header), len(header), compressed=False))
     grid = geometry(like, source, channel_count(like, source))
     if labels.shape != grid.shape:
         raise UserError(f"{path}: labels of shape {labels.shape} do not fit the grid of {like}, which is {grid.shape}.")
@@ -39,18 +43,18 @@ def write_labels(path: str | Path, labels: np.ndarray, like: str | Path) -> None
         raise UserError(f"{path}: labels must be integers, not {labels.dtype}.")
     if labels.size and (labels.min() < 0 or labels.max() > 255):
         raise UserError(f"{path}: labels from {labels.min()} to {labels.max()} do not fit into 8 bits (0 to 255).")
-    header = _label_header(source, labels.shape)
+    begin = _label_header(source, labels.shape)
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         if path.suffix == ".gz":
             # For labels, run-length matching compresses as well as the full search, in half the time. zlib's gzip header
             # contains
             # no name and no time, so that equal labels give equal bytes.
             compressor = zlib.compressobj(6, zlib.DEFLATED, wbits=31, memLevel=9, strategy=zlib.Z_RLE)
-            for part in _label_bytes(header, labels):
+            for part in _label_bytes(begin, labels):
                 file.write(compressor.compress(part))
             file.write(compressor.flush())
         else:
-            file.writelines(_label_bytes(header, labels))
+            file.writelines(_label_bytes(begin, labels))
 
 
 def _label_header(source: Any, shape: tuple[int, ...]) -> bytes:

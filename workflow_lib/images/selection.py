@@ -9,10 +9,11 @@ from workflow_lib.images.cases import Case, LabelMap, Reading
 
 @dataclass(frozen=True)
 class Cases:
-    """The cases that the study uses, with their digests, classes and reading options."""
+    """The cases that the study uses, with digests, voxel sizes (mm per axis, 1 for pictures), classes and reading options."""
 
     cases: dict[str, Case]
     digests: dict[Path, str]
+    spacing: dict[str, tuple[float, ...]]
     labels: LabelMap
     reading: Reading
     channels: int
@@ -25,9 +26,12 @@ def read_cases(path: Path) -> Cases:
     content = read_json(path)
     cases = {entry["id"]: Case.from_json(entry) for entry in content["cases"]}
     digests = {Path(path): digest for entry in content["cases"] for path, digest in entry["sha256"].items()}
+    # Earlier versions wrote no voxel sizes; what needs them is made again with the file.
+    spacing = {entry["id"]: tuple(entry["spacing"]) for entry in content["cases"] if "spacing" in entry}
     return Cases(
         cases,
         digests,
+        spacing,
         LabelMap.from_json(content["label_map"]),
         Reading.from_json(content["reading"]),
         content["channels"],

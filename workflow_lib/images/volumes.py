@@ -15,6 +15,7 @@ import numpy as np
 from workflow_lib.base.errors import UserError
 from workflow_lib.images._files import EXCLUDE, Stream, check_size, exactly, read_to_the_end, readably, skip
 from workflow_lib.images._nifti import Header, channel_count, geometry, raw_header, scaling_of, voxel_offset
+from workflow_lib.images.files_read import FilesRead
 
 _SLAB = 32
 """Planes of the last axis that are read at a time."""
@@ -27,9 +28,8 @@ memory."""
 class Volume:
     """An image with two or three axes, in the order of its file.
 
-    `data` is C-contiguous and in native byte order. `dtype` is the type in the file; it differs from that of `data` if the
-    header
-    scales the values. Spacing in mm per axis; `affine` (4, 4) maps voxel indices to mm.
+    `data` is C-contiguous and in native byte order. `dtype` is the type in the file; it differs from that of `data` if the header
+    scales the values. Spacing in mm per axis; `affine` (4, 4) maps voxel indices to mm. `header`: the bytes of the file's header.
     """
 
     data: np.ndarray
@@ -37,6 +37,7 @@ class Volume:
     spacing: tuple[float, ...]
     orientation: str
     dtype: np.dtype[Any]
+    header: bytes = b""
 
 
 def read_header(path: str | Path) -> Header:
@@ -47,30 +48,27 @@ def read_header(path: str | Path) -> Header:
     return readably(Path(path), lambda stream: geometry(Path(path), raw_header(Path(path), stream)))
 
 
-def read_volume(path: str | Path) -> Volume:
+def read_volume(path: str | Path, seen: FilesRead | None = None) -> Volume:
     """Read a NIfTI file, compressed or not.
 
-    Values keep their stored type, unless the header has a slope or an intercept: then they are scaled and become float32
-    (float64
-    if the stored type requires it). A trailing fourth axis of length one is dropped.
-    Raises UserError that names the file if it is missing, truncated, damaged or not NIfTI, if it has other than two or three
-    axes
+    Values keep their stored type, unless the header has a slope or an intercept: then they are scaled and become float32 (float64
+    if the stored type requires it). A trailing fourth axis of length one is dropped. `seen` gets the digest of the bytes read.
+    Raises UserError that names the file if it is missing, truncated, damaged or not NIfTI, if it has other than two or three axes
     or a spacing that is not positive, if its header claims more than the file can hold, or if a voxel is not finite.
     """
     path = Path(path)
-    return readably(path, lambda stream: _volumes(path, stream, None, single=True)[0])
+    return readably(path, lambda stream: _volumes(path, stream, None, single=True)[0], seen)
 
 
-def read_channels(path: str | Path, channels: Sequence[int] | None = None) -> list[Volume]:
+def read_channels(path: str | Path, channels: Sequence[int] | None = None, seen: FilesRead | None = None) -> list[Volume]:
     """Read channels of a NIfTI file with several channels along its fourth axis, or its fifth if the fourth has length one.
 
     `channels`: indices from 0, in the order of the result; None: all. A file with two or three axes has one channel. Other
-    channels
-    are not kept in memory. Values are as in `read_volume`; each channel has two or three axes.
+    channels are not kept in memory. Values and `seen` are as in `read_volume`; each channel has two or three axes.
     Raises UserError as `read_volume` does, and if a channel does not exist. Channels that are not read need not be finite.
     """
     path = Path(path)
-    return readably(path, lambda stream: _volumes(path, stream, channels, single=False))
+    return readably(path, lambda stream: _volumes(path, stream, channels, single=False), seen)
 
 
 def _volumes(path: Path, stream: Stream, channels: Sequence[int] | None, single: bool) -> list[Volume]:
@@ -107,7 +105,8 @@ def _volumes(path: Path, stream: Stream, channels: Sequence[int] | None, single:
         read_to_the_end(path, stream.file)
     for data in read.values():
         _check_finite(path, data)
-    return [Volume(read[channel], header.affine, header.spacing, header.orientation, header.dtype) for channel in wanted]
+    facts, block = (header.affine, header.spacing, header.orientation, header.dtype), bytes(raw.binaryblock)
+    return [Volume(read[channel], *facts, block) for channel in wanted]
 
 
 def _check_finite(path: Path, data: np.ndarray) -> None:

@@ -25,6 +25,9 @@ SHOWN = 3
 
 NEVER = "never run"
 
+KINDS = {"template": "reports/templates/", "published numbers": "reports/published/", "code": ""}
+"""What a table of code holds, by how the names of its files begin."""
+
 DIVISION = {"table": "cross_validation.table", "groups": "groups"}
 """CSV files of the user's own that a division follows, as the study names them."""
 
@@ -120,9 +123,13 @@ def _code_changes(before: Mapping[str, str] | None, after: Mapping[str, str]) ->
     if before is None:
         return ["code changed"]
     changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
-    named = [_file(name) for name in changed]
-    more = f" and {len(named) - SHOWN} more files" if len(named) > SHOWN + 1 else ""
-    return [f"code changed: {', '.join(named[:SHOWN] if more else named)}{more}"]
+    said = []
+    for what, start in KINDS.items():
+        named = [_file(name) for name in changed if name.startswith(start)]
+        changed = [name for name in changed if not name.startswith(start)]
+        more = f" and {len(named) - SHOWN} more files" if len(named) > SHOWN + 1 else ""
+        said += [f"{what} changed: {', '.join(named[:SHOWN] if more else named)}{more}"] if named else []
+    return said
 
 
 def _file(module: str) -> str:

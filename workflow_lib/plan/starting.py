@@ -15,7 +15,7 @@ from workflow_lib.provenance import layout
 Say = Callable[[str], None]
 
 READS_IMAGES = ("preprocess", "evaluate", "figures_dataset")
-"""Steps after the inspection that open images or masks."""
+"""Steps after the inspection that open images or masks (`evaluate` masks alone)."""
 
 LEFT_NAMED = 10
 

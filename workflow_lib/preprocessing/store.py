@@ -5,10 +5,11 @@ an `index.json` with what a reader needs to know without reading them: checksums
 and the histogram of the intensities. Augmentation takes the statistics of the whole volume from the histogram.
 """
 
+import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
@@ -23,12 +24,16 @@ _REMEDY = "Delete the folder and run the step `preprocess` again."
 
 
 class Geometry(TypedDict):
-    """Where a case comes from: its shape and voxel size in mm before preprocessing, and its files (the first channel's image)."""
+    """Where a case comes from: its shape and voxel size in mm before preprocessing, and its files (the first channel's image).
+
+    `header`: that of the image's NIfTI file, byte by byte, from which a prediction gets its place in space; of pictures empty.
+    """
 
     original_shape: Sequence[int]
     spacing: Sequence[float]
     image_source: str
     mask_source: str
+    header: NotRequired[bytes]
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class StoredCase:
 
     `image`: (*shape, channels) float32. `classes`: (*shape) uint8, class indices. `spacing`: mm, before preprocessing.
     `histogram`: per channel `counts` (channels, 4096) of equal bins over [minimum, maximum], and the exact `minimum`, `maximum`,
-    `mean` and `std` (channels,).
+    `mean` and `std` (channels,). `header`: that of the image's NIfTI file; of pictures empty.
     """
 
     id: str
@@ -48,6 +53,7 @@ class StoredCase:
     histogram: Mapping[str, np.ndarray]
     image_source: Path
     mask_source: Path
+    header: bytes = b""
 
 
 def write_case(folder: str | Path, case_id: str, image: np.ndarray, classes: np.ndarray, geometry: Geometry) -> None:
@@ -75,6 +81,7 @@ def write_case(folder: str | Path, case_id: str, image: np.ndarray, classes: np.
         "spacing": [float(side) for side in geometry["spacing"]],
         "image_source": str(geometry["image_source"]),
         "mask_source": str(geometry["mask_source"]),
+        "header": base64.b64encode(geometry.get("header", b"")).decode("ascii"),
         "histogram": {name: values.tolist() for name, values in histogram.items()},
     }
     write_text(_entry_path(folder, case_id), canonical_json({case_id: entry}) + "\n")
@@ -146,6 +153,7 @@ class Store:
             histogram={name: np.asarray(values) for name, values in entry["histogram"].items()},
             image_source=Path(entry["image_source"]),
             mask_source=Path(entry["mask_source"]),
+            header=base64.b64decode(entry.get("header", "")),
         )
 
     def verify(self, case_id: str) -> None:

@@ -57,15 +57,29 @@ def _portable(group: Mapping[str, Any], folder: Path, root: Path) -> dict[str, A
         found[name] = []
         for entry in entries:
             path = relative(entry["path"], root)
-            digest = portable_digest(folder / path) if Path(path).name == "training.json" else entry["sha256"]
+            digest = portable_digest(folder / path) if Path(path).name in _PORTABLE else entry["sha256"]
             found[name].append({"path": path, "sha256": digest})
     return found
 
 
-def portable_digest(summary: Path) -> str:
-    """Return the SHA-256 of a training.json without what differs from run to run."""
-    content = read_json(summary)
-    return sha256_text(canonical_json({key: value for key, value in content.items() if key not in RUN_FACTS}))
+def portable_digest(file: Path) -> str:
+    """Return the SHA-256 of a training.json or an inspection.json without what differs from run to run."""
+    return sha256_text(canonical_json(_PORTABLE[file.name](read_json(file))))
+
+
+def _of_training(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in content.items() if key not in RUN_FACTS}
+
+
+def _of_inspection(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an inspection without the dates and inodes of the files."""
+    cases = [
+        case | {"found": {key: value for key, value in case["found"].items() if key != "states"}} for case in content["cases"]
+    ]
+    return {**content, "cases": cases}
+
+
+_PORTABLE = {"training.json": _of_training, "inspection.json": _of_inspection}
 
 
 def _entries(group: Mapping[str, Any]) -> list[dict[str, Any]]:

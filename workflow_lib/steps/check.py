@@ -1,11 +1,11 @@
 """Decide which cases the study uses; stop if one has a fault, and tell all faults at once."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from workflow_lib.base.errors import Faults
 from workflow_lib.base.files import write_json
 from workflow_lib.datasets import check
+from workflow_lib.datasets.inspection import Finding
 from workflow_lib.images.cases import Case
 from workflow_lib.steps._inspection import read_inspection
 from workflow_lib.steps.command import Context, run, say
@@ -31,15 +31,15 @@ def work(context: Context[Settings]) -> None:
     included = [row for row in rows if row.status == "included"]
     content = {key: inspection.content[key] for key in ("format", "synthetic", "label_map", "reading", "group")}
     first = included[0].finding
-    entries = [_entry(by_id[row.case], row.finding.sha256) for row in included]
+    entries = [_entry(by_id[row.case], row.finding) for row in included]
     axes = len(first.shape or ())
     write_json(context.path("cases"), content | {"channels": first.channels, "axes": axes, "cases": entries})
     say(f"{len(included)} of {len(rows)} cases included")
 
 
-def _entry(case: Case, digests: Mapping[str, str]) -> dict[str, Any]:
-    # What was checked is what is used: `preprocess` compares.
-    return case.to_json() | {"sha256": dict(digests)}
+def _entry(case: Case, finding: Finding) -> dict[str, Any]:
+    # What was inspected is what is used: whatever reads these files compares.
+    return case.to_json() | {"spacing": list(finding.spacing or ()), "sha256": dict(finding.sha256)}
 
 
 if __name__ == "__main__":

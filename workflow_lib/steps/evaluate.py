@@ -9,7 +9,8 @@ from workflow_lib.base.errors import Faults, UserError
 from workflow_lib.datasets.folds import read_folds, split_cases
 from workflow_lib.evaluation.case import score_case
 from workflow_lib.evaluation.scores import write_scores
-from workflow_lib.images.casefiles import DIVERGED, prediction_name, read_field_of_view, read_mask, read_prediction, read_spacing
+from workflow_lib.images import inspected
+from workflow_lib.images.casefiles import DIVERGED, prediction_name, read_prediction
 from workflow_lib.images.cases import Case
 from workflow_lib.images.selection import Cases, read_cases
 from workflow_lib.steps.command import Context, Countdown, run, say
@@ -50,14 +51,14 @@ def _score(
     study: Cases, case: Case, prediction: Path, inside_view: bool, evaluation: Evaluation, metrics: Sequence[str]
 ) -> list[dict[str, object]]:
     try:
-        truth = study.labels.to_classes(read_mask(case, study.reading))
+        truth = study.labels.to_classes(inspected.mask(study, case.id))
         predicted = study.labels.to_classes(read_prediction(prediction))
-        view = read_field_of_view(case) if inside_view else None
+        view = inspected.field_of_view(study, case.id) if inside_view else None
         if view is not None and truth.shape == predicted.shape == view.shape:
             # Background in both: it counts nowhere, and the shape that surfaces need stays.
             truth, predicted = np.where(view, truth, np.uint8(0)), np.where(view, predicted, np.uint8(0))
         tolerance = evaluation.tolerance if evaluation.surface else None
-        return score_case(truth, predicted, study.labels, read_spacing(case), tolerance, metrics)
+        return score_case(truth, predicted, study.labels, study.spacing[case.id], tolerance, metrics)
     except UserError as error:
         raise UserError(f"{case.id}: {error} (mask {', '.join(map(str, case.masks))}, prediction {prediction})") from error
 

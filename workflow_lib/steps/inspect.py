@@ -1,7 +1,6 @@
 """Read every file of a dataset once and describe its content, including faults."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from workflow_lib.base.errors import UserError
@@ -9,7 +8,7 @@ from workflow_lib.base.files import canonical_json, read_json, sha256_text, writ
 from workflow_lib.datasets.formats import registry
 from workflow_lib.datasets.inspection import Finding, inspect_cases
 from workflow_lib.images.cases import Case, LabelMap, Reading
-from workflow_lib.images.states import file_state
+from workflow_lib.images.files_read import file_state
 from workflow_lib.steps.command import Context, Countdown, run, say
 from workflow_lib.study.settings.inspect import Settings
 
@@ -40,7 +39,7 @@ def work(context: Context[Settings]) -> None:
     found = known | {case.id: finding.to_json() for case, finding in zip(left, findings, strict=True)}
     described = [case.to_json() | {"found": found[case.id]} for case in cases]
     write_json(context.path("inspection"), content | {"cases": described})
-    for earlier in context.paths["earlier"]:
+    for earlier in context.paths.get("earlier", []):
         write_json(earlier, {CONTEXT: _digest(context, content), "cases": described})
     say(f"{sum(not entry['faults'] for entry in found.values())} of {len(found)} cases are sound")
 
@@ -52,7 +51,7 @@ def _digest(context: Context[Settings], content: Mapping[str, Any]) -> str:
 
 def _known(context: Context[Settings], content: Mapping[str, Any], cases: Sequence[Case]) -> dict[str, dict[str, Any]]:
     """Return the earlier findings of the cases none of whose files has changed, by case."""
-    for path in context.paths["earlier"]:
+    for path in context.paths.get("earlier", []):
         try:
             earlier = read_json(path)
             if earlier[CONTEXT] == _digest(context, content):
@@ -67,7 +66,7 @@ def _is_unchanged(case: Case, entry: Mapping[str, Any] | None) -> bool:
     if entry is None or Case.from_json(entry) != case:
         return False
     finding = Finding.from_json(entry["found"])
-    return all(finding.states.get(path.as_posix()) == file_state(path) is not None for path in case.files)
+    return all(tuple(finding.states.get(path.as_posix(), ())) == file_state(path) for path in case.files)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from workflow_lib.study.settings.predict import Settings
 def work(context: Context[Settings]) -> None:
     """Write a file per case into the folder `predictions`, with the labels and the geometry of the case's own image.
 
+    No image is opened: the store holds the header of each.
+
     After a training that diverged the folder holds, instead of them, the one file that says so.
     """
     settings = context.settings
@@ -57,7 +59,7 @@ def work(context: Context[Settings]) -> None:
             )
             whole = restore_labels(classes, case.original_shape, preprocessing, study.labels.n_classes)
             original = study.cases[name]
-            write_prediction(folder / prediction_name(original), study.labels.to_raw(whole), original)
+            write_prediction(folder / prediction_name(original), study.labels.to_raw(whole), original, case.header)
             countdown.say(number, len(names), name)
 
 

@@ -1,12 +1,10 @@
 """Clip, normalise and resample the cases of one shard, once for all losses and folds."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from workflow_lib.base.errors import UserError
-from workflow_lib.base.files import atomic_folder, sha256_file
-from workflow_lib.images.casefiles import read_image, read_mask
-from workflow_lib.images.cases import Case
+from workflow_lib.base.files import atomic_folder
+from workflow_lib.images import inspected
 from workflow_lib.images.selection import Cases, read_cases
 from workflow_lib.preprocessing import pipeline, store
 from workflow_lib.steps.command import Context, Countdown, run
@@ -23,32 +21,22 @@ def work(context: Context[Settings]) -> None:
     with atomic_folder(context.path("store")) as folder:
         for number, name in enumerate(mine, start=1):
             try:
-                _verify(study.cases[name], study.digests)
-                _preprocess(study, study.cases[name], settings.preprocessing, folder)
+                _preprocess(study, name, settings.preprocessing, folder)
             except UserError as error:
                 raise UserError(f"{name}: {error}") from error
             countdown.say(number, len(mine), name)
         store.write_index(folder)
 
 
-def _verify(case: Case, digests: Mapping[Path, str]) -> None:
-    for path in case.files:
-        if not path.is_file() or sha256_file(path) != digests[path]:
-            raise UserError(
-                f"{path} is missing or has changed since it was checked. Put it back, or check the dataset again: "
-                "snakemake --forcerun inspect ..."
-            )
-
-
-def _preprocess(study: Cases, case: Case, settings: Preprocessing, folder: Path) -> None:
-    image = read_image(case, study.reading)
-    mask = read_mask(case, study.reading)
+def _preprocess(study: Cases, name: str, settings: Preprocessing, folder: Path) -> None:
+    case, image, mask = study.cases[name], inspected.image(study, name), inspected.mask(study, name)
     data, classes = pipeline.preprocess(image.data, mask, image.spacing, settings, study.labels)
     geometry = store.Geometry(
         original_shape=mask.shape,
         spacing=image.spacing,
         image_source=case.images[0].as_posix(),
         mask_source=case.masks[0].as_posix(),
+        header=image.header,
     )
     store.write_case(folder, case.id, data, classes, geometry)
 

@@ -1,7 +1,9 @@
 """Common parts of all kinds of pictures: opening a file, checking the claims of its header, and errors that name it."""
 
+import hashlib
 import io
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,13 +14,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 from workflow_lib.base.errors import UserError
-from workflow_lib.images._files import describe_bytes, unreadable
+from workflow_lib.images._files import check_regular, describe_bytes, unreadable
+from workflow_lib.images.files_read import FilesRead, HashedFile
 
 MAX_PIXELS = 100_000_000
 """Limit of the pixels of a picture. Those of the datasets have less than a million, large photographs 50 million. This limit
-takes
-100 MB per 8-bit channel. Whole-slide scans have more and are too large for a network anyway.
+takes 100 MB per 8-bit channel. Whole-slide scans have more and are too large for a network anyway.
 """
+MAX_BYTES = 32 * MAX_PIXELS
+"""Limit of the bytes of a picture file that are read into memory: four samples of eight bytes for each pixel of the largest."""
 
 MEND = "Get the file again, or leave the case out (`exclude`)."
 SAVE = "Save it again as PNG, or as TIFF without compression."
@@ -47,8 +51,8 @@ class Picture:
 class Reader(io.BufferedReader):
     """A file that never reads more than what is left of it, so that a wrong length in it allocates no memory."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(io.FileIO(path, "rb"))
+    def __init__(self, file: io.FileIO | io.BytesIO) -> None:
+        super().__init__(file)
         self.size = self.seek(0, io.SEEK_END)
         self.seek(0)
 
@@ -57,12 +61,19 @@ class Reader(io.BufferedReader):
         return super().read(left if size is None or size < 0 else min(size, left))
 
 
-def readably(path: Path, tiff: Callable[[Path, Reader], _Result], other: Callable[[Path, Reader, str], _Result]) -> _Result:
-    """Call the reader of the file's format. Convert all its errors to UserErrors that name the file."""
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise UserError(f"{path} is no regular file. Name the file that holds the picture.")
+def readably(
+    path: Path,
+    tiff: Callable[[Path, Reader], _Result],
+    other: Callable[[Path, Reader, str], _Result],
+    seen: FilesRead | None = None,
+) -> _Result:
+    """Call the reader of the file's format. Convert all its errors to UserErrors that name the file.
+
+    With `seen`, the file is read once into memory, hashed, and decoded from there.
+    """
+    check_regular(path)
     try:
-        with _quietly(), Reader(path) as reader:
+        with _quietly(), Reader(io.FileIO(path, "rb") if seen is None else _in_memory(path, seen)) as reader:
             kind = _kind(path, reader)
             return tiff(path, reader) if kind == "TIFF" else other(path, reader, kind)
     except UserError:
@@ -75,6 +86,19 @@ def readably(path: Path, tiff: Callable[[Path, Reader], _Result], other: Callabl
     except Exception as error:
         # Decoders fail on damaged files with any exception: struct.error, KeyError, ValueError, RecursionError, ...
         raise _damaged(path, error) from error
+
+
+def _in_memory(path: Path, seen: FilesRead) -> io.BytesIO:
+    """Return the bytes of a file, their digest noted."""
+    with open(path, "rb", buffering=0) as file:
+        # Before the first byte: a file that changes from here on has another state or another digest.
+        state = os.fstat(file.fileno())
+        if state.st_size > MAX_BYTES:
+            seen.add(path, state, HashedFile(file).digest_to_the_end())
+            raise UserError(f"{path} is too large for a picture: {describe_bytes(state.st_size)}. {MEND}")
+        content = file.read()
+    seen.add(path, state, hashlib.sha256(content).hexdigest())
+    return io.BytesIO(content)
 
 
 def _damaged(path: Path, error: Exception) -> UserError:

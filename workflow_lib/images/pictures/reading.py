@@ -10,6 +10,7 @@ import numpy as np
 
 from workflow_lib.base.errors import UserError
 from workflow_lib.images.cases import Colour
+from workflow_lib.images.files_read import FilesRead
 from workflow_lib.images.pictures import _pillow, _tiff
 from workflow_lib.images.pictures._opening import Picture, readably
 
@@ -29,22 +30,19 @@ def picture_shape(path: str | Path) -> tuple[int, int]:
     return readably(Path(path), _tiff.shape, _pillow.shape)
 
 
-def read_picture(path: str | Path, colour: Colour) -> np.ndarray:
+def read_picture(path: str | Path, colour: Colour, seen: FilesRead | None = None) -> np.ndarray:
     """Read a picture: (rows, columns, 3) for `colour` "rgb", else (rows, columns, 1), C-contiguous, in native byte order.
 
     Values keep their stored type and range, also in 16-bit and floating-point TIFF files. Palettes are resolved, pixels of less
     than 8 bits become 8-bit values from 0 to 255, and WhiteIsZero TIFF files are inverted, as the standard requires. "red",
-    "green"
-    and "blue" select one channel; "rgb" of a grey picture repeats its channel. "grey" is the luma of ITU-R BT.601, 0.299 red +
-    0.587 green + 0.114 blue, in float32; if all three channels are equal, it is one of them in its own type. An alpha channel
-    is
-    dropped. The format is determined by the content, not by the name.
+    "green" and "blue" select one channel; "rgb" of a grey picture repeats its channel. "grey" is the luma of ITU-R BT.601,
+    0.299 red + 0.587 green + 0.114 blue, in float32; if all three channels are equal, it is one of them in its own type. An alpha
+    channel is dropped. The format is determined by the content, not by the name. `seen` gets the digest of the bytes read.
     Raises UserError that names the file if it is missing, truncated, damaged or not a picture; contains several pictures or
-    frames,
-    more than 100 million pixels or more than its size can hold; has to be rotated by its EXIF orientation; has another kind of
-    colour (CMYK, YCbCr outside JPEG, ...); has 16 bits per colour in a PNG file; or has a pixel that is not finite.
+    frames, more than 100 million pixels or more than its size can hold; has to be rotated by its EXIF orientation; has another
+    kind of colour (CMYK, YCbCr outside JPEG, ...); has 16 bits per colour in a PNG file; or has a pixel that is not finite.
     """
-    pixels = _resolved(readably(Path(path), _tiff.pixels, _pillow.pixels))
+    pixels = _resolved(readably(Path(path), _tiff.pixels, _pillow.pixels, seen))
     channels = pixels.shape[-1]
     if colour == "rgb":
         return np.ascontiguousarray(pixels if channels == 3 else np.repeat(pixels, 3, axis=-1))
@@ -58,7 +56,7 @@ def read_picture(path: str | Path, colour: Colour) -> np.ndarray:
     return np.asarray(luma)[..., np.newaxis]
 
 
-def read_picture_mask(path: str | Path, threshold: float | None) -> np.ndarray:
+def read_picture_mask(path: str | Path, threshold: float | None, seen: FilesRead | None = None) -> np.ndarray:
     """Read a mask: (rows, columns) of integers, C-contiguous.
 
     With `threshold`: uint8, 255 for values above it, else 0. Without: the stored values; those of 1-bit pictures are 0 and 255,
@@ -70,7 +68,7 @@ def read_picture_mask(path: str | Path, threshold: float | None) -> np.ndarray:
     Raises UserError as `read_picture` does, and if channels differ or values are not whole numbers.
     """
     path = Path(path)
-    picture = readably(path, _tiff.pixels, _pillow.pixels)
+    picture = readably(path, _tiff.pixels, _pillow.pixels, seen)
     if picture.palette is not None and threshold is None and not _are_equal(picture.palette):
         return np.ascontiguousarray(picture.pixels[..., 0])
     pixels = _resolved(picture)
