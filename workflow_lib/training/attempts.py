@@ -1,6 +1,6 @@
-"""The attempts of a training: each of them from its start to its end or death, and what the next one shall ask for.
+"""The record of a training's attempts, and the memory and time to request for the next one.
 
-Nothing heavy is imported: the rules read the records, too.
+The module imports only light packages because the Snakemake rules also read the records.
 """
 
 import contextlib
@@ -22,18 +22,21 @@ OUT_OF_MEMORY = "out of memory"
 RUNNING = "running"
 
 MOST_DOUBLINGS = 3
-"""Memory that was doubled so often, and is still not enough, is not doubled again."""
+"""The largest number of times that the memory request is doubled."""
 
 NEAR_THE_LIMIT = 0.9
-"""An attempt that was stopped after this share of its time limit was stopped by it: the job has to start, too."""
+"""An attempt that stopped after this share of its time limit counts as stopped by the limit.
+
+The share is below 1 because the start of the job also takes time.
+"""
 
 
 @dataclass
 class Attempt:
-    """One run of the training on one machine, from its start to its end or death. Times in seconds.
+    """One run of the training on one machine. Times are in seconds.
 
-    `device` is "starting" until the runtime is up. `gpus` is their number, so that GPU time is `gpus` times
-    `seconds`, and `visible_gpus` CUDA_VISIBLE_DEVICES, null where it is not set.
+    `device` is "starting" until the runtime is configured. `gpus` is the number of GPUs: the GPU time
+    is `gpus` times `seconds`. `visible_gpus` is CUDA_VISIBLE_DEVICES, or null if it is not set.
     """
 
     host: str
@@ -52,10 +55,11 @@ class Attempt:
 
 
 class AttemptLog:
-    """The record of all attempts, `attempts.json`, brought up to date from the first second so that a killed attempt counts.
+    """The record of all attempts, `attempts.json`.
 
-    `ended` of an attempt is `finished`, `diverged`, `interrupted` (a signal), `out of memory` (the host's), `failed` (another
-    error), or `running`: it runs, or it was killed.
+    The file is written at the start and updated during the run, so that it includes killed attempts.
+    `ended` of an attempt is `finished`, `diverged`, `interrupted` (by a signal), `out of memory` (of
+    the host), `failed` (another error), or `running` (still running, or killed).
     """
 
     def __init__(self, folder: Path, epoch: int, step: int, interval: float = 30.0) -> None:
@@ -69,7 +73,7 @@ class AttemptLog:
         self.write()
 
     def _read_earlier(self) -> list[dict[str, Any]]:
-        """Return the earlier attempts; a record that cannot be read is left out rather than stopping the training."""
+        """Return the earlier attempts, or an empty list if the record cannot be read."""
         try:
             earlier = read_json(self._path)
         except UserError:
@@ -77,7 +81,7 @@ class AttemptLog:
         return list(earlier) if isinstance(earlier, list) else []
 
     def advance(self, epoch: int, step: int, waiting_seconds: float) -> None:
-        """Note that a step is done; written at most every `interval` seconds."""
+        """Count a finished step. Write the file at most every `interval` seconds."""
         self.attempt.last_epoch, self.attempt.last_step = epoch, step
         self.attempt.waiting_seconds = round(waiting_seconds, 3)
         self.attempt.steps += 1
@@ -85,7 +89,7 @@ class AttemptLog:
             self.write()
 
     def write(self, ended: str = RUNNING) -> None:
-        """Write the record now. A full disk does not stop the training for its sake."""
+        """Write the record now. If that fails (full disk), the training continues."""
         self._written = time.monotonic()
         self.attempt.seconds = round(self._written - self._clock, 3)
         self.attempt.ended = ended
@@ -98,12 +102,12 @@ class AttemptLog:
 
 
 def newest(folder: Path) -> Path | None:
-    """Return the record that was written last, of those below the checkpoint folder of a training: one for each fingerprint."""
+    """Return the most recent record below the checkpoint folder, which has one per fingerprint."""
     return max(folder.glob(f"*/{FILE}"), key=lambda path: path.stat().st_mtime, default=None)
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """Return the attempts of an unfinished training, none where there is no record that can be read."""
+    """Return the attempts of an unfinished training; empty if there is no readable record."""
     try:
         path = newest(folder)
         found = read_json(path) if path is not None else []
@@ -113,20 +117,26 @@ def read(folder: Path) -> list[dict[str, Any]]:
 
 
 def memory_factor(attempts: Sequence[Mapping[str, Any]], retry: int) -> int:
-    """Return how many times the memory to ask for: twice as much for each attempt that ran out of it, eight times at most.
+    """Return the factor of the memory request: doubled per attempt that ran out of memory, at most 8.
 
-    `retry` is the number of times that the job has failed in this run of the workflow. A job that the system killed for its
-    memory could not write so: each of the last `retry` attempts that died without a word counts, too, and each that died before
-    it began its record. One that was interrupted by a signal, or failed for another reason, does not.
+    `retry` is the number of times that the job has failed in this run of the workflow. A job that
+    the system kills because of its memory cannot record the reason. So two more kinds of attempts
+    count: those of the last `retry` attempts that ended without a recorded reason, and those that
+    ended before their record began. Attempts that were interrupted by a signal, or failed for
+    another reason, do not count.
     """
-    told = sum(attempt["ended"] == OUT_OF_MEMORY for attempt in attempts)
+    recorded = sum(attempt["ended"] == OUT_OF_MEMORY for attempt in attempts)
     recent = attempts[-retry:] if retry else []
     silent = sum(attempt["ended"] == RUNNING for attempt in recent) + retry - len(recent)
-    return int(2 ** min(told + silent, MOST_DOUBLINGS))
+    return int(2 ** min(recorded + silent, MOST_DOUBLINGS))
 
 
 def time_limit(attempts: Sequence[Mapping[str, Any]], minutes: int, longest: int | None) -> int:
-    """Return the time limit in minutes: `minutes` more for each attempt that met its own, up to `longest`; without it no more."""
+    """Return the time limit in minutes.
+
+    Each attempt that reached its limit adds `minutes`, up to `longest`. If `longest` is None, the limit
+    stays at `minutes`.
+    """
     if longest is None:
         return minutes
     limit = minutes

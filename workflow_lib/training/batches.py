@@ -1,8 +1,8 @@
 """The batches of a training, each a function of (seed, epoch, step).
 
-As in MIScnn 1.4.0, the cases are shuffled every epoch, and each step takes the next `batch_size` cases of the list, from the
-beginning again at its end; every case gives one random patch. Nothing depends on what was drawn before, so a training can
-start at any step.
+As in MIScnn 1.4.0, the cases are shuffled every epoch. Each step takes the next `batch_size` cases of
+the list, which is repeated at its end. Each case gives one random patch. A batch does not depend on
+earlier random draws, so a training can resume at any step.
 """
 
 import math
@@ -18,21 +18,24 @@ from workflow_lib.base.seeds import generator
 from workflow_lib.study.sections.augmentation import Augmentation
 
 Batch = tuple[np.ndarray, np.ndarray]
-"""Images (batch, *patch, channels) float32 and classes (batch, *patch) uint8; 255 is outside the volume."""
+"""Images (batch, *patch, channels) float32 and classes (batch, *patch) uint8.
+
+Class 255 marks voxels outside the volume.
+"""
 
 Kind = Literal["training", "validation"]
 KINDS: tuple[Kind, ...] = ("training", "validation")
 
 
 class CaseStore(Protocol):
-    """Where the preprocessed cases are (`preprocessing.store.Store`)."""
+    """The preprocessed cases (`preprocessing.store.Store`)."""
 
     def __getitem__(self, case_id: str) -> PatchSource:
         """Return one case."""
 
 
 def case_order(cases: Sequence[str], seed: int, epoch: int) -> list[str]:
-    """Return the cases in the order of one epoch: a function of their set, the seed and the epoch."""
+    """Return the cases in the order of one epoch, which depends on their set, the seed and the epoch."""
     return _shuffled(cases, generator(seed, "order", epoch))
 
 
@@ -44,7 +47,7 @@ def _shuffled(cases: Sequence[str], rng: np.random.Generator) -> list[str]:
 
 
 def cases_of_step(order: Sequence[str], batch_size: int, step: int) -> list[str]:
-    """Return the cases of a step (from 0): the next `batch_size` of the list, which begins again at its end."""
+    """Return the cases of a step (from 0): the next `batch_size` of the list, which repeats at its end."""
     return [order[position % len(order)] for position in range(step * batch_size, (step + 1) * batch_size)]
 
 
@@ -60,8 +63,9 @@ def training_batch(
 ) -> Batch:
     """Return the batch of one step: augmented random patches, images float32 and classes uint8.
 
-    `seed` stands for the dataset and fold (see `seeds.derive`), not for the loss: all losses see the same batches.
-    A set of fewer cases than `batch_size` gives several patches of a case.
+    `seed` is derived from the dataset and fold (see `seeds.derive`) and not from the loss, so that all
+    losses are trained on the same batches. If there are fewer cases than `batch_size`, a batch has
+    several patches of a case.
     """
     chosen = cases_of_step(case_order(cases, seed, epoch), batch_size, step)
     return _stack(
@@ -71,7 +75,7 @@ def training_batch(
 
 
 def validation_steps(cases: Sequence[str], batch_size: int) -> int:
-    """Return the number of validation batches: every case once, the last batch filled up."""
+    """Return the number of validation batches that contain every case; the last batch is filled up."""
     return math.ceil(len(cases) / batch_size)
 
 
@@ -87,8 +91,9 @@ def validation_batch(
 ) -> Batch:
     """Return one validation batch: random patches without augmentation.
 
-    The last batch is filled with cases from the beginning of the list, other patches of them, as MIScnn's rolling list does.
-    `fixed`: one order and one set of patches, whatever the epoch. `random`: both new every epoch, as MIScnn.
+    The last batch is filled with other patches of cases from the beginning of the list, as in MIScnn.
+    `fixed`: the order and the patches are the same in all epochs. `random`: both are drawn again in every
+    epoch, as in MIScnn.
     """
     name = ("validation",) if mode == "fixed" else ("validation", epoch)
     chosen = cases_of_step(_shuffled(cases, generator(seed, *name, "order")), batch_size, step)
@@ -104,9 +109,10 @@ def _stack(samples: Iterable[tuple[np.ndarray, np.ndarray]]) -> Batch:
 
 @dataclass(frozen=True)
 class BatchMaker:
-    """All that the batches of a training depend on: called with kind, epoch (from 1) and step (from 0) it makes one.
+    """Everything that the batches of a training depend on; a call with kind, epoch and step makes one.
 
-    Plain data, so that another process can have it. `validation`: see `validation_batch`; `channels`: of the images.
+    Epochs count from 1 and steps from 0. The fields are plain data, so that the object can be pickled
+    for another process. `validation`: see `validation_batch`. `channels`: the channels of the images.
     """
 
     store: CaseStore
@@ -120,7 +126,7 @@ class BatchMaker:
     seed: int
 
     def __call__(self, kind: Kind, epoch: int, step: int) -> Batch:
-        """Return a batch; a function of the arguments alone."""
+        """Return the batch, which depends only on the fields and the arguments."""
         if kind == "validation":
             return validation_batch(
                 self.store, self.validation_cases, self.patch, self.batch_size, self.validation, self.seed, epoch, step

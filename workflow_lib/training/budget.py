@@ -1,4 +1,4 @@
-"""Whether a training step fits into the memory of its device, and what to change when it does not."""
+"""The memory that a training step needs, and what to change if it does not fit on the device."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from workflow_lib.study.sections.training import Training
 
 
 def step_bytes(n_classes: int, channels: int, network: Network, training: Training, gpus: int) -> int:
-    """Return the estimate of what one step takes on each device, in bytes."""
+    """Return the estimated memory of one step on each device, in bytes."""
     return costs.estimate_memory(
         network,
         n_classes,
@@ -27,12 +27,12 @@ def step_bytes(n_classes: int, channels: int, network: Network, training: Traini
 
 
 def device_memory(device: str) -> memory.Memory | None:
-    """Return the memory that the device has for a training, or None where nobody tells."""
+    """Return the memory that the device has for a training, or None if it is unknown."""
     return memory.of_host() if device == "cpu" else memory.of_gpu()
 
 
 def tell(needed: int, device: str, training: Training, say: Callable[[str], None]) -> None:
-    """Say what a step needs and what there is, and what to change when that is not enough."""
+    """Report the required and the available memory, and what to change if it is not sufficient."""
     if slow_in_16_bits(device, training.precision):
         say(
             f"TensorFlow has no fast convolutions in {training.precision} on this processor{processor.onednn_is_off()}, so a "
@@ -49,12 +49,12 @@ def tell(needed: int, device: str, training: Training, say: Callable[[str], None
 
 
 def slow_in_16_bits(device: str, precision: str) -> bool:
-    """Say whether 16 bits cost time and memory on this device instead of saving them."""
+    """Return whether 16-bit precision is slower on this device and takes more memory."""
     return device == "cpu" and precision in HALF and processor.convolves_by_columns(precision)
 
 
 def exhausted(needed: int, device: str, training: Training) -> str:
-    """Return the message for a training whose device has no memory left."""
+    """Return the message for a training whose device is out of memory."""
     there = device_memory(device)
     where = "the CPU" if device == "cpu" else f"the GPU ({device})"
     has = "" if there is None else f"; {there.name} has {memory.gibibytes(there.size)}"
@@ -65,7 +65,7 @@ def exhausted(needed: int, device: str, training: Training) -> str:
 
 
 def host_exhausted() -> str:
-    """Return the message for a training on a GPU whose host has no memory left, for batches or for the state."""
+    """Return the message for a training on a GPU whose host is out of memory."""
     there = memory.of_host()
     has = "" if there is None else f" ({there.name} has {memory.gibibytes(there.size)} left)"
     return (
@@ -75,7 +75,7 @@ def host_exhausted() -> str:
 
 
 def remedies(device: str, training: Training) -> str:
-    """Return the settings that make a step smaller, or its device larger."""
+    """Return advice on the settings that reduce the memory of a step or request more memory."""
     smaller = ["lower training.patch or network.filters"]
     if training.batch_size > 1:
         smaller.append("lower training.batch_size")

@@ -1,11 +1,12 @@
-"""The state of an unfinished training on disk, from which it goes on bit for bit as if it had never stopped.
+"""The checkpoints of a training: its state on disk, from which it resumes with bit-identical results.
 
-A checkpoint is one file, `checkpoint-<epoch>-<step>.npz`: the arrays and, as one more array, the rest of the state as JSON with a
-SHA-256 over all of it. The last two are kept. They lie outside the workflow's declared outputs, which Snakemake deletes when a
-job dies. No random state is among them: every draw is a function of (seed, epoch, step, sample).
+A checkpoint is one file, `checkpoint-<epoch>-<step>.npz`. It contains the arrays and, as another array,
+the rest of the state as JSON with a SHA-256 of everything. The last two checkpoints are kept. They are
+outside the declared outputs of the workflow, because Snakemake deletes those when a job fails. They
+contain no random state: every draw is a function of (seed, epoch, step, sample).
 
-The last state of a training that is finished may stay, in a folder `kept`. A training of more epochs, that is the same in all
-else, goes on from there: up to that point it would have done the very same.
+The last state of a finished training can be kept in the folder `kept`. A training that differs only in a
+larger number of epochs resumes from there, because both trainings are identical up to that point.
 """
 
 import contextlib
@@ -28,7 +29,7 @@ from workflow_lib.training import attempts
 from workflow_lib.training.schedule import PlateauState
 
 FORMAT = 1
-"""Raised when the layout of a checkpoint changes; files of another number are not used."""
+"""Version of the file layout, increased with each change; files of another version are not used."""
 
 NAME = re.compile(r"checkpoint-(\d{6})-(\d{6})\.npz")
 
@@ -38,17 +39,18 @@ HISTORY_COLUMNS = ("epoch", "training_loss", "validation_loss", "learning_rate",
 
 GROUPS = ("weights", "optimiser", "best_weights")
 PLAIN = ("epoch", "step", "loss_sum", "best_loss", "best_epoch", "history")
-"""Fields of the state that are lists of arrays, and those that are plain data."""
+"""Fields of the state: GROUPS are lists of arrays, PLAIN are plain data."""
 
 HistoryRow = dict[str, int | float]
 
 
 @dataclass
 class TrainingState:
-    """All that decides how a training goes on.
+    """The complete state from which a training resumes.
 
-    `epoch` is the epoch under way, from 1, and `step` the number of its steps that are done; with all steps done the validation
-    is still to come. `loss_sum` is the sum of their losses. Arrays are in the order of Keras's variables.
+    `epoch` is the current epoch, from 1. `step` is the number of its finished steps; if all of them are
+    finished, the validation comes next. `loss_sum` is the sum of the losses of these steps. Arrays are in
+    the order of Keras's variables.
     """
 
     plateau: PlateauState
@@ -64,9 +66,9 @@ class TrainingState:
 
 
 def save(folder: Path, state: TrainingState, fingerprint: str) -> Path:
-    """Write the state and keep the checkpoint before it; older ones are removed.
+    """Write the state, keep the previous checkpoint, and remove older ones.
 
-    Raises UserError when the disk is full; the checkpoints that were there are then still there.
+    Raises UserError if the disk is full; the existing checkpoints are then unchanged.
     """
     path = folder / f"checkpoint-{state.epoch:06d}-{state.step:06d}.npz"
     arrays = {f"{name}.{index:05d}": array for name in GROUPS for index, array in enumerate(getattr(state, name))}
@@ -79,7 +81,7 @@ def save(folder: Path, state: TrainingState, fingerprint: str) -> Path:
     text = canonical_json(description | {"sha256": _digest(description, arrays)})
     before = [other for other in _newest_first(folder) if other != path][:1]
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
-        # An array's own type is kept; np.savez is given no object arrays, and load refuses them.
+        # np.savez keeps the type of each array. Object arrays do not occur, and load refuses them.
         np.savez(stream, allow_pickle=False, description=np.frombuffer(text.encode(), dtype=np.uint8), **arrays)
     for old in folder.glob("checkpoint-*.npz"):
         if old != path and old not in before:
@@ -88,11 +90,12 @@ def save(folder: Path, state: TrainingState, fingerprint: str) -> Path:
 
 
 def load(folder: Path, fingerprint: str, say: Callable[[str], None] = print) -> TrainingState | None:
-    """Return the newest whole state of this very training, or None to start from the beginning.
+    """Return the newest valid state of this training, or None if it starts from the beginning.
 
-    A damaged checkpoint falls back to the one before; one of another fingerprint is never used. Both are told through `say`, and
-    set aside as `<name>.unusable`. What a killed attempt left half-written is removed. Raises UserError where a checkpoint cannot
-    be read at all (a fault of the file system, which may pass): the training must not begin anew because of it.
+    If a checkpoint is damaged, the previous one is used. A checkpoint with another fingerprint is never
+    used. Both kinds are reported through `say` and renamed to `<name>.unusable`. Incomplete files of a
+    killed attempt are removed. Raises UserError if the file system cannot read a checkpoint. This can be
+    a temporary fault, and the training must not restart from the beginning because of it.
     """
     for left in folder.glob(".writing-*"):
         left.unlink(missing_ok=True)
@@ -114,8 +117,8 @@ def _read(path: Path, fingerprint: str) -> TrainingState:
     try:
         content = path.read_bytes()
     except OSError as error:
-        told = f"{path}: the checkpoint cannot be read ({error.strerror}). Run again when the file system is back."
-        raise UserError(told) from None
+        message = f"{path}: the checkpoint cannot be read ({error.strerror}). Run again when the file system is back."
+        raise UserError(message) from None
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -158,12 +161,12 @@ def _newest_first(folder: Path) -> list[Path]:
 
 
 def clear(folder: Path) -> None:
-    """Remove the checkpoint folder. To be called when the model is finished."""
+    """Remove the checkpoint folder. Call it when the training is finished."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def keep(folder: Path, epochs: int) -> None:
-    """Keep the last state of a finished training of so many epochs, in `kept`. To be called when the model is finished."""
+    """Move the last state of a finished training of `epochs` epochs to `kept`; remove all other files."""
     if _newest_first(folder):
         _set_aside(folder, epochs)
     for left in folder.iterdir():
@@ -172,11 +175,12 @@ def keep(folder: Path, epochs: int) -> None:
 
 
 def prepare(folder: Path, epochs: int) -> int:
-    """Make ready for a training of so many epochs; return how many are done in a state that is taken up from `kept`, or 0.
+    """Prepare the folder for a training of `epochs` epochs; return the finished epochs of a reused state.
 
-    A kept state is taken up where no checkpoint is, more epochs are asked for than then, and the same packages compute: with
-    others the training would not come to the same as one from the start. A checkpoint beyond the last epoch, of a time when
-    more epochs were asked for, is set aside.
+    A state in `kept` is reused under three conditions: there is no checkpoint, `epochs` is larger than
+    before, and the package versions are the same. With other versions, the result could differ from that
+    of a training from the beginning. Without a reused state, the return value is 0. A checkpoint beyond
+    the last epoch, from a training with more epochs, is moved to `kept`.
     """
     newest = _newest_first(folder)
     if newest and _position(newest[0]) > (epochs + 1, 0):
@@ -184,7 +188,7 @@ def prepare(folder: Path, epochs: int) -> int:
     done = 0 if _newest_first(folder) else kept_epochs(folder, epochs)
     if not done:
         return 0
-    # The checkpoint comes last: until it is there, the state still counts as kept.
+    # The checkpoint is moved last: until then the state still counts as kept.
     for path in (folder / KEPT / attempts.FILE, *_newest_first(folder / KEPT)):
         if path.exists():
             path.replace(folder / path.name)
@@ -192,7 +196,7 @@ def prepare(folder: Path, epochs: int) -> int:
 
 
 def kept_epochs(folder: Path, epochs: int) -> int:
-    """Return the epochs that are done in the kept state; 0 where a training of `epochs` cannot go on from it."""
+    """Return the finished epochs of the kept state; 0 if a training of `epochs` cannot resume from it."""
     newest = _newest_first(folder / KEPT)
     if not newest:
         return 0
@@ -205,7 +209,7 @@ def kept_epochs(folder: Path, epochs: int) -> int:
 
 
 def forget_kept(folder: Path) -> None:
-    """Remove what finished trainings kept in the folders beside this one: their settings or code are no longer the study's."""
+    """Remove the kept states in the sibling folders, which belong to other settings or other code."""
     for other in folder.parent.iterdir() if folder.parent.is_dir() else ():
         if other != folder and (other / KEPT).is_dir():
             shutil.rmtree(other / KEPT, ignore_errors=True)
@@ -214,7 +218,7 @@ def forget_kept(folder: Path) -> None:
 
 
 def _set_aside(folder: Path, epochs: int) -> None:
-    """Move the newest state and the record of its attempts to `kept`, in place of what is there, for more than `epochs`."""
+    """Replace the content of `kept` by the newest state, its record of attempts and `epochs`."""
     kept = folder / KEPT
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""How long a training step takes, and how long the network waits for its batches."""
+"""Measurement of the duration of a training step and of the time spent waiting for batches."""
 
 import time
 
@@ -7,38 +7,41 @@ from workflow_lib.training.prefetch import Prefetcher
 from workflow_lib.training.step import Loss
 
 SLOW_STEP = 4.0
-"""Seconds of a step from which on the state before it is kept ready, to be saved when a signal cannot wait for the step."""
+"""From this duration of a step (seconds), the state before the step is copied.
+
+A signal that cannot wait for the end of the step then saves this copy.
+"""
 
 MUCH_WAITING = 0.1
-"""Share of the time for which the network waits for batches from which on something should be done about it."""
+"""From this share of time spent waiting for batches, advice is given."""
 
 
 class StepClock:
-    """Measures the steps of one run of a training."""
+    """Clock for the steps of one attempt of a training."""
 
     def __init__(self) -> None:
         self.waited = 0.0
-        """Seconds for which the network had nothing to do but wait for a batch."""
+        """Seconds for which the network was idle because it waited for a batch."""
         self._latest: Loss | None = None
         self._idle_since = 0.0
         self._step_seconds = 0.0
 
     @property
     def slow(self) -> bool:
-        """Whether the last training step took too long for a signal to wait for the next one."""
+        """Whether the last training step was so long that a signal cannot wait for the next one."""
         return self._step_seconds >= SLOW_STEP
 
     def next(self, source: Prefetcher[Batch]) -> Batch:
-        """Return the next batch, and count how long the network waited for it."""
+        """Return the next batch and add the time for which the network waited for it."""
         begin = time.perf_counter()
         batch = next(source)
-        # While a step is under way the network does not wait, whatever the host does.
+        # The network does not wait while a step runs, even if the host does.
         if self._latest is None or self._latest.done():
             self.waited += max(0.0, time.perf_counter() - max(begin, self._idle_since))
         return batch
 
     def watch(self, loss: Loss) -> Loss:
-        """Note when the step of a loss ends, from when on the network waits."""
+        """Record when the step of a loss ends: from then on the network waits."""
 
         def ended(_: Loss) -> None:
             self._idle_since = time.perf_counter()
@@ -48,7 +51,7 @@ class StepClock:
         return loss
 
     def measure(self, loss: Loss, begin: float) -> None:
-        """Note how long the training step of a loss takes that was begun at `begin`."""
+        """Record the duration of the training step that started at `begin` and gives `loss`."""
 
         def ended(_: Loss) -> None:
             self._step_seconds = time.perf_counter() - begin
@@ -56,7 +59,7 @@ class StepClock:
         loss.add_done_callback(ended)
 
     def summary(self, seconds: float) -> str:
-        """Return the share of a run of so many seconds for which the network waited, and what to do about it."""
+        """Return a message with the share of `seconds` spent waiting, with advice if it is large."""
         share = self.waited / max(seconds, 1e-9)
         advice = " Raise training.batch_processes to make it faster." if share > MUCH_WAITING else ""
         return f"the network waited for its batches {share:.1%} of the time.{advice}"

@@ -1,4 +1,4 @@
-"""The device of a training: the runtime prepared for it, and what it lacks said before and after."""
+"""The device of a training: configuration of the runtime, and messages about missing resources."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -13,9 +13,10 @@ from workflow_lib.training.step import compiled_with_xla
 
 @contextlib.contextmanager
 def prepared(request: TrainingRequest, attempt: attempts.Attempt, say: Callable[[str], None]) -> Iterator[None]:
-    """Configure TensorFlow for the training; within the block, memory that runs out and a loss that XLA refuses are explained.
+    """Configure TensorFlow for the training, and explain some errors of the block.
 
-    `attempt` takes on the device and the number of its GPUs. Raises UserError for a precision that the device has not.
+    These are errors from exhausted memory and from a loss that XLA cannot compile. The device and the
+    number of GPUs are stored in `attempt`. Raises UserError if the device does not support the precision.
     """
     settings, gpus = request.training, gpus_of(request)
     device = runtime.configure_runtime(

@@ -1,4 +1,4 @@
-"""A training whose loss or weights are no finite numbers any more: where that was, and what to do about it."""
+"""The error of a diverged training: where its loss or weights became NaN or infinite, and advice."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from workflow_lib.training.request import TrainingRequest
 
 
 class DivergedError(Exception):
-    """The loss or the weights are no finite numbers any more; `where` is what training.json says about it."""
+    """The loss or the weights became NaN or infinite; `where` is the entry for training.json."""
 
     def __init__(self, message: str, where: dict[str, Any]) -> None:
         super().__init__(message)
@@ -17,7 +17,11 @@ class DivergedError(Exception):
 def diverged(
     request: TrainingRequest, phase: str, value: float, epoch: int, step: int | None, cases: Sequence[str]
 ) -> DivergedError:
-    """Return the error; `phase` is "training", "validation" or "weights", `value` NaN or Inf, `cases` those of the batch."""
+    """Return the error.
+
+    `phase` is "training", "validation" or "weights". `value` is NaN or infinite. `cases` are the cases of
+    the batch.
+    """
     message = _fault(request, phase, value, epoch, step, cases)
     where = {"message": message, "phase": phase, "value": str(value), "epoch": epoch, "step": step, "cases": list(cases)}
     return DivergedError(message, where)

@@ -1,7 +1,7 @@
 """The epochs of a training: steps, validation, the best weights, the learning rate.
 
-A step is looked at once the next one is queued (`step.py`), so that the device need not wait for the host.
-This module speaks to Keras only, so that it runs on every backend Keras has.
+The loss of a step is read after the next step is queued (`step.py`), so that the device does not wait
+for the host. This module uses only the API of Keras, so that it runs on every backend of Keras.
 """
 
 import concurrent.futures
@@ -29,14 +29,14 @@ from workflow_lib.training.step import Loss, Steps
 from workflow_lib.training.underway import UnderWay
 
 SIGNAL_SECONDS = 2.0
-"""A scheduler's signal reaches the processes of a job one after the other; that long they wait for each other."""
+"""Time to wait for a scheduler's signal, which reaches the processes of a job one after the other."""
 
 
 class Epochs:
-    """The epochs that a training has left.
+    """The remaining epochs of a training.
 
-    `state` is that from which it goes on, None for a new one. `started` is called once the first step is begun, and
-    `on_step(epoch, step)` after each training step.
+    `state` is the state from which the training resumes, or None for a new training. `started` is called
+    when the first step has begun, and `on_step(epoch, step)` after each training step.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Epochs:
         self.clock = StepClock()
 
     def to_the_end(self) -> None:
-        """Do the epochs that are left."""
+        """Run the remaining epochs."""
         with self.steps, self.events:
             try:
                 self._epochs()
@@ -83,7 +83,10 @@ class Epochs:
                 self._workers_died(error)
 
     def write_results(self, broken_off: dict[str, Any] | None = None) -> TrainingResult:
-        """Write the files of the training that is finished, or has diverged (`broken_off` is what training.json says of it)."""
+        """Write the files of a finished or diverged training.
+
+        `broken_off` is the entry of training.json for a diverged training.
+        """
         result = results.write(self.request, self.state, self.model, self.log, broken_off)
         self.progress.note(self.clock.summary(result.record["attempts"][-1]["seconds"]))
         return result
@@ -106,12 +109,12 @@ class Epochs:
             self.saving.save_if_due()
 
     def _stalled(self) -> bool:
-        """Say whether the validation loss has had no new lowest value for as many epochs as end the training early."""
+        """Return whether the validation loss has had no new minimum for `early_stop` epochs."""
         patience, finished = self.settings.early_stop, self.state.epoch - 1
         return patience is not None and finished - self.state.best_epoch >= patience
 
     def _step(self, images: np.ndarray, classes: np.ndarray) -> None:
-        """Begin a step, then look at the one before it."""
+        """Begin a step, then read the loss of the previous step."""
         begin, slow = time.perf_counter(), self.clock.slow
         with self.saving.set_aside(slow):
             loss = self.clock.watch(self.steps.train(images, classes))
@@ -127,7 +130,10 @@ class Epochs:
             self.on_step(self.state.epoch, self.underway.steps_begun)
 
     def _validation_loss(self) -> float:
-        """Return the mean loss of the validation batches, all of one size, with the moving statistics of batch normalisation."""
+        """Return the mean loss of the validation batches.
+
+        All batches have the same size. Batch normalisation uses its moving statistics.
+        """
         epoch, cases = self.state.epoch, self.request.validation_cases
         count = batches.validation_steps(cases, self.settings.batch_size)
         source = Prefetcher(lambda step: self.workers.begin("validation", epoch, step), range(count), self.workers.depth)
@@ -136,7 +142,7 @@ class Epochs:
             for _ in range(count):
                 self.saving.leave_if_asked()
                 losses.append(self.clock.watch(self.steps.validate(*self.clock.next(source))))
-                # The queue must not grow: every batch on it holds memory.
+                # The length of the queue is limited because every queued batch takes memory.
                 if len(losses) > 1:
                     losses[-2].result()
             values = [loss.result() for loss in losses]
@@ -160,7 +166,7 @@ class Epochs:
             "best": int(best),
         }
         state.history.append(row)
-        # For who looks at a training under way; without it the training goes on all the same.
+        # For users who watch the running training. If writing fails, the training continues.
         with contextlib.suppress(UserError):
             write_text(self.request.checkpoints / HISTORY, csv_text(checkpoints.HISTORY_COLUMNS, state.history))
         self.events.epoch(row)
@@ -170,20 +176,20 @@ class Epochs:
         state.epoch, state.step, state.loss_sum = state.epoch + 1, 0, 0.0
 
     def _keep_if_best(self, validation_loss: float) -> bool:
-        """Keep the weights, and return True, if their validation loss is the lowest so far."""
+        """Keep the weights if their validation loss is the lowest so far; return whether it is."""
         state = self.state
         if not (state.best_loss is None or validation_loss < state.best_loss):
             return False
-        # A copy: PyTorch's arrays are views of what the next step changes.
+        # A copy, because PyTorch's arrays are views of memory that the next step changes.
         weights = [np.array(weight) for weight in self.model.get_weights()]
-        # A rectifier can turn NaN into 0, so that the loss alone does not show it.
+        # A ReLU can turn NaN into 0, so the loss can be finite although weights are NaN.
         if not all(np.isfinite(weight).all() for weight in weights):
             raise self.underway.diverged("weights", math.nan, None, [])
         state.best_loss, state.best_epoch, state.best_weights = validation_loss, state.epoch, weights
         return True
 
     def _workers_died(self, error: workers.WorkerDiedError) -> NoReturn:
-        """Leave in order when the signal that ended them comes here too; else save the state and raise UserError."""
+        """Exit regularly if this process receives the same signal; else save the state and raise UserError."""
         deadline = time.monotonic() + SIGNAL_SECONDS
         while time.monotonic() < deadline:
             self.saving.leave_if_asked()

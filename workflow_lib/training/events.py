@@ -1,4 +1,4 @@
-"""The history of a training for TensorBoard: one file of events for each attempt, beside the results and no part of them."""
+"""The history of a training for TensorBoard: one event file per attempt, separate from the results."""
 
 import contextlib
 import os
@@ -12,18 +12,22 @@ from typing import Any
 from workflow_lib.training.checkpoints import HistoryRow
 
 CURVES = {"training_loss": "loss/training", "validation_loss": "loss/validation", "learning_rate": "learning_rate"}
-"""Columns of the history, and the names of their curves; TensorBoard shows those with the same first part together."""
+"""Columns of the history and the names of their curves.
+
+TensorBoard groups curves whose names have the same first part.
+"""
 
 PATTERN = "events.out.tfevents.{}"
-"""File names that TensorBoard looks for, and reads in their order."""
+"""Pattern of the file names that TensorBoard finds; it reads the files in alphabetical order."""
 
 
 class EventLog:
-    """Writes the numbers of each epoch into `folder`, while its block runs.
+    """Context manager that writes the numbers of each epoch into `folder`.
 
-    `history` is what the training has done so far. One that begins removes the events that lie there: they are another
-    training's. One that goes on leaves them, and tells TensorBoard to forget the epochs that are done again. Where nothing can be
-    written (no folder, no TensorFlow, a full disk) the curves have a gap, and the training goes on.
+    `history` contains the finished epochs. A new training removes existing event files, which belong to
+    another training. A resumed training keeps them and makes TensorBoard discard the epochs that are
+    repeated. If a file cannot be written (no folder, no TensorFlow, full disk), the curves have a gap and
+    the training continues.
     """
 
     def __init__(self, folder: Path | None, history: Sequence[HistoryRow]) -> None:
@@ -31,7 +35,7 @@ class EventLog:
         self._writer: Any = None
 
     def __enter__(self) -> "EventLog":
-        """Make room for this attempt; its file is begun with its first epoch."""
+        """Remove old files if the training is new. The file of this attempt starts with its first epoch."""
         if self._folder is not None and self._begins:
             with contextlib.suppress(OSError):
                 for old in self._folder.glob(PATTERN.format("*")):
@@ -51,7 +55,7 @@ class EventLog:
         except (ImportError, OSError):
             self._close()
         except Exception as error:
-            # TensorFlow has its own exceptions for what the file system refuses.
+            # TensorFlow raises its own exceptions for errors of the file system.
             if "OpError" not in {kind.__name__ for kind in type(error).__mro__}:
                 raise
             self._close()
@@ -75,9 +79,9 @@ class EventLog:
         self._writer.flush()
 
     def _close(self) -> None:
-        """Close the file; after a record that was cut off, the next epoch begins another one."""
+        """Close the file. The next epoch starts a new one."""
         writer, self._writer = self._writer, None
-        # What a full disk refused, it refuses again.
+        # With a full disk, closing fails again.
         with contextlib.suppress(Exception):
             if writer is not None:
                 writer.close()

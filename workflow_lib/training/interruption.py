@@ -1,6 +1,7 @@
-"""Signals that ask a training to stop: obeyed between two steps, or at once while there is nothing to save.
+"""Signals that ask a training to stop.
 
-Where a step takes longer than a scheduler waits, the state before it lies ready in memory and is saved from there.
+The training stops between two steps, or immediately if there is nothing to save. If a step takes longer
+than a scheduler waits, a copy of the state before the step is saved.
 """
 
 import contextlib
@@ -12,14 +13,23 @@ from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-"""What SLURM sends before a time limit or pre-emption, what Ctrl-C sends, and the usual choice for `sbatch --signal`."""
+"""SIGTERM: sent by SLURM before a time limit or pre-emption. SIGINT: Ctrl-C.
+
+SIGUSR1: the usual choice for `sbatch --signal`.
+"""
 
 PATIENCE = 5.0
-"""Seconds for which a signal waits for the step under way to end. SLURM kills 30 s after its signal, unless told otherwise."""
+"""Seconds to wait, after a signal, for the current step to end.
+
+By default, SLURM kills the job 30 s after its signal.
+"""
 
 
 class StopRequest:
-    """While its block runs, `signal_number` tells whether (and by which signal) the process was asked to stop."""
+    """Context manager that records the signal by which the process was asked to stop.
+
+    `signal_number` is 0 without a signal.
+    """
 
     def __init__(self) -> None:
         self.signal_number = 0
@@ -31,18 +41,22 @@ class StopRequest:
         self._wakeup_before = -1
 
     def __bool__(self) -> bool:
-        """Tell whether a signal came."""
+        """Return whether a signal was received."""
         return self.signal_number != 0
 
     @property
     def exit_code(self) -> int:
-        """Return 128 + the signal's number, as a shell does: 143 for SIGTERM. Never 0, so that nobody takes the run for done."""
+        """Return 128 plus the signal number, the shell convention: 143 for SIGTERM.
+
+        It is never 0, so that the run does not count as finished.
+        """
         return 128 + self.signal_number
 
     def nothing_to_save(self, leave: Callable[[], None]) -> None:
-        """From now on a signal calls `leave` at once, in a thread of its own; it should end the process.
+        """From now on, call `leave` immediately after a signal, in a separate thread.
 
-        Python runs handlers between two of its instructions only, and a first step can be compiled for minutes.
+        `leave` should end the process. The thread is needed because Python runs signal handlers only
+        between two bytecode instructions, and the compilation of the first step can take minutes.
         """
         with self._lock:
             self._leave, self._patience = leave, 0.0
@@ -51,7 +65,10 @@ class StopRequest:
 
     @contextlib.contextmanager
     def saved_aside(self, leave: Callable[[], None]) -> Iterator[None]:
-        """Within the block a signal calls `leave` in a thread of its own, unless the block ends within PATIENCE."""
+        """Within the block, call `leave` in a separate thread after a signal.
+
+        `leave` is not called if the block ends within PATIENCE seconds.
+        """
         with self._lock:
             self._leave, self._patience = leave, PATIENCE
         try:
@@ -60,12 +77,12 @@ class StopRequest:
             self.something_to_save()
 
     def something_to_save(self) -> None:
-        """From now on a signal is only noted."""
+        """From now on, only record a signal."""
         with self._lock:
             self._leave = None
 
     def __enter__(self) -> "StopRequest":
-        """Take over the signals; in a thread, where Python allows no handlers, leave them alone."""
+        """Install the signal handlers. Outside the main thread Python does not allow that, so skip it."""
         try:
             for number in SIGNALS:
                 self._before[number] = signal.signal(number, self._note)
@@ -79,7 +96,7 @@ class StopRequest:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Give the signals back."""
+        """Restore the previous signal handlers."""
         self.something_to_save()
         if self._before:
             signal.set_wakeup_fd(self._wakeup_before)
@@ -91,7 +108,7 @@ class StopRequest:
         self.signal_number = number
 
     def _watch(self, read: int) -> None:
-        """Call `leave` when a signal comes: the interpreter writes its number into the pipe the moment it comes."""
+        """Call `leave` after a signal; the interpreter writes the signal number into the pipe at once."""
         while numbers := os.read(read, 1):
             if numbers[0] not in SIGNALS:
                 continue

@@ -1,8 +1,8 @@
 """One training: one loss on one fold, from the initial weights to those of the lowest validation loss.
 
-Adam or stochastic gradient descent, the learning rate lowered on a plateau of the validation loss, which is taken after every
-epoch, and an early end, if asked for, when that loss has stalled for long. All losses of a fold begin with the same weights and
-see the same patches in the same order, because both follow from a seed that does not know the loss.
+The validation loss is computed after every epoch. The learning rate is reduced on a plateau of this loss.
+Early stopping is optional. All losses of a fold start with the same weights and use the same patches in
+the same order, because the seed for both does not depend on the loss.
 """
 
 import contextlib
@@ -22,19 +22,20 @@ from workflow_lib.training.request import TrainingRequest, TrainingResult, steps
 
 
 def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None = None) -> TrainingResult:
-    """Train, or go on with a training that was stopped, and write model.weights.h5, history.csv and training.json.
+    """Run or resume a training, and write model.weights.h5, history.csv and training.json.
 
-    After SIGTERM, SIGINT or SIGUSR1 the state is saved and SystemExit raised with a code other than 0. A loss that is NaN or Inf
-    ends the training; on a CPU it would come to the same again. Its results say so: `diverged` in training.json is {message,
-    phase, value, epoch, step, cases} then, and null otherwise; the weights are those of the lowest validation loss before it, or
-    the initial ones.
-    `on_step(epoch, step)` is called after each training step, before its loss is looked at. Remove the checkpoints
-    (`checkpoints.clear`) once the files exist.
+    After SIGTERM, SIGINT or SIGUSR1 the state is saved and SystemExit is raised with a code other than 0.
+    A loss that is NaN or infinite ends the training. A repetition would not help: on a CPU the result is
+    the same. `diverged` in training.json is then {message, phase, value, epoch, step, cases}, and
+    otherwise null. The weights of a diverged training are those of the lowest validation loss before the
+    divergence, or the initial weights.
+    `on_step(epoch, step)` is called after each training step, before its loss is read. Remove the
+    checkpoints (`checkpoints.clear`) once the files exist.
     """
     progress = Progress(
         f"{request.dataset} {request.loss} fold {request.fold}", request.training.epochs, steps_per_epoch(request)
     )
-    # Processes for batches start while the runtime is loaded, which takes some seconds.
+    # The batch processes start while the runtime is loaded, which takes some seconds.
     with StopRequest() as stop, _workers(request) as makers, contextlib.ExitStack() as start:
         start.enter_context(imports.uncollected())
         state = checkpoints.load(request.checkpoints, request.state_of, progress.note)
@@ -60,7 +61,7 @@ def train(request: TrainingRequest, on_step: Callable[[int, int], None] | None =
 
 
 def _leave_at_once(log: attempts.AttemptLog, progress: Progress, stop: StopRequest) -> NoReturn:
-    """End the process, whatever it does: it has done no step yet, and its checkpoints are as it found them."""
+    """End the process immediately: no step is finished, and the checkpoints are unchanged."""
     try:
         log.write("interrupted")
         progress.note(f"stopped by signal {stop.signal_number} before its first step. Run again to go on.")
@@ -70,7 +71,10 @@ def _leave_at_once(log: attempts.AttemptLog, progress: Progress, stop: StopReque
 
 
 def _lacked_memory(error: BaseException, on_gpus: bool) -> bool:
-    """Say whether a training ended because the host's memory was used up; more of it does not help a GPU."""
+    """Return whether a training ended because the memory of the host was exhausted.
+
+    Exhausted GPU memory does not count: more memory on the host does not help there.
+    """
     cause = error.__cause__ or error
     if isinstance(cause, workers.WorkerDiedError | MemoryError):
         return True
@@ -78,7 +82,7 @@ def _lacked_memory(error: BaseException, on_gpus: bool) -> bool:
 
 
 def _workers(request: TrainingRequest) -> workers.Workers:
-    """Return those who prepare the batches of a training: processes, if it asks for some, else threads."""
+    """Return the workers that prepare the batches: processes if the request has some, else threads."""
     training = request.training
     maker = batches.BatchMaker(
         request.store,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def compile_model(request: TrainingRequest) -> "keras.Model":
     """Return the network with its initial weights, the loss and the optimiser.
 
-    The weights are a function of the request's seed and the network, not of the loss.
+    The initial weights depend on the seed of the request and the network, not on the loss.
     """
     settings = request.training
     with runtime.on_gpus(settings.gpus):
@@ -33,9 +33,10 @@ def compile_model(request: TrainingRequest) -> "keras.Model":
         model.compile(
             optimizer=optimisers.build(settings),
             loss=with_one_hot(registry.build(request.loss_type, request.parameters), request.n_classes, settings.gpus),
-            # Keras would choose XLA on a single GPU and not on a CPU; on a CPU it makes 3-D U-Nets several times slower.
+            # Set explicitly: by default, Keras uses XLA on a single GPU but not on a CPU.
+            # On a CPU, XLA makes 3-D U-Nets several times slower.
             jit_compile=settings.xla,
-            # The optimiser has it where it is needed.
+            # The optimiser already has loss scaling where it is needed.
             auto_scale_loss=False,
         )
         model.optimizer.build(model.trainable_variables)
@@ -47,12 +48,13 @@ def compile_model(request: TrainingRequest) -> "keras.Model":
 def with_one_hot(loss: Callable[[Any, Any], Any], n_classes: int, gpus: int = 1) -> Callable[[Any, Any], Any]:
     """Return the loss for class indices (batch, *patch); voxels outside the volume (255) get an all-zero row.
 
-    On several GPUs it is a vector of one number: Keras averages such a vector over them, a scalar it would add up.
+    On several GPUs the value is a vector with one element: Keras averages such a vector over the GPUs, but
+    would sum a scalar.
     """
     from keras import ops
 
     def on_classes(y_true: Any, y_pred: Any) -> Any:
-        # Keras hands labels over as float32, which holds the indices exactly.
+        # Keras passes labels as float32, which represents the indices exactly.
         classes = ops.arange(n_classes, dtype="float32")
         one_hot = ops.cast(ops.equal(ops.cast(y_true, "float32")[..., None], classes), "float32")
         value = loss(one_hot, y_pred)

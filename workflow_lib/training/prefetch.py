@@ -1,4 +1,4 @@
-"""Batches asked for ahead of time, a bounded number, and given in order."""
+"""Prefetching of a limited number of batches, which are returned in order."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -8,14 +8,14 @@ T = TypeVar("T")
 
 
 class Prefetcher(Generic[T]):
-    """Gives what `begin(step)` promises for every step, in order, with `depth` of them asked for ahead.
+    """Iterator over the results of `begin(step)` for every step, in order, with `depth` requests ahead.
 
-    `begin` asks for one and returns the function that waits for it (see `training.workers`). What went wrong with one is raised
-    where it would have come, and nothing follows.
+    `begin` requests a result and returns a function that waits for it (see `training.workers`). An error
+    is raised in the place of its result and ends the iteration.
     """
 
     def __init__(self, begin: Callable[[int], Callable[[], T]], steps: Iterable[int], depth: int) -> None:
-        """Ask for the first `depth` at once."""
+        """Request the first `depth` results immediately."""
         if depth < 1:
             raise ValueError(f"depth must be 1 or more, not {depth}")
         self._begin = begin
@@ -32,11 +32,11 @@ class Prefetcher(Generic[T]):
             self._pending.append(self._begin(step))
 
     def __iter__(self) -> Iterator[T]:
-        """Return the iterator over what is left."""
+        """Return the iterator itself."""
         return self
 
     def __next__(self) -> T:
-        """Return the next one."""
+        """Return the next result."""
         if not self._pending:
             raise StopIteration
         try:

@@ -1,4 +1,4 @@
-"""How far a training is: one line that renews itself on a terminal, a line per epoch in a log file."""
+"""The progress of a training: a progress bar on a terminal, one line per epoch in a log file."""
 
 import sys
 import time
@@ -12,10 +12,10 @@ BAR_WIDTH = 24
 
 
 class Progress:
-    """Tells epoch, rate and remaining time.
+    """Display of epoch, rate and remaining time.
 
-    On a terminal a bar of one line, at most five times a second. Elsewhere a line at the end of each epoch, and within an epoch
-    one a minute.
+    On a terminal, a bar is updated at most five times a second. Elsewhere, one line is written at the end
+    of each epoch, and one per minute within an epoch.
     """
 
     def __init__(self, name: str, epochs: int, steps: int, stream: TextIO | None = None) -> None:
@@ -28,7 +28,7 @@ class Progress:
         self._open_line = False
 
     def step(self, epoch: int, step: int, loss: float) -> None:
-        """Tell that a step is done; `loss` is the mean of the epoch so far."""
+        """Report a finished step; `loss` is the mean of the epoch so far."""
         self._done = (epoch - 1) * self._steps + step
         if self._done_before is None:
             # Rate and remaining time leave out the first step, which compiles the network.
@@ -46,7 +46,7 @@ class Progress:
             self._write(f"{self._name}: epoch {epoch}/{self._epochs}, step {step}/{self._steps}, {self._pace(loss)}\n")
 
     def epoch(self, epoch: int, training_loss: float, validation_loss: float, rate: float, best: bool) -> None:
-        """Tell that an epoch is over."""
+        """Report a finished epoch."""
         mark = " (lowest so far)" if best else ""
         self.note(
             f"epoch {epoch}/{self._epochs}: training loss {training_loss:.5g}, validation loss {validation_loss:.5g}{mark}, "
@@ -55,7 +55,7 @@ class Progress:
         self._told = time.monotonic()
 
     def note(self, message: str) -> None:
-        """Write a line of its own."""
+        """Write a message on a separate line."""
         if self._open_line:
             self._write("\r\033[K")
             self._open_line = False

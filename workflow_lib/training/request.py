@@ -1,4 +1,4 @@
-"""What a training is asked for with, and what it gives back."""
+"""The input of a training and its result."""
 
 import math
 from collections.abc import Sequence
@@ -16,15 +16,16 @@ WEIGHTS, HISTORY, SUMMARY = "model.weights.h5", "history.csv", "training.json"
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """Everything a training depends on, and where it puts what comes out.
+    """Everything that a training depends on, and the folders for its results.
 
-    `loss` is the name in the study, `loss_type` the registry's, with its `parameters`. `seed` stands for dataset and fold and is
-    the same for all losses. `batch_processes` processes prepare batches, or, where it is 0, `workers` threads.
-    `checkpoints` is the folder of this training alone; its files belong to trainings of the same `lineage`, which is the
-    fingerprint without the number of epochs (empty: the fingerprint). With `keep_state` the last state is saved, too.
-    `events` is the folder of the files for TensorBoard, None for none.
-    `checkpoint_minutes`, `workers`, `batch_processes`, `gpus` (0 or 1) steer the run; on a CPU they do not change the result.
-    More GPUs do, and are in `training`.
+    `loss` is the name in the study and `loss_type` the name in the registry, with its `parameters`.
+    `seed` is derived from dataset and fold and is the same for all losses. Batches are prepared by
+    `batch_processes` processes or, if that is 0, by `workers` threads.
+    `checkpoints` is the folder of this training only. Its files belong to trainings of the same `lineage`,
+    the fingerprint without the number of epochs; if `lineage` is empty, the fingerprint is used. With
+    `keep_state` the last state is also saved. `events` is the folder of the files for TensorBoard, or None.
+    `checkpoint_minutes`, `workers`, `batch_processes` and `gpus` (0 or 1) control the run; on a CPU they
+    do not change the result. More than one GPU changes it; that number is in `training`.
     """
 
     dataset: str
@@ -55,13 +56,13 @@ class TrainingRequest:
 
     @property
     def state_of(self) -> str:
-        """The digest that names the trainings whose checkpoints this one may go on from."""
+        """The digest of the trainings from whose checkpoints this training can resume."""
         return self.lineage or self.fingerprint
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """The three files of a finished training, and what training.json says."""
+    """The three files of a finished training, and the content of training.json."""
 
     weights: Path
     history: Path
@@ -70,10 +71,10 @@ class TrainingResult:
 
 
 def gpus_of(request: TrainingRequest) -> int:
-    """Return the GPUs of the training: as many as its settings say where that is part of the result, else those of the run."""
+    """Return the number of GPUs: that of the settings if it is above 1, else that of the run, at most 1."""
     return request.training.gpus if request.training.gpus > 1 else min(1, request.gpus)
 
 
 def steps_per_epoch(request: TrainingRequest) -> int:
-    """Return the steps of an epoch: as many as asked for, or as show every training case once."""
+    """Return the steps per epoch: `iterations`, or as many as needed to use every training case."""
     return request.training.iterations or math.ceil(len(request.training_cases) / request.training.batch_size)

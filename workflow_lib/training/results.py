@@ -1,4 +1,4 @@
-"""What a training leaves when it has come to its end: the network, its history, and training.json."""
+"""The result files of a training: the network, its history, and training.json."""
 
 import importlib.metadata
 import platform
@@ -21,10 +21,11 @@ def write(
     log: AttemptLog,
     diverged: dict[str, Any] | None,
 ) -> TrainingResult:
-    """Write model.weights.h5 (of the best epoch, without one the initial weights), history.csv and, last, training.json.
+    """Write model.weights.h5, history.csv and, last, training.json.
 
-    `model` (Keras) takes these weights on. `diverged` is what training.json says of a training that broke off, else None. Raises
-    UserError where a file cannot be written.
+    The weights are those of the best epoch, or the initial weights if there is none; they are also set in
+    `model` (Keras). `diverged` is the entry of training.json for a diverged training, else None. Raises
+    UserError if a file cannot be written.
     """
     result = TrainingResult(request.output / WEIGHTS, request.output / HISTORY, request.output / SUMMARY)
     model.set_weights(state.best_weights or compile_model(request).get_weights())
@@ -62,7 +63,7 @@ def _summary(
 
 
 def _versions() -> dict[str, str]:
-    """Return the versions of what computes, and Keras's backend."""
+    """Return the versions of Python and the numerical packages, and the backend of Keras."""
     import keras
 
     packages = {name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy", "miscnn")}

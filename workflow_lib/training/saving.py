@@ -1,4 +1,4 @@
-"""When the state of a training is saved: from time to time, and when a signal asks it to stop."""
+"""Saving of the state of a training: at regular intervals, and after a signal to stop."""
 
 import contextlib
 import os
@@ -14,11 +14,11 @@ from workflow_lib.training.progress import Progress
 from workflow_lib.training.underway import UnderWay
 
 RETRY_SECONDS = 60.0
-"""A checkpoint that could not be written (full disk) is tried again after so many seconds; the training goes on."""
+"""Seconds until the next try after a checkpoint could not be written (full disk)."""
 
 
 class Saving:
-    """Saves the state of one training under way."""
+    """Saves the state of one running training."""
 
     def __init__(self, underway: UnderWay, log: attempts.AttemptLog, progress: Progress, stop: StopRequest) -> None:
         self.underway, self.log, self.progress, self.stop = underway, log, progress, stop
@@ -26,13 +26,13 @@ class Saving:
         self.saved = time.monotonic()
 
     def save_if_due(self) -> None:
-        """Save when it is time."""
+        """Save if the interval between checkpoints has passed."""
         if time.monotonic() - self.saved < self.request.checkpoint_minutes * 60:
             return
         self.save()
 
     def save(self) -> None:
-        """Save now. If the disk is full, a line says so, and the training goes on: it is tried again later."""
+        """Save now. If the disk is full, report it, continue, and try again later."""
         self.underway.settle()
         self.saved = time.monotonic()
         try:
@@ -43,7 +43,7 @@ class Saving:
             self.saved += RETRY_SECONDS - self.request.checkpoint_minutes * 60
 
     def leave_if_asked(self) -> None:
-        """Save and raise SystemExit where a signal asked for it."""
+        """Save and raise SystemExit if a signal was received."""
         if not self.stop:
             return
         self.stop.something_to_save()
@@ -53,9 +53,10 @@ class Saving:
 
     @contextlib.contextmanager
     def set_aside(self, slow: bool) -> Iterator[None]:
-        """Where steps are slow, as the full network's on a CPU, a signal within the block saves the state before the block.
+        """If steps are slow, make a signal within the block save the state from before the block.
 
-        Python runs a handler only after the step. A fast step is waited for, and spared the copy.
+        Steps are slow, for example, with the full network on a CPU. Python runs a signal handler only after
+        the step. A signal waits for a fast step, for which no copy of the state is made.
         """
         if not slow:
             yield
@@ -66,7 +67,7 @@ class Saving:
             yield
 
     def _leave_with(self, state: checkpoints.TrainingState) -> NoReturn:
-        """Save a state and end the process, whatever it does."""
+        """Save a state and end the process immediately."""
         try:
             self._save_to_leave(state)
             self.log.write("interrupted")

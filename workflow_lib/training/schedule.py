@@ -1,6 +1,7 @@
-"""The learning rate: lowered when the validation loss stalls. A pure state machine, equal to `keras.callbacks.ReduceLROnPlateau`.
+"""The learning rate, reduced on a plateau of the validation loss, as in `keras.callbacks.ReduceLROnPlateau`.
 
-Keras's callback keeps its state to itself and starts anew after an interruption; here it is plain data that a checkpoint holds.
+Keras's callback loses its internal state after an interruption. Here the state is plain data, which a
+checkpoint contains.
 """
 
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class PlateauRule:
-    """After `patience` epochs without a loss lower by more than `min_delta`, multiply the rate by `factor`, not below `minimum`.
+    """The parameters of the reduction.
 
-    `cooldown` epochs after a reduction do not count. `min_delta` and `cooldown` default to Keras's values.
+    After `patience` epochs without a loss that is lower by more than `min_delta`, the rate is multiplied
+    by `factor`, but not reduced below `minimum`. `cooldown` epochs after a reduction do not count.
+    `min_delta` and `cooldown` default to Keras's values.
     """
 
     factor: float
@@ -24,7 +27,7 @@ class PlateauRule:
 
 @dataclass(frozen=True)
 class PlateauState:
-    """The learning rate of the coming epoch, the loss to beat, and how long it has not been beaten."""
+    """The learning rate of the next epoch, the lowest loss, and the epochs without improvement."""
 
     rate: float
     best: float | None = None
@@ -38,7 +41,7 @@ def start(rate: float) -> PlateauState:
 
 
 def after_epoch(rule: PlateauRule, state: PlateauState, loss: float) -> PlateauState:
-    """Return the state for the next epoch after one that ended with validation loss `loss` (finite)."""
+    """Return the state for the next epoch after an epoch with the validation loss `loss` (finite)."""
     cooldown, wait = state.cooldown, state.wait
     if cooldown > 0:
         cooldown, wait = cooldown - 1, 0
@@ -48,7 +51,7 @@ def after_epoch(rule: PlateauRule, state: PlateauState, loss: float) -> PlateauS
         return PlateauState(state.rate, state.best, wait, cooldown)
     wait += 1
     if wait >= rule.patience and np.float32(state.rate) > np.float32(rule.minimum):
-        # Keras multiplies the optimiser's float32 in double precision and stores it as float32 again.
+        # Keras multiplies the float32 rate in double precision and stores the result as float32.
         rate = max(float(np.float32(state.rate)) * rule.factor, rule.minimum)
         return PlateauState(shortest_float32(rate), state.best, 0, rule.cooldown)
     return PlateauState(state.rate, state.best, wait, cooldown)
@@ -60,5 +63,5 @@ def _is_lower(value: float, reference: float) -> bool:
 
 
 def shortest_float32(value: float) -> float:
-    """Return the number of fewest decimals that a float32 variable stores as the same bits: 3e-4, not 0.0003000000142."""
+    """Return the shortest decimal with the same float32 value: 3e-4, not 0.0003000000142."""
     return float(str(np.float32(value)))

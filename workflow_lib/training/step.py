@@ -1,9 +1,10 @@
-"""What one training step is: a batch in, the weights changed, the loss out, and the host no longer in it than it must be.
+"""One training or validation step with as little waiting for the host as possible.
 
-On TensorFlow a step is one call of Keras's own compiled train function. Keras's `train_on_batch` would reset the metrics by
-operations of their own and read the loss back before it returns, so that the device stood idle until the host had prepared the
-next step. Here the reset is part of the step's graph, and the loss is read in a thread, so that the next step can be queued
-behind this one. On Keras's other backends a step is `train_on_batch`.
+On TensorFlow a step is one call of Keras's compiled train function. Keras's `train_on_batch` resets the
+metrics with separate operations and reads the loss before it returns. The device would then be idle until
+the host has prepared the next step. Here the reset is part of the graph of the step, and a thread reads
+the loss, so that the next step can already be queued. On Keras's other backends a step is
+`train_on_batch`.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import keras
 
 Loss = Future[float]
-"""The loss of a step that was begun; `result()` waits for the device."""
+"""The loss of a queued step; `result()` waits for the device."""
 
 
 class Steps:
@@ -31,11 +32,12 @@ class Steps:
         loss.result()                           # the loss, as a Python float
 
     Images (batch, *patch, channels) float32, classes (batch, *patch) uint8. Every batch of a model has the same shape.
-    With `passes` above 1 the batch goes through the network in so many equal parts, one after the other, the weights change after
-    the last (the model's optimiser accumulates the gradients over as many), and the loss is the mean over the parts.
-    A model built for several GPUs gets a part of each such part on every one of them.
-    A batch may not be overwritten before its loss is there.
-    An error of the device is raised where the step is begun, or by `result()`.
+    With `passes` above 1, the batch is divided into this number of equal parts, which are processed one
+    after the other. The weights change after the last part, because the optimiser of the model accumulates
+    the gradients over `passes` parts. The loss is the mean over the parts. If the model was built for
+    several GPUs, each part is divided over them.
+    A batch must not be overwritten before its loss is available. An error of the device is raised when the
+    step is queued, or by `result()`.
     """
 
     def __init__(self, model: "keras.Model", passes: int = 1) -> None:
@@ -45,19 +47,19 @@ class Steps:
         self._compiled = keras.backend.backend() == "tensorflow"
         if self._compiled:
             _complete_steps(model)
-        # A thread, because TensorFlow's copy of a number from a GPU waits for all work that is queued when it is asked for:
-        # asked for after the next step, it would wait for that one too.
+        # A thread reads the loss immediately. TensorFlow's copy of a number from a GPU waits for all work
+        # that is already queued. A copy requested after the next step would also wait for that step.
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="loss")
 
     def train(self, images: np.ndarray, classes: np.ndarray) -> Loss:
-        """Begin a step that changes the weights, and return its loss to come."""
+        """Queue a step that changes the weights, and return its future loss."""
         if not self._compiled:
             return self._in_passes(self._model.train_on_batch, images, classes)
         self._model.make_train_function()
         return self._in_passes(lambda *part: self._model.train_function(self._divided(*part))["loss"], images, classes)
 
     def validate(self, images: np.ndarray, classes: np.ndarray) -> Loss:
-        """Begin a step that changes nothing: the loss with the moving statistics of batch normalisation."""
+        """Queue a step that only computes the loss, with the moving statistics of batch normalisation."""
         if not self._compiled:
             return self._in_passes(self._model.test_on_batch, images, classes)
         self._model.make_test_function()
@@ -68,7 +70,7 @@ class Steps:
         return self._reader.submit(_mean, [step(*part) for part in parts])
 
     def _divided(self, images: np.ndarray, classes: np.ndarray) -> Iterator[Any]:
-        """Return an iterator over one batch, divided over the model's GPUs where it was built for several."""
+        """Return an iterator over one batch, divided over the GPUs if the model was built for several."""
         strategy = self._model.distribute_strategy
         gpus = strategy.num_replicas_in_sync
         if gpus > 1:
@@ -79,20 +81,20 @@ class Steps:
         return iter([(images, classes)])
 
     def __enter__(self) -> "Steps":
-        """Return itself; leaving the block ends the thread."""
+        """Return the object itself; the thread ends with the block."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Wait for what was begun."""
+        """Wait for the queued steps."""
         self._reader.shutdown(wait=True)
 
 
 def _complete_steps(model: "keras.Model") -> None:
-    """Let the model's steps do what stands around them: so they are one call of a compiled function.
+    """Include the reset and the averaging in the model's steps, so that each is one compiled call.
 
-    The metrics are reset first, so that the mean they give back is that of this batch alone. After a training step on several
-    GPUs the moving statistics of batch normalisation are averaged over them; Keras would let each GPU keep its own and save the
-    first one's.
+    The metrics are reset first, so that the returned mean is that of this batch only. After a training step
+    on several GPUs, the moving statistics of batch normalisation are averaged over the GPUs. By default in
+    Keras, each GPU keeps its own statistics, and those of the first are saved.
     """
     training, validation = model.train_step, model.test_step
     several = model.distribute_strategy.num_replicas_in_sync > 1
@@ -112,7 +114,7 @@ def _complete_steps(model: "keras.Model") -> None:
 
 
 def _average(variables: Sequence[Any]) -> None:
-    """Give the variables, which differ from GPU to GPU, their mean. To be called within a step of one GPU."""
+    """Replace variables that differ between GPUs by their mean. Call it within a step of one GPU."""
     import tensorflow as tf
 
     context = tf.distribute.get_replica_context()
@@ -123,7 +125,7 @@ def _average(variables: Sequence[Any]) -> None:
 
 @contextlib.contextmanager
 def compiled_with_xla(loss: str, xla: bool) -> Iterator[None]:
-    """Within the block, a loss that XLA cannot compile raises UserError where it was asked to."""
+    """Within the block, raise UserError if XLA is used and cannot compile the loss."""
     try:
         yield
     except Exception as error:
@@ -136,5 +138,5 @@ def compiled_with_xla(loss: str, xla: bool) -> Iterator[None]:
 
 
 def _mean(losses: Sequence[Any]) -> float:
-    """Return the mean of numbers that are still on the device."""
+    """Return the mean of losses that are still on the device."""
     return sum(float(loss) for loss in losses) / len(losses)

@@ -1,4 +1,4 @@
-"""The state of a training under way: what is done, and the step that is queued on the device and not yet part of it."""
+"""The state of a running training: the finished steps, and the step that is queued on the device."""
 
 import dataclasses
 import math
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 
 class UnderWay:
-    """A state, the model whose variables belong to it, and the step that is queued.
+    """A state, its model, and the queued step.
 
-    `state` is that after the last step whose loss was read; `queued` is the loss of the step behind it, or None.
+    `state` is the state after the last step whose loss was read. `queued` is the loss of the step after
+    it, or None.
     """
 
     def __init__(self, request: TrainingRequest, model: "keras.Model", state: TrainingState, progress: Progress) -> None:
@@ -30,11 +31,11 @@ class UnderWay:
 
     @property
     def steps_begun(self) -> int:
-        """Steps of the epoch that are done or queued."""
+        """Steps of the epoch that are finished or queued."""
         return self.state.step + (self.queued is not None)
 
     def settle(self) -> None:
-        """Wait for the queued step and take it into the state. Raises DivergedError when its loss is no finite number."""
+        """Wait for the queued step and add it to the state. Raises DivergedError if its loss is not finite."""
         if self.queued is None:
             return
         state = self.state
@@ -48,11 +49,11 @@ class UnderWay:
         self.progress.step(state.epoch, state.step, state.loss_sum / state.step)
 
     def diverged(self, phase: str, value: float, step: int | None, cases: Sequence[str]) -> DivergedError:
-        """Return the error of a number of the present epoch that is not finite (see `divergence.diverged`)."""
+        """Return the error for a non-finite number in the current epoch (see `divergence.diverged`)."""
         return diverged(self.request, phase, value, self.state.epoch, step, cases)
 
     def restore(self) -> None:
-        """Give the model the weights and the optimiser of the state, which lets go of them."""
+        """Move the weights and the optimiser's variables from the state to the model."""
         state = self.state
         self.model.set_weights(state.weights)
         for variable, value in zip(self.model.optimizer.variables, state.optimiser, strict=True):
@@ -60,7 +61,7 @@ class UnderWay:
         state.weights, state.optimiser = [], []
 
     def snapshot(self) -> TrainingState:
-        """Return a copy of the state, the network's and the optimiser's arrays included. No step may be queued."""
+        """Return a copy of the state with the arrays of the model and optimiser. No step may be queued."""
         assert self.queued is None
         weights = [np.array(weight) for weight in self.model.get_weights()]
         optimiser = [np.array(_to_numpy(variable)) for variable in self.model.optimizer.variables]

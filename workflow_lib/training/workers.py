@@ -1,11 +1,13 @@
-"""Who makes the batches of a training: threads of its own process, or other processes, which write them into shared memory.
+"""The workers that prepare the batches: threads, or processes that write into shared memory.
 
-Which of them, and how many, changes no batch. Each kind of workers has a method `begin(kind, epoch, step)` that asks for a batch
-and returns a function that waits for it, and is left with `close`.
+The kind and number of workers do not change the batches. Each kind has a method
+`begin(kind, epoch, step)`, which requests a batch and returns a function that waits for it, and a method
+`close`.
 
-Processes are started anew and not forked, because a process with TensorFlow's threads must not fork. They answer in memory that
-all of them map, so that no batch is copied from one to the other. They go when the training closes them, when it dies of whatever
-cause, and at the SIGTERM that a scheduler sends to all processes of a job.
+Processes are spawned and not forked, because a process with TensorFlow's threads must not fork. They
+write into shared memory, so that no batch is copied between processes. They end when the training closes
+them, when the training process ends for any reason, and after the SIGTERM that a scheduler sends to all
+processes of a job.
 """
 
 import abc
@@ -32,7 +34,7 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.training.batches import KINDS, Batch, Kind
 
 KEPT = 2
-"""Batches that stay as they are after later ones were asked for: the device may still work on the last one."""
+"""Number of last batches that are not overwritten, because the device may still use them."""
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -40,49 +42,49 @@ Waiting = Callable[[], Batch]
 
 
 class WorkerDiedError(Exception):
-    """A process that makes batches is gone: killed, or out of memory."""
+    """A process that prepares batches was killed or ran out of memory."""
 
 
 class Maker(Protocol):
-    """What makes the batches (`batches.BatchMaker`); for `Processes` something that can be pickled."""
+    """A function that makes the batches (`batches.BatchMaker`); for `Processes` it must be picklable."""
 
     @property
     def batch_size(self) -> int:
-        """Patches of a batch."""
+        """Number of patches in a batch."""
 
     @property
     def patch(self) -> tuple[int, ...]:
-        """Their shape."""
+        """Shape of a patch."""
 
     @property
     def channels(self) -> int:
-        """Channels of their images."""
+        """Number of channels of the images."""
 
     def __call__(self, kind: Kind, epoch: int, step: int) -> Batch:
         """Make a batch."""
 
 
 class Workers(Protocol):
-    """Threads or processes that make the batches of a training."""
+    """Threads or processes that prepare the batches of a training."""
 
     depth: int
-    """Batches that should be asked for ahead: enough to keep all of them busy."""
+    """Number of batches to request ahead, so that all workers are busy."""
 
     def begin(self, kind: Kind, epoch: int, step: int) -> Waiting:
-        """Ask for a batch; the function that is returned waits for it, and raises what went wrong."""
+        """Request a batch. The returned function waits for it, and raises an error of its preparation."""
 
     def close(self) -> None:
-        """Drop what was not begun, wait for what is in the making, and end the workers. Safe to call twice."""
+        """Cancel pending requests, wait for running ones, and end the workers. Safe to call twice."""
 
     def __enter__(self) -> "Workers":
-        """Return itself; leaving the block closes it."""
+        """Return the object itself; it is closed at the end of the block."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Close, whatever happened."""
+        """Close the workers, also after an error."""
 
 
 class _Closing(abc.ABC):
-    """What is left with `close` can stand in a `with` block."""
+    """Base class that makes an object with `close` a context manager."""
 
     @abc.abstractmethod
     def close(self) -> None: ...
@@ -98,13 +100,13 @@ class Threads(_Closing):
     """Threads of this process. NumPy and the compiled loops release the interpreter's lock while they compute."""
 
     def __init__(self, maker: Maker, count: int, depth: int) -> None:
-        """Make the threads; they start with their first batch. `depth`: see `Workers`."""
+        """Create the pool; the threads start with the first batches. `depth`: see `Workers`."""
         self.depth = depth
         self._maker = maker
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="batches")
 
     def begin(self, kind: Kind, epoch: int, step: int) -> Waiting:
-        """Ask for a batch (see `Workers`)."""
+        """Request a batch (see `Workers`)."""
         return self._pool.submit(self._maker, kind, epoch, step).result
 
     def close(self) -> None:
@@ -113,17 +115,19 @@ class Threads(_Closing):
 
 
 class Processes(_Closing):
-    """Processes of their own, for a GPU that would wait for threads that share one interpreter.
+    """Separate processes, for a GPU that is faster than threads of one Python interpreter.
 
-    A batch lies in memory that is used again: with `depth` asked for ahead, it stays as it is until the `KEPT`-th one after it
-    has been waited for. `begin` raises WorkerDiedError, and so does waiting, when a process is gone.
+    The memory of a batch is reused. With `depth` batches requested ahead, a batch is unchanged until the
+    `KEPT`-th batch after it has been waited for. If a process was killed, `begin` and the function that
+    waits raise WorkerDiedError.
     """
 
     def __init__(self, maker: Maker, count: int, depth: int) -> None:
-        """Start the processes and return at once. `depth`: see `Workers`.
+        """Start the processes and return immediately. `depth`: see `Workers`.
 
-        The memory for 2 * (depth + KEPT) batches is taken from /dev/shm, or from the folder for temporary files where that is too
-        small; it has no name there, so that nothing is left of it when this process is killed.
+        The memory for 2 * (depth + KEPT) batches is allocated in /dev/shm, or in the folder for temporary
+        files if /dev/shm is too small. It has no file name there, so that no file remains if this process
+        is killed.
         """
         self.depth = depth
         self._places = _Places(maker, depth + KEPT)
@@ -133,12 +137,13 @@ class Processes(_Closing):
         self._memory = context.RawArray(ctypes.c_byte, self._places.bytes)
         self._pool = ProcessPoolExecutor(count, context, _start, (maker, self._places, self._memory))
         with _signals_blocked(), _one_thread_each():
-            # Processes inherit both. One is started for each task that finds none idle, so now all of them.
+            # Processes inherit both settings. The pool starts a process for each task without an idle
+            # process, so these tasks start all of them now.
             for _ in range(count):
                 self._pool.submit(_ready)
 
     def begin(self, kind: Kind, epoch: int, step: int) -> Waiting:
-        """Ask for a batch (see `Workers`)."""
+        """Request a batch (see `Workers`)."""
         place = self._places.number(kind, self._asked[kind])
         self._asked[kind] += 1
         try:
@@ -161,7 +166,7 @@ class Processes(_Closing):
 
 
 def check_room(size: int, folders: Sequence[str] | None = None) -> None:
-    """Raise UserError unless a folder for shared memory, /dev/shm or that of temporary files, has `size` bytes free."""
+    """Raise UserError if neither /dev/shm nor the folder for temporary files has `size` free bytes."""
     folders = ["/dev/shm", tempfile.gettempdir()] if folders is None else folders
     free = {folder: shutil.disk_usage(folder).free for folder in folders if Path(folder).is_dir()}
     if all(amount < size for amount in free.values()):
@@ -173,19 +178,19 @@ def check_room(size: int, folders: Sequence[str] | None = None) -> None:
 
 
 class _Places:
-    """Where the batches lie in the shared memory: a ring of `ring` places for each kind."""
+    """The layout of the shared memory: a ring buffer of `ring` batches for each kind."""
 
     def __init__(self, maker: Maker, ring: int) -> None:
         self.ring = ring
         self.image_shape = (maker.batch_size, *maker.patch, maker.channels)
         self.classes_shape = self.image_shape[:-1]
         self._image_bytes = 4 * math.prod(self.image_shape)
-        # Rounded up, so that every image begins where vector instructions like it.
+        # Rounded up to 64 bytes, so that every image is aligned for vector instructions.
         self._place_bytes = -(-(self._image_bytes + math.prod(self.classes_shape)) // 64) * 64
 
     @property
     def bytes(self) -> int:
-        """Size of all places."""
+        """Size of the whole memory in bytes."""
         return len(KINDS) * self.ring * self._place_bytes
 
     def number(self, kind: Kind, count: int) -> int:
@@ -193,7 +198,7 @@ class _Places:
         return KINDS.index(kind) * self.ring + count % self.ring
 
     def batch(self, memory: "ctypes.Array[ctypes.c_byte]", place: int) -> Batch:
-        """Return the arrays of a place, which are the memory itself."""
+        """Return the arrays of a place as views of the memory."""
         start = place * self._place_bytes
         pixels, voxels = math.prod(self.image_shape), math.prod(self.classes_shape)
         images = np.frombuffer(memoryview(memory), np.float32, pixels, start)
@@ -203,7 +208,10 @@ class _Places:
 
 @contextlib.contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """Block the signals that only the training itself obeys. SIGTERM ends a process that makes batches, which costs nothing."""
+    """Block the signals that only the training process handles.
+
+    SIGTERM is not blocked: it can end a process that prepares batches without any loss.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGUSR1})
     try:
         yield
@@ -213,7 +221,7 @@ def _signals_blocked() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Let the libraries of new processes compute with one thread: there is a process for every core already."""
+    """Limit the libraries of new processes to one thread, because each core already has a process."""
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     try:
@@ -226,7 +234,7 @@ def _one_thread_each() -> Iterator[None]:
                 os.environ[name] = value
 
 
-# What follows runs in the processes.
+# The code below runs in the worker processes.
 
 _given: tuple[Maker, _Places, "ctypes.Array[ctypes.c_byte]"]
 
