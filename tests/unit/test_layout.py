@@ -50,7 +50,8 @@ def test_the_table_of_files_names_all_that_a_step_writes_and_nothing_else(step, 
     written = [in_document(path) + "/" * (name in this.folders) for name, paths in this.writes.items() for path in paths]
     written += [in_document(path) for paths in this.unrecorded.values() for path in paths]
     # The folders with the state of a training are named by lineage.
-    written += [in_document(path) + ("/<lineage>/" if name == "checkpoints" else "/") for name, path in this.state.items()]
+    ends = {"checkpoints": "/<lineage>/", "events": "/", "earlier": ""}
+    written += [in_document(path) + ends[name] for name, path in this.state.items()]
     patterns = documented[step]
     assert [path for path in written if not any(fits(path, pattern) for pattern in patterns)] == []
     unused = [pattern for pattern in patterns if not any(fits(path, pattern) or pattern.startswith(path) for path in written)]

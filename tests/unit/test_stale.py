@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.made_results import make
+from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import read_json, write_json
-from workflow_lib.plan import jobs, order, stale
+from workflow_lib.plan import jobs, order, stale, starting
 from workflow_lib.plan.jobs import JobId
 from workflow_lib.provenance import layout
 
@@ -77,8 +78,8 @@ def test_weights_and_preprocessed_images_that_are_gone_are_no_reason_yet(plan):
     path(plan, "train.weights").unlink()
     shutil.rmtree(Path(plan.results) / "preprocessed")
     found = stale.survey(plan)
-    assert (found.reasons, found.without_weights) == ({}, [TRAIN])
-    assert found.absent_stores == list(plan.jobs_of("preprocess", "a"))
+    assert found.reasons == {}
+    assert found.absent == {TRAIN: {"weights"}} | {place: {"store"} for place in plan.jobs_of("preprocess", "a")}
     path(plan, "train.history").unlink()
     assert TRAIN in stale.survey(plan).reasons
 
@@ -106,3 +107,29 @@ def test_the_first_jobs_are_those_that_use_no_result_of_the_others(plan):
     running = stale.survey(plan).jobs(plan, [SPLIT, JobId("statistics", "a")])
     assert order.first_of(running) == [SPLIT]
     assert order.first_of(LAST) == LAST[:1]
+
+
+def test_what_a_bundle_leaves_out_is_no_reason(plan):
+    shutil.rmtree(path(plan, "predict.predictions"))
+    write_json(Path(plan.results) / "bundle.json", {"left_out": {"predictions/a/dice/fold_1/case.nii.gz": "large"}})
+    found = stale.survey(plan)
+    assert (found.reasons, found.absent) == ({}, {PREDICT: {"predictions"}})
+    path(plan, "evaluate.scores").unlink()
+    running = starting.decided(plan, stale.survey(plan), [], print)
+    # Scores need the predictions again, and these nothing that is absent.
+    assert running == [EVALUATE, *LAST, PREDICT]
+
+
+def test_weights_that_are_needed_and_gone_are_asked_for(plan, capsys):
+    path(plan, "train.weights").unlink()
+    with pytest.raises(UserError, match=r"(?s)The weights of the training \(dice on a, fold 1\) are gone.*missing_weights: repeat"):
+        starting.decided(plan, stale.survey(plan), [], print)
+    accepted = jobs.load(RAW | {"study": RAW["study"] | {"missing_weights": "accept"}})
+    make(accepted, JobId("report_page"), "first")
+    assert starting.decided(accepted, stale.survey(accepted), [], print) == []
+    shutil.rmtree(path(plan, "predict.predictions"))
+    with pytest.raises(UserError, match="Predictions of this run need the weights"):
+        starting.decided(accepted, stale.survey(accepted), [], print)
+    repeated = jobs.load(RAW | {"study": RAW["study"] | {"missing_weights": "repeat"}})
+    make(repeated, JobId("report_page"), "first")
+    assert TRAIN in starting.decided(repeated, stale.survey(repeated), [], print)

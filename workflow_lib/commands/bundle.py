@@ -22,12 +22,13 @@ from typing import Any
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import atomic_path, read_json, sha256_file, write_json
 from workflow_lib.commands.audit import folder as safe
-from workflow_lib.commands.audit import integrity, left_out
+from workflow_lib.commands.audit import integrity
 from workflow_lib.commands.crate import crate
 from workflow_lib.commands.crate.source import copy_source
 from workflow_lib.datasets.formats import registry
 from workflow_lib.datasets.identity import data_digest
 from workflow_lib.provenance import layout
+from workflow_lib.provenance.left_out import BUNDLE
 from workflow_lib.provenance.manifest import SUMS
 
 SUMMARY = "pack a study for a reviewer, without images"
@@ -65,7 +66,7 @@ def pack(results: Path, target: Path, predictions: bool = False, weights: bool =
                 (stage / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(results / name, stage / name)
         absent = {name: reasons.get(name, "it was not in the folder") for name in listed if not (stage / name).is_file()}
-        write_json(stage / left_out.BUNDLE, {"left_out": absent, "data": {name: _data(results, name) for name in terms}})
+        write_json(stage / BUNDLE, {"left_out": absent, "data": {name: _data(results, name) for name in terms}})
         crate.write(stage, copy_source(record, stage / "workflow"))
         _archive(stage, target)
     return sha256_file(target)

@@ -5,7 +5,7 @@ that it was made from are still those that the record names. Dates decide none o
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from workflow_lib.base.files import sha256_file, sha256_text
 from workflow_lib.plan import changes
 from workflow_lib.plan.jobs import JobId, Plan
 from workflow_lib.plan.order import sources, with_following
-from workflow_lib.provenance import layout
+from workflow_lib.provenance import layout, left_out
 from workflow_lib.provenance.contents import MEMORY, Contents
 
 NAMED = 2
@@ -40,22 +40,20 @@ class Survey:
     ----------
     reasons : dict of JobId to list of str
         Jobs whose result cannot stay for a reason of its own, and the reasons.
-    without_weights : list of JobId
-        Trainings of which nothing but the weights is missing.
+    absent : dict of JobId to set of str
+        Jobs of which nothing but these outputs is missing, which is no reason to run them: preprocessed images, which are large
+        and are made again when a job needs them; weights, about which the user decides; what a bundle leaves out.
     fresh : set of JobId
         Jobs without a record of which no result exists either.
     restored : set of JobId
         Jobs with the reason alone that a result is missing or damaged. Run again they make the same, so nothing follows. A
         training is none of these: on another device it may end with other weights.
-    absent_stores : list of JobId
-        Preprocessing jobs of which nothing but the images is missing. They are large; they are made again when a job needs them.
     """
 
     reasons: dict[JobId, list[str]] = field(default_factory=dict)
-    without_weights: list[JobId] = field(default_factory=list)
+    absent: dict[JobId, set[str]] = field(default_factory=dict)
     fresh: set[JobId] = field(default_factory=set)
     restored: set[JobId] = field(default_factory=set)
-    absent_stores: list[JobId] = field(default_factory=list)
 
     def jobs(self, plan: Plan, more: Iterable[JobId] = ()) -> list[JobId]:
         """Return the jobs that have to run, in the order of the study: those with a reason, `more`, and what follows."""
@@ -74,7 +72,7 @@ def survey(plan: Plan, say: Callable[[str], None] | None = None, verify: bool = 
     contents = Contents(root, MEMORY / f"{plan.config.study.name}.json", forget=verify)
     names = {place: _names(place) for place in records}
     digests = contents.digests((name for listed in names.values() for outputs in listed.values() for name in outputs), say)
-    current = _Current(plan, records, names, digests)
+    current = _Current(plan, records, names, digests, left_out.of_bundle(root))
     for place in plan.jobs():
         record = read[place]
         if record is None:
@@ -130,14 +128,11 @@ def _compare(found: Survey, plan: Plan, place: JobId, record: Record, current: "
         said += changes.differences(plan, place, record.content)
     said += current.other_inputs(place) if not said else []
     missing, changed = current.damage(place)
+    outputs = {output for output, names in current.names[place].items() if {*names} & {*missing}}
+    if not said and missing and not changed and _may_be_absent(place, outputs, missing, current.left_out):
+        found.absent[place] = outputs
+        return
     missing += [name for name in _unrecorded(place) if not (Path(plan.results) / name).exists()]
-    if not said and missing and not changed:
-        if place.step == "train" and missing == current.names[place][WEIGHTS]:
-            found.without_weights.append(place)
-            return
-        if place.step == "preprocess":
-            found.absent_stores.append(place)
-            return
     if not said and (missing or changed) and place.step != "train":
         found.restored.add(place)
     said += [f"missing: {_listed(missing)}"] if missing else []
@@ -146,14 +141,21 @@ def _compare(found: Survey, plan: Plan, place: JobId, record: Record, current: "
         found.reasons[place] = said
 
 
+def _may_be_absent(place: JobId, outputs: set[str], missing: list[str], left_out: Collection[str]) -> bool:
+    if (place.step == "train" and outputs == {WEIGHTS}) or place.step == "preprocess":
+        return True
+    return all(any(name == one or one.startswith(f"{name}/") for one in left_out) for name in missing)
+
+
 @dataclass
 class _Current:
-    """Records of all jobs, the paths of their outputs, and the digests of these on the disk."""
+    """Records of all jobs, the paths of their outputs, the digests of these on the disk, and what a bundle leaves out."""
 
     plan: Plan
     records: Mapping[JobId, Record]
     names: Mapping[JobId, Mapping[str, list[str]]]
     digests: Mapping[str, str | None]
+    left_out: Collection[str]
 
     def __post_init__(self) -> None:
         self._by_path: dict[str, str] = {}

@@ -9,8 +9,9 @@ from workflow_lib.datasets.comparison import NEW
 from workflow_lib.images.selection import read_cases
 from workflow_lib.plan.data import Data, compared
 from workflow_lib.plan.jobs import JobId, Plan
+from workflow_lib.plan.order import sources
 from workflow_lib.plan.stale import Survey, survey
-from workflow_lib.provenance import layout
+from workflow_lib.provenance import layout, left_out
 
 Say = Callable[[str], None]
 
@@ -55,9 +56,10 @@ def decided(plan: Plan, found: Survey, forced: Sequence[JobId], say: Say) -> lis
     for data in differing:
         again += _after_changes(plan, data, faults, say)
     running = found.jobs(plan, [*forced, *again])
-    running += [place for place in found.absent_stores if _reads_store(place, running)]
+    needed = _needed(plan, found, running)
+    running += needed
     faults += [fault for data in differing for fault in _unreadable(plan, data, running)]
-    faults += _weights_needed(plan, found, running)
+    faults += _weights_needed([place for place in needed if place.step == "train"])
     if len(faults) == 1:
         raise UserError(faults[0])
     if faults:
@@ -77,9 +79,21 @@ def left(plan: Plan) -> list[str]:
     return [head, *lines[:LEFT_NAMED], *more] if lines else []
 
 
-def _reads_store(store: JobId, running: Sequence[JobId]) -> bool:
-    steps = layout.readers(store.step)
-    return store not in running and any(place.dataset == store.dataset and place.step in steps for place in running)
+def _needed(plan: Plan, found: Survey, running: Sequence[JobId]) -> list[JobId]:
+    """Return the jobs whose absent results other jobs of this run need."""
+    added: list[JobId] = []
+    waiting, seen = list(running), set(running)
+    while waiting and found.absent:
+        place = waiting.pop()
+        for name, output in layout.STEPS[place.step].reads.items():
+            if output == layout.WHOLE:
+                continue
+            for source in dict.fromkeys(source for source, _ in sources(plan, place, name)):
+                if source not in seen and output.split(".", 1)[1] in found.absent.get(source, ()):
+                    seen.add(source)
+                    added.append(source)
+                    waiting.append(source)
+    return added
 
 
 def _is_forced(plan: Plan, place: JobId, files: Collection[str]) -> bool:
@@ -173,17 +187,22 @@ def _unreadable(plan: Plan, data: Data, running: Sequence[JobId]) -> Iterator[st
         )
 
 
+def _gone(found: Survey) -> list[JobId]:
+    return [place for place in found.absent if place.step == "train"]
+
+
 def _without_weights(plan: Plan, found: Survey, faults: list[str], say: Say) -> Iterator[JobId]:
     """Yield the trainings to repeat because their weights are gone, as the study says."""
-    gone = found.without_weights
+    gone = _gone(found)
     if not gone:
         return
     policy = plan.config.study.missing_weights
     what = f"The weights of {_trainings(gone)} are gone, and nothing else of {'it' if len(gone) == 1 else 'them'}"
     if policy == "repeat":
         yield from gone
-    elif policy == "accept":
-        say(f"{what}; the results stay (missing_weights: accept).")
+    elif policy == "accept" or left_out.of_bundle(Path(plan.results)):
+        why = "missing_weights: accept" if policy == "accept" else "the bundle leaves them out"
+        say(f"{what}; the results stay ({why}).")
     else:
         faults.append(
             f"{what}. Put them back, or decide in the study:\n"
@@ -192,18 +211,12 @@ def _without_weights(plan: Plan, found: Survey, faults: list[str], say: Say) -> 
         )
 
 
-def _weights_needed(plan: Plan, found: Survey, running: Sequence[JobId]) -> Iterator[str]:
+def _weights_needed(needed: Sequence[JobId]) -> Iterator[str]:
     """Yield the fault of predictions that need weights which are gone and stay so."""
-    if plan.config.study.missing_weights != "accept":
-        return
-    places = {(place.dataset, place.loss, place.number): place for place in found.without_weights}
-    running_trainings = {place for place in running if place.step == "train"}
-    wanted = [places.get((place.dataset, place.loss, place.number)) for place in running if place.step == "predict"]
-    needed = [place for place in wanted if place is not None and place not in running_trainings]
     if needed:
         yield (
-            f"Predictions of this run need the weights of {_trainings(needed)}, which are gone (missing_weights: accept). "
-            "Put them back, or choose `repeat`."
+            f"Predictions of this run need the weights of {_trainings(needed)}, which are gone. Put them back, or train again "
+            "(study: {missing_weights: repeat})."
         )
 
 

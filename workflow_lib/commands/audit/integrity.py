@@ -8,13 +8,14 @@ from workflow_lib.base.files import WRITING
 from workflow_lib.commands.audit import folder as safe
 from workflow_lib.commands.audit import left_out, left_over, records
 from workflow_lib.commands.audit.findings import Finding
+from workflow_lib.provenance.left_out import BUNDLE
 from workflow_lib.provenance.manifest import MANIFEST, SUMS, build, sums
 
 REPORT = "report.html"
 BESIDE = ("workflow/", "report.pdf", "ro-crate-metadata.json")
 """Files that a command writes next to the results (code, printed report, crate). No record contains their digest."""
 
-LEFT_OUT = ("logs/", "checkpoints/", "code/", left_out.BUNDLE, *BESIDE)
+LEFT_OUT = ("logs/", "checkpoints/", "code/", BUNDLE, *BESIDE)
 """Paths that hold no results: files, and folders with a trailing slash."""
 
 PREPROCESSED = "preprocessed/"

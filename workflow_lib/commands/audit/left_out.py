@@ -1,17 +1,11 @@
 """Files that a bundle omits on purpose. The bundle declares them, and the audit reports them as not checked."""
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from workflow_lib.base.errors import UserError
 from workflow_lib.commands.audit import folder as safe
-
-BUNDLE = "bundle.json"
-"""File of a bundle that declares its omitted files: path to reason."""
-
-LEAVABLE = re.compile(r"preprocessed/.*|predictions/.*|training/.*/model\.weights\.h5")
-"""Files that a bundle may omit, because the tables can be recomputed without them."""
+from workflow_lib.provenance.left_out import BUNDLE, LEAVABLE
 
 KINDS = {"preprocessed/": "preprocessed images", "predictions/": "predictions", "training/": "weights"}
 
