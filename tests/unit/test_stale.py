@@ -122,7 +122,7 @@ def test_what_a_bundle_leaves_out_is_no_reason(plan):
 
 def test_weights_that_are_needed_and_gone_are_asked_for(plan, capsys):
     path(plan, "train.weights").unlink()
-    with pytest.raises(UserError, match=r"(?s)The weights of the training \(dice on a, fold 1\) are gone.*missing_weights: repeat"):
+    with pytest.raises(UserError, match=r"(?s)dice on a, fold 1\) are gone.*missing_weights: repeat"):
         starting.decided(plan, stale.survey(plan), [], print)
     accepted = jobs.load(RAW | {"study": RAW["study"] | {"missing_weights": "accept"}})
     make(accepted, JobId("report_page"), "first")
