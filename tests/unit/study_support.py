@@ -23,6 +23,7 @@ NAMES = ("a", "b")
 LABELS = LabelMap(("background", "kidney", "tumour"), ((0,), (1,), (2,)))
 SPACING = (2.0, 1.5, 1.25)
 SHAPE = (18, 22, 20)
+PATCH = (8, 8, 8)
 PREPROCESSING = Preprocessing(clip=(-900, 900), spacing=(1.6, 1.6, 1.6))
 
 
@@ -32,21 +33,32 @@ def write(path, data):
     return path
 
 
-def case(folder, name, seed):
+class Thresholds:
+    """In the place of a network: probabilities from the intensity of each voxel alone."""
+
+    output_shape = (None, *PATCH, 3)
+
+    def predict_on_batch(self, batch):
+        evidence = batch * np.array([-1, 1, 3], np.float32) - np.array([0, 0, 3], np.float32)
+        exponential = np.exp(evidence)
+        return exponential / exponential.sum(axis=-1, keepdims=True)
+
+
+def case(folder, name, seed, shape=SHAPE):
     """Write the files of a case: noise, two boxes in each other, and a field of view of most of it."""
     rng = np.random.default_rng(seed)
-    mask, view = np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
+    mask, view = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
     mask[3:14, 4:18, 5:16], mask[6:10, 8:12, 8:12], view[1:-1] = 1, 2, 1
-    image = rng.normal(0, 300, SHAPE).astype(np.int16) + 400 * mask.astype(np.int16)
+    image = rng.normal(0, 300, shape).astype(np.int16) + 400 * mask.astype(np.int16)
     files = {"image": image, "mask": mask, "view": view}
     image, mask, view = (write(folder / "data" / name / f"{key}.nii.gz", data) for key, data in files.items())
     return Case(name, (image,), (mask,), view)
 
 
-def prepared(folder: Path) -> SimpleNamespace:
+def prepared(folder: Path, shape: tuple[int, ...] = SHAPE) -> SimpleNamespace:
     """Inspect and check two cases below `folder` and divide them; return the paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = [case(folder, name, seed) for seed, name in enumerate(NAMES)]
+    made = [case(folder, name, seed, shape) for seed, name in enumerate(NAMES)]
     paths = {key: folder / f"{key}.json" for key in ("files", "inspection", "cases")}
     paths |= {"table": folder / "cases.csv", "folds": folder / "folds.csv", "store": folder / "store"}
     paths |= {"predictions": folder / "predictions", "scores": folder / "scores.csv", "data": folder / "data"}
@@ -69,18 +81,17 @@ def preprocessed(study, settings=PREPROCESSING):
     return Store([study.store])
 
 
-def predicted(study, monkeypatch, network):
-    """Run the step `predict` with `network` (image, *rest) -> classes in place of a trained one."""
-    monkeypatch.setattr(predict.predict, "load_model", lambda *_: None)
-    monkeypatch.setattr(predict.predict, "predict_case", lambda _, image, *rest: network(image, *rest))
+def predicted(study, monkeypatch):
+    """Run the step `predict` with thresholds in place of a trained network."""
+    monkeypatch.setattr(predict.predict, "load_model", lambda *_: Thresholds())
     monkeypatch.setattr(predict.runtime, "configure_runtime", lambda *_, **__: "cpu")
     summary = study.folds.with_name("training.json")
     write_json(summary, {"diverged": None})
     paths = vars(study) | {"summary": summary, "weights": summary, "stores": study.store}
     settings = predict_settings.Settings.model_construct(
-        **{"dataset": "toy", "loss": "dice", "fold": 1, "patch": (8, 8, 8), "threads": 1, "deterministic": True},
+        **{"dataset": "toy", "loss": "dice", "fold": 1, "patch": PATCH, "threads": 1, "deterministic": True},
         **{"network": None, "preprocessing": PREPROCESSING},
-        prediction=SimpleNamespace(overlap=(4, 4, 4), batch_size=2, blending="constant"),
+        prediction=SimpleNamespace(overlap=(4, 4, 4), batch_size=2, blending="gaussian"),
     )
     predict.work(context(paths, ("summary", "weights", "cases", "folds", "stores", "predictions"), settings))
 

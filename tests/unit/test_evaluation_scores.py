@@ -8,7 +8,16 @@ import pytest
 
 from workflow_lib.base.errors import Faults, UserError
 from workflow_lib.base.frames import read_frame, write_frame
-from workflow_lib.evaluation.scores import check_complete, class_names, columns, metrics_of, read_scores, write_scores
+from workflow_lib.evaluation.scores import (
+    check_complete,
+    check_references,
+    class_names,
+    columns,
+    metrics_of,
+    read_scores,
+    reference_faults,
+    write_scores,
+)
 from workflow_lib.metrics.registry import FIRST
 
 METRICS = (*FIRST, "assd", "volume_difference")
@@ -186,3 +195,19 @@ def test_many_faults_are_cut_short():
         check_complete(frame, ["dice"], folds)
     assert raised.value.faults[-1] == "and 79 more like the last"
     assert len(raised.value.faults) == 22
+
+
+def test_losses_scored_with_other_masks_are_named():
+    frame = complete()
+    check_references(frame)
+    # Another prediction of the same mask.
+    frame.loc[(frame["loss"] == "focal") & (frame["case"] == "a"), ["tp", "fn"]] = (2, 2)
+    check_references(frame)
+    forged = (frame["loss"] == "focal") & (frame["case"] == "b") & (frame["class"] == "tumour")
+    frame.loc[forged, "fn"] = 2944
+    assert reference_faults(frame) == ["case b of set, class tumour: 4 (dice); 2945 (focal)"]
+    with pytest.raises(Faults, match=r"different masks.*Delete the scores of the losses named here"):
+        check_references(frame)
+    # A case of that name in another dataset is another case.
+    frame.loc[frame["loss"] == "focal", "dataset"] = "other"
+    check_references(frame)

@@ -20,7 +20,7 @@ REMEDY = r"Put it back, or start the workflow again, which compares the images f
 def study(tmp_path, monkeypatch):
     made = prepared(tmp_path)
     preprocessed(made)
-    predicted(made, monkeypatch, lambda image, *_: (image[..., 0] > 0).astype(np.uint8))
+    predicted(made, monkeypatch)
     return made
 
 
@@ -93,7 +93,7 @@ def test_neither_predict_nor_evaluate_opens_an_image(study, monkeypatch):
     evaluated(study, inside_view=False)
     for name in NAMES:
         files_of(study, name)["mask"].unlink()
-    predicted(study, monkeypatch, lambda image, *_: (image[..., 0] > 0).astype(np.uint8))
+    predicted(study, monkeypatch)
     assert {path.name: path.read_bytes() for path in study.predictions.iterdir()} == before
 
 

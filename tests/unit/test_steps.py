@@ -3,16 +3,20 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from workflow_lib.base.errors import Faults, UserError
 from workflow_lib.base.files import sha256_file, write_json
+from workflow_lib.commands.audit import recompute
+from workflow_lib.commands.audit.findings import Finding
 from workflow_lib.datasets.folds import Assignment, write_folds
-from workflow_lib.evaluation.scores import write_scores
+from workflow_lib.evaluation.scores import read_scores, write_scores
 from workflow_lib.images.cases import Case, LabelMap, Reading
 from workflow_lib.metrics.registry import FIRST, names
 from workflow_lib.preprocessing.store import INDEX, Geometry, write_case, write_index
-from workflow_lib.steps import collect, train
+from workflow_lib.provenance.records import digest
+from workflow_lib.steps import collect, report_page, train
 from workflow_lib.steps.command import Context
 from workflow_lib.study.sections.augmentation import Augmentation
 from workflow_lib.study.sections.network import Network
@@ -117,31 +121,69 @@ def test_a_state_belongs_to_the_content_of_its_inputs(training, trained):
     assert len({request.checkpoints for request in trained}) == len({request.fingerprint for request in trained}) == 4
 
 
-def test_scores_in_other_metrics_than_the_rest_are_not_joined(tmp_path):
-    cases = write_cases(tmp_path)
-    write_folds(tmp_path / "folds.csv", {name: Assignment(1) for name in NAMES})
+def scores_to_collect(folder, losses):
+    """Leave the scores of two cases by two losses, as (loss, metrics, reference voxels), and what `collect` reads beside them."""
+    folder.mkdir(exist_ok=True)
+    cases = write_cases(folder)
+    write_folds(folder / "folds.csv", {name: Assignment(1) for name in NAMES})
     parts, summaries = [], []
-    for loss, metrics in (("dice", names()), ("focal", FIRST)):
-        head = {
-            "dataset": "set",
-            "loss": loss,
-            "fold": 1,
-            "class": "kidney",
-            "kind": "class",
-            "tp": 1,
-            "fp": 0,
-            "fn": 0,
-            "note": "",
-        }
-        rows = [head | {"case": name} | dict.fromkeys(metrics, 0.5) for name in NAMES]
-        parts.append(tmp_path / loss / "fold_1.csv")
-        summaries.append(tmp_path / "training" / loss / "fold_1" / "training.json")
+    for loss, metrics, voxels in losses:
+        head = {"dataset": "set", "loss": loss, "fold": 1, "class": "kidney", "kind": "class", "note": ""}
+        rows = [head | {"case": name, "tp": 1, "fp": 0, "fn": voxels - 1} | dict.fromkeys(metrics, 0.5) for name in NAMES]
+        parts.append(folder / loss / "fold_1.csv")
+        summaries.append(folder / "training" / loss / "fold_1" / "training.json")
         for path in (parts[-1], summaries[-1]):
             path.parent.mkdir(parents=True)
         write_scores(parts[-1], rows, metrics)
         write_json(summaries[-1], {"diverged": None})
-    paths = {"cases": [cases], "folds": [tmp_path / "folds.csv"], "scores": [tmp_path / "scores.csv"]}
+    paths = {"cases": [cases], "folds": [folder / "folds.csv"], "scores": [folder / "scores.csv"]}
     paths |= {"parts": parts, "summaries": summaries}
+    return Context(collect_settings.Settings(dataset="toy", losses=[loss for loss, *_ in losses], folds=2), "f", 1, paths, {})
+
+
+def test_scores_in_other_metrics_than_the_rest_are_not_joined(tmp_path):
     with pytest.raises(Faults, match="other metrics than the rest") as raised:
-        collect.work(Context(collect_settings.Settings(dataset="toy", losses=["dice", "focal"], folds=2), "f", 1, paths, {}))
+        collect.work(scores_to_collect(tmp_path, [("dice", names(), 1), ("focal", FIRST, 1)]))
     assert raised.value.faults == ["focal, fold 1"]
+
+
+def test_scores_of_other_masks_than_the_rest_are_not_joined(tmp_path):
+    context = scores_to_collect(tmp_path, [("dice", FIRST, 1324), ("focal", FIRST, 2948)])
+    with pytest.raises(Faults, match="scored with different masks") as raised:
+        collect.work(context)
+    assert raised.value.faults == [f"case {name} of set, class kidney: 1324 (dice); 2948 (focal)" for name in NAMES]
+    assert not context.path("scores").exists()
+
+
+def test_a_report_on_scores_of_other_masks_is_not_made(tmp_path):
+    context = scores_to_collect(tmp_path / "parts", [("dice", FIRST, 1324), ("focal", FIRST, 2948)])
+    frame = pd.concat([read_scores(path) for path in context.paths["parts"]], ignore_index=True)
+    write_scores(tmp_path / "scores/toy.csv", frame, FIRST)
+    settings = SimpleNamespace(datasets=[SimpleNamespace(name="toy")])
+    with pytest.raises(Faults, match="scored with different masks"):
+        report_page.work(Context(settings, "f", 1, {"results": [tmp_path], "page": [tmp_path / "report.html"]}, {}))
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_the_audit_names_a_case_that_was_scored_with_other_masks(tmp_path):
+    context = scores_to_collect(tmp_path / "parts", [("dice", FIRST, 1324), ("focal", FIRST, 2948)])
+    frame = pd.concat([read_scores(path) for path in context.paths["parts"]], ignore_index=True)
+    write_scores(tmp_path / "scores/toy.csv", frame, FIRST)
+    (tmp_path / "report.html").write_text("page")
+    outputs = {"collect/toy": {"scores": "scores/toy.csv"}, "manifest": {}, "report": {"page": "report.html"}}
+    for name, files in outputs.items():
+        record = {
+            "step": name.partition("/")[0],
+            "settings": {"dataset": "toy"},
+            "fingerprint": "f",
+            "versions": {},
+            "inputs": {},
+        }
+        made = {key: [digest(tmp_path / file)] for key, file in files.items()}
+        write_json(tmp_path / f"records/{name}.json", record | {"outputs": made})
+    write_json(tmp_path / "manifest.json", {"steps": {"records/collect/toy.json": {}}})
+    found = [finding for finding in recompute.check(tmp_path, ("collect",)) if isinstance(finding, Finding)]
+    texts = [finding.text for finding in found if (finding.subject, finding.state) == ("scores/toy.csv", "fails")]
+    assert [text.rpartition("fn): ")[2] for text in texts] == [
+        f"case {name} of set, class kidney: 1324 (dice); 2948 (focal)" for name in NAMES
+    ]

@@ -105,6 +105,36 @@ def check_complete(
         raise Faults("The scores are not complete; delete the scores named here and run the workflow again:", faults)
 
 
+def reference_faults(frame: pd.DataFrame) -> list[str]:
+    """Return the cases and classes whose reference voxels (tp + fn) are not the same for all losses and folds.
+
+    They are counted in the mask alone, so another number means another mask.
+    """
+    voxels = frame["tp"] + frame["fn"]
+    keys = [frame["dataset"], frame["case"], frame["class"]]
+    differing = voxels.groupby(keys, sort=False).transform("nunique") > 1
+    faults = []
+    for (dataset, case, name), rows in frame[differing].groupby(["dataset", "case", "class"], sort=False):
+        losses_of: dict[int, list[str]] = {}
+        for loss, number in zip(rows["loss"], voxels[rows.index], strict=True):
+            losses_of.setdefault(int(number), []).append(str(loss))
+        numbers = "; ".join(f"{number} ({', '.join(losses)})" for number, losses in losses_of.items())
+        faults.append(f"case {case} of {dataset}, class {name}: {numbers}")
+    return _cut(faults)
+
+
+def check_references(frame: pd.DataFrame) -> None:
+    """Raise Faults where losses or folds were scored with other masks than the rest, as `reference_faults` names them."""
+    faults = reference_faults(frame)
+    if faults:
+        raise Faults(
+            "Losses were scored with different masks: the reference voxels (tp + fn) of a case are not the same. Delete the "
+            "scores of the losses named here (scores/<dataset>/<loss>/) and run the workflow again, which makes them from the "
+            "masks as they were inspected:",
+            faults,
+        )
+
+
 def _missing(keys: pd.MultiIndex, folds: Mapping[str, int]) -> list[str]:
     """Name what is missing, a whole training in one line."""
     cases_of: dict[tuple[str, int], list[str]] = {}

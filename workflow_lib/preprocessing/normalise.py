@@ -61,14 +61,17 @@ def mean_and_std(planes: Iterable[np.ndarray]) -> tuple[float, float]:
 
     Planes are joined by the pairwise update of Chan, Golub and LeVeque (1983), which does not cancel.
     """
-    count, mean, squares = 0, 0.0, 0.0
+    # Compiled on first use. A scalar product would go through BLAS, which rounds by its number of threads.
+    from workflow_lib.preprocessing import _kernels
+
+    count, mean, squares, own_squares = 0, 0.0, 0.0, np.empty(1)
     for plane in planes:
         values = plane.astype(np.float64).ravel()
         size = values.size
         own_mean = float(values.mean())
-        values -= own_mean
+        _kernels.squared_deviations(values, own_mean, own_squares)
         shift = own_mean - mean
-        squares += float(values @ values) + shift * shift * count * size / (count + size)
+        squares += float(own_squares[0]) + shift * shift * count * size / (count + size)
         mean += shift * size / (count + size)
         count += size
     return mean, float(np.sqrt(squares / count))

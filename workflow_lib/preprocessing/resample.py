@@ -8,7 +8,8 @@ is SciPy's `zoom`; 0.18 treated the border, and 2-D images altogether, in a thir
   among equal ones that of the nearest voxel, or the first where the nearest voxel's is not among them.
 
 Both interpolations are separable, and samples lie on the same lines for all voxels. For images, prefilter and interpolation of an
-axis are folded into one matrix (new size x old size), applied as matrix products. For labels only the voxels whose corners
+axis are folded into one matrix (new size x old size). Its product is compiled here, with sums in one order: NumPy's goes through
+BLAS, which rounds by its number of threads. For labels only the voxels whose corners
 differ are interpolated at all, in the order of summation of SciPy's `ndimage.zoom`, so that ties at one half fall as there.
 """
 
@@ -25,7 +26,6 @@ Rule = Literal["batchgenerators-0.21", "batchgenerators-0.25"]
 
 NEGLIGIBLE = 1e-8
 """Spline weights below this are set to 0: they fall off geometrically into float32 denormals, which slow a product twentyfold."""
-_BLOCK = 32
 _CONSTANT_PADDING = 12
 """Voxels of 0 that SciPy puts around an image before it filters it for a constant border."""
 
@@ -118,34 +118,32 @@ def _left_product(matrix: "_Banded | None", array: np.ndarray) -> np.ndarray:
     """Return matrix @ array."""
     if matrix is None:
         return array
-    result = np.empty((matrix.rows, array.shape[1]), dtype=np.float32)
-    for first, start, block in matrix.blocks:
-        np.matmul(block, array[start : start + block.shape[1]], out=result[first : first + len(block)])
+    # Compiled on first use, and imported here: a program that only asks for shapes does not need it.
+    from workflow_lib.preprocessing import _kernels
+
+    result = np.empty((len(matrix.first), array.shape[1]), dtype=np.float32)
+    _kernels.banded_product(matrix.first, matrix.weights, np.ascontiguousarray(array), result)
     return result
 
 
 def _right_product(array: np.ndarray, matrix: "_Banded | None") -> np.ndarray:
     """Return array @ matrix.T."""
-    if matrix is None:
-        return array
-    result = np.empty((len(array), matrix.rows), dtype=np.float32)
-    for first, start, block in matrix.blocks:
-        result[:, first : first + len(block)] = array[:, start : start + block.shape[1]] @ block.T
-    return result
+    return array if matrix is None else _left_product(matrix, array.T).T
 
 
 class _Banded:
-    """A matrix whose weights stand near the diagonal, as row blocks without the columns that are 0 in all their rows."""
+    """A matrix whose weights stand near the diagonal: of each row, as many as the widest needs, from column `first` on."""
 
     def __init__(self, matrix: np.ndarray) -> None:
-        self.rows = len(matrix)
-        self.blocks: list[tuple[int, int, np.ndarray]] = []
-        """Of each block: its first row, its first column, its weights (float32)."""
-        for first in range(0, self.rows, _BLOCK):
-            rows = matrix[first : first + _BLOCK]
-            used = np.flatnonzero(np.any(rows != 0, axis=0))
-            start, end = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 1)
-            self.blocks.append((first, start, np.ascontiguousarray(rows[:, start:end], dtype=np.float32)))
+        rows, columns = matrix.shape
+        used = matrix != 0
+        first = np.where(used.any(axis=1), used.argmax(axis=1), 0)
+        end = np.where(used.any(axis=1), columns - used[:, ::-1].argmax(axis=1), 1)
+        width = int(np.max(end - first))
+        self.first = np.minimum(first, columns - width)
+        self.weights = np.stack([matrix[row, self.first[row] : self.first[row] + width] for row in range(rows)]).astype(
+            np.float32
+        )
 
 
 @lru_cache(maxsize=32)

@@ -7,14 +7,21 @@ import pandas as pd
 from workflow_lib.base.errors import Faults
 from workflow_lib.base.files import read_json
 from workflow_lib.datasets.folds import read_folds, scored_in
-from workflow_lib.evaluation.scores import check_complete, empty_scores, metrics_of, read_scores, write_scores
+from workflow_lib.evaluation.scores import (
+    check_complete,
+    check_references,
+    empty_scores,
+    metrics_of,
+    read_scores,
+    write_scores,
+)
 from workflow_lib.images.selection import read_cases
 from workflow_lib.steps.command import Context, run, say
 from workflow_lib.study.settings.collect import Settings
 
 
 def work(context: Context[Settings]) -> None:
-    """Write `scores`, without rows where every loss diverged. Raises UserError that names what is missing or double.
+    """Write `scores`, without rows where every loss diverged. Raises UserError that names what is missing, double or differing.
 
     The parts are named <loss>/fold_<k>.csv, the summaries <loss>/fold_<k>/training.json. Of a loss whose training on some fold
     diverged no fold is compared: the mean over those that are left would be one over other cases, the hard ones perhaps missing.
@@ -37,6 +44,7 @@ def work(context: Context[Settings]) -> None:
         [*labels.names[1:], *labels.regions],
         absent,
     )
+    check_references(frame)
     write_scores(context.path("scores"), frame, metrics)
     say(f"{len(frame)} scores of {frame['case'].nunique()} cases")
     for loss, fold in diverged:

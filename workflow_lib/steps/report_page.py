@@ -1,9 +1,11 @@
 """Assemble the report: one self-contained HTML page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from workflow_lib.base.files import read_json, sha256_file, write_text
 from workflow_lib.base.version import VERSION
+from workflow_lib.evaluation.scores import check_references, read_scores
 from workflow_lib.provenance import layout
 from workflow_lib.provenance.manifest import MANIFEST, sums, write_sums
 from workflow_lib.provenance.records import commit
@@ -21,6 +23,7 @@ def work(context: Context[Settings]) -> Callable[[], None]:
     folder = context.path("results")
     # Not through the report's own sources: this file says where the images are, which is no part of a result.
     names = [dataset.name for dataset in context.settings.datasets]
+    _check_references(folder, names)
     cases = {name: read_json(folder / layout.path("check.cases", name)) for name in names}
     content, digest = context.settings.model_dump(mode="json"), sha256_file(folder / MANIFEST)
     study = read_study(content, cases, version=VERSION, commit=commit(), digest=digest)
@@ -37,6 +40,15 @@ def work(context: Context[Settings]) -> Callable[[], None]:
         write_sums(context.path("sums"), sums(folder, records))
 
     return seal
+
+
+def _check_references(folder: Path, datasets: Sequence[str]) -> None:
+    """Raise UserError where losses that the page compares were scored with different masks."""
+    for name in datasets:
+        scores = folder / layout.path("collect.scores", name)
+        # What is missing is a gap on the page.
+        if scores.is_file():
+            check_references(read_scores(scores))
 
 
 if __name__ == "__main__":

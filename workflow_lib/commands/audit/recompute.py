@@ -17,6 +17,7 @@ from workflow_lib.commands.audit.bounded import guarded
 from workflow_lib.commands.audit.findings import NEED_IMAGES, Finding
 from workflow_lib.commands.audit.integrity import REPORT
 from workflow_lib.commands.audit.records import NAME, Record
+from workflow_lib.evaluation.scores import read_scores, reference_faults
 from workflow_lib.provenance import layout
 from workflow_lib.provenance.manifest import MANIFEST
 from workflow_lib.provenance.records import versions
@@ -60,6 +61,8 @@ def check(study: Path, steps: Collection[str] = (*WORKS, "report")) -> Iterator[
         for record in (record for record in every if record.step == step and step in steps):
             yield f"{record} again"
             yield from guarded(str(record), _step, study, work, record)
+            if step == "collect":
+                yield from guarded(str(record), _references, study, record)
     if "report" in steps:
         yield "the report again"
         yield from guarded(REPORT, _report, study)
@@ -87,6 +90,14 @@ def _step(study: Path, work: Callable[[Context[Any]], None], record: Record) -> 
     work(Context(records.settings_of(record), record.fingerprint, 1, inputs | outputs, {}))
     every = [path for group in names.values() for path in group]
     yield from compared(study, again, every, record)
+
+
+def _references(study: Path, record: Record) -> Iterator[Finding]:
+    """Yield the cases of a table of scores whose reference voxels are not the same for all losses."""
+    (entry,) = record.outputs["scores"]
+    path = records.inside(entry["path"], records.root_of(study))
+    for fault in reference_faults(read_scores(study / path)):
+        yield Finding(path, "fails", f"losses were scored with different masks (reference voxels, tp + fn): {fault}")
 
 
 def compared(study: Path, again: Path, paths: list[str], record: Record) -> Iterator[Finding]:
