@@ -1,7 +1,8 @@
-"""Euclidean distances on the voxel grid, exact up to a limit, in operations that every backend compiles.
+"""Euclidean distances on the voxel grid, exact up to a limit, with operations that all backends compile.
 
-The squared distance to the nearest voxel of a set separates by axes: the smallest f(j) + (i - j)^2 along one axis after another.
-Only neighbours up to the limit count, so a few shifted copies of a map of small integers do. No gradient runs through them.
+The squared distance to the nearest voxel of a set is separable: along one axis after the other, it is the
+minimum of f(j) + (i - j)^2. Only neighbours up to the limit are needed, so a few shifted copies of an
+integer array are sufficient. The distances have no gradient.
 """
 
 import math
@@ -9,27 +10,27 @@ import math
 from workflow_lib.losses._terms import Ops, Tensor, cast
 
 DISTANCE_LIMIT = 64.0
-"""Greatest limit in voxels: the cost grows with it, and twice its square fits into 16 bits."""
+"""Largest limit in voxels. The cost increases with the limit, and twice its square fits into 16 bits."""
 
 
 def squared_distances(ops: Ops, members: Tensor, limit: float) -> Tensor:
     """Return the squared Euclidean distance from each voxel to the nearest member, exact up to limit**2.
 
-    No member lies outside the grid.
+    Voxels outside the grid are not members.
 
     Parameters
     ----------
     ops : module
         `keras.ops`, or `numpy`.
     members : tensor of bool
-        (batch, spatial axes, maps); every map of every sample for itself.
+        (batch, spatial axes, maps). Each map of each sample is processed separately.
     limit : float
-        In voxels, at most `DISTANCE_LIMIT`.
+        Largest distance in voxels, at most `DISTANCE_LIMIT`.
 
     Returns
     -------
     tensor of int16
-        Of the same shape; floor(limit**2) + 1 where no member lies within the limit.
+        Tensor of the same shape; floor(limit**2) + 1 if there is no member within the limit.
 
     Examples
     --------
@@ -40,7 +41,8 @@ def squared_distances(ops: Ops, members: Tensor, limit: float) -> Tensor:
     """
     reach = math.floor(limit)
     far = math.floor(limit**2) + 1
-    # No sum below exceeds far + 2 reach. Up to 255 that fits into signed bytes, the type that CPUs compare fastest.
+    # All sums below are at most far + 2 reach. Up to 255 they fit into int8 with an offset, the type that
+    # CPUs compare fastest.
     dtype, zero = ("int8", -128) if far + 2 * reach <= 255 else ("int16", 0)
     squares = ops.where(members, ops.array(zero, dtype=dtype), ops.array(far + zero, dtype=dtype))
     for axis in range(1, len(members.shape) - 1):
@@ -50,10 +52,11 @@ def squared_distances(ops: Ops, members: Tensor, limit: float) -> Tensor:
 
 
 def _nearest_along(ops: Ops, squares: Tensor, axis: int, reach: int, far: int) -> Tensor:
-    """Return the smallest of squares(j) + (i - j)^2 over the j within `reach` of each i along the axis; `far` beyond the grid.
+    """Return the minimum of squares(j) + (i - j)^2 over all j within `reach` of i along the axis.
 
-    Step k looks one voxel to both sides, for 2k - 1 more: d steps to one side cost at least 1 + 3 + ... + (2d - 1) = d^2. Each
-    step needs the one before, so that no more than a few maps are alive at a time.
+    Outside the grid, the value is `far`. Step k compares each voxel with its two neighbours plus 2k - 1:
+    d steps to one side add at least 1 + 3 + ... + (2d - 1) = d^2. Each step uses only the result of the
+    previous one, so that only a few arrays are in memory at a time.
     """
     widths = [[0, 0] for _ in squares.shape]
     widths[axis] = [reach, reach]

@@ -1,4 +1,4 @@
-"""Reading a loss file of the user's own: a Python file that is no part of the package."""
+"""Reading of a user's loss file: a Python file outside the package."""
 
 import ast
 import importlib.util
@@ -10,20 +10,27 @@ from types import ModuleType
 from workflow_lib.base.errors import UserError
 
 HEAVY = ("tensorflow", "keras", "torch", "jax", "miscnn")
-"""Libraries that Snakemake's own process never loads; it reads the loss files, because it checks their parameters."""
+"""Libraries that the process of Snakemake must not load.
+
+This process reads the loss files, because it checks their parameters.
+"""
 
 OWN_PACKAGE = __name__.split(".")[0]
 LOSSES = __name__.rpartition(".")[0]
 
 FINDS_BY_NAME = ("registry", "documentation", "_files", "*")
-"""Modules of the losses that lead to other losses by their names, which no fingerprint follows; `*` hands all of them on."""
+"""Modules that give access to losses by name, which the fingerprint cannot follow.
+
+`*` imports all of them.
+"""
 
 
 def read_module(path: Path, source: str) -> ModuleType:
-    """Return the module that the source of a Python file makes; its bytecode is not written anywhere.
+    """Return the module that is defined by the source of a Python file, without writing bytecode.
 
-    Raises UserError that says what is wrong, and in which line, when the file has no name that can be a function's, is no
-    Python, imports a deep-learning library as it is read, or fails.
+    Raises UserError with the reason and the line in these cases: the file name is not a valid function
+    name, the source is not valid Python, it imports a deep-learning library at module level, or its
+    execution fails.
     """
     if not path.stem.isidentifier() or path.stem.startswith("_"):
         raise UserError(f"The loss file {path} must have a name of letters, digits and '_', that of the function in it.")
@@ -36,7 +43,7 @@ def read_module(path: Path, source: str) -> ModuleType:
     _check_attributes(tree, path)
     module = ModuleType(f"loss_file_{path.stem}")
     module.__file__ = str(path)
-    # Pydantic looks the names of a model's fields up in the module that is registered under this name.
+    # Pydantic resolves the type names of a model's fields in the module registered under this name.
     sys.modules[module.__name__] = module
     try:
         exec(compile(tree, str(path), "exec"), module.__dict__)
@@ -48,7 +55,7 @@ def read_module(path: Path, source: str) -> ModuleType:
 
 
 def source_of(path: Path) -> str:
-    """Return the text of a loss file. Raises UserError when it is missing or no text."""
+    """Return the text of a loss file. Raises UserError if it is missing or not a text file."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -59,7 +66,7 @@ def source_of(path: Path) -> str:
 
 
 def _check_imports(tree: ast.Module, path: Path) -> None:
-    """Refuse heavy imports outside of functions, and imports of code whose changes would go unnoticed."""
+    """Reject heavy imports outside functions, and imports of code that is not in the fingerprint."""
     at_reading = _imports(tree, inside_functions=False)
     for node in _imports(tree, inside_functions=True):
         where = f"The loss file {path}, line {node.lineno},"
@@ -85,7 +92,7 @@ def _check_imports(tree: ast.Module, path: Path) -> None:
 
 
 def _check_followed(name: str, where: str) -> None:
-    """Refuse a module, or a name in one, that leads to losses or files which the loss's fingerprint does not follow."""
+    """Reject a module or name through which the loss can use code that is not in its fingerprint."""
     package, inside = name.split(".")[0], name.removeprefix(f"{LOSSES}.").split(".")[0]
     if package == "importlib" or (package == OWN_PACKAGE and inside in FINDS_BY_NAME):
         raise UserError(
@@ -106,7 +113,10 @@ def _check_followed(name: str, where: str) -> None:
 
 
 def _check_attributes(tree: ast.Module, path: Path) -> None:
-    """Refuse what builds a loss by its name: the package, once imported, hands the registry on."""
+    """Reject the use of an attribute `registry`, which builds losses by name.
+
+    The attribute is available as soon as the package is imported.
+    """
     attributes = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute))
     lines = [node.lineno for node in attributes if node.attr == "registry"]
     if lines:
@@ -126,9 +136,10 @@ def _is_there(module: str) -> bool:
 
 
 def _is_own_file(module: str, folder: Path) -> bool:
-    """Return whether a module is neither Python's own, nor this package's, nor an installed one, but a file that is there.
+    """Return whether a module is a user's file.
 
-    A file beside the loss, in `folder`, counts though Python would not find it: it is what the import means.
+    It is then not part of the standard library, of this package or of an installed package. A file in the
+    `folder` of the loss also counts if Python would not find it, because the import refers to that file.
     """
     name = module.split(".")[0]
     if name in sys.stdlib_module_names or name == OWN_PACKAGE:
@@ -144,7 +155,7 @@ def _is_own_file(module: str, folder: Path) -> bool:
 
 
 def _imports(tree: ast.Module, inside_functions: bool) -> list[ast.Import | ast.ImportFrom]:
-    """Return the imports of a file in the order of its lines."""
+    """Return the imports of a file in the order of their lines."""
     found: list[ast.Import | ast.ImportFrom] = []
     waiting: list[ast.AST] = [tree]
     while waiting:

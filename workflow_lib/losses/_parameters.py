@@ -1,6 +1,6 @@
-"""Parameters of losses: the base models.
+"""Base models of the parameters of losses.
 
-Nothing heavy is imported here: Snakemake's own process reads these models.
+The module imports only light packages because the process of Snakemake also uses these models.
 """
 
 from collections.abc import Mapping
@@ -12,28 +12,28 @@ from workflow_lib.base import parameters as base
 from workflow_lib.base.parameters import Parameters, no_truth_value
 
 Number = Annotated[float, BeforeValidator(no_truth_value)]
-"""A finite number. Numbers in quotes are read as numbers, because YAML takes `1e-6` for text."""
+"""A finite number. Numbers in quotes are also accepted, because YAML reads `1e-6` as text."""
 
 Share = Annotated[float, Field(ge=0, le=1), BeforeValidator(no_truth_value)]
 """A number in [0, 1]."""
 
 Weight = Annotated[float, Field(ge=0), BeforeValidator(no_truth_value)]
-"""A number that is not negative."""
+"""A number of 0 or more."""
 
 
 PerClass = Annotated[tuple[Weight, ...], Field(min_length=2, json_schema_extra={"per_class": True})]
-"""One weight per class, background first. Their number is held against the dataset's classes before anything runs."""
+"""One weight per class, background first. The number of weights is checked before the workflow runs."""
 
 
 class LossParameters(Parameters):
-    """Parameters of a loss: immutable, finite, and a parameter that the loss does not know is a fault."""
+    """Parameters of a loss: immutable and finite. An unknown parameter is a fault."""
 
 
 Model = TypeVar("Model", bound=LossParameters)
 
 
 class OverlapParameters(LossParameters):
-    """How the overlap of each class becomes one number."""
+    """Parameters that define how the overlaps of the classes are reduced to one number."""
 
     class_reduction: Literal["mean", "sum"] = Field(
         "mean", description="Mean over the classes (the authors' code), or their sum (the equations as printed)."
@@ -45,7 +45,7 @@ class OverlapParameters(LossParameters):
     smooth: Number = Field(1e-6, gt=0, le=1, description="s, added to numerator and denominator of the Tversky index, in voxels.")
 
     def overlap_options(self) -> dict[str, Any]:
-        """Return these parameters alone, for the overlap loss that is a part of a compound."""
+        """Return only these parameters, for an overlap loss that is a term of a compound loss."""
         return {
             "class_reduction": self.class_reduction,
             "overlap": self.overlap,
@@ -55,7 +55,7 @@ class OverlapParameters(LossParameters):
 
 
 def per_class(model: type[LossParameters]) -> list[str]:
-    """Return the parameters that may hold one value per class."""
+    """Return the parameters that accept one value per class."""
     properties = model.model_json_schema()["properties"] if model.model_fields else {}
     return [
         name
@@ -65,10 +65,10 @@ def per_class(model: type[LossParameters]) -> list[str]:
 
 
 def parameter_faults(loss: str, model: type[LossParameters], parameters: Mapping[str, Any]) -> list[str]:
-    """Return every fault of the parameters of `loss` in words, each naming the loss, the parameter and what is accepted."""
+    """Return all faults of the parameters of `loss`: messages with loss, parameter and accepted values."""
     return base.parameter_faults(f"loss {loss!r}", model, parameters)
 
 
 def read_parameters(loss: str, model: type[Model], parameters: Mapping[str, Any]) -> Model:
-    """Return the parameters with defaults filled in. Raises Faults that names every one that is wrong."""
+    """Return the parameters with defaults. Raises Faults with all invalid parameters."""
     return base.read_parameters(f"loss {loss!r}", model, parameters)

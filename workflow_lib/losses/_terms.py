@@ -1,12 +1,14 @@
-"""Terms that the losses share, and the callable that a loss is.
+"""Common terms of the losses, and the class of all losses.
 
-Every formula takes `ops` as its first argument: `keras.ops` (any Keras 3 backend) in training, or `numpy` where a figure or
-a test evaluates the same formula without one. Only functions that both have under the same name are used.
+The first argument of every formula is `ops`: `keras.ops` (with any Keras 3 backend) in training, or `numpy`
+if a figure or a test evaluates the same formula without a backend. Formulas use only functions that have the
+same name in both.
 
-Shapes: y (one-hot ground truth) and p (softmax output) are (batch, spatial axes, classes), channels last, background first.
-A voxel outside the volume has an all-zero row in y: it adds nothing to a cross entropy, and its p counts as false positive.
+Shapes: y (one-hot ground truth) and p (softmax output) are (batch, spatial axes, classes), with channels last
+and the background first. A voxel outside the volume has an all-zero row in y. It adds 0 to a cross entropy,
+and its p counts as false positive.
 
-This file is long by its docstrings; its code has about 150 lines.
+Most of this file is docstrings; its code has about 150 lines.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,41 +24,48 @@ Ops = Any
 """`keras.ops` or `numpy`."""
 
 Formula = Callable[[Ops, Tensor, Tensor, Any], Tensor]
-"""(ops, y, p, parameters) -> scalar; y and p in the dtype in which the loss is computed."""
+"""(ops, y, p, parameters) -> scalar. y and p have the dtype in which the loss is computed."""
 
 EPSILON = 1e-7
-"""Probabilities are clipped to [EPSILON, 1 - EPSILON] where a logarithm or a fractional power needs it."""
+"""Probabilities are clipped to [EPSILON, 1 - EPSILON] before a logarithm or a fractional power."""
 
 DISTANCE_FLOOR = 1e-12
-"""Least distance that is raised to a power below 1: at 0 the gradient is infinite. Far below what clipped probabilities reach."""
+"""Lower bound of a distance that is raised to a power below 1, because the gradient is infinite at 0.
+
+It is much smaller than any distance between clipped probabilities.
+"""
 
 
 class LossFunction:
-    """A loss with its parameters: `loss(y_true, y_pred)` in `model.compile(loss=...)`, a training loop or by hand.
+    """A loss with its parameters.
 
-    The value is a scalar: float32 whatever the precision of the input, float64 for float64 input.
+    Use it in `model.compile(loss=...)`, in a training loop, or call `loss(y_true, y_pred)`. The value is a
+    scalar: float64 for float64 input, and float32 for any other precision of the input.
     """
 
     def __init__(self, name: str, parameters: LossParameters, formula: Formula) -> None:
         self.name = name
-        self.__name__ = name  # Keras names a loss by it
+        self.__name__ = name  # Keras uses it as the name of the loss
         self.parameters = parameters
         self._formula = formula
 
     def formula(self, ops: Ops, y: Tensor, p: Tensor) -> Tensor:
-        """Return the loss by the operations `ops` of tensors in one floating dtype, without looking at their shapes."""
+        """Compute the loss with the operations `ops`, without a check of the shapes.
+
+        Both tensors must have the same floating-point dtype.
+        """
         return self._formula(ops, y, p, self.parameters)
 
     def __call__(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return the loss of one-hot ground truth and softmax output, both (batch, spatial axes, classes).
 
-        Raises UserError when the shapes, as far as they are known, do not fit.
+        Raises UserError if the statically known shapes are not compatible.
         """
         from keras import ops
 
         y, p = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
         self._check(y.shape, p.shape)
-        # In half precision 1 - 1e-7 is 1 and a sum over a patch overflows; so cast before anything else.
+        # Cast first: in half precision, 1 - 1e-7 is rounded to 1, and a sum over a patch overflows.
         dtype = "float64" if "float64" in str(p.dtype) else "float32"
         value = self.formula(ops, ops.cast(y, dtype), ops.cast(p, dtype))
         shape = _known(value.shape)
@@ -65,7 +74,7 @@ class LossFunction:
         return value
 
     def evaluate(self, y_true: Any, y_pred: Any) -> float:
-        """Return the loss of NumPy arrays in float64, by the same formula, without Keras."""
+        """Return the loss of NumPy arrays, computed with the same formula in float64 without Keras."""
         import numpy
 
         y, p = numpy.asarray(y_true, dtype=numpy.float64), numpy.asarray(y_pred, dtype=numpy.float64)
@@ -73,11 +82,11 @@ class LossFunction:
         return float(self.formula(numpy, y, p))
 
     def get_config(self) -> dict[str, Any]:
-        """Return what Keras stores when a model is saved with this loss."""
+        """Return the configuration that Keras saves with a model."""
         return {"name": self.name, "parameters": self.parameters.model_dump(mode="json")}
 
     def __repr__(self) -> str:
-        """Return the call that makes this loss."""
+        """Return the call that builds this loss."""
         return f"{self.name}({', '.join(f'{key}={value!r}' for key, value in self.parameters)})"
 
     def _check(self, true_shape: Any, pred_shape: Any) -> None:
@@ -122,7 +131,7 @@ def loss_function(name: str, model: type[LossParameters], formula: Formula, para
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     Examples
     --------
@@ -134,7 +143,7 @@ def loss_function(name: str, model: type[LossParameters], formula: Formula, para
 
 
 def cast(ops: Ops, x: Tensor, dtype: Any) -> Tensor:
-    """Return a tensor in another dtype; NumPy and `keras.ops` have no name in common for it.
+    """Convert a tensor to another dtype. NumPy and `keras.ops` have no common function for this.
 
     Parameters
     ----------
@@ -148,7 +157,7 @@ def cast(ops: Ops, x: Tensor, dtype: Any) -> Tensor:
     Returns
     -------
     tensor
-        The same values and shape.
+        Tensor with the same values and shape.
 
     Examples
     --------
@@ -160,19 +169,19 @@ def cast(ops: Ops, x: Tensor, dtype: Any) -> Tensor:
 
 
 def counted_axes(x: Tensor, over: str) -> tuple[int, ...]:
-    """Return the axes that a count runs over: the spatial ones, and for `batch` that of the samples, too.
+    """Return the axes of the sums: the spatial axes and, for 'batch', also the batch axis.
 
     Parameters
     ----------
     x : tensor
         (batch, spatial axes, classes).
     over : str
-        'sample' or 'batch'; whatever is not 'batch' counts as 'sample'.
+        'sample' or 'batch'. Any other value has the same effect as 'sample'.
 
     Returns
     -------
     tuple of int
-        Numbers of the axes.
+        Indices of the axes.
 
     Examples
     --------
@@ -208,14 +217,14 @@ def clip_probabilities(ops: Ops, p: Tensor) -> Tensor:
 
 
 def power(ops: Ops, base: Tensor, exponent: float) -> Tensor:
-    """Return the power of a base that is not negative; the exponents that losses use most need no logarithm.
+    """Return the power of a nonnegative base. The most common exponents are computed without a logarithm.
 
     Parameters
     ----------
     ops : module
         `keras.ops`, or `numpy`.
     base : tensor
-        0 or more.
+        The base, 0 or more.
     exponent : float
         The exponent.
 
@@ -235,7 +244,7 @@ def power(ops: Ops, base: Tensor, exponent: float) -> Tensor:
 
 
 def cross_entropy_terms(ops: Ops, y: Tensor, q: Tensor) -> Tensor:
-    """Return CE_c = -y_c log q_c of every voxel and class.
+    """Return CE_c = -y_c log q_c for every voxel and class.
 
     Parameters
     ----------
@@ -294,9 +303,9 @@ def class_weights(ops: Ops, weights: Sequence[float], like: Tensor, owner: str) 
     weights : sequence of float
         The weights, background first.
     like : tensor
-        A tensor with the classes on its last axis, whose dtype the result has.
+        A tensor with the classes on its last axis. The result has the same dtype.
     owner : str
-        What has these weights, for the message.
+        Description of the parameter that has these weights, for the error message.
 
     Returns
     -------
@@ -306,7 +315,7 @@ def class_weights(ops: Ops, weights: Sequence[float], like: Tensor, owner: str) 
     Raises
     ------
     UserError
-        If their number is not that of the classes.
+        If the number of weights is not the number of classes.
 
     Examples
     --------
@@ -320,10 +329,11 @@ def class_weights(ops: Ops, weights: Sequence[float], like: Tensor, owner: str) 
 
 
 def tversky_distance(ops: Ops, y: Tensor, p: Tensor, delta: float, parameters: OverlapParameters) -> Tensor:
-    """Return 1 - TI(delta), the complement of the Tversky index, of every class.
+    """Return 1 - TI(delta), the complement of the Tversky index, for every class.
 
-    TI = (TP + s) / (TP + delta FN + (1 - delta) FP + s). The complement is computed as the quotient of the errors, which
-    keeps its digits near 0 where 1 - TI in float32 would have none, and is never negative for p in [0, 1].
+    TI = (TP + s) / (TP + delta FN + (1 - delta) FP + s). The complement is computed directly as the quotient
+    of the weighted errors. It is therefore precise near 0, where the difference 1 - TI in float32 would lose
+    all digits. It is never negative for p in [0, 1].
 
     Parameters
     ----------
@@ -336,7 +346,7 @@ def tversky_distance(ops: Ops, y: Tensor, p: Tensor, delta: float, parameters: O
     delta : float
         Weight of false negatives; 1 - delta is that of false positives.
     parameters : OverlapParameters
-        `overlap` and `smooth` (s) count.
+        `overlap` and `smooth` (s) are used.
 
     Returns
     -------
@@ -367,7 +377,7 @@ def tversky_distance(ops: Ops, y: Tensor, p: Tensor, delta: float, parameters: O
 
 
 def reduce_classes(ops: Ops, values: Tensor, parameters: OverlapParameters) -> Tensor:
-    """Return one number of the values of all classes: their mean or sum, then the mean over the batch.
+    """Reduce the values of all classes to one number: their mean or sum, then the mean over the batch.
 
     Parameters
     ----------
@@ -376,7 +386,7 @@ def reduce_classes(ops: Ops, values: Tensor, parameters: OverlapParameters) -> T
     values : tensor
         (batch, classes) or (classes,).
     parameters : OverlapParameters
-        `class_reduction` and `include_background` count.
+        `class_reduction` and `include_background` are used.
 
     Returns
     -------
@@ -395,10 +405,10 @@ def reduce_classes(ops: Ops, values: Tensor, parameters: OverlapParameters) -> T
 
 
 def _known(shape: Any) -> tuple[int | None, ...] | None:
-    """Return a static shape as a tuple, or None when not even the rank is known."""
+    """Return a static shape as a tuple, or None if the rank is unknown."""
     try:
         return tuple(shape)
-    except ValueError:  # TensorFlow's answer for an unknown rank
+    except ValueError:  # TensorFlow raises it for an unknown rank
         return None
 
 

@@ -1,7 +1,7 @@
-"""What the losses of the Unified Focal family share (Yeung et al. 2022), for any number of classes and of spatial axes.
+"""Common parts of the Unified Focal losses (Yeung et al. 2022).
 
-Every class but the background counts as rare. The public code of the authors indexes the classes by a fixed position, which is
-right for two classes in 2-D only.
+They work for any number of classes and spatial axes. All foreground classes count as rare. The public code
+of the authors uses fixed class indices, which are correct only for two classes in 2-D.
 """
 
 from pydantic import Field
@@ -59,5 +59,8 @@ def unified_distance(ops: Ops, y: Tensor, p: Tensor, parameters: TverskyParamete
 
 
 def enhanced(ops: Ops, distances: Tensor, gamma: float) -> Tensor:
-    """Return max(d, 1e-7)^(1 - gamma): d * d^(-gamma), as in the public code, is NaN at d = 0."""
+    """Return max(d, 1e-7)^(1 - gamma).
+
+    The public code computes d * d^(-gamma), which is NaN at d = 0.
+    """
     return power(ops, ops.maximum(distances, EPSILON), 1.0 - gamma)

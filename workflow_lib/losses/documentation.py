@@ -1,4 +1,4 @@
-"""docs/losses.md, written from the registry (`make generated`)."""
+"""Generation of docs/losses.md from the registry (`make generated`)."""
 
 from workflow_lib.base.parameters import parameter_rows
 from workflow_lib.losses import registry
@@ -75,7 +75,7 @@ ring of 3 voxels around the disc is given the foreground by mistake (false alarm
 
 
 def is_plotted(name: str) -> bool:
-    """Return whether the loss has a plot: not when it has no defaults to plot.
+    """Return whether the loss has a plot. Losses without complete defaults have none.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def is_plotted(name: str) -> bool:
     Returns
     -------
     bool
-        Whether docs/losses.md shows one.
+        Whether docs/losses.md shows a plot.
     """
     return not registry.faults(name)
 
@@ -107,7 +107,7 @@ def plot_of(name: str) -> str:
 
 
 def text() -> str:
-    """Return docs/losses.md.
+    """Return the content of docs/losses.md.
 
     Returns
     -------

@@ -1,9 +1,9 @@
-"""The losses by name: a loss is a Python file of this folder with the name of the loss, or a file of the user's own.
+"""The registry of losses. A loss is a Python file in this folder with the name of the loss, or a user's file.
 
-A file holds NAME, LABEL, CITATION, EQUATION (LaTeX), FAMILY, `Parameters`, and a function of the loss's own name that
-builds it; and, if they say something, BUILT_FROM (the losses it generalises or combines), PRESETS, NOTES, CURVES (a parameter
-and the values of it that its plot shows) and `components` (for a loss whose parameters name others).
-Adding a loss adds a file; nothing else changes.
+A file defines NAME, LABEL, CITATION, EQUATION (LaTeX), FAMILY, `Parameters`, and a function with the name of
+the loss that builds it. Optional: BUILT_FROM (the losses that it generalises or combines), PRESETS, NOTES,
+CURVES (a parameter and its values in the plot) and `components` (for a loss whose parameters name others).
+To add a loss, add a file; no other file changes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ from workflow_lib.losses._parameters import LossParameters, parameter_faults, pe
 from workflow_lib.losses._terms import LossFunction
 
 MEMBERS = families.Family("losses", "loss", frozenset({"toolkit"}))
-"""The losses of this folder; those in files of the user's own stand beside them."""
+"""The losses of this folder, without the user's loss files."""
 
 FAMILIES = {
     "distribution": "distribution-based",
@@ -27,7 +27,7 @@ FAMILIES = {
     "boundary": "boundary-based",
     "compound": "compound",
 }
-"""Families of losses with their names in text: the paper's three in its order, and that of Kervadec et al. among them."""
+"""Families of losses with their names in text: the three of the paper, and that of Kervadec et al."""
 
 PRESETS = {
     "paper": "the paper's parameters, classes averaged as in the authors' code",
@@ -38,7 +38,7 @@ NEEDED = ("NAME", "LABEL", "CITATION", "EQUATION", "FAMILY", "Parameters")
 
 
 class LossModule(Protocol):
-    """What a loss file holds."""
+    """The attributes of a loss file."""
 
     NAME: str
     LABEL: str
@@ -50,7 +50,7 @@ class LossModule(Protocol):
 
 @dataclass(frozen=True)
 class LossFile:
-    """A loss of the user's own: its module, and the file as it was read."""
+    """A user's loss file: its module, path and source."""
 
     module: ModuleType
     path: Path
@@ -59,7 +59,7 @@ class LossFile:
 
 @dataclass(frozen=True)
 class Node:
-    """A loss in the tree of families: its name, label and family, and the losses it generalises or combines."""
+    """A loss in the family tree: its name, label and family, and the losses it generalises or combines."""
 
     name: str
     label: str
@@ -71,23 +71,23 @@ _FILES: dict[str, LossFile] = {}
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of the losses of this folder. No loss is imported.
+    """Return the names of the losses of this folder without importing them.
 
     Returns
     -------
     tuple of str
-        Sorted.
+        The names in alphabetical order.
     """
     return MEMBERS.names()
 
 
 def load_file(path: str | Path) -> str:
-    """Read a loss file of the user's own, whose loss is then known by its name in this process.
+    """Read a user's loss file and register its loss by name in this process.
 
     Parameters
     ----------
     path : str or pathlib.Path
-        The Python file; a relative path starts at the working directory.
+        The Python file. A relative path is relative to the working directory.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def load_file(path: str | Path) -> str:
     Raises
     ------
     UserError
-        If the file is missing, cannot be run, is not complete, or has the name of a loss of this folder.
+        If the file is missing, cannot be executed, is incomplete, or has the name of a loss of this folder.
     """
     path = Path(path).expanduser()
     source, name = source_of(path), path.stem
@@ -118,12 +118,12 @@ def load_file(path: str | Path) -> str:
 
 
 def resolve(loss: str) -> str:
-    """Return the name of a loss that is chosen by its name or by a Python file, which is read.
+    """Return the name of a loss that is given by its name or as a Python file. A file is read.
 
     Parameters
     ----------
     loss : str
-        Name of a loss, or path of a file (`*.py`).
+        Name of a loss, or path of a Python file (`*.py`).
 
     Returns
     -------
@@ -133,13 +133,13 @@ def resolve(loss: str) -> str:
     Raises
     ------
     UserError
-        As `load_file` does.
+        In the same cases as `load_file`.
     """
     return load_file(loss) if loss.endswith(".py") else loss
 
 
 def file_of(name: str) -> Path | None:
-    """Return the file of a loss of the user's own.
+    """Return the file of a user's loss.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def file_of(name: str) -> Path | None:
     Returns
     -------
     pathlib.Path or None
-        The path as it was given; None for a loss of this folder.
+        The path as given by the user; None for a loss of this folder.
     """
     return _FILES[name].path if name in _FILES else None
 
@@ -165,12 +165,13 @@ def get(name: str) -> LossModule:
     Returns
     -------
     LossModule
-        What the loss file holds.
+        The module with the attributes of a loss file.
 
     Raises
     ------
     UserError
-        If there is none of that name (with the nearest one and the whole list), or its file is not complete.
+        If there is no loss of that name (the message contains the closest name and all names), or its file
+        is incomplete.
 
     Examples
     --------
@@ -185,7 +186,7 @@ def get(name: str) -> LossModule:
 
 
 def _complete(found: ModuleType, name: str, where: str) -> LossModule:
-    """Return the module as a loss. Raises UserError that names everything it lacks."""
+    """Return the module as a loss. Raises UserError if an attribute is missing or invalid."""
     missing = [key for key in (*NEEDED, name) if not hasattr(found, key)]
     if missing:
         raise UserError(f"The loss file {where} does not define {', '.join(missing)}.")
@@ -212,7 +213,7 @@ def _is_list_of_texts(value: object) -> bool:
 
 
 def module(name: str) -> str:
-    """Return the Python module that holds a loss of this folder.
+    """Return the name of the Python module of a loss of this folder.
 
     Parameters
     ----------
@@ -222,13 +223,13 @@ def module(name: str) -> str:
     Returns
     -------
     str
-        Its dotted name.
+        The dotted name of the module.
     """
     return MEMBERS.module(name)
 
 
 def build(name: str, parameters: Mapping[str, Any] | None = None) -> LossFunction:
-    """Return a loss with its parameters.
+    """Build a loss with its parameters.
 
     Parameters
     ----------
@@ -240,14 +241,15 @@ def build(name: str, parameters: Mapping[str, Any] | None = None) -> LossFunctio
     Returns
     -------
     LossFunction
-        `loss(y_true, y_pred)` of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar.
+        `loss(y_true, y_pred)`, a scalar. The one-hot ground truth and the softmax output have the shape
+        (batch, spatial axes, classes).
 
     Raises
     ------
     UserError
         If there is no loss of that name.
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     Examples
     --------
@@ -260,7 +262,7 @@ def build(name: str, parameters: Mapping[str, Any] | None = None) -> LossFunctio
 
 
 def faults(name: str, parameters: Mapping[str, Any] | None = None, n_classes: int | None = None) -> list[str]:
-    """Return everything that is wrong with a choice of loss and parameters, in words.
+    """Return messages about all faults of a loss and its parameters.
 
     Parameters
     ----------
@@ -269,12 +271,13 @@ def faults(name: str, parameters: Mapping[str, Any] | None = None, n_classes: in
     parameters : mapping, optional
         Parameters that differ from the defaults.
     n_classes : int, optional
-        Number of classes, background included, with which parameters that hold a value per class are compared.
+        Number of classes including the background. If given, the number of values of each per-class
+        parameter is checked.
 
     Returns
     -------
     list of str
-        Empty when all is well.
+        The messages; empty if there is no fault.
 
     Examples
     --------
@@ -300,7 +303,10 @@ def faults(name: str, parameters: Mapping[str, Any] | None = None, n_classes: in
 
 
 def _factory_faults(name: str, given: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with the function of a user's own file that builds the loss: told now, not after hours in a queue."""
+    """Return the faults of the function in a user's file that builds the loss.
+
+    The check runs before the jobs, so that a fault is reported before hours of waiting in a queue.
+    """
     path = _FILES[name].path
     try:
         loss = getattr(get(name), name)(**resolved_parameters(name, given))
@@ -316,7 +322,7 @@ def _factory_faults(name: str, given: Mapping[str, Any]) -> list[str]:
 
 
 def components(name: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[str, dict[str, Any]]]:
-    """Return the losses that the parameters of a loss name.
+    """Return the losses that are named in the parameters of a loss.
 
     Parameters
     ----------
@@ -328,7 +334,7 @@ def components(name: str, parameters: Mapping[str, Any] | None = None) -> list[t
     Returns
     -------
     list of (str, dict)
-        Name and parameters of each.
+        Name and parameters of each loss.
     """
     loss = get(name)
     if not hasattr(loss, "components"):
@@ -337,7 +343,9 @@ def components(name: str, parameters: Mapping[str, Any] | None = None) -> list[t
 
 
 def needed(name: str, parameters: Mapping[str, Any] | None = None) -> list[str]:
-    """Return the losses whose code a loss needs: itself, and every one that its parameters name, directly or not.
+    """Return the losses whose code a loss uses.
+
+    These are the loss itself and all losses that its parameters name, directly or indirectly.
 
     Parameters
     ----------
@@ -349,7 +357,7 @@ def needed(name: str, parameters: Mapping[str, Any] | None = None) -> list[str]:
     Returns
     -------
     list of str
-        Each once, the loss itself first.
+        Each name once, the loss itself first.
 
     Examples
     --------
@@ -363,18 +371,18 @@ def needed(name: str, parameters: Mapping[str, Any] | None = None) -> list[str]:
 
 
 class SavedLoss(LossFunction):
-    """What Keras takes for the loss of a model that was saved: by its name and parameters the registry builds it again."""
+    """The loss class for loading a saved Keras model; it rebuilds the loss from its name and parameters."""
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> LossFunction:
-        """Return the loss that `LossFunction.get_config` described."""
+        """Return the loss for a configuration of `LossFunction.get_config`."""
         return build(config["name"], config["parameters"])
 
 
 def keras_objects() -> dict[str, type[SavedLoss]]:
-    """Return what Keras needs to load a model that was saved with a loss.
+    """Return the custom objects that Keras needs to load a model that was saved with a loss.
 
-    For a loss of your own call `load_file` first.
+    For a loss in a file of your own, call `load_file` first.
 
     Returns
     -------
@@ -385,9 +393,9 @@ def keras_objects() -> dict[str, type[SavedLoss]]:
 
 
 def resolved_parameters(name: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return all parameters of a loss, the defaults filled in.
+    """Return all parameters of a loss including the defaults.
 
-    Two ways to write the same choice ('1e-6' and 0.000001) resolve to the same.
+    Equivalent notations of a value, such as '1e-6' and 0.000001, give the same result.
 
     Parameters
     ----------
@@ -399,12 +407,12 @@ def resolved_parameters(name: str, parameters: Mapping[str, Any] | None = None) 
     Returns
     -------
     dict
-        Plain data for JSON.
+        Plain data that can be written as JSON.
 
     Raises
     ------
     UserError, Faults
-        As `build` does.
+        In the same cases as `build`.
 
     Examples
     --------
@@ -415,7 +423,7 @@ def resolved_parameters(name: str, parameters: Mapping[str, Any] | None = None) 
 
 
 def per_class_parameters(name: str) -> list[str]:
-    """Return the parameters of a loss that may hold one value per class.
+    """Return the parameters of a loss that accept one value per class.
 
     Parameters
     ----------
@@ -425,7 +433,7 @@ def per_class_parameters(name: str) -> list[str]:
     Returns
     -------
     list of str
-        Names of parameters.
+        Names of the parameters.
 
     Examples
     --------
@@ -436,7 +444,7 @@ def per_class_parameters(name: str) -> list[str]:
 
 
 def preset(name: str, which: str = "paper") -> dict[str, Any]:
-    """Return the parameters that a preset sets for a loss of the paper.
+    """Return the parameters of a preset for a loss of the paper.
 
     Parameters
     ----------
@@ -448,12 +456,12 @@ def preset(name: str, which: str = "paper") -> dict[str, Any]:
     Returns
     -------
     dict
-        Those that differ from the defaults, which are the preset 'paper'.
+        The parameters that differ from the defaults. The defaults are the preset 'paper'.
 
     Raises
     ------
     UserError
-        If there is no such preset, or the loss has none.
+        If the preset does not exist, or the loss has no presets.
 
     Examples
     --------
@@ -480,13 +488,13 @@ def built_from(name: str) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Their names.
+        The names of these losses.
     """
     return tuple(getattr(get(name), "BUILT_FROM", ()))
 
 
 def with_components(members: Iterable[str]) -> list[str]:
-    """Return losses and every loss that one of them is built from, directly or not.
+    """Return the given losses and all losses from which they are built, directly or indirectly.
 
     Parameters
     ----------
@@ -496,7 +504,7 @@ def with_components(members: Iterable[str]) -> list[str]:
     Returns
     -------
     list of str
-        Each once, the members first, in their order.
+        Each name once, first the members in their order.
 
     Examples
     --------
@@ -504,13 +512,13 @@ def with_components(members: Iterable[str]) -> list[str]:
     ['combo', 'cross_entropy', 'dice']
     """
     found = list(dict.fromkeys(members))
-    for name in found:  # the list grows while it is walked
+    for name in found:  # the list grows during the iteration
         found += [base for base in built_from(name) if base not in found]
     return found
 
 
 def node(name: str) -> Node:
-    """Return a loss as a node of the tree of families.
+    """Return a loss as a node of the family tree.
 
     Parameters
     ----------
@@ -520,14 +528,14 @@ def node(name: str) -> Node:
     Returns
     -------
     Node
-        With the losses that it is built from.
+        The node, which includes the losses that the loss is built from.
     """
     loss = get(name)
     return Node(name, loss.LABEL, loss.FAMILY, built_from(name))
 
 
 def curves(name: str) -> tuple[str, tuple[Any, ...]]:
-    """Return a parameter of a loss and the values of it that a plot shows.
+    """Return a parameter of a loss and its values in the plot.
 
     Parameters
     ----------
@@ -537,14 +545,14 @@ def curves(name: str) -> tuple[str, tuple[Any, ...]]:
     Returns
     -------
     (str, tuple)
-        Name and values; ("", (None,)) where no parameter is worth varying.
+        Name and values; ("", (None,)) if the plot varies no parameter.
     """
     parameter, values = getattr(get(name), "CURVES", ("", (None,)))
     return str(parameter), tuple(values)
 
 
 def notes(name: str) -> tuple[str, ...]:
-    """Return what a reader should know about how a loss is implemented.
+    """Return notes on the implementation of a loss.
 
     Parameters
     ----------
@@ -554,7 +562,7 @@ def notes(name: str) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Sentences.
+        The notes as sentences.
     """
     return tuple(getattr(get(name), "NOTES", ()))
 

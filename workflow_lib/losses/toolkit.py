@@ -1,6 +1,7 @@
-"""What a loss file of your own needs, from one place: `from workflow_lib.losses.toolkit import LossParameters, loss_function`.
+"""All names that a loss file of your own needs.
 
-docs/add-a-loss.md takes you through it.
+Import them with `from workflow_lib.losses.toolkit import LossParameters, loss_function`. See
+docs/add-a-loss.md for a tutorial.
 """
 
 from pydantic import Field
