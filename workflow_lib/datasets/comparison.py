@@ -12,7 +12,7 @@ from workflow_lib.images.files_read import file_state
 READERS = 16
 """Files that are asked for at a time: on a network file system most of the time is waiting."""
 
-NEW, REMOVED = "new", "removed"
+NEW, REMOVED, CHANGED = "new", "removed", "changed"
 
 ROLES = ("image", "mask", "field of view")
 
@@ -35,6 +35,11 @@ class Comparison:
 
     changes: tuple[Change, ...] = ()
     absent: bool = False
+
+    @property
+    def listing_changed(self) -> bool:
+        """Whether there are other files than before, or only other contents."""
+        return any(not change.what.endswith(CHANGED) for change in self.changes)
 
 
 def compare(
@@ -82,8 +87,8 @@ def _change(
     elif name not in before:
         yield Change(name, NEW)
     else:
-        said = [f"{role} changed" for role, paths in _files(before[name]) if {*paths} & {*changed}]
-        said += [f"{role} removed" for role, paths in _files(before[name]) if {*paths} & {*missing}]
+        said = [f"{role} {CHANGED}" for role, paths in _files(before[name]) if {*paths} & {*changed}]
+        said += [f"{role} {REMOVED}" for role, paths in _files(before[name]) if {*paths} & {*missing}]
         if not said and before[name] != now[name]:
             # Another mask, another channel, another group: what the format says of the case.
             said = ["other files or another group"]

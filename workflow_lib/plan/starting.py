@@ -118,7 +118,8 @@ def _after_changes(plan: Plan, data: Data, faults: list[str], say: Say) -> Itera
         return
     else:
         say(f"{data.sentence}. {_capital(consequences(plan, data))} (changed_data: follow).")
-    yield JobId("obtain", data.dataset)
+    if data.comparison.listing_changed:
+        yield JobId("obtain", data.dataset)
     yield JobId("inspect", data.dataset)
 
 
