@@ -51,7 +51,7 @@ class Reader(io.BufferedReader):
     """A file that is never asked for more than it has left, so that a wrong length in it takes no memory."""
 
     def __init__(self, file: io.FileIO | io.BytesIO) -> None:
-        super().__init__(file)  # type: ignore[arg-type]  # bytes in memory are read like a file
+        super().__init__(file)
         self.size = self.seek(0, io.SEEK_END)
         self.seek(0)
 
