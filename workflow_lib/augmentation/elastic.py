@@ -16,6 +16,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from workflow_lib.base.products import Banded, product
+
 CELLS_PER_SIGMA = 3
 TRUNCATE = 4.0
 """Where the kernel ends, in sigmas: the default of scipy.ndimage.gaussian_filter."""
@@ -40,11 +42,13 @@ def elastic_displacement(patch: Sequence[int], alpha: float, sigma: float, rng: 
     """Return a random displacement of every voxel of the patch along every axis, (axes, *patch) float32, in voxels."""
     axes = [smoothing_matrix(size, sigma) for size in patch]
     axes[0] = axes[0] * np.float32(alpha / math.sqrt(3))
+    *others, last = axes
+    banded = [Banded(matrix) for matrix in others]
     field = np.empty((len(patch), *patch), dtype=np.float32)
     for component in field:
         noise = rng.standard_normal([matrix.shape[1] for matrix in axes], dtype=np.float32)
-        for matrix in axes:
-            # Contracts the first axis and puts the new one last: after as many turns as axes, they stand in order again.
-            noise = np.tensordot(noise, matrix, axes=(0, 1))
-        component[...] = noise
+        # The last axis before the one in the middle, whose lines are then long.
+        smooth = product(banded[0], noise.reshape(len(noise), -1))
+        smooth = product(smooth.reshape(-1, last.shape[1]), last.T)
+        component[...] = smooth if len(banded) == 1 else product(banded[1], smooth.reshape(len(component), -1, last.shape[0]))
     return field

@@ -30,8 +30,8 @@ class Distribution:
         values = function(self.values)
         ends = function(np.array([self.minimum, self.maximum]))
         total = self.counts.sum()
-        mean = float(self.counts @ values / total)
-        variance = float(self.counts @ (values - mean) ** 2 / total)
+        mean = float((self.counts * values).sum() / total)
+        variance = float((self.counts * (values - mean) ** 2).sum() / total)
         return Distribution(values, self.counts, float(ends[0]), float(ends[1]), mean, float(np.sqrt(variance)))
 
 

@@ -1,6 +1,6 @@
-"""Compiled loops: squared deviations, the interpolation of images, and which class a sample between voxels of two classes gets.
+"""Compiled loops: squared deviations, and which class a sample between voxels of two classes gets in the resampling of labels.
 
-For labels all sums are made in SciPy's order and in double precision, because ties at one half hang on the last bit.
+For labels, all sums are made in SciPy's order and in double precision, because ties at one half hang on the last bit.
 """
 
 import numpy as np
@@ -9,8 +9,6 @@ from numba import njit
 from workflow_lib.base.compiled import compiled
 
 _CORNERS = 8
-_TILE = 1024
-"""Columns of a product that are made at once: a row of them stays in the processor's first cache."""
 _LANES = 64
 """Sums that are kept beside each other, so that the processor adds several at once without another order."""
 
@@ -112,34 +110,6 @@ def decide(
             plane[row, column] = _largest(labels, weights, nearest)
         else:
             plane[row, column] = _last_half(labels, weights)
-
-
-@compiled
-def banded_product(first: np.ndarray, weights: np.ndarray, array: np.ndarray, result: np.ndarray) -> None:
-    """Write the product of a banded matrix and `array` (columns, n) to `result` (rows, n), all float32.
-
-    `weights` (rows, width): of each row those from the column `first` on. Every sum runs from left to right.
-    """
-    rows, width = weights.shape
-    for start in range(0, array.shape[1], _TILE):
-        end = min(start + _TILE, array.shape[1])
-        for row in range(rows):
-            out = result[row, start:end]
-            out[:] = 0
-            column, done = first[row], 0
-            # Four weights at once: the sums are read and written a quarter as often.
-            while done + 4 <= width:
-                weight_0, weight_1 = weights[row, done], weights[row, done + 1]
-                weight_2, weight_3 = weights[row, done + 2], weights[row, done + 3]
-                line_0, line_1 = array[column + done, start:end], array[column + done + 1, start:end]
-                line_2, line_3 = array[column + done + 2, start:end], array[column + done + 3, start:end]
-                for n in range(end - start):
-                    out[n] = out[n] + weight_0 * line_0[n] + weight_1 * line_1[n] + weight_2 * line_2[n] + weight_3 * line_3[n]
-                done += 4
-            while done < width:
-                for n in range(end - start):
-                    out[n] += weights[row, done] * array[column + done, start + n]
-                done += 1
 
 
 @compiled

@@ -8,9 +8,9 @@ is SciPy's `zoom`; 0.18 treated the border, and 2-D images altogether, in a thir
   among equal ones that of the nearest voxel, or the first where the nearest voxel's is not among them.
 
 Both interpolations are separable, and samples lie on the same lines for all voxels. For images, prefilter and interpolation of an
-axis are folded into one matrix (new size x old size). Its product is compiled here, with sums in one order: NumPy's goes through
-BLAS, which rounds by its number of threads. For labels only the voxels whose corners
-differ are interpolated at all, in the order of summation of SciPy's `ndimage.zoom`, so that ties at one half fall as there.
+axis are folded into one matrix (new size x old size), applied as matrix products (`base.products`). For labels only the voxels
+whose corners differ are interpolated at all, in the order of summation of SciPy's `ndimage.zoom`, so that ties at one half fall
+as there.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,6 +20,7 @@ from typing import Literal
 import numpy as np
 
 from workflow_lib.base.errors import UserError
+from workflow_lib.base.products import Banded, product
 from workflow_lib.preprocessing.resample_labels import resample_three_axes
 
 Rule = Literal["batchgenerators-0.21", "batchgenerators-0.25"]
@@ -114,43 +115,21 @@ def _times(numbers: Sequence[float]) -> str:
     return " x ".join(f"{number:g}" for number in numbers)
 
 
-def _left_product(matrix: "_Banded | None", array: np.ndarray) -> np.ndarray:
+def _left_product(matrix: Banded | None, array: np.ndarray) -> np.ndarray:
     """Return matrix @ array."""
-    if matrix is None:
-        return array
-    # Compiled on first use, and imported here: a program that only asks for shapes does not need it.
-    from workflow_lib.preprocessing import _kernels
-
-    result = np.empty((len(matrix.first), array.shape[1]), dtype=np.float32)
-    _kernels.banded_product(matrix.first, matrix.weights, np.ascontiguousarray(array), result)
-    return result
+    return array if matrix is None else product(matrix, array)
 
 
-def _right_product(array: np.ndarray, matrix: "_Banded | None") -> np.ndarray:
+def _right_product(array: np.ndarray, matrix: Banded | None) -> np.ndarray:
     """Return array @ matrix.T."""
-    return array if matrix is None else _left_product(matrix, array.T).T
-
-
-class _Banded:
-    """A matrix whose weights stand near the diagonal: of each row, as many as the widest needs, from column `first` on."""
-
-    def __init__(self, matrix: np.ndarray) -> None:
-        rows, columns = matrix.shape
-        used = matrix != 0
-        first = np.where(used.any(axis=1), used.argmax(axis=1), 0)
-        end = np.where(used.any(axis=1), columns - used[:, ::-1].argmax(axis=1), 1)
-        width = int(np.max(end - first))
-        self.first = np.minimum(first, columns - width)
-        self.weights = np.stack([matrix[row, self.first[row] : self.first[row] + width] for row in range(rows)]).astype(
-            np.float32
-        )
+    return array if matrix is None else product(matrix, array.T).T
 
 
 @lru_cache(maxsize=32)
-def _spline_matrix(old: int, new: int, rule: Rule) -> _Banded:
+def _spline_matrix(old: int, new: int, rule: Rule) -> Banded:
     matrix = spline_matrix(old, new, rule)
     matrix[np.abs(matrix) < NEGLIGIBLE] = 0
-    return _Banded(matrix)
+    return Banded(matrix.astype(np.float32))
 
 
 def spline_matrix(old: int, new: int, rule: Rule) -> np.ndarray:

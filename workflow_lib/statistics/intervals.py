@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from workflow_lib.base.products import product
 from workflow_lib.base.seeds import generator
 from workflow_lib.metrics.registry import PAPER as METRICS
 
@@ -119,7 +120,7 @@ def bootstrap_means(frame: pd.DataFrame, losses: Sequence[str], classes: Sequenc
         cells = draws + cases * np.arange(samples)[:, None]
         times = np.bincount(cells.ravel(), minlength=samples * cases).reshape(samples, cases).astype(float)
         defined = ~np.isnan(values)
-        sums, counts = times @ np.where(defined, values, 0.0), times @ defined
+        sums, counts = product(times, np.where(defined, values, 0.0)), product(times, defined.astype(float))
         total += sums
         number += counts
         sum_of_folds += np.where(counts > 0, sums / np.maximum(counts, 1), 0.0)
