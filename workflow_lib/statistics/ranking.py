@@ -40,7 +40,7 @@ def compute(data: Data) -> pd.DataFrame:
 
 
 def ranking_table(means: pd.DataFrame, bootstrap: Bootstrap, losses: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:
-    """Return the rank of every loss by the DSC of the table (mean of fold means), and its ranks in the bootstrap.
+    """Return the rank of every loss by its mean DSC (mean of fold means), and its ranks in the bootstrap.
 
     Parameters
     ----------
@@ -56,13 +56,13 @@ def ranking_table(means: pd.DataFrame, bootstrap: Bootstrap, losses: Sequence[st
     Returns
     -------
     pandas.DataFrame
-        `class,loss,rank,mean_rank`, then `share_rank_<r>` for r = 1..k: the share of bootstrap samples where the loss has rank
-        r; `mean_rank` is its mean rank over the samples. Rank 1 is the highest, and tied losses share the better rank. Losses
-        without scores have no row.
+        The columns `class`, `loss`, `rank`, `mean_rank`, and `share_rank_<r>` for r = 1..k: the share of the
+        bootstrap samples in which the loss has rank r. `mean_rank` is the mean rank over the samples. Rank
+        1 is the highest, and tied losses have the better rank. Losses without scores have no row.
 
     Examples
     --------
-    Of four samples, the first loss has the higher mean in three.
+    The first loss has the higher mean in three of four samples.
 
     >>> means = pd.DataFrame({"loss": ["a", "b"], "class": "kidney", "metric": "dsc", "mean": [0.8, 0.7]})
     >>> samples = np.array([[0.8, 0.7], [0.9, 0.6], [0.8, 0.6], [0.6, 0.7]])
