@@ -1,4 +1,4 @@
-"""Compiled loops of the spatial augmentation: the cubic spline's coefficients, and reading it at any coordinates."""
+"""Compiled loops of the spatial augmentation: coefficients and evaluation of cubic splines."""
 
 import numpy as np
 from numba import njit
@@ -6,14 +6,14 @@ from numba import njit
 from workflow_lib.base.compiled import compiled
 
 _POLE = 3.0**0.5 - 2.0
-"""Pole of the recursive filter that turns samples into coefficients of a cubic spline (Unser 1999)."""
+"""Pole of the recursive filter that computes the coefficients of a cubic spline from samples (Unser 1999)."""
 _SIDE_BY_SIDE = 16
-"""Lines of the last axis that are filtered together; with them the buffer stays in the processor's first cache."""
+"""Number of lines of the last axis that are filtered together. Their buffer fits into the L1 cache."""
 
 
 @njit(inline="always", error_model="numpy")
 def _mirrored(position: int, side: int) -> int:
-    """Return the index of a coefficient beyond an end, mirrored there; the ends themselves do not repeat."""
+    """Return the index of a coefficient, mirrored at the ends without repetition of the end values."""
     if side == 1:
         return 0
     position = abs(position)
@@ -24,9 +24,9 @@ def _mirrored(position: int, side: int) -> int:
 def _plane(
     values: np.ndarray, at: np.uintp, row: np.uintp, v0: np.float32, v1: np.float32, v2: np.float32, v3: np.float32
 ) -> tuple[np.float32, np.float32, np.float32, np.float32]:
-    """Return the sums of 4 columns of 4 coefficients from `at` on, with their weights; `row` is the way to the next row.
+    """Return the weighted sums of 4 columns of 4 coefficients from `at` on; `row` is the stride of a row.
 
-    `at` and `row` are unsigned, for which numba asks of no index whether it counts from the end.
+    `at` and `row` are unsigned, because numba then omits the check for negative indices.
     """
     here, below, last = at + row, at + row + row, at + row + row + row
     one, two, three = np.uintp(1), np.uintp(2), np.uintp(3)
@@ -40,7 +40,7 @@ def _plane(
 
 @njit(inline="always", error_model="numpy")
 def _within(values: np.ndarray, at: np.uintp, plane: np.uintp, row: np.uintp, weights: np.ndarray, c: int) -> np.float32:
-    """Return the spline where all 4 x 4 x 4 coefficients, from `at` on, lie inside the block."""
+    """Return the value of the spline if all 4 x 4 x 4 coefficients, from `at` on, are inside the block."""
     v0, v1, v2, v3 = weights[1, 0, c], weights[1, 1, c], weights[1, 2, c], weights[1, 3, c]
     a0, a1, a2, a3 = _plane(values, at, row, v0, v1, v2, v3)
     b0, b1, b2, b3 = _plane(values, at + plane, row, v0, v1, v2, v3)
@@ -58,7 +58,7 @@ def _within(values: np.ndarray, at: np.uintp, plane: np.uintp, row: np.uintp, we
 
 @njit(inline="always", error_model="numpy")
 def _at_border(spline: np.ndarray, i: int, j: int, k: int, weights: np.ndarray, c: int) -> np.float32:
-    """Return the spline where coefficients beyond the block are needed, which are those inside, mirrored."""
+    """Return the value of the spline if coefficients outside the block are needed; these are mirrored."""
     n0, n1, n2 = spline.shape
     k0, k1, k2, k3 = _mirrored(k - 1, n2), _mirrored(k, n2), _mirrored(k + 1, n2), _mirrored(k + 2, n2)
     total = np.float32(0)
@@ -85,7 +85,7 @@ def _positions(
 ) -> None:
     """Fill `position` (n) float64 with one coordinate of every voxel of a row that begins at (x, y, z)."""
     first, second, third = moves
-    # Read here: in the loop they would be read again after each number that is written.
+    # Read before the loop. Inside, they would be read again after each write.
     turn0, turn1, turn2 = turn[0], turn[1], turn[2]
     for c in range(position.size):
         position[c] = (x + first[c]) * turn0 + (y + second[c]) * turn1 + (z + c + third[c]) * turn2 + to
@@ -93,10 +93,13 @@ def _positions(
 
 @njit(nogil=True, error_model="numpy")
 def _split(position: np.ndarray, last: float, before: np.ndarray, nearest: np.ndarray, behind: np.ndarray) -> None:
-    """Split coordinates, limited to 0 ... `last`, into the voxel before and the distance behind it; also the nearest voxel."""
+    """Compute the preceding voxel, the distance from it, and the nearest voxel for coordinates.
+
+    The coordinates are clipped to [0, `last`].
+    """
     for c in range(position.size):
         limited = min(max(position[c], 0.0), last)
-        # Not below 0, so that cutting off is rounding down.
+        # For nonnegative numbers, truncation is rounding down.
         index = np.int32(limited)
         before[c] = index
         nearest[c] = np.int32(limited + 0.5)
@@ -105,7 +108,10 @@ def _split(position: np.ndarray, last: float, before: np.ndarray, nearest: np.nd
 
 @njit(nogil=True, error_model="numpy")
 def _weights(behind: np.ndarray, weights: np.ndarray) -> None:
-    """Fill `weights` (4, n) float32: of the cubic B-spline for the four coefficients around places behind the second."""
+    """Fill `weights` (4, n) float32 with the cubic B-spline weights of the four nearest coefficients.
+
+    `behind` is the distance of a position from the second of them.
+    """
     sixth, three, four, six = np.float32(1 / 6), np.float32(3), np.float32(4), np.float32(6)
     for c in range(behind.size):
         t = behind[c]
@@ -118,11 +124,14 @@ def _weights(behind: np.ndarray, weights: np.ndarray) -> None:
 
 @njit(nogil=True, error_model="numpy")
 def _filter(block: np.ndarray, state: np.ndarray) -> None:
-    """Turn the samples `block` (n, width) float32 into coefficients along the first axis: in double precision, a row at once."""
+    """Replace the samples `block` (n, width) float32 by coefficients along the first axis.
+
+    The computation is in double precision, one row at a time.
+    """
     n, width = block.shape
     gain = (1.0 - _POLE) * (1.0 - 1.0 / _POLE)
     whole = _POLE ** (n - 1)
-    # The first coefficient of the causal part: the sum over the mirrored samples, both ways around.
+    # The first coefficient of the causal filter: the sum over the samples with periodic mirroring.
     for k in range(width):
         state[k] = block[0, k] + whole * block[n - 1, k]
     power = _POLE
@@ -161,7 +170,8 @@ def filter_planes(data: np.ndarray) -> None:
 def filter_lines(data: np.ndarray) -> None:
     """Replace the samples of `data` (lines, n) float32 by spline coefficients along the last axis, mirrored.
 
-    Some lines at a time, side by side: one alone would wait for each of its own steps.
+    Several lines are filtered together, because the steps of a single line depend on each other and
+    cannot be vectorised.
     """
     lines, n = data.shape
     if n == 1:
@@ -190,18 +200,19 @@ def read_warped(
     displacement: np.ndarray,
     outside: int,
 ) -> None:
-    """Fill `image` (*patch, channels) float32 and `labels` (*patch) uint8, both of three axes, from a block.
+    """Fill `image` (*patch, channels) float32 and `labels` (*patch) uint8, with three spatial axes, from a block.
 
-    `splines` (channels, *block) float32 coefficients, `classes` (*block) uint8. Voxels are read at (voxel - middle of the patch +
-    displacement) matrix + centre; `displacement` (3, *patch) float32, or of no voxel for none. Cubic for the image, the nearest
-    voxel for the classes; outside the block 0 and `outside`.
+    `splines` (channels, *block) float32 are the coefficients; `classes` (*block) is uint8. A voxel is read at
+    (voxel - middle of the patch + displacement) matrix + centre. `displacement` is (3, *patch) float32, or
+    an empty array for none. Interpolation is cubic for the image, and by the nearest voxel for the classes.
+    Outside the block, the image is 0 and the class `outside`.
     """
     channels, n0, n1, n2 = splines.shape
     p0, p1, p2 = labels.shape
     sizes, plane, row = (n0, n1, n2), np.uintp(n1 * n2), np.uintp(n2)
     coefficients = splines.reshape(-1)
     still = np.zeros(p2, np.float32)
-    # What needs no coefficients is computed for a whole row at once, in loops that the processor does side by side.
+    # Positions and weights are computed for a whole row at once, in loops that can be vectorised.
     place, before, nearest = np.empty((3, p2), np.float64), np.empty((3, p2), np.int32), np.empty((3, p2), np.int32)
     behind, weights = np.empty(p2, np.float32), np.empty((3, 4, p2), np.float32)
     for a in range(p0):

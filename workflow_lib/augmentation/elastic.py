@@ -1,14 +1,16 @@
-"""Elastic displacement fields with the distribution of batchgenerators' at a small part of the cost.
+"""Elastic displacement fields with the distribution of those of batchgenerators, at a small part of the cost.
 
-There, every component of the displacement is white noise U(-1, 1) on the patch's grid, smoothed by a separable Gaussian
-filter (cut at 4 sigma, zero outside the patch) and multiplied by alpha. Such a field is a sum over very many voxels, so it is
-Gaussian but for terms of their inverse number, and its covariance factors by axis: alpha**2 / 3 times the product of W W'
-over the axes, W the filter as a (patch, patch) matrix.
+In batchgenerators, every component of the displacement is white noise U(-1, 1) on the grid of the patch,
+smoothed by a separable Gaussian filter (truncated at 4 sigma, zero outside the patch) and multiplied by alpha.
+Each value is a sum over many voxels. The field is therefore Gaussian, except for terms of the order of the
+inverse number of voxels. Its covariance is separable: alpha**2 / 3 times the product of W W' over the axes,
+where W is the filter as a (patch, patch) matrix.
 
-Here the noise is Gaussian and lives on cells of at most sigma / 3 voxels an axis; W becomes a (patch, cells) matrix of the
-filter's kernel at the cells' middles, scaled so that a cell carries the variance of the voxels it stands for. What is matched:
-mean, variance and covariance, the damping towards the patch's border included; for the default sigmas every entry of W W' lies
-within 0.3 % of its largest. With cells of one voxel, W is the filter itself.
+Here the noise is Gaussian, on cells of at most sigma / 3 voxels per axis. W becomes a (patch, cells) matrix
+with the kernel of the filter at the centres of the cells, scaled so that a cell has the variance of the voxels
+that it replaces. Mean, variance and covariance are equal, including the damping near the border of the patch.
+For the default sigmas, every entry of W W' differs by at most 0.3 % of the largest. With cells of one voxel, W is
+the filter itself.
 """
 
 import math
@@ -20,11 +22,11 @@ from workflow_lib.base.products import Banded, product
 
 CELLS_PER_SIGMA = 3
 TRUNCATE = 4.0
-"""Where the kernel ends, in sigmas: the default of scipy.ndimage.gaussian_filter."""
+"""Truncation of the kernel in units of sigma, the default of scipy.ndimage.gaussian_filter."""
 
 
 def smoothing_matrix(size: int, sigma: float) -> np.ndarray:
-    """Return L, (size, cells) float32, with L L' equal to the covariance of filtered white noise of unit variance."""
+    """Return L, (size, cells) float32; L L' is the covariance of filtered white noise with unit variance."""
     sigma = max(sigma, 1e-3)
     cells = min(size, math.ceil(CELLS_PER_SIGMA * size / sigma))
     width = size / cells
@@ -39,7 +41,7 @@ def smoothing_matrix(size: int, sigma: float) -> np.ndarray:
 
 
 def elastic_displacement(patch: Sequence[int], alpha: float, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """Return a random displacement of every voxel of the patch along every axis, (axes, *patch) float32, in voxels."""
+    """Return a random displacement in voxels, (axes, *patch) float32, for all voxels and axes of the patch."""
     axes = [smoothing_matrix(size, sigma) for size in patch]
     axes[0] = axes[0] * np.float32(alpha / math.sqrt(3))
     *others, last = axes

@@ -1,7 +1,8 @@
-"""Contrast, brightness, gamma and noise as MIScnn 1.4.0 applies them (through batchgenerators).
+"""Contrast, brightness, gamma and noise as in MIScnn 1.4.0 (with batchgenerators).
 
-Their statistics are those of the whole volume. A patch needs only its own voxels all the same: the case's histogram goes through
-the same functions as the voxels, and tells mean and deviation after every one of them.
+The changes depend on statistics of the whole volume, but only the voxels of the patch are read. The functions
+are also applied to the histogram of the case, which gives the mean and the standard deviation after each of
+them.
 """
 
 from collections.abc import Callable
@@ -11,12 +12,12 @@ import numpy as np
 
 GAMMA_EPSILON = 1e-7
 STD_EPSILON = 1e-8
-"""Both as in batchgenerators, against divisions by zero in a volume of one value."""
+"""Both as in batchgenerators, to prevent division by zero in a constant volume."""
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """The intensities of one channel of a whole volume: values with their counts, and the statistics."""
+    """The intensities of one channel of a whole volume: values with counts, and statistics."""
 
     values: np.ndarray
     counts: np.ndarray
@@ -38,8 +39,8 @@ class Distribution:
 def distribution(counts: np.ndarray, minimum: float, maximum: float, mean: float, std: float) -> Distribution:
     """Return the distribution of a histogram of equal bins over [minimum, maximum].
 
-    A bin stands for its middle; the first and the last stand for the minimum and the maximum themselves, where clipping and
-    empty background heap up voxels.
+    The value of a bin is its centre. The first and the last bin have the minimum and the maximum, because
+    clipping and empty background give many voxels with these values.
     """
     bins = len(counts)
     values = minimum + (np.arange(bins) + 0.5) * ((maximum - minimum) / bins)
@@ -48,7 +49,7 @@ def distribution(counts: np.ndarray, minimum: float, maximum: float, mean: float
 
 
 def contrast(values: np.ndarray, factor: float, volume: Distribution) -> np.ndarray:
-    """Multiply the distance from the volume's mean by `factor`; the volume's range is kept by clipping."""
+    """Multiply the difference from the mean of the volume by `factor`, and clip to the range of the volume."""
     result = values * factor
     result += volume.mean * (1 - factor)
     return np.clip(result, volume.minimum, volume.maximum, out=result)
@@ -60,7 +61,10 @@ def brightness(values: np.ndarray, factor: float) -> np.ndarray:
 
 
 def gamma(values: np.ndarray, exponent: float, volume: Distribution) -> np.ndarray:
-    """Raise the intensity, scaled to [0, 1] over the volume's range, to `exponent`; the volume's mean and deviation are kept."""
+    """Raise the intensity, scaled to [0, 1] over the range of the volume, to `exponent`.
+
+    The result is scaled to the original mean and standard deviation of the volume.
+    """
     after = volume.mapped(lambda levels: _power(levels, exponent, volume))
     result = _power(values, exponent, volume)
     slope = volume.std / (after.std + STD_EPSILON)
@@ -73,7 +77,7 @@ def _power(values: np.ndarray, exponent: float, volume: Distribution) -> np.ndar
     width = volume.maximum - volume.minimum + GAMMA_EPSILON
     result = values - volume.minimum
     result *= 1 / width
-    # Rounding can leave the darkest voxels just below 0, where the power is not a number.
+    # After rounding, the darkest voxels can be just below 0, where the power is NaN.
     np.maximum(result, 0, out=result)
     np.power(result, exponent, out=result)
     result *= width
@@ -88,9 +92,9 @@ def change_intensity(
     brightness_factor: float | None,
     gamma_exponent: float | None,
 ) -> np.ndarray:
-    """Return one channel of a block after contrast, brightness and gamma in this order; None leaves one out.
+    """Return one channel of a block after contrast, brightness and gamma, in this order; None omits one.
 
-    `volume` is the distribution of the whole volume before; it takes every step along.
+    `volume` is the distribution of the whole volume before the changes. It is transformed with every change.
     """
     if contrast_factor is not None:
         before, factor = volume, contrast_factor
@@ -106,9 +110,9 @@ def change_intensity(
 
 
 def noise(values: np.ndarray, std: float, rng: np.random.Generator) -> np.ndarray:
-    """Add Gaussian noise of standard deviation `std`, drawn anew for every voxel and channel, in float32.
+    """Add independent Gaussian noise of standard deviation `std` to every voxel and channel, in float32.
 
-    MIScnn's "variance" is this standard deviation.
+    MIScnn uses the name "variance" for this standard deviation.
     """
     result = rng.standard_normal(values.shape, dtype=np.float32)
     result *= np.float32(std)

@@ -1,4 +1,4 @@
-"""What is drawn for one patch, apart from applying it."""
+"""The random parameters of the augmentation of one patch."""
 
 import math
 from collections.abc import Sequence
@@ -12,11 +12,12 @@ from workflow_lib.study.sections.section import Range
 
 @dataclass(frozen=True)
 class Parameters:
-    """The draws of one patch; None where a kind is not applied. Factors and exponents are one per channel.
+    """The random parameters of one patch; None for changes that are not applied.
 
-    `angles` are in radians: around the axes x, y, z in 3-D, one in 2-D. `elastic` is (alpha, sigma). A patch with a spatial
-    change has its `centre` (voxel coordinates, fractional), one without has its first voxel `start` (negative where the volume
-    is smaller); both in the volume as mirrored.
+    There is one factor or exponent per channel. `angles` are in radians: around the axes x, y, z in 3-D, one
+    angle in 2-D. `elastic` is (alpha, sigma). A patch with a spatial change has a `centre` (fractional voxel
+    coordinates). Other patches have a first voxel `start`, which is negative if the volume is smaller than
+    the patch. Both refer to the mirrored volume.
     """
 
     mirrored: tuple[bool, ...]
@@ -32,16 +33,17 @@ class Parameters:
 
     @property
     def spatial(self) -> bool:
-        """Whether the patch is interpolated: a rotation, scaling or elastic deformation was drawn."""
+        """Whether the patch is interpolated because of a rotation, scaling or elastic deformation."""
         return self.elastic is not None or self.angles is not None or self.scale is not None
 
 
 def draw(
     settings: Augmentation, rng: np.random.Generator, shape: Sequence[int], patch: Sequence[int], channels: int
 ) -> Parameters:
-    """Draw which changes a patch of a volume of `shape` undergoes, and how strong.
+    """Draw the changes of a patch of a volume of `shape`, and their parameters.
 
-    Every kind has the probability `settings.probability` of its own; mirroring is always on, with 0.5 per axis.
+    Every kind of change is applied independently with `settings.probability`. If `settings.mirror` is true,
+    every axis is mirrored with the probability 0.5.
     """
 
     def chosen(limits: Range | None) -> Range | None:
@@ -73,30 +75,30 @@ def draw(
 def draw_start(rng: np.random.Generator, shape: Sequence[int], patch: Sequence[int]) -> tuple[int, ...]:
     """Draw the first voxel of a plain crop.
 
-    As in batchgenerators the last possible position is never drawn (an upper bound taken as exclusive), and a volume that is not
-    larger than the patch lies in its middle, which gives a start of 0 or below.
+    As in batchgenerators, the last possible position is never drawn, because the upper bound is exclusive. A
+    volume that is not larger than the patch is centred in it, so that the start is 0 or negative.
     """
     gaps = [size - side for size, side in zip(shape, patch, strict=True)]
     return tuple(int(rng.integers(0, gap)) if gap > 0 else gap // 2 for gap in gaps)
 
 
 def draw_centre(rng: np.random.Generator, shape: Sequence[int], patch: Sequence[int]) -> tuple[float, ...]:
-    """Draw the centre of an interpolated patch: uniform, half a patch away from both borders of the volume.
+    """Draw the centre of an interpolated patch uniformly, at least half a patch from both borders of the volume.
 
-    Where the volume is smaller than the patch the two bounds change places, as in batchgenerators.
+    If the volume is smaller than the patch, the two bounds are exchanged, as in batchgenerators.
     """
     return tuple(uniform((side // 2, size - side // 2), rng) for size, side in zip(shape, patch, strict=True))
 
 
 def uniform(limits: Range, rng: np.random.Generator) -> float:
-    """Draw uniformly between two limits, in either order."""
+    """Draw uniformly between two limits, which can be in any order."""
     return limits[0] + (limits[1] - limits[0]) * rng.random()
 
 
 def around_one(limits: Range, rng: np.random.Generator) -> float:
-    """Draw a factor from limits on both sides of 1: half the time below 1, half the time above, uniformly in either part.
+    """Draw a factor: with probability 0.5 uniformly below 1, and otherwise uniformly above 1.
 
-    Limits on one side of 1 are drawn from uniformly.
+    If both limits are on the same side of 1, the factor is uniform between them.
     """
     low, high = limits
     if low < 1 < high:

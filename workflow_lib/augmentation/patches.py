@@ -1,8 +1,8 @@
-"""One training patch of a preprocessed case, augmented as MIScnn 1.4.0 augments, or plain.
+"""One training patch of a preprocessed case, with the augmentation of MIScnn 1.4.0 or without augmentation.
 
-Order: mirroring, contrast, brightness, gamma, noise, then rotation, scaling and elastic deformation with the random crop.
-MIScnn does all of it on the whole volume and on one-hot classes; here only the block is read that the patch needs, with the
-same outcome.
+The order is mirroring, contrast, brightness, gamma, noise, and then rotation, scaling and elastic deformation
+with the random crop. MIScnn changes the whole volume and one-hot classes. Here only the block that the patch
+needs is read, with the same result.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,10 @@ Patch = tuple[np.ndarray, np.ndarray]
 
 
 class PatchSource(Protocol):
-    """What a patch is cut from: a preprocessed case, its arrays possibly memory-mapped (`preprocessing.store.StoredCase`)."""
+    """A preprocessed case from which patches are cut (`preprocessing.store.StoredCase`).
+
+    The arrays can be memory-mapped.
+    """
 
     @property
     def id(self) -> str:
@@ -38,13 +41,13 @@ class PatchSource(Protocol):
 
     @property
     def histogram(self) -> Mapping[str, Any]:
-        """Intensities of the whole volume by channel."""
+        """Histogram of the intensities of the whole volume, by channel."""
 
 
 def augmented_patch(case: PatchSource, patch: Sequence[int], settings: Augmentation, rng: np.random.Generator) -> Patch:
-    """Return a random patch of a case with random changes: image (*patch, channels) float32, classes (*patch) uint8.
+    """Return an augmented random patch of a case: image (*patch, channels) float32, classes (*patch) uint8.
 
-    Outside the volume the image is 0 and the class is OUTSIDE (255). Everything random comes from `rng`.
+    Outside the volume, the image is 0 and the class OUTSIDE (255). All random numbers come from `rng`.
     """
     _check(case, patch)
     parameters = draw(settings, rng, case.classes.shape, patch, case.image.shape[-1])
@@ -52,9 +55,9 @@ def augmented_patch(case: PatchSource, patch: Sequence[int], settings: Augmentat
 
 
 def plain_patch(case: PatchSource, patch: Sequence[int], rng: np.random.Generator) -> Patch:
-    """Return a random patch of a case as it is: image (*patch, channels) float32, classes (*patch) uint8.
+    """Return an unchanged random patch of a case: image (*patch, channels) float32, classes (*patch) uint8.
 
-    A case smaller than the patch lies in its middle; around it the image is 0 and the class is OUTSIDE (255).
+    A case smaller than the patch is centred in it. Around it, the image is 0 and the class OUTSIDE (255).
     """
     _check(case, patch)
     shape = case.classes.shape
@@ -63,7 +66,7 @@ def plain_patch(case: PatchSource, patch: Sequence[int], rng: np.random.Generato
 
 
 def apply(case: PatchSource, patch: Sequence[int], parameters: Parameters, rng: np.random.Generator) -> Patch:
-    """Return the patch that `parameters` describe; `rng` gives the noise and the elastic field."""
+    """Return the patch with the changes in `parameters`; noise and elastic field are drawn from `rng`."""
     if parameters.spatial:
         return _interpolated(case, patch, parameters, rng)
     return _cropped(case, patch, parameters, rng)
@@ -107,7 +110,7 @@ def _interpolated(case: PatchSource, patch: Sequence[int], parameters: Parameter
 def _changed_block(
     case: PatchSource, first: Sequence[int], last: Sequence[int], parameters: Parameters, rng: np.random.Generator
 ) -> Patch:
-    """Read the voxels from `first` to before `last` of the mirrored volume, and change their intensity."""
+    """Read the voxels of the mirrored volume from `first` to `last` (exclusive), and change their intensity."""
     window, turned = _mirrored_window(case.classes.shape, first, last, parameters.mirrored)
     classes = np.array(case.classes[window][turned], dtype=np.uint8, order="C")
     image = np.array(case.image[window][turned], dtype=np.float32, order="C")
@@ -125,7 +128,7 @@ def _changed_block(
 def _mirrored_window(
     shape: Sequence[int], first: Sequence[int], last: Sequence[int], mirrored: Sequence[bool]
 ) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Return the slices of the volume as it lies that hold a window of the mirrored one, and the slices that turn them over."""
+    """Return the slices of the stored volume for a window of the mirrored one, and the slices that mirror it."""
     window = tuple(
         slice(size - end, size - start) if turn else slice(start, end)
         for size, start, end, turn in zip(shape, first, last, mirrored, strict=True)
@@ -134,7 +137,7 @@ def _mirrored_window(
 
 
 def distributions(case: PatchSource) -> list[Distribution]:
-    """Return the distribution of every channel of the whole volume, from the case's histogram."""
+    """Return the distribution of every channel of the whole volume, from the histogram of the case."""
     histogram = case.histogram
     return [
         distribution(counts, float(minimum), float(maximum), float(mean), float(std))

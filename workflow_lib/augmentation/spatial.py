@@ -1,7 +1,8 @@
 """Rotation, scaling and elastic deformation as one interpolation: cubic for the image, nearest voxel for the classes.
 
-The patch's voxels, counted from its middle, are displaced, rotated, scaled and moved to the patch's centre in the volume, which
-gives the coordinates to read at (batchgenerators' `augment_spatial`). Outside the volume the image is 0 and the class is OUTSIDE.
+As in `augment_spatial` of batchgenerators, the coordinates of the patch's voxels relative to its middle are
+displaced, rotated, scaled and shifted to the centre of the patch in the volume. The volume is read at the
+resulting coordinates. Outside the volume, the image is 0 and the class OUTSIDE.
 """
 
 import math
@@ -10,15 +11,21 @@ from collections.abc import Sequence
 import numpy as np
 
 OUTSIDE = 255
-"""Class of a voxel outside the volume. It belongs to no class: one-hot encoded it is zero everywhere."""
+"""Label of voxels outside the volume, which belong to no class: their one-hot encoding is all zero."""
 
 MARGIN = 14
-"""Voxels around what a patch reads so that the spline's coefficients equal the whole volume's: their memory fades by 2 - sqrt(3)
-a voxel, 1e-8 over 14."""
+"""Margin in voxels around the block that a patch reads.
+
+With it, the spline coefficients are equal to those of the whole volume: the influence of a sample decreases by
+the factor 2 - sqrt(3) per voxel, which is 1e-8 over 14 voxels.
+"""
 
 
 def rotation_matrix(angles: Sequence[float]) -> np.ndarray:
-    """Return the rotation by angles in radians: (2, 2) for one angle, (3, 3) = Rx Ry Rz for three. For row vectors."""
+    """Return the rotation matrix for row vectors by angles in radians.
+
+    It is (2, 2) for one angle, and (3, 3) = Rx Ry Rz for three angles.
+    """
     if len(angles) == 1:
         sine, cosine = math.sin(angles[0]), math.cos(angles[0])
         return np.array([[cosine, -sine], [sine, cosine]])
@@ -36,16 +43,16 @@ def read_window(
     centre: Sequence[float],
     displacement: np.ndarray | None = None,
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return first and past-the-last voxel of the block of a volume of `shape` that a warp needs, spline margin included.
+    """Return the first and past-the-last voxel of the block that a warp needs, including the spline margin.
 
-    The block is cut at the volume's borders and has at least one voxel an axis.
+    The block is clipped to the volume of `shape` and has at least one voxel per axis.
     """
     reach = np.array([(size - 1) / 2 for size in patch])
     low, high = -reach, reach
     if displacement is not None:
         axes = tuple(range(1, displacement.ndim))
         low, high = low + displacement.min(axis=axes), high + displacement.max(axis=axes)
-    # The extent of a box under a linear map: every term takes the end that serves it.
+    # The bounding box of a box after a linear map: sum the minima and the maxima of the terms.
     ends = np.stack([low[:, None] * matrix, high[:, None] * matrix])
     size = np.array(shape)
     first = np.floor(ends.min(axis=0).sum(axis=0) + centre).astype(int) - MARGIN
@@ -65,13 +72,13 @@ def warp(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Interpolate a patch from a block: image (…, channels) -> (*patch, channels) float32, classes (…) -> (*patch) uint8.
 
-    `centre` is in the block's voxels. What lies outside the block counts as outside the volume.
+    `centre` is in voxels of the block. Positions outside the block count as outside the volume.
     """
-    # Compiled on first use: only a training pays for it, and no program that merely imports this module.
+    # Imported here because the compilation takes time, which only a training needs.
     from workflow_lib.augmentation import _kernels
 
     dimensions = len(patch)
-    spare = 3 - dimensions  # a plane is a volume of one slice
+    spare = 3 - dimensions  # a 2-D image is a volume with one slice
     block = (1,) * spare + classes.shape
     whole = (1,) * spare + tuple(patch)
     turned = np.eye(3)
@@ -90,7 +97,7 @@ def warp(
 
 
 def spline_coefficients(image: np.ndarray) -> np.ndarray:
-    """Return the coefficients of the cubic spline through an image (…, channels), mirrored at its ends: (channels, …) float32."""
+    """Return the cubic spline coefficients (channels, …) float32 of an image (…, channels), mirrored at the ends."""
     from workflow_lib.augmentation import _kernels
 
     coefficients = np.ascontiguousarray(np.moveaxis(image, -1, 0), dtype=np.float32)

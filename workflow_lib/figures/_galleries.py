@@ -1,4 +1,4 @@
-"""The figure of a gallery, which is the same for the worst, the median and the best case."""
+"""The common drawing function of the galleries of the worst, the median and the best case."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from workflow_lib.figures.slices import Rank
 
 
 def ranked(data: Data, rank: Rank) -> Drawn:
-    """Return the figure of the case of that rank, and what it shows."""
+    """Return the figure of the case with that rank, and a description of its content."""
     chosen = _shown.choose(data, rank)
     if chosen is None:
         return _shown.nothing(data)

@@ -1,4 +1,4 @@
-"""What the figures of a dataset are drawn from, read from the files of its steps."""
+"""The data of the figures of a dataset, read from the files of its steps."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +19,11 @@ from workflow_lib.images.selection import Cases, read_cases
 
 @dataclass(frozen=True)
 class Files:
-    """The `interface.Data` of a dataset. A file is read when a figure asks for it.
+    """The `interface.Data` of a dataset. A file is read when a figure needs it.
 
-    `settings` are those of the steps `figures_dataset` and `figures_sweep`; `paths` holds their inputs by name:
-    `cases` (cases.json), `table` (cases.csv), `scores`, `results` or `means` (statistics), `histories` and `predictions`.
+    `settings` are the settings of the steps `figures_dataset` and `figures_sweep`. `paths` contains their
+    inputs by name: `cases` (cases.json), `table` (cases.csv), `scores`, `results` or `means` (statistics),
+    `histories` and `predictions`.
     """
 
     settings: Mapping[str, Any]
@@ -30,17 +31,17 @@ class Files:
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """Loss -> its label, in the order of the tables; labels that look the same get the name as a suffix."""
+        """Loss -> label, in the order of the tables. Labels that would look equal get the name as a suffix."""
         return distinct_labels({entry["name"]: entry["label"] for entry in self.settings["losses"]})
 
     @cached_property
     def colours(self) -> dict[str, str]:
-        """Loss -> its colour, the same in all figures."""
+        """Loss -> colour, the same in all figures."""
         return colours_of(self.settings["colours"])
 
     @property
     def seed(self) -> int:
-        """The seed of what is drawn at random."""
+        """The seed of the random draws."""
         return int(self.settings["seed"])
 
     @cached_property
@@ -60,7 +61,7 @@ class Files:
 
     @cached_property
     def unit(self) -> str:
-        """What the images are made of: voxels or pixels."""
+        """The name of an image element: voxels or pixels."""
         return unit_of(self.cases)
 
     @cached_property
@@ -70,7 +71,7 @@ class Files:
 
     @property
     def target_index(self) -> int:
-        """The index of that class."""
+        """The index of the class `target`."""
         return self.classes.index(self.target)
 
     @cached_property

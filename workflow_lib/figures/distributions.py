@@ -1,4 +1,4 @@
-"""Every case as a point over a box, per loss, class and metric: what a mean with an interval hides."""
+"""Box plots of the scores with a point for every case, per loss, class and metric."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CAPTION = (
 ALT = "Box plots of DSC, precision and recall of {classes} for each loss, with a point for every case."
 
 MOST_VECTOR_POINTS = 6000
-"""Above this number of points the SVG holds those of a panel as one picture."""
+"""Above this number of points, the points of a panel are a raster image in the SVG."""
 
 
 def draw(data: Data) -> Drawn:
@@ -43,12 +43,13 @@ def plot(
     colours: Mapping[str, str] | None = None,
     seed: int = 42,
 ) -> Figure:
-    """Return the figure: a row per class, a column per metric, a box and all cases per loss, first loss on top.
+    """Return the figure: one row per class, one column per metric, and a box with all cases per loss.
 
-    `scores` has the columns of scores/<dataset>.csv; `losses` maps names to labels in the order of the tables; `colours` maps
-    names to colours (default: the project's). The box holds the middle half of the cases with the median in it, the whiskers
-    reach to the outermost case within 1.5 box lengths. The jitter is drawn from `seed`. The axes of a row
-    reach from the tenth below its lowest case to 1.
+    `scores` has the columns of scores/<dataset>.csv. `losses` maps names to labels in the order of the tables,
+    from top to bottom. `colours` maps names to colours (default: the project's). The box contains the middle
+    half of the cases, with the median as a line. The whiskers reach to the outermost case within 1.5 box
+    lengths. The jitter is random with `seed`. The axes of a row start at the lowest case rounded down to one
+    decimal, and end at 1.
     """
     colours = colours or loss_colours(losses)
     panel = 12.0 + 6.2 * len(losses)
@@ -70,7 +71,7 @@ def plot(
             if row == len(classes) - 1:
                 axes.set_xlabel(f"{LABELS[metric]} per case")
         lowest = of_class.loc[of_class["loss"].isin(list(losses)), list(LABELS)].min().min()
-        # The row's axis begins at the tenth below its lowest case, so that classes segmented well are not squeezed.
+        # The axis does not start at 0, so that the points of well segmented classes remain distinguishable.
         low = np.floor(10 * lowest) / 10 if np.isfinite(lowest) else 0.0
         grid[row][0].set_xlim(low - 0.02 * (1 - low) - 1e-9, 1.0 + 0.02 * (1 - low) + 1e-9)
         grid[row][0].set_title(heading(name, 60), loc="left", fontweight="bold")
@@ -81,7 +82,7 @@ def _one(axes: Axes, values: np.ndarray, position: int, colour: str, rng: np.ran
     if not len(values):
         axes.text(0.5, position, "no scores", color=GREY, ha="center", va="center", fontsize=6.5, style="italic")
         return
-    # Many cases need smaller, fainter points, so that the box stays visible under them.
+    # With many cases, smaller and more transparent points keep the box visible.
     dense = len(values) > 60
     jitter = rng.uniform(-0.26, 0.26, len(values))
     axes.plot(

@@ -1,4 +1,4 @@
-"""Segmentations of pictures: the image, the ground truth, and for every loss where its prediction is right and wrong."""
+"""Segmentations of 2-D images: the image, the ground truth, and an error map for every loss."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE, OUTSIDE = (255, 255, 255), (255, 0, 255), (0, 127, 0), (64, 64, 64)
-"""Colours of the pixels: true positive, false positive, false negative, and not scored; the others are black."""
+"""Colours of pixels: true positive, false positive, false negative, not scored. True negatives are black."""
 
 COLUMNS = 5
 GAP = 0.03
-"""Inches around a panel."""
+"""Margin around a panel in inches."""
 
 
 def error_map(truth: np.ndarray, prediction: np.ndarray, view: np.ndarray | None = None) -> np.ndarray:
-    """Return a picture (rows, columns, 3) uint8 of a class: white where truth and prediction agree on it, magenta where only the
-    prediction has it, green where only the truth has it, black elsewhere; dark grey outside the field of view `view`.
+    """Return the error map of a class as an RGB image (rows, columns, 3) uint8.
 
-    All three are (rows, columns), bool or zero for False. Raises ValueError when their shapes differ.
-    """  # noqa: D205 -- one sentence
+    White: true positive; magenta: false positive; green: false negative; black: true negative; dark grey:
+    outside the field of view `view`. All three masks are (rows, columns), bool or with zero for False.
+    Raises ValueError if their shapes differ.
+    """
     if truth.shape != prediction.shape or (view is not None and view.shape != truth.shape):
         shapes = [array.shape for array in (truth, prediction, view) if array is not None]
         raise ValueError(f"truth, prediction and field of view differ in shape: {shapes}")
-    # Integers would be inverted bit by bit, and would pick rows instead of pixels.
+    # With integers, ~ would invert the bits, and indexing would select rows instead of pixels.
     truth, prediction = truth.astype(bool), prediction.astype(bool)
     colours = np.zeros((*truth.shape, 3), np.uint8)
     colours[truth & prediction] = TRUE_POSITIVE
@@ -45,10 +46,10 @@ def error_map(truth: np.ndarray, prediction: np.ndarray, view: np.ndarray | None
 
 
 def shown_picture(image: np.ndarray) -> np.ndarray:
-    """Return an image (rows, columns, channels) of any type as it is shown, uint8 (rows, columns, 3).
+    """Return an image (rows, columns, channels) of any type for display, as uint8 (rows, columns, 3).
 
-    Three channels of 8 bits stand as they are; other values are scaled between their 1st and 99th percentiles, and of other
-    numbers of channels the mean is shown.
+    Three channels of 8 bits are unchanged. Other values are scaled between their 1st and 99th percentiles.
+    For other numbers of channels, the mean of the channels is shown.
     """
     if image.shape[-1] == 3 and image.dtype == np.uint8:
         return image
@@ -65,11 +66,12 @@ def draw(
     view: np.ndarray | None = None,
     scores: Mapping[str, float] | None = None,
 ) -> Figure:
-    """Return the figure: image, ground truth, then a panel per loss with its errors in class `target`; pixels are square.
+    """Return the figure: image, ground truth, and for each loss the error map of class `target`.
 
-    `image` (rows, columns, channels); `truth` and the predictions are class indices (rows, columns), a prediction that does not
-    exist is None; `predictions` maps the label of each loss to its prediction, in the order of the tables. `view` (bool) is the
-    field of view if only that was scored. `scores` maps labels to the DSC that stands below the panel.
+    `image` is (rows, columns, channels) with square pixels. `truth` and the predictions are class indices
+    (rows, columns); a missing prediction is None. `predictions` maps the label of each loss to its
+    prediction, in the order of the tables. `view` (bool) is the field of view, if only that was scored.
+    `scores` maps labels to the DSC that is shown below the panel.
     """
     mask = truth == target
     maps = [None if p is None else error_map(mask, p == target, view) for p in predictions.values()]
@@ -100,13 +102,13 @@ def _panel(axes: Axes, picture: np.ndarray | None, name: str) -> None:
         axes.set_facecolor("black")
         axes.text(0.5, 0.5, "no prediction", color="white", ha="center", va="center", transform=axes.transAxes)
     else:
-        # No smoothing: it would mix the colours, and only these have a meaning.
+        # No interpolation, because mixed colours have no meaning.
         axes.imshow(picture, interpolation="nearest", aspect="auto")
     axes.set_xlabel(name, fontsize=8, labelpad=3, color=GREY if picture is None else "black")
 
 
 def caption(labels: Sequence[str], target: str, dataset: str, case: str, rank: Rank | None = "median", view: bool = False) -> str:
-    """Return the caption with the rule by which the case was chosen (`rank` None: the configuration names it)."""
+    """Return the caption with the selection rule of the case (`rank` None: named in the configuration)."""
     chosen = f"the case of {rank} DSC of {target}, averaged over the losses" if rank else "the case that the configuration names"
     panels = ", ".join(f"{letter(i)}) {label}" for i, label in enumerate(["image", "ground truth", *labels]))
     outside = " Dark grey: outside the field of view, not scored." if view else ""

@@ -1,6 +1,6 @@
-"""Galleries of volumes: the worst, the median and the best case, every loss beside the ground truth, errors in colour.
+"""Galleries of volumes: the ground truth and every loss in one case, with errors in colour.
 
-Which case is shown follows the rule of `slices.choose_case`, which slice that of `slices.choose_slice`.
+The case is selected by the rule of `slices.choose_case`, and the slice by the rule of `slices.choose_slice`.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 COLUMNS = 4
 GAP = 0.03
-"""Inches around a panel."""
+"""Margin around a panel in inches."""
 
 TINT = 0.55
-"""Share of the colour over the image where a voxel of the class is right, missed or marked by mistake."""
+"""Opacity of the colour over the image for true positives, false negatives and false positives."""
 
 GREEN = (0, 190, 60)
-"""Missed voxels over an image: lighter than on black, where (0, 127, 0) differs enough from the background."""
+"""Colour of false negatives over an image. It is lighter than (0, 127, 0), which is used on black."""
 
 
 def errors_over(scaled: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """Return the image with the errors of a class over it, float (rows, columns, 3) in [0, 1].
+    """Return the image overlaid with the errors of a class, float (rows, columns, 3) in [0, 1].
 
-    `scaled` are grey values in [0, 1], `truth` and `prediction` bool, all (rows, columns). White: both; magenta: the prediction
-    alone; green: the truth alone.
+    `scaled` are grey values in [0, 1]; `truth` and `prediction` are bool; all are (rows, columns). White: true
+    positive; magenta: false positive; green: false negative.
     """
     rgb: np.ndarray = np.repeat(scaled[..., None], 3, axis=-1).astype(float)
     for mask, colour in (
@@ -50,10 +50,10 @@ def errors_over(scaled: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -
 def draw(
     view: SliceView, n_classes: int, target: int, scores: Mapping[str, float], window: tuple[float, float] | None = None
 ) -> Figure:
-    """Return the figure: ground truth, then the losses; above the contours of all classes, below the errors in class `target`.
+    """Return the figure: ground truth and losses, with contours of all classes above and errors below.
 
-    `scores` maps the labels of the losses to their DSC of `target` in the whole case, NaN where undefined. All panels show the
-    region of `slices.region_box`.
+    The errors are those of class `target`. `scores` maps the labels of the losses to their DSC of `target` in
+    the whole case; undefined scores are NaN. All panels show the region of `slices.region_box`.
     """
     rows, columns = _window(view, target)
     image = grey(view.image, window)[rows, columns]
@@ -98,7 +98,7 @@ def draw(
 
 
 def empty(text: str) -> Figure:
-    """Return a figure that says why there is nothing to see."""
+    """Return a figure with a text instead of images."""
     figure = new_figure(100.0, 20.0)
     axes = figure.subplots()
     axes.set_axis_off()
@@ -107,7 +107,7 @@ def empty(text: str) -> Figure:
 
 
 def _window(view: SliceView, target: int) -> tuple[slice, slice]:
-    """Return the rows and columns that are shown."""
+    """Return the displayed rows and columns."""
     left, top, width, height = region_box(view.truth, target, view.aspect)
     rows = slice(max(0, math.floor(top + 0.5)), min(view.truth.shape[0], math.ceil(top + height + 0.5)))
     columns = slice(max(0, math.floor(left + 0.5)), min(view.truth.shape[1], math.ceil(left + width + 0.5)))
@@ -146,7 +146,10 @@ def _bare(axes: Axes) -> None:
 
 
 def caption(view: SliceView, names: Sequence[str], target: int, case: str, rank: Rank) -> str:
-    """Return the caption with the rule by which case and slice were chosen. `names` are the class names, background first."""
+    """Return the caption with the selection rule of case and slice.
+
+    `names` are the class names, background first.
+    """
     name = names[target]
     where = f"{case}, axial slice {view.index + 1} of {view.slices}" if view.slices > 1 else case
     return (

@@ -1,4 +1,4 @@
-"""The best case, every loss beside the ground truth, errors in colour."""
+"""The gallery of the best case: ground truth and every loss, with errors in colour."""
 
 from workflow_lib.figures._galleries import ranked
 from workflow_lib.figures.interface import Data, Drawn
@@ -17,5 +17,5 @@ ALT = "One case of {label}: the segmentation by the ground truth and by each los
 
 
 def draw(data: Data) -> Drawn:
-    """Return the figure of the best case, and what it shows."""
+    """Return the figure of the best case, and a description of its content."""
     return ranked(data, "best")

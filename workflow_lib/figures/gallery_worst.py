@@ -1,4 +1,4 @@
-"""The worst case, every loss beside the ground truth, errors in colour."""
+"""The gallery of the worst case: ground truth and every loss, with errors in colour."""
 
 from workflow_lib.figures._galleries import ranked
 from workflow_lib.figures.interface import Data, Drawn
@@ -17,5 +17,5 @@ ALT = "One case of {label}: the segmentation by the ground truth and by each los
 
 
 def draw(data: Data) -> Drawn:
-    """Return the figure of the worst case, and what it shows."""
+    """Return the figure of the worst case, and a description of its content."""
     return ranked(data, "worst")

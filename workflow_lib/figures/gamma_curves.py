@@ -1,6 +1,6 @@
-"""Fig. 2: what γ does to the focal, the focal Tversky and the cosine Tversky loss.
+"""Fig. 2: the effect of γ on the focal, the focal Tversky and the cosine Tversky loss.
 
-The curves are values of the registry's own losses, not formulas of this file.
+The curves are computed with the losses of the registry; this file contains no formulas of losses.
 """
 
 from fractions import Fraction
@@ -27,7 +27,10 @@ PANELS: tuple[tuple[str, dict[str, float | None], str], ...] = (
     ("focal_tversky", {}, "Tversky index"),
     ("cosine_tversky", {}, "Tversky index"),
 )
-"""Loss, other parameters, and what x is, in the paper's order; the values of γ stand in the losses' own files (CURVES)."""
+"""Loss, other parameters, and label of the x axis, in the order of the paper.
+
+The values of γ are in the files of the losses (CURVES).
+"""
 
 LINES = ("-", "--", "-.", ":")
 COLOURS = PALETTE[:4]
@@ -41,8 +44,8 @@ def draw(data: LossesData) -> Drawn:
 def curve(name: str, parameters: dict[str, float | None], x: np.ndarray) -> np.ndarray:
     """Return the loss of a prediction whose quality is x, for each x in [0, 1].
 
-    The prediction has two voxels, one of each of two classes, and gives both x on their own class. Then TP = x and
-    FN = FP = 1 - x for both classes, so the probability of the true class is x, and so is the Tversky index whatever delta is.
+    The prediction has two voxels, one of each of two classes, and both have the probability x for their true
+    class. Then TP = x and FN = FP = 1 - x for both classes. Therefore the Tversky index is x for every delta.
     """
     loss = registry.build(name, parameters)
     truth = np.eye(2)[None]
@@ -55,7 +58,7 @@ def plot() -> Figure:
     axes = list(figure.subplots(1, len(PANELS)))
     for axis, (name, parameters, quantity) in zip(axes, PANELS, strict=True):
         parameter, gammas = registry.curves(name)
-        # The logarithm of the focal loss ends the curve at 0; the others are drawn over the whole of [0, 1].
+        # The focal loss contains a logarithm, so its curve does not reach 0; the others cover [0, 1].
         x = np.linspace(0.005 if name == "focal" else 0.0, 1.0, POINTS)
         for index, gamma in enumerate(gammas):
             label = f"γ = {Fraction(gamma).limit_denominator(9)}"

@@ -1,4 +1,4 @@
-"""Share of the voxels (or pixels) that belong to each class, per case and pooled: the imbalance the losses are meant for."""
+"""Class imbalance: the share of the voxels (or pixels) of each class, per case and pooled."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ ALT = "Strip plot of the share of {unit} per class on a logarithmic axis; the nu
 
 
 MOST_VECTOR_POINTS = 2000
-"""Above this number of points the SVG holds them as one picture: each as a shape of its own would make a page of megabytes."""
+"""Above this number, the points are a raster image in the SVG, because vector points would take megabytes."""
 
 FAINTEST = 0.45
-"""Relative luminance above which a colour is darkened, because it would vanish on white paper."""
+"""Relative luminance above which a colour is darkened, to be visible on a white background."""
 
 
 def draw(data: Data) -> Drawn:
@@ -43,10 +43,10 @@ def draw(data: Data) -> Drawn:
 
 
 def plot(cases: pd.DataFrame, classes: Sequence[str], seed: int = 42, unit: str = "voxels") -> Figure:
-    """Return the figure: a row per class (background first), a point per included case, a line at the pooled share.
+    """Return the figure: one row per class (background first), a point per included case, a line at the pooled share.
 
-    `cases` has the columns of cases.csv. The axis is logarithmic, in per cent; cases without a voxel of a class are counted
-    left of all points. `unit` is what the images are made of.
+    `cases` has the columns of cases.csv. The axis is logarithmic, in per cent. Cases without a voxel of a
+    class are counted in a text to the left of the points. `unit` is the name of an image element.
     """
     included = cases[cases["status"] == "included"].sort_values("case")
     pooled = pooled_shares(cases, classes)
@@ -86,7 +86,7 @@ def plot(cases: pd.DataFrame, classes: Sequence[str], seed: int = 42, unit: str 
 
 
 def _limits(shares: Mapping[str, np.ndarray], with_counts: bool) -> tuple[float, float]:
-    """Return the ends of the axis in per cent: at least a decade, with room left of all points for the counts of absence."""
+    """Return the limits of the axis in per cent: at least a decade, with space for the counts on the left."""
     right = 130.0
     positive = [float(values[values > 0].min()) for values in shares.values() if np.any(values > 0)]
     smallest = min([*positive, 8.0])
@@ -94,7 +94,7 @@ def _limits(shares: Mapping[str, np.ndarray], with_counts: bool) -> tuple[float,
 
 
 def _on_paper(colour: str) -> str:
-    """Return the colour, darkened as far as it takes to be seen on white."""
+    """Return the colour, darkened if needed for visibility on white."""
     red, green, blue = to_rgb(colour)
     while 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2 > FAINTEST:
         red, green, blue = 0.95 * red, 0.95 * green, 0.95 * blue

@@ -1,6 +1,7 @@
-"""What a member of this family is: one file that says what a figure shows and its place on the page, and draws it.
+"""The interface of this family: each file defines a figure, its place on the page and its drawing function.
 
-Nothing here reads a file (`data` does), so that a member reaches only its own code and what it imports.
+This module does not read files (`data` does), so that the code in a member's fingerprint is only its own code
+and its imports.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Data(Protocol):
-    """What a figure of a dataset or of a sweep is drawn from."""
+    """The data of a figure of a dataset or a sweep."""
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -27,19 +28,19 @@ class Data(Protocol):
 
     @property
     def paths(self) -> Mapping[str, Sequence[Path]]:
-        """The input files of the step by their names."""
+        """The input files of the step by name."""
 
     @property
     def labels(self) -> dict[str, str]:
-        """Loss -> its label, in the order of the tables."""
+        """Loss -> label, in the order of the tables."""
 
     @property
     def colours(self) -> dict[str, str]:
-        """Loss -> its colour, the same in all figures."""
+        """Loss -> colour, the same in all figures."""
 
     @property
     def seed(self) -> int:
-        """The seed of what is drawn at random."""
+        """The seed of the random draws."""
 
     @property
     def study(self) -> Cases:
@@ -55,7 +56,7 @@ class Data(Protocol):
 
     @property
     def unit(self) -> str:
-        """What the images are made of: voxels or pixels."""
+        """The name of an image element: voxels or pixels."""
 
     @property
     def target(self) -> str:
@@ -63,7 +64,7 @@ class Data(Protocol):
 
     @property
     def target_index(self) -> int:
-        """The index of that class."""
+        """The index of the class `target`."""
 
     @property
     def scores(self) -> pd.DataFrame:
@@ -79,9 +80,10 @@ class Data(Protocol):
 
 @dataclass(frozen=True)
 class LossesData:
-    """What a figure of the losses is drawn from: the settings of the step `figures_losses`.
+    """The data of a figure of the losses: the settings of the step `figures_losses`.
 
-    They hold `losses` (the places of the losses in their tree), `trained` (names of those that the study trains), and `curves`.
+    They contain `losses` (the nodes of the family tree), `trained` (names of the losses that the study trains),
+    and `curves`.
     """
 
     settings: Mapping[str, Any]
@@ -89,21 +91,26 @@ class LossesData:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure, and what the JSON file beside it says: `caption`, `alt` (both go before the member's own), and what is shown."""
+    """A figure, and the content of its JSON file.
+
+    The content is `caption` and `alt`, which replace those of the member, and facts about the figure.
+    """
 
     figure: Figure
     text: Mapping[str, Any] | None = None
 
 
 class Member(Protocol):
-    """What a module of the family holds. All but the function are literals, because they are read without importing the module.
+    """The attributes of a module of the family.
 
-    `NAME` is the file's name, here and of the results. `OF` says what the figure describes: "dataset", "sweep" (a dataset whose
-    losses sweep a parameter) or "losses". `ORDER` is its place among the others. `CAPTION` and `ALT` (for those who cannot see
-    it) may hold {label} and {classes} of the dataset, and {unit} (voxels or pixels). These may be absent: `PLACE` on the page
-    ("first" for the figure that has a number of the paper's, "gallery", "data" for the section on the images; else
-    "supplement"), `WIDE` (False for a narrow figure), `IMAGES` (True where it needs images, masks or predictions), `TEXT` (True
-    where a JSON file stands beside it), `LOSSES` (losses of the registry whose values it shows).
+    All except the function are literals, because they are read without importing the module. `NAME` is the
+    name of the file here and in the results. `OF` is the subject of the figure: "dataset", "sweep" (a
+    dataset with losses that sweep a parameter) or "losses". `ORDER` is its position. `CAPTION` and `ALT` (the
+    alternative text) can contain {label} and {classes} of the dataset, and {unit} (voxels or pixels).
+    Optional: `PLACE` on the page ("first" for a figure with a figure number of the paper, "gallery", "data"
+    for the section on the images; default "supplement"), `WIDE` (False for a narrow figure), `IMAGES` (True if
+    the figure needs images, masks or predictions), `TEXT` (True if it has a JSON file), and `LOSSES` (losses
+    of the registry whose values it shows).
     """
 
     NAME: str
@@ -113,4 +120,7 @@ class Member(Protocol):
     ALT: str
 
     def draw(self, data: Any) -> Drawn:
-        """Return the figure, with a text where the member says `TEXT`; `data` is `Data`, or `LossesData` of the losses."""
+        """Return the figure, with a text if `TEXT` is True.
+
+        `data` is `Data`, or `LossesData` for a figure of the losses.
+        """

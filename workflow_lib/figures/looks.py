@@ -1,9 +1,12 @@
-"""Which of the looks of `style` each loss has, as a number. Without matplotlib, so that the plan of a study can determine it."""
+"""The number of the style of each loss in figures (see `style`).
+
+The module does not import matplotlib, because the plan of a study also uses it.
+"""
 
 from collections.abc import Iterable
 
 LOOKS = 64
-"""The number of losses that have different looks."""
+"""The number of different styles."""
 
 _FIXED = {
     "cross_entropy": 0,
@@ -18,10 +21,11 @@ _FIXED = {
 
 
 def look_numbers(names: Iterable[str]) -> dict[str, int]:
-    """Return the number of the look of each loss, in the order of `names`, each another one.
+    """Return a different style number for each loss, in the order of `names`.
 
-    The paper's losses and cross entropy have theirs in every study; the others take the free ones in the order of `names`, so
-    pass the whole list of a study. Raises ValueError when there are more losses than looks.
+    The losses of the paper and cross entropy have the same number in every study. The others get the free
+    numbers in the order of `names`, so pass all losses of the study. Raises ValueError if there are more
+    losses than styles.
     """
     ordered = list(dict.fromkeys(names))
     if len(ordered) > LOOKS:

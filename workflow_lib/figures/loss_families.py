@@ -1,4 +1,4 @@
-"""Fig. 1: the family of losses and what is built from what, as the losses themselves say it."""
+"""Fig. 1: the families of losses, and the losses from which each is built."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,10 @@ CAPTION = (
 ALT = "Diagram of the loss functions in families, with arrows from each loss to those derived from it."
 
 COLUMNS = ("distribution", "compound", "region", "boundary")
-"""Families from left to right: the compounds stand between the two that they combine. Those without a loss are left out."""
+"""Families from left to right, with the compounds between the two families that they combine.
+
+Families without a loss are not drawn.
+"""
 
 TINTS = {"distribution": "#dce9f5", "compound": "#ece7f0", "region": "#fbe6d6", "boundary": "#e2f0e4"}
 
@@ -34,14 +37,14 @@ PITCH_MM = 12.5
 HEAD_MM = 12.0
 FOOT_MM = 6.0
 LETTERS = 17
-"""Letters in a line of a box, which has two lines."""
+"""Number of characters in a line of a box, which has two lines."""
 
 Centre = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the families stand, in millimetres from the top left corner of the figure."""
+    """The positions of the families, in millimetres from the top left corner of the figure."""
 
     columns: dict[str, list[Node]]
     width: float
@@ -50,15 +53,15 @@ class _Layout:
 
     @property
     def box(self) -> float:
-        """Width of a box; the rest of the column is room for the arcs on both sides."""
+        """Width of a box; the rest of the column is space for the arcs on both sides."""
         return self.width - 2 * MARGIN_MM
 
     def centre(self, family: str) -> float:
-        """Return the middle of a family's column."""
+        """Return the horizontal centre of a family's column."""
         return self.gap + self.width / 2 + list(self.columns).index(family) * (self.width + self.gap)
 
     def centres(self) -> dict[str, Centre]:
-        """Return the centre of each box; a short column is centred on the tallest."""
+        """Return the centre of each box; all columns are centred vertically."""
         return {
             node.name: (self.centre(family), HEAD_MM + ((self.rows - len(members)) / 2 + row + 0.5) * PITCH_MM)
             for family, members in self.columns.items()
@@ -67,15 +70,15 @@ class _Layout:
 
 
 def draw(data: LossesData) -> Drawn:
-    """Return the figure of the study's losses and those that they are built from."""
+    """Return the figure of the study's losses and the losses from which they are built."""
     nodes = [Node(**{**node, "built_from": tuple(node["built_from"])}) for node in data.settings["losses"]]
     return Drawn(plot(nodes, data.settings["trained"]))
 
 
 def plot(nodes: Sequence[Node], trained: Collection[str]) -> Figure:
-    """Return the figure of the losses `nodes`; those whose names are not in `trained` are dashed.
+    """Return the figure of the losses `nodes`. Boxes of losses that are not in `trained` are dashed.
 
-    Arrows lead from a loss to those that generalise it or combine it with others.
+    Arrows point from a loss to those that generalise it or combine it with others.
     """
     layout = _layout(nodes)
     note = any(node.name not in trained for node in nodes)
@@ -111,7 +114,10 @@ def _layout(nodes: Sequence[Node]) -> _Layout:
 
 
 def _descending(members: Sequence[Node]) -> list[Node]:
-    """Return the losses of a family, each followed by those built from it, small families first: few arcs cross that way."""
+    """Return the losses of a family, each followed by the losses that are built from it.
+
+    Small groups come first, so that few arcs cross.
+    """
     names = {node.name for node in members}
 
     def line_of(node: Node) -> list[Node]:
@@ -123,7 +129,7 @@ def _descending(members: Sequence[Node]) -> list[Node]:
 
 
 def _first(node: Node, names: Collection[str]) -> str:
-    """Return the first loss of the same family that the loss is built from, or nothing."""
+    """Return the first loss of the same family that the loss is built from, or an empty string."""
     return next((base for base in node.built_from if base in names), "")
 
 
@@ -132,7 +138,10 @@ def _size(line: Sequence[Node]) -> tuple[int, str]:
 
 
 def _mean_row(node: Node, rows: Mapping[str, float]) -> float:
-    """Return the mean place of the losses that a loss is built from, 0 at the top: compounds stand near their parts."""
+    """Return the mean position of the losses that a loss is built from; 0 is the top.
+
+    With this order, compounds are near their parts.
+    """
     return sum(rows[base] for base in node.built_from) / max(len(node.built_from), 1)
 
 
@@ -163,21 +172,22 @@ def _box(axis: Axes, label: str, centre: Centre, width: float, dashed: bool) -> 
             zorder=2,
         )
     )
-    # The heading says that these are losses.
+    # The heading already contains the word "losses".
     text = wrapped(label.removesuffix(" loss"), LETTERS, 2)
-    # A label of any length stays in its box: DejaVu Sans at 7.5 pt is at most 1.65 mm a letter.
+    # Reduce the font size of long labels: DejaVu Sans at 7.5 pt needs at most 1.65 mm per character.
     longest = max(len(line) for line in text.split("\n"))
     size = min(7.5, 7.5 * (width - 2) / (1.65 * max(longest, 1)))
     axis.text(*centre, text, ha="center", va="center", fontsize=size, color=INK, zorder=3, linespacing=1.05)
 
 
 def _arrow(axis: Axes, start: Centre, end: Centre, layout: _Layout) -> None:
-    """Draw an arrow between two columns from side to side, and within a column around the boxes between the two."""
+    """Draw an arrow: straight between two columns, and within a column as an arc around the boxes."""
     box = layout.box
     if start[0] == end[0]:
         outward = 1 if start[0] > TEXT_WIDTH_MM / 2 else -1
         side = start[0] + outward * box / 2
-        # Farther boxes get an arc that stands out more, so that arcs from one box do not cross; all stay in the panel.
+        # The bulge increases with the distance, so that arcs from one box do not cross. It is limited, so
+        # that the arcs remain in the panel.
         distance = abs(end[1] - start[1])
         bulge = min(1.9 * distance / PITCH_MM, MARGIN_MM - 0.8)
         bend = f"arc3,rad={-2 * outward * bulge / (distance - 3.0)}"

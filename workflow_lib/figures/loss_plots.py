@@ -1,6 +1,7 @@
-"""A plot of one loss for its documentation: the cost of false negatives and of false positives.
+"""The plot of a loss for its documentation: its values for false negatives and false positives.
 
-The curves are values of the registry's own loss on a stated image, not formulas of this file.
+The curves are computed with the loss of the registry on a defined image; this file contains no formulas of
+losses.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,10 @@ from workflow_lib.figures.style import LINESTYLES, PALETTE, label_panels, new_fi
 from workflow_lib.losses import registry
 
 SIDE, RADIUS, RING = 48, 6.0, 3.0
-"""The image, in voxels: a disc in the middle of a square, 5 % of it, and the width of the ring of false positives around it."""
+"""The image in voxels: side of the square, radius of the disc, and width of the ring of false positives.
+
+The disc is in the centre of the square and covers 5 % of it.
+"""
 
 POINTS = 50
 
@@ -26,12 +30,12 @@ Prediction = Callable[[float], np.ndarray]
 
 
 def misses(x: float) -> np.ndarray:
-    """Return the foreground's probability when the disc is given x, and all other voxels are right."""
+    """Return the foreground probability with the value x in the disc; all other voxels are correct."""
     return np.where(DISC, x, 0.0)
 
 
 def false_alarms(x: float) -> np.ndarray:
-    """Return the foreground's probability when the ring around the disc is given 1 - x, and all other voxels are right."""
+    """Return the foreground probability with the value 1 - x in the ring; all other voxels are correct."""
     return np.where(DISC, 1.0, np.where(AROUND, 1.0 - x, 0.0))
 
 
@@ -42,7 +46,7 @@ PANELS: tuple[tuple[str, Prediction], ...] = (
 
 
 def curve(name: str, parameters: dict[str, Any], prediction: Prediction, x: np.ndarray) -> np.ndarray:
-    """Return the loss of the prediction at each x in [0, 1]."""
+    """Return the loss of the prediction for each x in [0, 1]."""
     loss = registry.build(name, parameters)
     truth = np.stack([~DISC, DISC], axis=-1)[None].astype(float)
     foregrounds = (prediction(value) for value in x)
@@ -50,7 +54,10 @@ def curve(name: str, parameters: dict[str, Any], prediction: Prediction, x: np.n
 
 
 def draw(name: str) -> Figure:
-    """Return the figure of a loss: a) misses, b) false alarms; a curve for each value in its file's CURVES, or the defaults."""
+    """Return the figure of a loss: a) misses, b) false alarms.
+
+    There is one curve for each value in CURVES of the loss, or one with the defaults.
+    """
     parameter, values = registry.curves(name)
     x = np.linspace(0.01, 1.0, POINTS)
     figure = new_figure(150.0, 58.0)

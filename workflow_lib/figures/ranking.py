@@ -1,4 +1,4 @@
-"""How stable the ranking of the losses is when the cases are drawn again (bootstrap): shares of each rank."""
+"""Stability of the ranking of the losses: the share of each rank in bootstrap samples of the cases."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def draw(data: Data) -> Drawn:
 
 
 def plot(ranking: pd.DataFrame, classes: Sequence[str], losses: Mapping[str, str]) -> Figure:
-    """Return the figure: a panel per class, a bar per loss, split into the shares of the ranks 1 (dark) to k (light).
+    """Return the figure: one panel per class, one bar per loss, divided into the shares of the ranks.
 
-    `ranking` has the columns of statistics/<dataset>/ranking.csv; `losses` maps names to labels. Losses are ordered by their
-    mean rank under the bootstrap, the best on top.
+    Rank 1 is dark and rank k light. `ranking` has the columns of statistics/<dataset>/ranking.csv. `losses`
+    maps names to labels. Losses are ordered by their mean rank in the bootstrap, with the best at the top.
     """
     from matplotlib import colormaps
     from matplotlib.patches import Patch
@@ -51,7 +51,7 @@ def plot(ranking: pd.DataFrame, classes: Sequence[str], losses: Mapping[str, str
             for rank in range(ranks):
                 share = float(np.nan_to_num(line[f"share_rank_{rank + 1}"])) * 100
                 axes.barh(position, share, left=left, color=palette[rank], height=0.74, edgecolor="white", linewidth=0.4)
-                # A number only where it fits.
+                # Smaller shares have no space for the number.
                 if share >= 9:
                     axes.text(
                         left + share / 2, position, f"{share:.0f}", ha="center", va="center", fontsize=6.5,

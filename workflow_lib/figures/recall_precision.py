@@ -1,4 +1,4 @@
-"""Mean recall against mean precision of each loss, over lines of equal DSC: the balance the losses strike."""
+"""Balance of the losses: mean precision against mean recall, with lines of equal DSC."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ def draw(data: Data) -> Drawn:
 def plot(
     means: pd.DataFrame, classes: Sequence[str], losses: Mapping[str, str], colours: Mapping[str, str] | None = None
 ) -> Figure:
-    """Return the figure: a panel per class, a point per loss with its intervals, and lines of equal DSC.
+    """Return the figure: one panel per class, one point per loss with its intervals, and lines of equal DSC.
 
-    `means` has the columns of statistics/<dataset>/means.csv; `losses` maps names to labels in the order of the tables;
-    `colours` overrides the project's colours. On a line 2PR/(P+R) is constant; a mean of DSCs is not the DSC of the means, so
-    the lines guide the eye only. The axes show the part where the losses lie.
+    `means` has the columns of statistics/<dataset>/means.csv. `losses` maps names to labels in the order of the
+    tables. `colours` overrides the colours of the project. On a line, 2PR/(P+R) is constant. The mean of DSCs
+    is not the DSC of the means, so the lines are only a visual guide. The limits of the axes are close to the
+    points.
     """
     styles = loss_styles(losses)
     columns = min(3, len(classes))
@@ -76,7 +77,10 @@ def plot(
 
 
 def _points(means: pd.DataFrame, name: str, losses: Mapping[str, str]) -> dict[str, tuple[float, float, float, float]]:
-    """Return (recall, half width, precision, half width) of each loss that has both means; an unknown half width is 0."""
+    """Return (recall, half width, precision, half width) of each loss with both means.
+
+    An undefined half width is 0.
+    """
     points = {}
     for loss in losses:
         of_loss = means[(means["loss"] == loss) & (means["class"] == name)]
@@ -88,7 +92,7 @@ def _points(means: pd.DataFrame, name: str, losses: Mapping[str, str]) -> dict[s
 
 
 def _iso_dsc(axes: Axes, points: Mapping[str, tuple[float, float, float, float]]) -> None:
-    """Set limits around the points (the same span on both axes) and draw the lines of equal DSC across them."""
+    """Set the limits around the points, with equal ranges on both axes, and draw the lines of equal DSC."""
     low_x, high_x, low_y, high_y = 0.0, 1.0, 0.0, 1.0
     if points:
         values = np.array(list(points.values()))

@@ -1,4 +1,4 @@
-"""The figures, found by the names of their files."""
+"""The registry of figures, which are found by the names of their files."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ FAMILY = Family(
 )
 
 STEPS = {"losses": "figures_losses", "dataset": "figures_dataset", "sweep": "figures_sweep"}
-"""What a figure is of, and the step that draws it."""
+"""Subject of a figure -> the step that draws it."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure as the page shows it; see `interface.Member`."""
+    """The attributes of a figure on the page; see `interface.Member`."""
 
     name: str
     of: str
@@ -34,58 +34,61 @@ class Figure:
 
     @property
     def step(self) -> str:
-        """The step that draws it."""
+        """The step that draws the figure."""
         return STEPS[self.of]
 
     def texts(self, label: str = "", classes: str = "", unit: str = "voxels") -> tuple[str, str]:
-        """Return caption and alternative text, of the dataset called `label` where it is of one."""
+        """Return caption and alternative text; `label` is the label of the dataset, if there is one."""
         words = {"label": label, "classes": classes, "unit": unit}
         return self.caption.format_map(words), self.alt.format_map(words)
 
 
 def of_dataset() -> tuple[str, ...]:
-    """Return the names of the figures of a dataset, in the order of the page; the files are `<name>_<dataset>`."""
+    """Return the names of the figures of a dataset in the order of the page; files are `<name>_<dataset>`."""
     return _of("dataset")
 
 
 def of_sweep() -> tuple[str, ...]:
-    """Return the names of the figures of a dataset whose losses sweep a parameter; the files are `<name>_<dataset>`."""
+    """Return the names of the figures of a dataset with a sweep; the files are `<name>_<dataset>`."""
     return _of("sweep")
 
 
 def of_losses() -> tuple[str, ...]:
-    """Return the names of the figures of the losses, which belong to no dataset; the files are `<name>`."""
+    """Return the names of the figures of the losses, which are independent of datasets; files are `<name>`."""
     return _of("losses")
 
 
 def with_text(names: Sequence[str]) -> tuple[str, ...]:
-    """Return those of the figures that have a JSON file beside them."""
+    """Return the names of those figures that have a JSON file."""
     return tuple(name for name in names if FAMILY.facts(name).get("TEXT", False))
 
 
 def with_images(names: Sequence[str], needed: bool = True) -> tuple[str, ...]:
-    """Return those of the figures that need images, masks or predictions; with `needed` False the others."""
+    """Return the names of the figures that need images, masks or predictions, or of the others.
+
+    `needed` False selects the others.
+    """
     return tuple(name for name in names if bool(FAMILY.facts(name).get("IMAGES", False)) is needed)
 
 
 def losses_shown() -> tuple[str, ...]:
-    """Return the losses whose values the figures of the losses show, so that these depend on their code."""
+    """Return the losses whose values are shown in figures, which therefore depend on their code."""
     return tuple(dict.fromkeys(loss for name in of_losses() for loss in FAMILY.facts(name).get("LOSSES", ())))
 
 
 def described(*of: str) -> list[Figure]:
-    """Return the figures of some kinds ("losses", "dataset", "sweep") as the page shows them, in its order."""
+    """Return the figures with the given subjects ("losses", "dataset", "sweep") in the order of the page."""
     return [describe(name) for name in FAMILY.ordered() if FAMILY.facts(name)["OF"] in of]
 
 
 def describe(name: str) -> Figure:
-    """Return a figure as the page shows it."""
+    """Return the attributes of a figure on the page."""
     own = FAMILY.facts(name)
     return Figure(name, own["OF"], own.get("PLACE", "supplement"), own.get("WIDE", True), own["CAPTION"], own["ALT"])
 
 
 def draw(name: str, data: Data | LossesData, path: Path) -> None:
-    """Draw a figure and write `<path>.svg`, `<path>.png`, and `<path>.json` where the member says that it has a text."""
+    """Draw a figure and write `<path>.svg`, `<path>.png` and, if the member has `TEXT`, `<path>.json`."""
     from workflow_lib.base.files import write_json
     from workflow_lib.figures import style
 

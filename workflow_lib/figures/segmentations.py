@@ -1,6 +1,6 @@
-"""Fig. 3 and 4: one slice of one case, the ground truth beside the prediction of every loss; of pictures, the errors of each.
+"""Fig. 3 and 4: one slice of one case, with the ground truth and the prediction of every loss.
 
-Which case and slice are shown follows the rule that `slices` states.
+For 2-D images, the error maps are shown. Case and slice are selected by the rule in `slices`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ FRAME = "#FFE100"
 
 
 def draw(data: Data) -> Drawn:
-    """Return the figure of the case of median DSC, or of the one that the study names, and what it shows."""
+    """Return the figure of the case with median DSC, or of the case in the configuration, and its description."""
     named = data.settings["figure_case"]
     if named is not None and named not in data.study.cases:
         raise UserError(f"datasets.{data.settings['dataset']}.figure_case: {named!r} is not among the included cases.")
@@ -59,10 +59,11 @@ def draw(data: Data) -> Drawn:
 
 
 def plot(view: SliceView, n_classes: int, target: int, window: tuple[float, float] | None = None) -> Figure:
-    """Return the figure: ground truth first, then the losses in their order, in up to four columns.
+    """Return the figure: the ground truth and the losses in their order, in up to four columns.
 
-    The magnified region stands in an inset (Fig. 3) or below each panel (Fig. 4), see `magnified_below`. `target` is the class
-    index of the magnified region, `window` the grey values shown (default: 1st to 99th percentile).
+    The magnified region is in an inset (Fig. 3) or below each panel (Fig. 4), see `magnified_below`. `target`
+    is the index of the class of the magnified region. `window` is the range of displayed grey values
+    (default: 1st to 99th percentile).
     """
     panels: list[tuple[str, np.ndarray | None]] = [("Ground truth", view.truth), *view.predictions.items()]
     names = [wrapped(label, 28, 2) for label, _ in panels]
@@ -80,7 +81,10 @@ def plot(view: SliceView, n_classes: int, target: int, window: tuple[float, floa
     gap = 0.03
 
     def place(column: int, top: float, size: float) -> tuple[float, float, float, float]:
-        """Return the axes rectangle (figure fractions) of a panel whose upper edge lies `top` inches below the figure's."""
+        """Return the axes rectangle (figure fractions) of a panel.
+
+        `top` is the distance in inches from the upper edge of the figure to that of the panel.
+        """
         return (
             (column * side + gap) / width,
             (height - top - size + gap) / height,
@@ -104,10 +108,10 @@ def plot(view: SliceView, n_classes: int, target: int, window: tuple[float, floa
 
 
 def magnified_below(view: SliceView, n_classes: int, target: int) -> bool:
-    """Say whether the magnified region stands below each panel.
+    """Return whether the magnified region is below each panel.
 
-    So it is with one foreground class and one row of panels (Fig. 4), and where the region is so large that an inset would
-    not magnify it.
+    This is the case with one foreground class and one row of panels (Fig. 4), and if the region is so large
+    that an inset would not magnify it.
     """
     _, _, side, _ = region_box(view.truth, target, view.aspect)
     shorter = min(view.image.shape[0] * view.aspect, view.image.shape[1])
@@ -157,7 +161,10 @@ def _overlaid(scaled: np.ndarray, classes: np.ndarray, n_classes: int) -> np.nda
 
 
 def _corner(view: SliceView, box: Sequence[float], shape: float) -> tuple[float, float, float, float]:
-    """Return the inset's place (axes fractions): top right, unless it would cover more of the region than another corner."""
+    """Return the rectangle of the inset (axes fractions), in the corner that covers least of the region.
+
+    With equal cover, the top right corner is preferred.
+    """
     size = 0.42
     width, height = (size, size / shape) if shape >= 1 else (size * shape, size)
     left, bottom = (box[0] + 0.5) / view.image.shape[1], 1 - (box[1] + 0.5 + box[3]) / view.image.shape[0]
@@ -168,7 +175,7 @@ def _corner(view: SliceView, box: Sequence[float], shape: float) -> tuple[float,
         y = max(0.0, min(place[1] + height, top) - max(place[1], bottom))
         return round(float(x * y), 3)
 
-    # The top left corner holds the letter.
+    # The top left corner contains the letter of the panel.
     places = [(1 - width, 1 - height), (1 - width, 0.0), (0.0, 0.0)]
     return (*min(places, key=covered), width, height)
 
@@ -192,9 +199,9 @@ def _bare(axes: Axes, frame: str | None = None) -> None:
 
 
 def caption(view: SliceView, names: Sequence[str], target: int, dataset: str, case: str, rank: Rank | None = "median") -> str:
-    """Return the caption with the rule by which case and slice were chosen (`rank` None: the configuration names the case).
+    """Return the caption with the selection rule of case and slice.
 
-    `names` are the class names, background first.
+    `names` are the class names, background first. `rank` None means that the configuration names the case.
     """
     labels = ", ".join(f"{letter(i)}) {label}" for i, label in enumerate(["ground truth", *view.predictions]))
     colours = ", ".join(f"{name} {COLOUR_NAMES[(i - 1) % len(COLOUR_NAMES)]}" for i, name in enumerate(names) if i > 0)

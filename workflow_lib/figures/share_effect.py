@@ -1,4 +1,4 @@
-"""What class imbalance does to each loss: the DSC of every case against the share of its voxels in the rarest class."""
+"""Effect of class imbalance on each loss: the DSC of every case against the share of the rarest class."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CAPTION = "{label}: the DSC of every case against the share of its voxels in the
 ALT = "Scatter plots, a panel for each loss: DSC against the share of the rarest class on a logarithmic axis, with trends."
 
 MOST_VECTOR_POINTS = 2000
-"""Above this number of points the SVG holds them as one picture."""
+"""Above this number, the points are a raster image in the SVG."""
 
 PER_BIN = 5
 MOST_BINS = 6
@@ -47,11 +47,12 @@ def plot(
     colours: Mapping[str, str] | None = None,
     unit: str = "voxels",
 ) -> Figure:
-    """Return the figure: a panel per loss with a point per case, its trend, and in grey the trends of the other losses.
+    """Return the figure: one panel per loss with a point per case, its trend, and the other trends in grey.
 
-    `scores` and `cases` have the columns of scores/<dataset>.csv and cases.csv; `name` is the class; `losses` maps names to
-    labels in the order of the tables, `colours` names to colours. The axis of shares is logarithmic, in per cent; see `trend`.
-    Cases without a voxel of the class have no place on it.
+    `scores` and `cases` have the columns of scores/<dataset>.csv and cases.csv. `name` is the class. `losses`
+    maps names to labels in the order of the tables, and `colours` names to colours. The axis of shares is
+    logarithmic, in per cent; therefore cases without a voxel of the class are not shown. For the trends, see
+    `trend`.
     """
     colours = colours or loss_colours(losses)
     shares = cases.set_index("case")[f"share_{name}"].astype(float) * 100
@@ -92,7 +93,7 @@ def plot(
 
 
 def _points(scores: pd.DataFrame, shares: pd.Series, name: str, loss: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return shares (per cent, above 0) and DSC of the cases of a loss, by ascending share."""
+    """Return the shares (per cent, above 0) and the DSC of the cases of a loss, in order of the shares."""
     rows = scores[(scores["loss"] == loss) & (scores["class"] == name)].dropna(subset=["dsc"])
     x, y = rows["case"].map(shares).to_numpy(float), rows["dsc"].to_numpy(float)
     kept = x > 0
@@ -101,9 +102,10 @@ def _points(scores: pd.DataFrame, shares: pd.Series, name: str, loss: str) -> tu
 
 
 def trend(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return median share and median DSC of groups of neighbouring cases of equal size.
+    """Return the median share and the median DSC of groups of neighbouring cases of equal size.
 
-    `x` ascends. There are at most six groups, of five cases or more; none with fewer than ten cases.
+    `x` must be in ascending order. There are at most six groups with five or more cases each; with fewer than
+    ten cases there are no groups.
     """
     bins = min(MOST_BINS, len(x) // PER_BIN)
     if bins < 2:
@@ -118,7 +120,8 @@ def _scales(axes: Axes, shares: np.ndarray) -> None:
         low, high = float(shares.min()), float(shares.max())
         axes.set_xlim(low / 1.3, min(high * 1.3, 130.0))
     axes.set_ylim(-0.02, 1.02)
-    # A panel has place for three or four numbers; by default matplotlib also writes 2, 3, 4, 6 where no power of ten is in sight.
+    # A panel has space for three or four numbers. Without a power of ten on the axis, matplotlib would label
+    # 2, 3, 4 and 6.
     low, high = axes.get_xlim()
     decades = math.log10(high / low)
     axes.xaxis.set_major_locator(MaxNLocator(3) if decades < 0.75 else LogLocator(subs=(1.0,) if decades > 1.5 else (1.0, 3.0)))

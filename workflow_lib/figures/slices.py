@@ -1,7 +1,8 @@
-"""Which case and which slice of it a figure shows, and how a slice is laid out.
+"""Selection of the case and slice in a figure, and the orientation of a slice.
 
-Which case and slice are shown follows a stated rule, never a choice by eye: the case whose DSC of the rarest class, averaged
-over the losses, is the median (or the best or the worst), and there the slice with the largest reference area of that class.
+Case and slice are selected by a fixed rule and not by eye. The DSC of the rarest class is averaged over the
+losses, and the case with the median (or best or worst) value is selected. The slice is the one with the
+largest reference area of that class.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ import pandas as pd
 from workflow_lib.base.errors import UserError
 
 CT_WINDOW = (-160.0, 240.0)
-"""Grey values of a CT, in HU: the soft-tissue window (level 40, width 400)."""
+"""Displayed grey values of a CT in HU: the soft-tissue window (level 40, width 400)."""
 
 WIDTH = 7.1  # inches, the text width
 CLASS_COLOURS = ("#FF2A2A", "#2F6BFF", "#00C08B", "#E69F00", "#CC79A7", "#56B4E9", "#F0E442", "#FFFFFF")
-"""Colours of the foreground classes in their order; the first two are the paper's red and blue."""
+"""Colours of the foreground classes in their order; the first two are the red and blue of the paper."""
 COLOUR_NAMES = ("red", "blue", "green", "orange", "purple", "light blue", "yellow", "white")
 
 Rank = Literal["median", "best", "worst"]
@@ -29,10 +30,11 @@ Rank = Literal["median", "best", "worst"]
 
 @dataclass(frozen=True)
 class SliceView:
-    """One slice as it is displayed: rows from anterior to posterior, columns from the patient's right to the left.
+    """One slice in display orientation: rows from anterior to posterior, columns from the patient's right to left.
 
-    `image` is float (rows, columns) in the unit of the file, `truth` and every prediction uint8 class indices of the same
-    shape; a prediction that does not exist is None. `aspect` is the height of a pixel divided by its width.
+    `image` is float (rows, columns) in the unit of the file. `truth` and every prediction are uint8 class
+    indices of the same shape; a missing prediction is None. `aspect` is the height of a pixel divided by its
+    width.
     """
 
     image: np.ndarray
@@ -44,7 +46,10 @@ class SliceView:
 
 
 def rarest_class(voxels: Mapping[str, float]) -> str:
-    """Return the class with the fewest voxels above zero; `voxels` holds the foreground classes (pooled over the cases)."""
+    """Return the class with the smallest number of voxels above zero.
+
+    `voxels` contains the voxels of the foreground classes, pooled over the cases.
+    """
     present = {name: count for name, count in voxels.items() if count > 0}
     if not present:
         raise UserError("No case contains a voxel of any class, so there is no segmentation to show. Check the masks.")
@@ -52,18 +57,18 @@ def rarest_class(voxels: Mapping[str, float]) -> str:
 
 
 def choose_case(scores: pd.DataFrame, target: str, rank: Rank = "median") -> str:
-    """Return the case of median, best or worst DSC of the class `target`, averaged over the losses.
+    """Return the case with the median, best or worst DSC of the class `target`, averaged over the losses.
 
-    `scores` has the columns of scores/<dataset>.csv. Only cases scored by every loss that scored any take part; ties go to
-    the first name; of an even number of cases the lower of the two middle ones is the median.
-    Raises UserError when no case has a defined DSC.
+    `scores` has the columns of scores/<dataset>.csv. Only cases with the largest number of scored losses are
+    considered. Ties are ordered by name. For an even number of cases, the median is the lower of the two
+    middle cases. Raises UserError if no case has a defined DSC.
     """
     rows = scores[(scores["class"] == target) & scores["dsc"].notna()]
     if rows.empty:
         raise UserError(f"No case has a DSC of {target!r}, so no case can be chosen for the figure. Check scores/*.csv.")
     per_case = rows.groupby("case")["dsc"].agg(["mean", "count"])
     complete = per_case[per_case["count"] == per_case["count"].max()]
-    # Rounding makes the order independent of the order in which the losses were averaged.
+    # Without rounding, the order could depend on the order in which the losses were averaged.
     ordered = sorted((round(float(value), 12), str(case)) for case, value in complete["mean"].items())
     position = {"worst": 0, "median": (len(ordered) - 1) // 2, "best": len(ordered) - 1}[rank]
     return ordered[position][1]
@@ -72,7 +77,8 @@ def choose_case(scores: pd.DataFrame, target: str, rank: Rank = "median") -> str
 def axial_axis(orientation: Sequence[str]) -> int:
     """Return the file axis along which axial slices are stacked.
 
-    `orientation` names where each axis points ("IPL": first axis towards inferior), as nibabel's axis codes do.
+    `orientation` gives the direction of each axis as nibabel's axis codes ("IPL": first axis towards
+    inferior).
     """
     for axis, code in enumerate(orientation):
         if code in "IS":
@@ -83,7 +89,8 @@ def axial_axis(orientation: Sequence[str]) -> int:
 def choose_slice(truth: np.ndarray, target: int, axis: int) -> int:
     """Return the index along `axis` of the slice with the most voxels of class `target`.
 
-    The first of equals; without that class the slice with the most foreground, without any the middle one.
+    The first of tied slices is returned. Without that class, it is the slice with the most foreground voxels,
+    and without foreground the middle slice.
     """
     others = tuple(a for a in range(truth.ndim) if a != axis)
     for region in (truth == target, truth > 0):
@@ -115,10 +122,11 @@ def cut(
     spacing: Sequence[float],
     target: int,
 ) -> SliceView:
-    """Choose the slice by the rule and return it in display orientation.
+    """Select the slice by the rule and return it in display orientation.
 
-    `image` and `truth` have the axes of the file (two or three); an image may have a last axis of channels, which is
-    averaged. `spacing` is in mm per file axis. `predictions` maps the label of each loss to classes like `truth`, or None.
+    `image` and `truth` have the axes of the file (two or three). An image can have an additional last axis of
+    channels, which are averaged. `spacing` is in mm per file axis. `predictions` maps the label of each loss
+    to class indices like `truth`, or None.
     """
     if image.ndim == truth.ndim + 1:
         image = image.mean(axis=-1)
@@ -140,7 +148,7 @@ def cut(
 
 
 def grey(image: np.ndarray, window: tuple[float, float] | None) -> np.ndarray:
-    """Scale an image to [0, 1]: by `window` (low, high), or between its 1st and 99th percentiles."""
+    """Scale an image to [0, 1] with `window` (low, high), or between its 1st and 99th percentiles."""
     low, high = window if window is not None else (float(v) for v in np.percentile(image, (1, 99)))
     if high <= low:
         high = low + 1.0
@@ -149,10 +157,10 @@ def grey(image: np.ndarray, window: tuple[float, float] | None) -> np.ndarray:
 
 
 def region_box(truth: np.ndarray, target: int, aspect: float) -> tuple[float, float, float, float]:
-    """Return (left, top, width, height) in pixels of the box that is magnified, the same for all panels.
+    """Return (left, top, width, height) in pixels of the magnified box, which is the same for all panels.
 
-    It is square on the page, centred on the reference's `target` (else on all foreground) with a margin around it, and its
-    side lies between a fifth of the picture's shorter side and all of it.
+    The displayed box is square and centred on the `target` of the reference, or on all foreground, with a
+    margin around it. Its side is between one fifth and the whole of the shorter side of the image.
     """
     for region in (truth == target, truth > 0, np.ones_like(truth, bool)):
         if region.any():
@@ -168,7 +176,7 @@ def region_box(truth: np.ndarray, target: int, aspect: float) -> tuple[float, fl
 
 
 def letter(index: int) -> str:
-    """Return the letter of a panel: a, b, ..., z, aa, ab, ..."""
+    """Return the letter of a panel: a, b, ..., z, aa, ab, ... ."""
     letters = string.ascii_lowercase
     return letters[index] if index < 26 else letter(index // 26 - 1) + letters[index % 26]
 

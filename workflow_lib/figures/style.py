@@ -1,7 +1,7 @@
-"""One look for every figure of the project, and files that are the same byte for byte when drawn again.
+"""The common style of all figures, and reproducible figure files.
 
-Figures are made as `matplotlib.figure.Figure` objects, never through pyplot: no display, no state between figures.
-The user's matplotlib configuration has no effect.
+A figure that is drawn again gives identical bytes. Figures are `matplotlib.figure.Figure` objects without
+pyplot: they need no display and share no state. The user's matplotlib configuration has no effect.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ from workflow_lib.figures.looks import look_numbers
 
 MM_PER_INCH = 25.4
 TEXT_WIDTH_MM = 180.0
-"""Width of a two-column page; `new_figure` uses it by default."""
+"""Text width of a two-column page, the default of `new_figure`."""
 PNG_DPI = 300
 
 RC: dict[str, Any] = {
@@ -54,7 +54,7 @@ INK = "#1a1a1a"
 GREY = "#767676"
 
 PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#882255")
-"""Eight colours that differ with any colour vision: Okabe and Ito's, with wine instead of yellow, which is faint on paper."""
+"""Eight colours for all types of colour vision: those of Okabe and Ito, with wine instead of pale yellow."""
 
 LINESTYLES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
     "-",
@@ -67,13 +67,13 @@ LINESTYLES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
     (0, (1, 3)),
 )
 TINTS = ((0.0, 0.0), (0.0, 0.35), (1.0, 0.35), (0.0, 0.55), (1.0, 0.5), (0.0, 0.2), (1.0, 0.2), (0.0, 0.7))
-"""What each round of eight mixes its colours with: 0 is black, 1 is white; and by which share."""
+"""For each round of eight colours: the colour to mix with (0 is black, 1 is white), and its share."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
 @dataclass(frozen=True)
 class LossStyle:
-    """How a loss is drawn wherever it appears: colour as `#rrggbb`, a matplotlib marker and line style."""
+    """The style of a loss in all figures: colour as `#rrggbb`, matplotlib marker and line style."""
 
     colour: str
     marker: str
@@ -81,16 +81,20 @@ class LossStyle:
 
 
 def apply() -> None:
-    """Set matplotlib's parameters to its defaults with the project's look over them. `new_figure` and `save` call it."""
+    """Set matplotlib's parameters to its defaults and the style of the project.
+
+    `new_figure` and `save` call this function.
+    """
     matplotlib.rcdefaults()
     parameters: Any = matplotlib.rcParams
     parameters.update(RC)
 
 
 def new_figure(width_mm: float = TEXT_WIDTH_MM, height_mm: float = 90.0, **options: Any) -> Figure:
-    """Return an empty figure of the given size in millimetres, in the project's look, with constrained layout.
+    """Return an empty figure of the given size in millimetres, in the project's style, with constrained layout.
 
-    `options` go to `matplotlib.figure.Figure` (`layout=None` for hand-placed axes). Add axes with `figure.subplots(...)`.
+    `options` are passed to `matplotlib.figure.Figure` (`layout=None` for manually placed axes). Add axes with
+    `figure.subplots(...)`.
     """
     apply()
     options.setdefault("layout", "constrained")
@@ -98,7 +102,10 @@ def new_figure(width_mm: float = TEXT_WIDTH_MM, height_mm: float = 90.0, **optio
 
 
 def save(figure: Figure, path_without_suffix: str | Path) -> tuple[Path, Path]:
-    """Write `<path>.svg` and `<path>.png` (300 dpi), each atomically, without dates or program names. Returns both paths."""
+    """Write `<path>.svg` and `<path>.png` (300 dpi) atomically, and return both paths.
+
+    The files contain no dates or program names.
+    """
     apply()
     base = Path(path_without_suffix)
     svg, png = base.with_name(base.name + ".svg"), base.with_name(base.name + ".png")
@@ -112,37 +119,38 @@ def save(figure: Figure, path_without_suffix: str | Path) -> tuple[Path, Path]:
 def loss_styles(names: Iterable[str]) -> dict[str, LossStyle]:
     """Return the style of each loss, in the order of `names`.
 
-    Pass the study's whole list to every figure (see `look_numbers`). The first eight differ in colour and marker; from the ninth
-    on the colours return darker or lighter, with another line style and marker. Up to 64 losses no two styles are the same.
+    Pass all losses of the study to every figure (see `look_numbers`). The first eight styles differ in colour
+    and marker. From the ninth on, the colours are repeated darker or lighter, with other line styles and
+    markers. All 64 styles are different.
     """
     return {name: _style(number) for name, number in look_numbers(names).items()}
 
 
 def loss_colours(names: Iterable[str]) -> dict[str, str]:
-    """Return the colour `#rrggbb` of each loss, in the order of `names`; the same as in `loss_styles`."""
+    """Return the colour `#rrggbb` of each loss, in the order of `names`, as in `loss_styles`."""
     return colours_of(look_numbers(names))
 
 
 def colours_of(numbers: Mapping[str, int]) -> dict[str, str]:
-    """Return the colour `#rrggbb` of each loss by the number of its look, which the plan contains."""
+    """Return the colour `#rrggbb` of each loss from its style number, which is in the plan."""
     return {name: _style(number).colour for name, number in numbers.items()}
 
 
 def label_panels(axes: Sequence[Axes]) -> None:
-    """Write a), b), c) … above the top left corner of each of the axes."""
+    """Write a), b), c) … above the top left corner of the axes."""
     for index, axis in enumerate(axes):
         axis.set_title(f"{chr(ord('a') + index)})", loc="left", fontstyle="italic")
 
 
 def _style(index: int) -> LossStyle:
     round_, hue = divmod(index, len(PALETTE))
-    # The marker moves on with every round, so that one hue never meets the same marker twice.
+    # The marker is shifted in every round, so that each hue has a different marker in each round.
     marker = MARKERS[(hue + round_) % len(MARKERS)]
     return LossStyle(_shade(PALETTE[hue], round_), marker, LINESTYLES[round_])
 
 
 def _shade(colour: str, round_: int) -> str:
-    """Return the colour mixed with white or black by the tint of the round; black itself only gets lighter."""
+    """Return the colour mixed with white or black by the tint of the round; black is only made lighter."""
     target, share = (1.0, 0.1 * round_) if colour == "#000000" else TINTS[round_]
     red, green, blue = ((1 - share) * channel + share * target for channel in to_rgb(colour))
     return to_hex((red, green, blue))

@@ -1,4 +1,4 @@
-"""Mean DSC of one loss over the values of a parameter, such as the radius of the dilated balanced cross entropy."""
+"""Mean DSC of a loss for the values of a parameter, such as the radius of dilated balanced cross entropy."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ CAPTION = "{label}: mean DSC over the parameter that the study sweeps, with the 
 ALT = "Mean DSC of {classes} over the values of the parameter."
 
 LINEAR = ("radius",)
-"""Parameters over a linear axis however far they reach: lengths in voxels."""
+"""Parameters that always have a linear axis: lengths in voxels."""
 
 CHARACTER_WIDTH = 0.032
-"""Width of a character below the axis, as a share of the range of values: 1.5 mm in the narrowest of panels."""
+"""Width of a tick-label character as a share of the range of values: 1.5 mm in the narrowest panel."""
 
 
 def draw(data: Data) -> Drawn:
@@ -48,12 +48,13 @@ def plot(
     titles: Mapping[str, str],
     colours: Mapping[str, str],
 ) -> Figure:
-    """Return the figure: a row per sweep, a column per class; the losses that are not swept are lines across.
+    """Return the figure: one row per sweep, one column per class; other losses are horizontal lines.
 
-    `means` has the columns of statistics/<dataset>/means.csv; `labels` maps the study's losses to their names in the order of the
-    tables, `titles` the losses of the registry to theirs, `colours` the study's losses to their colours. Bars are the intervals
-    of the means, where there are any; a loss without scores is left out. The axis is logarithmic where positive values span more
-    than a decade, unless they are lengths in voxels.
+    `means` has the columns of statistics/<dataset>/means.csv. `labels` maps the losses of the study to their
+    labels in the order of the tables, `titles` the losses of the registry to their labels, and `colours` the
+    losses of the study to their colours. Error bars are the intervals of the means, if they exist. Losses
+    without scores are not shown. The axis is logarithmic if the values are positive and span more than a
+    decade, except for lengths in voxels.
     """
     dsc = _scores(means)
     styles = loss_styles(labels)
@@ -80,7 +81,7 @@ def plot(
         axes.set_xlabel(wrapped(f"{sweep.parameter} of {titles[sweep.loss]}", 48 // columns + 12, 2))
         axes.set_ylabel("Mean DSC")
     if handles:
-        # The curve comes first; with several sweeps it is another loss in each row.
+        # The curve comes first in the legend. With several sweeps, it is a different loss in each row.
         curve_of = titles[sweeps[0].loss] if len({sweep.loss for sweep in sweeps}) == 1 else "Loss named at the axis"
         order = sorted(handles, key=lambda name: name != "")
         names = [wrapped(labels[name] if name else curve_of, 26, 2) for name in order]
@@ -91,20 +92,20 @@ def plot(
 
 
 def _scores(means: pd.DataFrame) -> dict[tuple[str, str], tuple[float, float]]:
-    """Return (loss, class) -> mean DSC and half width of its interval, where there is a mean."""
+    """Return (loss, class) -> mean DSC and half width of its interval, for all defined means."""
     rows = means[means["metric"] == "dsc"].to_dict("records")
     found = {(str(row["loss"]), str(row["class"])): (float(row["mean"]), float(row["ci95"])) for row in rows}
     return {key: pair for key, pair in found.items() if math.isfinite(pair[0])}
 
 
 def _panel(axes: Axes, dsc: Mapping[tuple[str, str], tuple[float, float]], sweep: Sweep, name: str) -> Any:
-    """Draw the curve of a class and return its handle for the legend, None without scores."""
+    """Draw the curve of a class and return its handle for the legend, or None without scores."""
     points = [(value, *dsc[loss, name]) for loss, value in sweep.values.items() if (loss, name) in dsc]
     if not points:
         axes.text(0.5, 0.5, "no scores", color=GREY, ha="center", va="center", transform=axes.transAxes)
         return None
     values, middles, halves = (np.array(part, float) for part in zip(*points, strict=True))
-    # An interval that is not known (NaN) has no bar; one of length zero would look exact.
+    # An undefined interval (NaN) has no error bar. A bar of length zero would look like an exact value.
     curve = axes.errorbar(
         values, middles, yerr=halves, fmt="o-", color=INK, markersize=4.5, linewidth=1.8, elinewidth=1.0, capsize=2, zorder=3
     )
@@ -118,7 +119,7 @@ def _panel(axes: Axes, dsc: Mapping[tuple[str, str], tuple[float, float]], sweep
 
 
 def _tick_labels(places: np.ndarray, labels: list[str]) -> list[str]:
-    """Return the labels of ascending places on the axis, empty where one would run into the label before it."""
+    """Return the labels of ascending positions on the axis; labels that would overlap are empty."""
     span = float(np.ptp(places)) or 1.0
     shown: list[str] = []
     edge = -math.inf

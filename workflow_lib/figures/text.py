@@ -1,15 +1,15 @@
-"""Names that users choose, as text in a figure: never interpreted as mathematics, never wider than the space for them."""
+"""Names chosen by users as text in a figure: without interpretation as math, and limited in width."""
 
 import textwrap
 from collections import Counter
 from collections.abc import Mapping
 
 PLACE = 30
-"""Characters that every figure shows of a label, at the least."""
+"""Minimum number of characters of a label that every figure shows."""
 
 
 def plain(text: str, limit: int = 40) -> str:
-    """Return `text` on one line of at most `limit` characters, with what matplotlib would read as mathematics escaped."""
+    """Return `text` on one line of at most `limit` characters, with matplotlib's math characters escaped."""
     line = _line(text)
     if len(line) > limit:
         line = line[: limit - 1].rstrip() + "…"
@@ -23,14 +23,14 @@ def wrapped(text: str, width: int = 16, lines: int = 3) -> str:
 
 
 def heading(text: str, limit: int = 40) -> str:
-    """Return `text` as `plain` does, its first letter large and the others as they are: "Kidney", "LV myocardium"."""
+    """Return `text` as `plain` does, with an upper-case first letter: "Kidney", "LV myocardium"."""
     return plain(text[:1].upper() + text[1:], limit)
 
 
 def distinct_labels(labels: Mapping[str, str]) -> dict[str, str]:
-    """Return name -> label, with the name after the start of those labels that would look the same once they are cut.
+    """Return name -> label. Labels that would look equal after shortening are cut and followed by the name.
 
-    `labels` maps the losses' names, which differ, to what they are called. Labels that differ early are left as they are.
+    `labels` maps the names of the losses, which are unique, to their labels. Other labels are unchanged.
     """
     starts = {name: _line(label)[:PLACE] for name, label in labels.items()}
     count = Counter(starts.values())

@@ -1,4 +1,4 @@
-"""Training and validation loss of every fold, a panel per loss, with the epoch whose weights became the model."""
+"""Training and validation loss of every fold, with one panel per loss, and the epoch of the final weights."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def draw(data: Data) -> Drawn:
 
 
 def plot(histories: Histories, losses: Mapping[str, str], colours: Mapping[str, str] | None = None) -> Figure:
-    """Return the figure: a panel per loss, a solid line (validation) and a thin dotted one (training) per fold.
+    """Return the figure: one panel per loss, with a solid line (validation) and a thin dotted line (training) per fold.
 
-    `histories[loss][fold]` has the columns of history.csv; `losses` maps names to labels in the order of the tables. A ring
-    marks the epoch whose weights became the model. A panel has a logarithmic axis where all its values are positive and
-    span more than a factor of ten. The values of a curve cannot be compared between losses.
+    `histories[loss][fold]` has the columns of history.csv. `losses` maps names to labels in the order of the
+    tables. A ring marks the epoch whose weights are kept. A panel has a logarithmic axis if all its values are
+    positive and span more than a factor of ten. The values cannot be compared between losses.
     """
     from matplotlib.lines import Line2D
 
@@ -79,7 +79,7 @@ def _panel(axes: Axes, folds: Mapping[int, pd.DataFrame], colour: str) -> None:
         history = folds[fold]
         epochs = history["epoch"].to_numpy(float)
         training, validation = history["training_loss"].to_numpy(float), history["validation_loss"].to_numpy(float)
-        # A single epoch makes no line, so short histories show their points.
+        # Short histories have markers, because a single epoch gives no line.
         marker = "." if len(epochs) < 4 else ""
         axes.plot(epochs, training, color=colour, linewidth=0.7, linestyle=(0, (1, 1)), marker=marker, alpha=0.8)
         axes.plot(epochs, validation, color=colour, linewidth=0.9, marker=marker, alpha=0.8)
@@ -92,7 +92,7 @@ def _panel(axes: Axes, folds: Mapping[int, pd.DataFrame], colour: str) -> None:
     values = values[np.isfinite(values)]
     if len(values) and values.min() > 0 and values.max() > 10 * values.min():
         axes.set_yscale("log")
-        # Plain numbers at 1, 2 and 5 of each decade.
+        # Labels at 1, 2 and 5 of each decade, without exponents.
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.yaxis.set_minor_formatter(NullFormatter())

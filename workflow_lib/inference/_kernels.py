@@ -1,4 +1,4 @@
-"""Compiled loops of prediction: adding a patch into the volume, and the most probable class of every voxel."""
+"""Compiled loops of prediction: addition of a patch to the volume, and the most probable class of a voxel."""
 
 import numpy as np
 
@@ -9,11 +9,12 @@ from workflow_lib.base.compiled import compiled
 def add_weighted(
     total: np.ndarray, start: np.ndarray, values: np.ndarray, first: np.ndarray, second: np.ndarray, third: np.ndarray
 ) -> None:
-    """Add `values` (a, b, c) float32, times the outer product of the three axes' weights, to `total` from `start` on.
+    """Add `values` (a, b, c) float32, multiplied by the weights of the three axes, to `total` at `start`.
 
-    The last axis of both holds columns and classes together, so that one loop runs over all of them; so do its weights `third`.
+    The last axis of both arrays combines columns and classes, so that one loop covers both. Its weights
+    `third` have the same layout.
     """
-    # Read here: in the loop they would be read again after each number that is written.
+    # Read before the loop. Inside, they would be read again after each write.
     above, left, offset = start[0], start[1], start[2]
     for a in range(values.shape[0]):
         for b in range(values.shape[1]):
@@ -25,12 +26,15 @@ def add_weighted(
 
 @compiled
 def most_probable(probabilities: np.ndarray, classes: np.ndarray) -> None:
-    """Write the index of the highest value of each row (voxels, n) to `classes` (voxels) uint8; of equal ones the first."""
+    """Write the index of the largest value in each row (voxels, n) to `classes` (voxels) uint8.
+
+    Of equal values, the first is used.
+    """
     for voxel in range(probabilities.shape[0]):
         best, highest = 0, probabilities[voxel, 0]
         for index in range(1, probabilities.shape[1]):
             value = probabilities[voxel, index]
-            # Two selections instead of a branch, which would often be guessed wrong.
+            # Two conditional moves instead of a branch, which would often be mispredicted.
             higher = value > highest
             highest = value if higher else highest
             best = index if higher else best

@@ -1,4 +1,4 @@
-"""Whole cases from a network that sees patches."""
+"""Prediction of whole cases with a network that processes patches."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def load_model(weights: Path, n_classes: int, channels: int, patch: Sequence[int], network: Network) -> "keras.Model":
-    """Return the trained network. Raises UserError when the file is missing, damaged or of another network."""
+    """Return the trained network. Raises UserError if the file is missing, damaged or of another network."""
     return load_network(weights, network, n_classes, channels, patch)
 
 
@@ -29,12 +29,13 @@ def probabilities(
     batch_size: int,
     blending: Blending = "miscnn",
 ) -> np.ndarray:
-    """Return the class probabilities of a preprocessed case, (*axes, n_classes) float32, each voxel's sum 1.
+    """Return the class probabilities of a preprocessed case, (*axes, n_classes) float32, which add up to 1.
 
-    `image`: (*axes, channels) float32, two or three axes; patches at its border that reach beyond a smaller image are padded.
-    `overlap`: voxels that neighbouring patches share, per axis. `batch_size`: patches predicted at once; the last batch is filled
-    up with its last patch, so that the network is traced for one shape only.
-    Raises UserError when a probability is not finite: the weights are damaged or the training diverged.
+    `image`: (*axes, channels) float32, with two or three axes; patches of an image that is smaller than the
+    patch are padded. `overlap`: number of common voxels of neighbouring patches, per axis. `batch_size`:
+    number of patches that are predicted at once; the last batch is filled up with its last patch, so that
+    the network is traced for only one shape.
+    Raises UserError if a probability is not finite: the weights are damaged or the training diverged.
     """
     blender = Blender(image.shape[:-1], patch, overlap, model.output_shape[-1], blending)
     for first, batch in _batches(image, blender.starts, patch, batch_size):
@@ -43,7 +44,7 @@ def probabilities(
         for offset in range(count):
             blender.add(first + offset, predicted[offset])
     joined = blender.result()
-    # Every weight is above 0, so what is not finite in any patch is not finite here.
+    # All weights are above 0, so a value that is not finite in a patch is not finite here either.
     if not np.isfinite(joined).all():
         raise UserError(
             "The network gives probabilities that are not finite. Its weights or the image hold NaN or Inf: "
@@ -60,7 +61,10 @@ def predict_case(
     batch_size: int,
     blending: Blending = "miscnn",
 ) -> np.ndarray:
-    """Return the most probable class of each voxel, (*axes,) uint8; of equal ones the first. Arguments as in `probabilities`."""
+    """Return the most probable class of each voxel, (*axes,) uint8.
+
+    Of equally probable classes, the first is used. The arguments are those of `probabilities`.
+    """
     from workflow_lib.inference import _kernels
 
     blended = probabilities(model, image, patch, overlap, batch_size, blending)
@@ -70,7 +74,7 @@ def predict_case(
 
 
 def exhausted(device: str) -> str:
-    """Return the message for a prediction whose device ("cpu", "NVIDIA A100") has no memory left."""
+    """Return the message for a prediction whose device ("cpu", "NVIDIA A100") is out of memory."""
     there = memory.of_host() if device == "cpu" else memory.of_gpu()
     has = "" if there is None else f" {there.name[0].upper()}{there.name[1:]} has {memory.gibibytes(there.size)}."
     larger = "training.memory_mb" if device == "cpu" else "a GPU with more memory, gpu_model (docs/hpc.md)"
@@ -84,7 +88,7 @@ def exhausted(device: str) -> str:
 def _batches(
     image: np.ndarray, starts: Sequence[tuple[int, ...]], patch: Sequence[int], batch_size: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the index of a batch's first patch, and the batch (batch_size, *patch, channels) float32."""
+    """Yield the index of the first patch of a batch, and the batch (batch_size, *patch, channels) float32."""
     for first in range(0, len(starts), batch_size):
         chosen = list(starts[first : first + batch_size])
         chosen += chosen[-1:] * (batch_size - len(chosen))

@@ -34,7 +34,7 @@ def assd(surfaces: Surfaces) -> float:
     Returns
     -------
     float
-        In mm (of pictures: pixels), 0 or more; NaN where a mask is empty.
+        Distance in mm (or pixels), 0 or more; NaN if a mask is empty.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""docs/metrics.md, written from the registry (`make generated`)."""
+"""Generation of docs/metrics.md from the registry (`make generated`)."""
 
 import math
 
@@ -42,7 +42,7 @@ The column `note` of the scores says which mask is empty. Statistics leave out c
 
 
 def text() -> str:
-    """Return docs/metrics.md.
+    """Return the content of docs/metrics.md.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def _empty_masks() -> str:
 
 
 def _where_empty(name: str, note: str) -> str:
-    """Return the value of a metric where a mask is empty, or that it depends on the size of the other one."""
+    """Return the value of a metric for an empty mask, or "by the equation" if it depends on the other mask."""
     first, second = (registry.function(name)(_example(registry.get(name).MEASURED, note, size)) for size in (4, 7))
     if math.isnan(first):
         return "undefined"
@@ -68,7 +68,7 @@ def _where_empty(name: str, note: str) -> str:
 
 
 def _example(measured: Measured, note: str, size: int) -> Counts | Surfaces:
-    """Return a measurement with this note, with voxels in the mask that is not empty."""
+    """Return a measurement with this note, and `size` voxels in the mask that is not empty."""
     missed, added = size * (note == EMPTY_PREDICTION), size * (note == EMPTY_REFERENCE)
     if measured == "counts":
         return Counts(0, added, missed)

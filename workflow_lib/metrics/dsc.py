@@ -24,7 +24,7 @@ def dsc(counts: Counts) -> float:
     Returns
     -------
     float
-        In [0, 1]; 0 where one of the masks is empty, NaN where both are.
+        Value in [0, 1]; 0 if one of the masks is empty, NaN if both are.
 
     References
     ----------

@@ -34,12 +34,12 @@ def hd95(surfaces: Surfaces) -> float:
     Parameters
     ----------
     surfaces : Surfaces
-        Distances of one case and class. The percentile interpolates linearly between two of them.
+        Distances of one case and class. The percentile is linearly interpolated between two distances.
 
     Returns
     -------
     float
-        In mm (of pictures: pixels), 0 or more; NaN where a mask is empty.
+        Distance in mm (or pixels), 0 or more; NaN if a mask is empty.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""What a metric is computed from, and what the file of a metric holds."""
+"""The input of a metric, and the interface of its file."""
 
 import math
 from collections.abc import Mapping
@@ -11,31 +11,31 @@ BOTH_EMPTY = "both empty"
 EMPTY_PREDICTION = "empty prediction"
 EMPTY_REFERENCE = "empty reference"
 EMPTY_NOTES = (BOTH_EMPTY, EMPTY_PREDICTION, EMPTY_REFERENCE)
-"""The notes of a score, which say which of the two masks holds no voxel."""
+"""The notes of a score, which state which of the two masks is empty."""
 
 UNDEFINED = math.nan
 
 Measured = Literal["counts", "surfaces"]
-"""What a metric is computed from: `Counts` or `Surfaces`."""
+"""The input of a metric: `Counts` or `Surfaces`."""
 
 Better = Literal["higher", "lower", "near 0"]
 
 
 @dataclass(frozen=True)
 class Counts:
-    """The voxels of one case and class, counted.
+    """Voxel counts of one case and class.
 
     Parameters
     ----------
     tp, fp, fn : int
-        Voxels in both masks, in the prediction alone, in the reference alone.
+        Number of voxels in both masks, only in the prediction, and only in the reference.
     voxel : float
-        Size of a voxel: its volume in ml, of pictures 1 (px²).
+        Size of a voxel: its volume in ml, or 1 (px²) for 2-D images without a voxel size.
 
     Raises
     ------
     ValueError
-        If a count is negative or the voxel has no size.
+        If a count is negative, or the size is not positive.
     """
 
     tp: int
@@ -44,13 +44,13 @@ class Counts:
     voxel: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse counts that no two masks can have."""
+        """Check that the counts and the size are valid."""
         if min(self.tp, self.fp, self.fn) < 0 or not self.voxel > 0:
             raise ValueError(f"{self}: counts are 0 or more, and the size of a voxel is above 0")
 
     @property
     def note(self) -> str:
-        """Which mask is empty, one of `EMPTY_NOTES`; nothing where both hold voxels."""
+        """The empty mask, one of `EMPTY_NOTES`, or an empty string if no mask is empty."""
         return note(reference=self.tp + self.fn > 0, prediction=self.tp + self.fp > 0)
 
 
@@ -61,12 +61,12 @@ class Surfaces:
     Parameters
     ----------
     from_reference : numpy.ndarray
-        Distance of every surface voxel of the reference to the nearest one of the prediction, in mm (of pictures: pixels);
-        infinite where the prediction is empty.
+        Distance of every surface voxel of the reference to the nearest surface voxel of the prediction, in
+        mm (pixels for 2-D images without a voxel size); infinite if the prediction is empty.
     from_prediction : numpy.ndarray
-        The same from the prediction to the reference.
+        The distances from the prediction to the reference.
     tolerance : float
-        Distance up to which surfaces count as the same.
+        Distance up to which surfaces count as equal.
     """
 
     from_reference: np.ndarray
@@ -75,7 +75,7 @@ class Surfaces:
 
     @property
     def note(self) -> str:
-        """Which mask is empty, one of `EMPTY_NOTES`; nothing where both hold voxels."""
+        """The empty mask, one of `EMPTY_NOTES`, or an empty string if no mask is empty."""
         return note(reference=len(self.from_reference) > 0, prediction=len(self.from_prediction) > 0)
 
 
@@ -85,12 +85,12 @@ def note(reference: bool, prediction: bool) -> str:
     Parameters
     ----------
     reference, prediction : bool
-        Whether the mask holds voxels.
+        Whether the mask has at least one voxel.
 
     Returns
     -------
     str
-        One of `EMPTY_NOTES`, or nothing where both hold voxels.
+        One of `EMPTY_NOTES`, or an empty string if no mask is empty.
 
     Examples
     --------
@@ -103,10 +103,10 @@ def note(reference: bool, prediction: bool) -> str:
 
 
 class Metric(Protocol):
-    """What the file of a metric holds, beside a function of the metric's own name that takes what `MEASURED` says.
+    """The attributes of the file of a metric.
 
-    `EMPTY` has the values that do not follow from the equation, by note: where a mask is empty and its note does not stand there,
-    the equation holds.
+    The file also defines a function with the name of the metric, whose argument is given by `MEASURED`.
+    `EMPTY` maps notes to values that do not follow from the equation. For other notes, the equation applies.
     """
 
     NAME: str

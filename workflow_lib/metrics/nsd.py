@@ -23,7 +23,7 @@ NOTES = ("τ is `evaluation.tolerance` of the study. A surface is counted in vox
 
 
 def nsd(surfaces: Surfaces) -> float:
-    """Return the share of both surfaces that lies within the tolerance of the other one.
+    """Return the share of both surfaces that is within the tolerance of the other surface.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def nsd(surfaces: Surfaces) -> float:
     Returns
     -------
     float
-        In [0, 1]; 0 where one of the masks is empty, NaN where both are.
+        Value in [0, 1]; 0 if one of the masks is empty, NaN if both are.
 
     References
     ----------

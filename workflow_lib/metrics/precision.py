@@ -18,7 +18,7 @@ NOTES = ("An empty prediction of a class that is there has precision 0 instead o
 
 
 def precision(counts: Counts) -> float:
-    """Return the precision: the share of the prediction that lies in the reference.
+    """Return the precision: the share of the prediction that is in the reference.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def precision(counts: Counts) -> float:
     Returns
     -------
     float
-        In [0, 1]; 0 where one of the masks is empty, NaN where both are.
+        Value in [0, 1]; 0 if one of the masks is empty, NaN if both are.
 
     References
     ----------

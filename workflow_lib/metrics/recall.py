@@ -17,7 +17,7 @@ EQUATION = r"\mathrm{Recall} = \frac{\mathrm{TP}}{\mathrm{TP} + \mathrm{FN}}"
 
 
 def recall(counts: Counts) -> float:
-    """Return the recall: the share of the reference that the prediction covers.
+    """Return the recall: the share of the reference that is in the prediction.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def recall(counts: Counts) -> float:
     Returns
     -------
     float
-        In [0, 1]; NaN where the reference is empty.
+        Value in [0, 1]; NaN if the reference is empty.
 
     References
     ----------

@@ -1,8 +1,8 @@
-"""The metrics by name: every file of this folder is one.
+"""The registry of metrics: each file of this folder is one.
 
-A file holds NAME, LABEL, UNIT, BETTER, RANGE, MEASURED, EMPTY, CITATION, EQUATION (LaTeX) and a function of the metric's own
-name (`interface.Metric` says what each is), and NOTES if there is more to say. Adding a metric adds a file; nothing else changes:
-it gets a column in the scores and a section in docs/metrics.md.
+A file defines NAME, LABEL, UNIT, BETTER, RANGE, MEASURED, EMPTY, CITATION, EQUATION (LaTeX) and a function with
+the name of the metric (see `interface.Metric`). NOTES is optional. To add a metric, add a file; no other file
+changes. The metric gets a column in the scores and a section in docs/metrics.md.
 """
 
 from collections.abc import Callable
@@ -15,27 +15,27 @@ from workflow_lib.metrics.interface import EMPTY_NOTES, Better, Measured, Metric
 FAMILY = Family("metrics", "metric", frozenset({"paper"}))
 
 PAPER = ("dsc", "precision", "recall")
-"""The metrics of the paper: statistics, tables and figures compare the losses in these."""
+"""The metrics of the paper, in which statistics, tables and figures compare the losses."""
 
 FIRST = (*PAPER, "hd95", "nsd")
-"""The metrics that every table of scores has, in the order of its columns; all others follow by name."""
+"""The first metrics in the columns of the scores; all others follow in alphabetical order."""
 
 NEEDED = ("NAME", "LABEL", "UNIT", "BETTER", "RANGE", "MEASURED", "EMPTY", "CITATION", "EQUATION")
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of all metrics. Imports none of them.
+    """Return the names of all metrics without importing them.
 
     Returns
     -------
     tuple of str
-        In the order of the columns of scores.
+        The names in the order of the columns of scores.
     """
     return (*FIRST, *(name for name in FAMILY.names() if name not in FIRST))
 
 
 def module(name: str) -> str:
-    """Return the Python module that holds a metric.
+    """Return the name of the Python module of a metric.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def module(name: str) -> str:
     Returns
     -------
     str
-        Its dotted name.
+        The dotted name of the module.
     """
     return FAMILY.module(name)
 
@@ -61,12 +61,13 @@ def get(name: str) -> Metric:
     Returns
     -------
     Metric
-        What the metric's file holds.
+        The module with the attributes of a metric.
 
     Raises
     ------
     UserError
-        If there is none of that name (with the nearest one), or its file is not complete.
+        If there is no metric of that name (the message contains the closest name), or its file is incomplete
+        or invalid.
     """
     found = FAMILY.get(name)
     where = f"The metric file workflow_lib/metrics/{name}.py"
@@ -95,12 +96,12 @@ def function(name: str) -> Callable[[Any], float]:
     Returns
     -------
     callable
-        Of `Counts` or of `Surfaces`, as its `MEASURED` says, to a float.
+        Function of `Counts` or `Surfaces`, according to `MEASURED`, that returns a float.
 
     Raises
     ------
     UserError
-        As `get` does.
+        In the same cases as `get`.
 
     Examples
     --------
@@ -122,18 +123,18 @@ def label(name: str) -> str:
     Returns
     -------
     str
-        Its `LABEL`.
+        The `LABEL` of the metric.
 
     Raises
     ------
     UserError
-        As `get` does.
+        In the same cases as `get`.
     """
     return get(name).LABEL
 
 
 def notes(name: str) -> tuple[str, ...]:
-    """Return what else a reader should know about a metric.
+    """Return the notes on a metric.
 
     Parameters
     ----------
@@ -143,6 +144,6 @@ def notes(name: str) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Sentences.
+        The notes as sentences.
     """
     return tuple(getattr(get(name), "NOTES", ()))

@@ -21,7 +21,7 @@ NOTES = (
 
 
 def relative_volume_difference(counts: Counts) -> float:
-    """Return the difference of the volumes of prediction and reference as a fraction of the reference's, with its sign.
+    """Return the signed volume difference, prediction minus reference, relative to the reference volume.
 
     Parameters
     ----------
@@ -31,7 +31,8 @@ def relative_volume_difference(counts: Counts) -> float:
     Returns
     -------
     float
-        -1 or more: above 0 where the prediction is too large, -1 where it is empty; NaN where the reference is empty.
+        Value of -1 or more: above 0 if the prediction is too large, -1 if it is empty; NaN if the reference is
+        empty.
 
     References
     ----------

@@ -22,7 +22,7 @@ NOTES = (
 
 
 def volume_difference(counts: Counts) -> float:
-    """Return the difference of the volumes of prediction and reference, without its sign.
+    """Return the absolute difference between the volumes of prediction and reference.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def volume_difference(counts: Counts) -> float:
     Returns
     -------
     float
-        In ml (of pictures: pixels; of a NIfTI image of two axes: mm²), 0 or more; NaN where both masks are empty.
+        Volume in ml (2-D images: pixels, or mm² for NIfTI), 0 or more; NaN if both masks are empty.
 
     References
     ----------

@@ -1,1 +1,1 @@
-"""Networks: their runtime, the architectures (one file each), how one is built, its weights, its costs."""
+"""Networks: runtime, architectures (one file each), construction, weights and costs."""

@@ -1,4 +1,4 @@
-"""A network with its initial weights, whatever its architecture."""
+"""Construction of a network of any architecture with its initial weights."""
 
 import re
 from collections import Counter
@@ -25,10 +25,11 @@ def build_network(
 ) -> "keras.Model":
     """Build a network: images (batch, *patch, channels) float32 to softmax (batch, *patch, n_classes) float32.
 
-    A patch of two sides gives the 2-D network, of three the 3-D one. `precision` bfloat16 or float16: all layers but the last
-    compute in that format, from the same float32 weights; float32 and tf32 build the same network. With `seed` the initial
-    weights are a function of the seed and the arguments; Python's, NumPy's and the backend's global seeds are set on the way.
-    Raises UserError for an architecture, a parameter or a patch that does not fit.
+    A patch with two sides gives a 2-D network, one with three sides a 3-D network. With `precision` bfloat16
+    or float16, all layers except the last compute in that format, with float32 weights. float32 and tf32
+    build the same network. With `seed`, the initial weights depend only on the seed and the arguments; this
+    also sets the global seeds of Python, NumPy and the backend.
+    Raises UserError for an invalid architecture, parameter or patch.
     """
     if len(patch) not in (2, 3):
         raise UserError(f"A patch has two or three sides, but {list(patch)} has {len(patch)}. Change training.patch.")
@@ -41,7 +42,7 @@ def build_network(
         keras.utils.set_random_seed(seed)
     with layers_in(precision):
         built = architecture.build((*patch, channels), n_classes, parameters)
-    # MIScnn wraps its tensors in lists, which Keras 3 warns about at every call with a plain array.
+    # MIScnn passes its tensors as lists. Keras 3 then warns at every call with a plain array.
     model = keras.Model(built.inputs[0], output_in_float32(built, precision), name="unet")
     _name_layers(model)
     return model
@@ -50,7 +51,8 @@ def build_network(
 def _name_layers(model: "keras.Model") -> None:
     """Name the layers by kind and position.
 
-    Keras counts names through the process; they are written into weights files, whose bytes depend on the network alone.
+    Keras numbers the names per process, and weights files contain them. With these names, the bytes of a
+    weights file depend only on the network.
     """
     counter: Counter[str] = Counter()
     for layer in model.layers:

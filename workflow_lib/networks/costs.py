@@ -1,4 +1,4 @@
-"""How large a network is, what a step of it multiplies, and what a training step takes in memory; no network is built for it."""
+"""Number of weights and multiplications of a network, and memory of a training step, without building it."""
 
 import math
 from collections.abc import Sequence
@@ -12,21 +12,25 @@ FLOAT32_BYTES = 4
 HALF_BYTES = 2
 
 LARGEST_CACHE = 1152 * 2**20
-"""Bytes of a last-level cache, of the largest that we know of (AMD EPYC 9684X); convolutions by columns fill it."""
+"""Size in bytes of the largest known last-level cache (AMD EPYC 9684X).
+
+Convolutions by columns (im2col) fill the cache.
+"""
 
 BACKWARD_TENSORS = 13
-"""Room for the backward pass beyond the kept activations, in halves of the largest tensor of an image.
+"""Memory of the backward pass beyond the kept activations, in halves of the largest tensor of an image.
 
-Of the standard U-Net that is the concatenation on the first level, and half of it is one tensor of that level (batch x patch x
-filters). Measured as peak resident memory of a step on CPUs with TensorFlow 2.21: 8 to 12.5 of them, for networks of 340 thousand
-to 8 million parameters, 2-D and 3-D. They are gradients in flight and the layout copies and workspaces of the convolutions.
+In the standard U-Net, the largest tensor is the concatenation on the first level, and half of it is one
+tensor of that level (batch x patch x filters). The measured peak resident memory of a step was 8 to 12.5
+of these halves, on CPUs with TensorFlow 2.21, for 2-D and 3-D networks of 340 thousand to 8 million
+parameters. The memory is used by gradients, and by layout copies and workspaces of the convolutions.
 """
 
 ADAM_MOMENTS = 2
 
 
 def layers_of(network: Network, n_classes: int, channels: int, patch: Sequence[int]) -> list[Layer]:
-    """Return the layers of a network behind its input."""
+    """Return the layers of a network after its input."""
     walk = Walk()
     image = Tensor(tuple(patch), channels)
     registry.get(network.architecture).layers(walk, image, n_classes, registry.parameters(network))
@@ -34,12 +38,12 @@ def layers_of(network: Network, n_classes: int, channels: int, patch: Sequence[i
 
 
 def count_parameters(network: Network, n_classes: int, channels: int, patch: Sequence[int]) -> int:
-    """Return the number of weights of a network, batch normalisation's moving statistics included, without building it."""
+    """Return the number of weights of a network, including the moving statistics of batch normalisation."""
     return sum(layer.weights for layer in layers_of(network, n_classes, channels, patch))
 
 
 def multiplications(network: Network, n_classes: int, channels: int, patch: Sequence[int]) -> int:
-    """Return the multiplications of a network's convolutions for one image, forward."""
+    """Return the multiplications in a network's convolutions for the forward pass of one image."""
     return sum(layer.multiplications for layer in layers_of(network, n_classes, channels, patch))
 
 
@@ -55,19 +59,24 @@ def estimate_memory(
     columns: bool = False,
     optimiser_arrays: int = ADAM_MOMENTS,
 ) -> int:
-    """Return the bytes of one training step on each device, the process's own memory (about 0.9 GB with TensorFlow) not counted.
+    """Return the estimated memory of one training step on each device, in bytes.
 
-    The batch is divided over `gpus` devices and over `passes` one after the other (gradient accumulation). With `precision`
-    bfloat16 or float16 what the layers keep takes half the bytes; weights, gradients, the output and the loss stay float32. So
-    does batch normalisation, which keeps a float32 copy of its input for the backward pass and works in float32 there too:
-    with it, mixed precision saves little.
+    The base memory of the process (about 0.9 GB with TensorFlow) is not included.
 
-    Kept until the backward pass is what each layer gives. Of the output come the softmax, the one-hot labels and both gradients.
-    To these come `BACKWARD_TENSORS`, and the numbers for each weight: itself, its gradient, the `optimiser_arrays` of the
-    optimiser's state, and one more where gradients are accumulated.
-    With `columns` (see `processor.convolves_by_columns`) come the neighbourhoods of all voxels in the widest convolution: of one
-    image and of as many more as a processor's cache holds, twice, for the gradients of its input and of its kernel. That is an
-    upper bound: for some sizes TensorFlow takes other kernels, which need less.
+    The batch is divided over `gpus` devices and over `passes` consecutive passes (gradient accumulation).
+    With `precision` bfloat16 or float16, the kept outputs of the layers take half the bytes. Weights,
+    gradients, the output and the loss remain float32. Batch normalisation also remains float32: it keeps
+    a float32 copy of its input for the backward pass and computes that pass in float32. With batch
+    normalisation, mixed precision therefore saves little memory.
+
+    The estimate is the sum of these parts: the output of each layer, kept until the backward pass;
+    `BACKWARD_TENSORS`; for the network's output, the softmax, the one-hot labels and both gradients; and for
+    each weight, its value, its gradient, the `optimiser_arrays` of the optimiser's state, and one more
+    array if gradients are accumulated.
+    With `columns` (see `processor.convolves_by_columns`), the neighbourhoods of all voxels in the widest
+    convolution are added: those of one image and of as many more images as the cache of a processor holds.
+    They count twice, for the gradients of the input and of the kernel. This is an upper bound: for some
+    sizes TensorFlow uses other kernels, which need less memory.
     """
     layers = layers_of(network, n_classes, channels, patch)
     images = batch_size // (passes * gpus)
@@ -75,7 +84,7 @@ def estimate_memory(
     normalised = any(layer.kind == "batch_normalization" for layer in inner)
     half = precision in HALF
     kept = sum(_kept_bytes(layer, half) for layer in inner)
-    # Convolutions of 16-bit numbers add up in float32, and so do their workspaces.
+    # Convolutions of 16-bit numbers accumulate in float32, and their workspaces are float32.
     flight = FLOAT32_BYTES if normalised or not half else (HALF_BYTES + FLOAT32_BYTES) // 2
     backward = BACKWARD_TENSORS * max(layer.output.size for layer in inner) // 2 * flight
     output = (4 * n_classes + channels) * math.prod(patch)
@@ -87,7 +96,10 @@ def estimate_memory(
 
 
 def _kept_bytes(layer: Layer, half: bool) -> int:
-    """Return the bytes that a layer keeps of an image; float32 needs no copy, as the normalisation keeps its input itself."""
+    """Return the bytes that a layer keeps for one image.
+
+    In 16 bits, batch normalisation also keeps a float32 copy of its input. In float32 it needs no copy.
+    """
     value = HALF_BYTES if half else FLOAT32_BYTES
     copy = FLOAT32_BYTES if half and layer.kind == "batch_normalization" else 0
     return layer.output.size * (value + copy)

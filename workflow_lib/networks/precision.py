@@ -1,4 +1,4 @@
-"""The number formats that a network computes in."""
+"""The number formats of the computations in a network."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     import keras
 
 HALF = ("bfloat16", "float16")
-"""Number formats of 16 bits that a network's layers can compute in."""
+"""16-bit number formats for the layers of a network."""
 
 
 @contextlib.contextmanager
 def layers_in(precision: str) -> Iterator[None]:
-    """Within the block new layers compute in this number format; their weights are float32 all the same."""
+    """Within the block, new layers compute in this number format; their weights are always float32."""
     keras = import_keras()
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(f"mixed_{precision}" if precision in HALF else "float32")
@@ -26,9 +26,9 @@ def layers_in(precision: str) -> Iterator[None]:
 
 
 def output_in_float32(network: "keras.Model", precision: str) -> "keras.KerasTensor":
-    """Return the network's output, computed in float32 by its last layer whatever the precision of the others.
+    """Return the network's output, which the last layer computes in float32 for every precision.
 
-    The softmax is part of the last layer; probabilities near 0 and 1 need more digits than 16 bits have.
+    The last layer includes the softmax. Probabilities near 0 and 1 need more digits than 16 bits have.
     """
     if precision not in HALF:
         return network.outputs[0]

@@ -1,4 +1,4 @@
-"""The runtime of the networks: how TensorFlow and Keras start, and threads, determinism and GPUs.
+"""The runtime of the networks: import of TensorFlow and Keras, threads, determinism and GPUs.
 
 TensorFlow and Keras are imported inside functions.
 """
@@ -18,23 +18,27 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.host import memory
 
 NOT_FOR_KERAS = ("matplotlib", "pandas", "sklearn")
-"""What Keras imports where it is installed, for data frames, galleries and scikit-learn's interface, which nobody uses here."""
+"""Optional imports of Keras that are not used here.
+
+Keras uses them for data frames, galleries and the scikit-learn interface.
+"""
 
 
 def import_keras() -> Any:
-    """Import TensorFlow and Keras without the lines their C++ code prints at that moment, and return the module `keras`.
+    """Import TensorFlow and Keras without the output of their C++ code, and return the module `keras`.
 
-    Keras runs on the backend named by KERAS_BACKEND, else on TensorFlow; a user's own keras.json changes neither the backend
-    nor number format nor axis order. When the import fails, what was printed is shown after all.
+    The backend of Keras is KERAS_BACKEND, or TensorFlow if that is not set. The user's keras.json does not
+    change the backend, the number format or the axis order. If the import fails, the output is shown.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    # TensorFlow turns oneDNN on for some CPUs only. Without it convolutions take three times as long and twice the memory.
+    # By default TensorFlow uses oneDNN only on some CPUs. Without it, convolutions take three times as long
+    # and twice the memory.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if "keras" not in sys.modules:
         with _silent_native_output(), imports.lean(NOT_FOR_KERAS):
             import keras
-            import tensorflow  # noqa: F401 -- MIScnn's networks are written with it, whatever the backend
+            import tensorflow  # noqa: F401 -- MIScnn's networks use it with every backend
     import keras
 
     keras.config.set_floatx("float32")
@@ -44,15 +48,15 @@ def import_keras() -> Any:
 
 @contextlib.contextmanager
 def _silent_native_output() -> Iterator[None]:
-    """Keep what the process writes to file descriptor 2 in a file, and give it back only after an exception.
+    """Redirect file descriptor 2 to a temporary file, and print its content only after an exception.
 
-    TensorFlow 2.21 prints banner lines before its logging obeys TF_CPP_MIN_LOG_LEVEL; no setting turns them off.
+    TensorFlow 2.21 prints some lines before TF_CPP_MIN_LOG_LEVEL takes effect, and no setting disables them.
     """
     sys.stderr.flush()
     try:
         original, kept = os.dup(2), tempfile.TemporaryFile()  # noqa: SIM115 -- closed below
     except OSError:
-        # No standard error, or no place for temporary files: the lines are shown, which hurts nobody.
+        # Without standard error or a folder for temporary files, the lines are shown, which is harmless.
         yield
         return
     os.dup2(kept.fileno(), 2)
@@ -76,16 +80,21 @@ def _restore_stderr(original: int) -> None:
 
 
 def configure_runtime(threads: int, deterministic: bool, gpus: int, tensor_float_32: bool = False, xla: bool = False) -> str:
-    """Set threads, determinism and visible GPUs of the TensorFlow backend, and return the device in words ("cpu", "NVIDIA A100").
+    """Configure the TensorFlow backend, and return the name of the device ("cpu", "NVIDIA A100").
 
-    `threads`: size of the thread pool inside an operation and of the one between operations; on a CPU the sums inside
-    convolutions, and so the weights, depend on it. `deterministic`: on GPUs too, only operations that always give the same bits.
-    `gpus`: 0 hides all GPUs; otherwise the first so many are used, and memory is taken as it is needed instead of all at once.
-    `xla`: models will be compiled with it; Keras does not where TensorFlow is bound to deterministic operations, so it is not.
-    `tensor_float_32`: GPUs that have it may round the factors of products to 10 bits of fraction (NVIDIA's TensorFloat-32).
-    To be called before anything is computed; a setting that comes too late is reported as a warning. Other backends: no effect.
-    Raises UserError when `gpus` is more than 1 and there are fewer, or the backend is another, or when the machine has an NVIDIA
-    GPU for this process that TensorFlow cannot use.
+    `threads`: size of the thread pools within and between operations. On a CPU, the sums in convolutions,
+    and therefore the weights, depend on it.
+    `deterministic`: use only deterministic operations, also on GPUs.
+    `gpus`: number of GPUs, the first ones of the machine. 0 hides all GPUs. Memory is allocated as needed,
+    instead of all at the start.
+    `xla`: models will be compiled with XLA. Deterministic operations are then not enforced, because with
+    them Keras does not use XLA.
+    `tensor_float_32`: allow GPUs to round the factors of products to 10 fraction bits (NVIDIA's
+    TensorFloat-32).
+
+    Call the function before any computation; a setting that comes too late is reported as a warning. It has
+    no effect on other backends. Raises UserError if `gpus` is above 1 and there are fewer GPUs or the
+    backend is not TensorFlow, or if the process has an NVIDIA GPU that TensorFlow cannot use.
     """
     keras = import_keras()
     if keras.backend.backend() != "tensorflow":
@@ -111,10 +120,10 @@ def configure_runtime(threads: int, deterministic: bool, gpus: int, tensor_float
                 tf.config.experimental.set_memory_growth(device, True)
         except RuntimeError:
             warnings.warn("TensorFlow runs already; its GPUs stay as they are", stacklevel=2)
-        # Off unless asked for: the GPUs of the paper knew no TensorFloat-32.
+        # Disabled by default, because the GPUs of the paper did not have TensorFloat-32.
         tf.config.experimental.enable_tensor_float_32_execution(tensor_float_32)
         if (deterministic or not devices) and not xla:
-            # Costs nothing on a CPU.
+            # Has no cost on a CPU.
             tf.config.experimental.enable_op_determinism()
         if gpus > 1 and len(gpu_devices()) < gpus:
             raise UserError(
@@ -129,7 +138,10 @@ def configure_runtime(threads: int, deterministic: bool, gpus: int, tensor_float
 
 
 def _require_no_gpu_left_unused(gpus: int) -> None:
-    """Raise UserError where a GPU was asked for and is there, but not for TensorFlow: for days a CPU would train in its place."""
+    """Raise UserError if a GPU is requested and present, but TensorFlow cannot use it.
+
+    Otherwise the training would run on the CPU for days.
+    """
     found = memory.of_gpu() if gpus else None
     if found is not None:
         raise UserError(
@@ -140,7 +152,7 @@ def _require_no_gpu_left_unused(gpus: int) -> None:
 
 
 def gpu_devices() -> list[str]:
-    """Return TensorFlow's names of the GPUs that it uses, as `configure_runtime` left them."""
+    """Return TensorFlow's names of the GPUs that `configure_runtime` made visible."""
     import tensorflow as tf
 
     return [device.name for device in tf.config.list_logical_devices("GPU")]
@@ -148,9 +160,10 @@ def gpu_devices() -> list[str]:
 
 @contextlib.contextmanager
 def on_gpus(gpus: int) -> Iterator[None]:
-    """Within the block models are built so that one training runs on so many GPUs of this machine (TensorFlow backend).
+    """Within the block, build models for a training on `gpus` GPUs of this machine (TensorFlow backend).
 
-    Every GPU holds all weights and takes its part of each batch; gradients are averaged. With 0 or 1 nothing is different.
+    Every GPU has all weights and processes a part of each batch, and the gradients are averaged. With 0 or
+    1 the block has no effect.
     """
     if gpus < 2:
         yield

@@ -1,7 +1,8 @@
-"""A network layer by layer without building it: what each layer holds, multiplies and keeps, for estimates.
+"""A description of a network layer by layer, from which its costs are estimated without building it.
 
-An architecture calls the methods of a `Walk` in the order in which its Keras layers are made. No TensorFlow is needed, so that a
-plan of a hundred trainings costs nothing. A test compares the walk of every architecture with the built network, layer by layer.
+An architecture calls the methods of a `Walk` in the order in which its Keras layers are created. TensorFlow
+is not needed, so that a plan of a hundred trainings takes little time. A test compares the walk of every
+architecture with the built network, layer by layer.
 """
 
 import math
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Tensor:
-    """What a layer gives for one image: its sides in voxels and its channels."""
+    """The output of a layer for one image: its sides in voxels and its channels."""
 
     sides: tuple[int, ...]
     channels: int
@@ -28,9 +29,10 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: its kind, what it gives, its weights, its multiplications for one image forward.
+    """One layer: kind, output, number of weights, and multiplications for the forward pass of one image.
 
-    `neighbourhood` is the number of values that a convolution reads for all voxels together: kernel x input channels x voxels.
+    `neighbourhood` is the number of values that a convolution reads for all voxels: kernel x input channels
+    x voxels.
     """
 
     kind: str
@@ -41,7 +43,7 @@ class Layer:
 
 
 class Walk:
-    """The layers of a network so far."""
+    """The list of layers to which each method adds one."""
 
     def __init__(self) -> None:
         self.layers: list[Layer] = []
@@ -51,28 +53,28 @@ class Walk:
         return output
 
     def convolution(self, x: Tensor, filters: int, kernel: int = 3, stride: int = 1, bias: bool = True) -> Tensor:
-        """Add a convolution with the same kernel along all axes, padded, its activation included."""
+        """Add a padded convolution, with its activation, and the same kernel size along all axes."""
         taps: int = kernel ** len(x.sides)
         output = Tensor(tuple(-(-side // stride) for side in x.sides), filters)
         weights = taps * x.channels * filters + (filters if bias else 0)
         return self._add("conv", output, weights, output.voxels * taps * x.channels * filters, output.voxels * taps * x.channels)
 
     def transposed(self, x: Tensor, filters: int) -> Tensor:
-        """Add a transposed convolution of kernel 2 and stride 2: each output voxel comes from one input voxel."""
+        """Add a transposed convolution with kernel 2 and stride 2: each output voxel has one input voxel."""
         output = Tensor(tuple(2 * side for side in x.sides), filters)
         weights: int = 2 ** len(x.sides) * x.channels * filters + filters
         return self._add("conv_transpose", output, weights, output.voxels * x.channels * filters, output.voxels * x.channels)
 
     def normalise(self, x: Tensor, scale: bool = True) -> Tensor:
-        """Add a batch normalisation: moving mean and variance, offset and, with `scale`, factor."""
+        """Add a batch normalisation with moving mean, moving variance, offset and, with `scale`, factor."""
         return self._add("batch_normalization", x, (4 if scale else 3) * x.channels)
 
     def pool(self, x: Tensor) -> Tensor:
-        """Add a pooling of 2 along all axes."""
+        """Add a max pooling of size 2 along all axes."""
         return self._add("max_pooling", Tensor(tuple(side // 2 for side in x.sides), x.channels))
 
     def enlarge(self, x: Tensor) -> Tensor:
-        """Add a repetition of every voxel, twice along all axes."""
+        """Add an upsampling that repeats every voxel twice along all axes."""
         return self._add("up_sampling", Tensor(tuple(2 * side for side in x.sides), x.channels))
 
     def repeat_channels(self, x: Tensor, times: int) -> Tensor:
@@ -80,19 +82,19 @@ class Walk:
         return self._add("lambda", Tensor(x.sides, x.channels * times))
 
     def concatenate(self, *tensors: Tensor) -> Tensor:
-        """Add a concatenation of channels."""
+        """Add a concatenation along the channels."""
         return self._add("concatenate", Tensor(tensors[0].sides, sum(tensor.channels for tensor in tensors)))
 
     def add(self, a: Tensor, b: Tensor) -> Tensor:
-        """Add a sum, value by value."""
+        """Add an element-wise sum."""
         return self._add("add", _same(a, b))
 
     def multiply(self, a: Tensor, b: Tensor) -> Tensor:
-        """Add a product, value by value."""
+        """Add an element-wise product."""
         return self._add("multiply", _same(a, b))
 
     def activate(self, x: Tensor) -> Tensor:
-        """Add an activation that is a layer of its own."""
+        """Add an activation that is a separate layer."""
         return self._add("activation", x)
 
 

@@ -1,4 +1,4 @@
-"""The weights of a trained network, as a file."""
+"""Saving and loading of the weights of a trained network."""
 
 import warnings
 from collections.abc import Sequence
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 
 def save_network(model: "keras.Model", path: Path) -> None:
-    """Write the weights, and nothing else, to a file `*.weights.h5`, whole or not at all; equal weights give equal bytes.
+    """Write only the weights to a file `*.weights.h5`, atomically; equal weights give equal bytes.
 
-    Keras adds the optimiser's state of a compiled model; so the same layers are saved as a model that is not compiled.
+    For a compiled model Keras also saves the optimiser's state. Therefore the same layers are saved as a
+    model that is not compiled.
     """
     keras = import_keras()
     plain = keras.Model(model.inputs[0], model.outputs[0], name="unet")
@@ -27,12 +28,15 @@ def save_network(model: "keras.Model", path: Path) -> None:
 
 
 def load_network(weights: Path, network: Network, n_classes: int, channels: int, patch: Sequence[int]) -> "keras.Model":
-    """Build a network and fill it from a weights file. Raises UserError when the file is missing, damaged or of another one."""
+    """Build a network and load its weights.
+
+    Raises UserError if the file is missing, damaged or belongs to another network.
+    """
     if not weights.is_file():
         raise UserError(f"{weights} does not exist. Run the training that makes it first.")
     model = build_network(network, n_classes, channels, patch)
     try:
-        # Keras passes over arrays that a file has too many of.
+        # Keras ignores additional arrays in a file.
         held = _numbers_in(weights)
         if held != model.count_params():
             raise ValueError(f"it holds {held} numbers, the network has {model.count_params()} weights.")

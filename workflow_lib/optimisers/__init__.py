@@ -1,1 +1,1 @@
-"""The optimisers: every file of this folder is one, found by its name."""
+"""The optimisers: each file of this folder is one, which is found by its name."""

@@ -1,11 +1,14 @@
-"""The updates of Adam and of AdamW: the numbers that all weights share once, else TensorFlow's operations in Keras's order."""
+"""The updates of Adam and AdamW with TensorFlow's operations in the order of Keras.
+
+Numbers that are the same for all weights are computed only once.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 
 def adam_steps(adam: Any, gradients: Sequence[Any], variables: Sequence[Any], learning_rate: Any) -> bool:
-    """Write `keras.optimizers.Adam.update_step` for all variables, and return whether that could be done."""
+    """Add `keras.optimizers.Adam.update_step` for all variables to the graph; return whether it was possible."""
     moments = _moments(adam, variables)
     if moments is None:
         return False
@@ -14,7 +17,11 @@ def adam_steps(adam: Any, gradients: Sequence[Any], variables: Sequence[Any], le
 
 
 def _moments(adam: Any, variables: Sequence[Any]) -> list[tuple[Any, Any]] | None:
-    """Return Keras's two moments of each variable, or None where they are not there, or Keras does something else with them."""
+    """Return Keras's two moments of each variable, or None if this update does not apply.
+
+    It does not apply if Keras does not have these attributes, with AMSGrad, and if a variable is not
+    float32.
+    """
     try:
         places = [adam._get_variable_index(variable) for variable in variables]
         found = [(adam._momentums[place].value, adam._velocities[place].value) for place in places]

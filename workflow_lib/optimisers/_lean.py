@@ -1,9 +1,9 @@
-"""Keras's optimisers, written into the graph of a training step in fewer operations.
+"""Keras's optimisers with fewer operations in the graph of a training step.
 
-Keras writes some forty operations for each of a network's weights, a third of them the same numbers each time, within scopes for
-several devices, and takes longer over it than over everything else in the graph. Here the scopes are left out, and an optimiser
-may write all its updates at once (`_adam_steps.py`), so that no bit is different. On Keras's other backends and on several GPUs
-it is as Keras does it.
+For each weight array of a network, Keras adds about forty operations within scopes for several devices. A
+third of them compute the same numbers for every array. This takes longer than the construction of the rest of
+the graph. Here the scopes are omitted, and an optimiser can add all its updates at once (`_adam_steps.py`).
+The results are bit-identical. On Keras's other backends and on several GPUs, the code of Keras is used.
 """
 
 import functools
@@ -13,14 +13,18 @@ from typing import Any
 from workflow_lib.networks.runtime import import_keras
 
 AllSteps = Callable[[Any, Sequence[Any], Sequence[Any], Any], bool]
-"""Writes the updates of all variables (optimiser, gradients, variables, learning rate); returns False to leave them to Keras."""
+"""Function (optimiser, gradients, variables, learning rate) that adds the updates of all variables.
+
+It returns False if Keras must add them.
+"""
 
 
 @functools.cache
 def lean(kind: Any, all_steps: AllSteps | None = None) -> Any:
-    """Return Keras's class of optimisers, or one derived from it that writes less into the graph of a step.
+    """Return a subclass of Keras's optimiser class that adds fewer operations to the graph of a step.
 
-    A Keras that has another name for what is overridden here calls its own, which does the same.
+    On other backends, the class itself is returned. If a version of Keras has another name for the
+    overridden method, it calls its own method, which gives the same result.
     """
     keras = import_keras()
     if keras.backend.backend() != "tensorflow":

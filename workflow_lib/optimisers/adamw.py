@@ -35,5 +35,5 @@ def build(learning_rate: float, parameters: Parameters, passes: int | None) -> A
 
 
 def state_arrays(parameters: Parameters) -> int:
-    """Return 2: the moments."""
+    """Return 2, the number of moments."""
     return 2

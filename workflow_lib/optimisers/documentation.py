@@ -1,4 +1,4 @@
-"""docs/optimisers.md, written from the optimisers (`make generated`)."""
+"""Generation of docs/optimisers.md from the optimisers (`make generated`)."""
 
 from workflow_lib.base.parameters import parameter_rows
 from workflow_lib.optimisers import registry
@@ -28,7 +28,7 @@ name, and no other file changes.
 
 
 def text() -> str:
-    """Return docs/optimisers.md."""
+    """Return the content of docs/optimisers.md."""
     return HEAD + "\n".join(map(_part, registry.FAMILY.names()))
 
 

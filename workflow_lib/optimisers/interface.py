@@ -1,12 +1,12 @@
-"""What the file of an optimiser holds.
+"""The interface of an optimiser: the attributes of its file.
 
-NAME           the file's name, by which a study chooses it
-LABEL          its name in text
-CITATION       its source
-NOTES          what a reader should know of it, a tuple of texts
-Parameters     a model of its parameters, with limits, beside the learning rate
-build          the Keras optimiser
-state_arrays   arrays of the size of the weights that its state holds
+NAME           the name of the file, which is used in a study
+LABEL          the name in text
+CITATION       the source
+NOTES          notes for the reader, a tuple of strings
+Parameters     a model of its parameters with their limits, without the learning rate
+build          builds the Keras optimiser
+state_arrays   returns the number of arrays in its state that have the size of the weights
 """
 
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ from workflow_lib.base import parameters as base
 
 
 class Optimiser(Protocol):
-    """The file of an optimiser."""
+    """The module of an optimiser."""
 
     NAME: str
     LABEL: str
@@ -24,7 +24,13 @@ class Optimiser(Protocol):
     Parameters: type[base.Parameters]
 
     def build(self, learning_rate: float, parameters: base.Parameters, passes: int | None) -> Any:
-        """Return the Keras optimiser; `passes`: of how many batches gradients are added up before a step, None for one."""
+        """Return the Keras optimiser.
+
+        `passes` is the number of passes whose gradients are accumulated before an update, or None for one.
+        """
 
     def state_arrays(self, parameters: base.Parameters) -> int:
-        """Return how many arrays of the size of the weights its state holds, added gradients not counted."""
+        """Return the number of arrays in the state with the size of the weights.
+
+        Accumulated gradients are not included.
+        """

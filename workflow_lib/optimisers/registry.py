@@ -1,4 +1,4 @@
-"""The optimisers by name, with their parameters."""
+"""The registry of optimisers and their parameters."""
 
 from typing import Any, cast
 
@@ -15,22 +15,22 @@ KEYS = ("momentum", "nesterov")
 
 
 def get(name: str) -> Optimiser:
-    """Return the module of an optimiser. Raises UserError for a name that is none."""
+    """Return the module of an optimiser. Raises UserError for an unknown name."""
     return cast(Optimiser, FAMILY.get(name))
 
 
 def given(training: Training) -> dict[str, Any]:
-    """Return the parameters that the section gives to its optimiser: `KEYS` where they say something, and the others."""
+    """Return the parameters of the optimiser in the section: `KEYS` with nonzero values, and the others."""
     return {key: getattr(training, key) for key in KEYS if getattr(training, key)} | training.optimiser_parameters
 
 
 def parameters(training: Training) -> Parameters:
-    """Return the parameters of the section's optimiser. Raises Faults that names every one that is wrong."""
+    """Return the parameters of the section's optimiser. Raises Faults with all invalid parameters."""
     return read_parameters(f"optimiser {training.optimiser!r}", get(training.optimiser).Parameters, given(training))
 
 
 def faults(training: Training) -> list[tuple[str, str]]:
-    """Return what is wrong with the choice of an optimiser, as pairs of the key and a sentence; empty when all is well."""
+    """Return the faults of the choice of an optimiser as pairs of key and message."""
     name = training.optimiser
     if name not in FAMILY.names():
         return [("training.optimiser", FAMILY.unknown(name))]
@@ -41,13 +41,16 @@ def faults(training: Training) -> list[tuple[str, str]]:
 
 
 def build(training: Training) -> Any:
-    """Return the Keras optimiser that the settings ask for."""
+    """Return the Keras optimiser of the settings."""
     passes = training.accumulation if training.accumulation > 1 else None
     optimiser = get(training.optimiser).build(training.learning_rate, parameters(training), passes)
-    # Small gradients would round to 0 in float16. The factor on the loss is among the optimiser's variables.
+    # Small gradients would underflow to 0 in float16. The scale is one of the optimiser's variables.
     return import_keras().optimizers.LossScaleOptimizer(optimiser) if training.precision == "float16" else optimiser
 
 
 def state_arrays(training: Training) -> int:
-    """Return how many arrays of the size of the weights the optimiser's state holds, added gradients not counted."""
+    """Return the number of arrays in the optimiser's state with the size of the weights.
+
+    Accumulated gradients are not included.
+    """
     return get(training.optimiser).state_arrays(parameters(training))

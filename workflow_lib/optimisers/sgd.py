@@ -1,4 +1,4 @@
-"""Stochastic gradient descent, with momentum or without."""
+"""Stochastic gradient descent with optional momentum."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ NOTES = ("Steps against the gradient, or along the momentum that past gradients 
 
 
 class Parameters(base.Parameters):
-    """Parameters of SGD, which a study may also give as keys of `training`."""
+    """Parameters of SGD. In a study they can also be keys of `training`."""
 
     momentum: Number = Field(0.0, ge=0, lt=1, description="Share of the last step that a step keeps.")
     nesterov: bool = Field(False, description="Nesterov's form of the momentum.")
@@ -32,5 +32,5 @@ def build(learning_rate: float, parameters: Parameters, passes: int | None) -> A
 
 
 def state_arrays(parameters: Parameters) -> int:
-    """Return 1 for the momentum where there is one."""
+    """Return 1 with momentum, else 0."""
     return 1 if parameters.momentum else 0

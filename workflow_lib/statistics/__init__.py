@@ -1,1 +1,1 @@
-"""Tests, corrections, intervals and effect sizes over the scores of one dataset."""
+"""Tests, corrections, intervals and effect sizes for the scores of one dataset."""

@@ -1,16 +1,20 @@
-"""Whether two networks rank the same losses alike: Kendall's tau between their rankings by mean score."""
+"""Agreement of two networks on the ranking of losses: Kendall's tau of their rankings by mean score."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 DIGITS = 12
-"""Means that agree in so many decimals are a tie: what is left are rounding errors of sums."""
+"""Means are rounded to this number of decimals, because smaller differences are rounding errors of sums."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of two rankings: how many losses both have, tau-b, its exact p, the smallest p that so few losses can give."""
+    """Agreement of two rankings.
+
+    `losses` is the number of common losses, `tau` is tau-b, `p` its exact p-value, and `smallest_p` the
+    smallest possible p-value for this number of losses.
+    """
 
     losses: int
     tau: float
@@ -24,15 +28,16 @@ def rank_agreement(one: Mapping[str, float], other: Mapping[str, float]) -> Agre
     Parameters
     ----------
     one, other : mapping of str to float
-        Mean score of each loss with each of the two networks. Losses that only one of them has, or whose mean is NaN, are left
-        out.
+        Mean score of each loss with each of the two networks. Losses that are not in both, or whose mean is
+        NaN, are excluded.
 
     Returns
     -------
     Agreement
-        `tau` is Kendall's tau-b, NaN with fewer than two losses or where all losses tie. `p` is two-sided and exact, under the
-        hypothesis that the rankings have nothing to do with each other; NaN where losses tie. It speaks of these means as they
-        are: how far they would move with other trainings, it does not see. `smallest_p` is 2/n!, that of two equal rankings.
+        `tau` is Kendall's tau-b. It is NaN with fewer than two losses, or if all losses are tied. `p` is the
+        exact two-sided p-value under the hypothesis that the rankings are independent. It is NaN if losses
+        are tied. It treats the means as fixed and does not include their variation between trainings.
+        `smallest_p` is 2/n!, the p-value of two equal rankings.
 
     References
     ----------
@@ -43,7 +48,7 @@ def rank_agreement(one: Mapping[str, float], other: Mapping[str, float]) -> Agre
     >>> rank_agreement({"dice": 0.8, "focal": 0.7, "combo": 0.9}, {"dice": 0.5, "focal": 0.4, "combo": 0.6, "tversky": 0.1})
     Agreement(losses=3, tau=1.0, p=0.3333333333333333, smallest_p=0.3333333333333333)
     """
-    # Imported here: it takes a second, which a look at --help need not wait for.
+    # Imported here because the import takes a second, which would delay --help.
     from scipy import stats
 
     both = [loss for loss in one if not math.isnan(one[loss]) and not math.isnan(other.get(loss, math.nan))]

@@ -1,4 +1,4 @@
-"""The mean of every metric in every fold."""
+"""Fold means of the metrics."""
 
 from collections.abc import Sequence
 
@@ -27,23 +27,23 @@ def compute(data: Data) -> pd.DataFrame:
     Parameters
     ----------
     data : Data
-        Scores and settings of the dataset, and the tables that `NEEDS` names.
+        Scores and settings of the dataset, and the tables in `NEEDS`.
 
     Returns
     -------
     pandas.DataFrame
-        The columns `COLUMNS`.
+        Table with the columns `COLUMNS`.
     """
     return fold_means(data.scores, data.losses, data.classes)
 
 
 def fold_means(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:
-    """Return the mean of each of the paper's metrics per loss, class and fold, over the cases where it is defined.
+    """Return the mean of each metric of the paper per loss, class and fold, over the cases in which it is defined.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Scores of one dataset, a row per case and class (`loss`, `class`, `fold`, `case`, `dsc`, `precision`, `recall`).
+        Scores of one dataset, one row per case and class (`loss`, `class`, `fold`, `case`, `dsc`, `precision`, `recall`).
     losses : sequence of str
         The losses in the order of the tables.
     classes : sequence of str
@@ -52,8 +52,8 @@ def fold_means(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str
     Returns
     -------
     pandas.DataFrame
-        The columns `COLUMNS`. Only folds that the loss was scored in have a row; a fold where the metric is defined nowhere has
-        NaN and 0 cases.
+        Table with the columns `COLUMNS`. A loss has rows only for the folds in which it was scored. If the
+        metric is undefined in all cases of a fold, the row has NaN and 0 cases.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""One test of all losses together, each case a block."""
+"""The Friedman test: one test of all losses together, with the cases as blocks."""
 
 import math
 from collections.abc import Sequence
@@ -32,32 +32,32 @@ def compute(data: Data) -> pd.DataFrame:
     Parameters
     ----------
     data : Data
-        Scores and settings of the dataset, and the tables that `NEEDS` names.
+        Scores and settings of the dataset, and the tables in `NEEDS`.
 
     Returns
     -------
     pandas.DataFrame
-        The columns `COLUMNS`.
+        Table with the columns `COLUMNS`.
     """
     return friedman_tests(data.scores, data.losses, data.classes)
 
 
 def friedman_tests(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:
-    """Return Friedman's test on the per-case DSC of each class, over the cases where every loss has a defined score.
+    """Return the Friedman test of the per-case DSC of each class, for cases with a defined DSC for every loss.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Scores of one dataset, a row per case and class (`loss`, `class`, `case`, `dsc`).
+        Scores of one dataset, one row per case and class (`loss`, `class`, `case`, `dsc`).
     losses : sequence of str
-        The losses in the order of the tables. One without any scores of the class is left out.
+        The losses in the order of the tables. Losses without scores of the class are excluded.
     classes : sequence of str
         Classes and regions in the order of the tables.
 
     Returns
     -------
     pandas.DataFrame
-        The columns `COLUMNS`, a row per class; NaN with fewer than three losses or no cases.
+        Table with the columns `COLUMNS`, one row per class; NaN with fewer than three losses or no cases.
 
     References
     ----------
@@ -82,19 +82,22 @@ def friedman_tests(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence
 def friedman(scores: np.ndarray) -> dict[str, float]:
     """Return Friedman's chi-square, Iman and Davenport's F and Kendall's W.
 
-    chi2 is corrected for ties, with k - 1 degrees of freedom; F = (n-1) chi2 / (n(k-1) - chi2) with k - 1 and (k-1)(n-1);
-    W = chi2 / (n(k-1)), 0 no agreement between the cases, 1 the same order in all. With the same order in all cases F is
-    infinite, and p_f the exact probability of that. Losses that are tied in every case give chi2 = F = W = 0 and p = 1.
+    chi2 is corrected for ties and has k - 1 degrees of freedom. F = (n-1) chi2 / (n(k-1) - chi2) has k - 1
+    and (k-1)(n-1) degrees of freedom. W = chi2 / (n(k-1)) is 0 without agreement between the cases, and 1
+    if all cases have the same order of losses. In the latter case, F is infinite and p_f is the exact
+    probability of the same order in all cases. If all losses are tied in every case, chi2 = F = W = 0 and
+    p = 1.
 
     Parameters
     ----------
     scores : numpy.ndarray
-        (cases, losses), without NaN.
+        Scores of shape (cases, losses), without NaN.
 
     Returns
     -------
     dict of str to float
-        `chi2`, `p`, `f`, `p_f` and `kendalls_w`; NaN with fewer than three losses or no cases, `f` and `p_f` also with one case.
+        `chi2`, `p`, `f`, `p_f` and `kendalls_w`. All are NaN with fewer than three losses or no cases;
+        with one case, `f` and `p_f` are NaN unless all losses are tied.
 
     References
     ----------
@@ -124,11 +127,13 @@ def friedman(scores: np.ndarray) -> dict[str, float]:
 
 
 def same_order_probability(ranks: np.ndarray, n: int) -> float:
-    """Return the probability that all cases rank the losses alike, where any may have any of the ranks.
+    """Return the probability that all cases rank the losses in the same order, under the null hypothesis.
 
-    Equal ranks are ties: of k! arrangements k! / (t1! t2! ...) are distinct, all equally likely in each case. Whatever the first
-    case has, each further one has the same with probability 1 / their number. No other ranks give a statistic as large, so
-    this is the exact p of Friedman's test; the distribution of F, which is an approximation for many cases, would give 0.
+    Equal ranks are ties. There are k! / (t1! t2! ...) distinct arrangements of the ranks, which are equally
+    likely in each case. The arrangement of the first case is arbitrary. Each further case has the same
+    arrangement with the probability 1 / (number of arrangements). No other ranks give such a large
+    statistic, so this is the exact p of Friedman's test. The F distribution, an approximation for many
+    cases, would give 0.
 
     Parameters
     ----------
@@ -140,7 +145,7 @@ def same_order_probability(ranks: np.ndarray, n: int) -> float:
     Returns
     -------
     float
-        In (0, 1].
+        Probability in (0, 1].
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Correction for several tests, and the marks of significance."""
+"""Correction for multiple tests, and the marks of significance."""
 
 import contextlib
 import gc
@@ -8,26 +8,26 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 SIGNIFICANT = 0.05
-"""An adjusted p below it is called significant."""
+"""An adjusted p below this level is called significant."""
 
 LEVELS = ((0.001, "‡"), (0.01, "**"), (0.05, "*"))
-"""The marks of the paper: the first level that p is below."""
+"""The marks of the paper. The mark of a p-value is that of the first level above p."""
 
 
 def adjust(p: Sequence[float] | np.ndarray) -> np.ndarray:
     """Return p-values adjusted by Holm's step-down method.
 
-    NaN stays NaN and does not count as a test; statsmodels would count it.
+    NaN remains NaN and does not count as a test. In statsmodels it would count.
 
     Parameters
     ----------
     p : sequence of float
-        p-values.
+        The p-values.
 
     Returns
     -------
     numpy.ndarray
-        The adjusted ones in the same order, at most 1.
+        The adjusted p-values in the same order, at most 1.
 
     References
     ----------
@@ -38,7 +38,7 @@ def adjust(p: Sequence[float] | np.ndarray) -> np.ndarray:
     >>> adjust([0.01, 0.04, 0.03]).round(4).tolist()
     [0.03, 0.06, 0.06]
     """
-    # Imported here: statsmodels takes a second, and the report needs the marks below only.
+    # Imported here because the import of statsmodels takes a second, and the report needs only the marks.
     from statsmodels.stats.multitest import multipletests
 
     values = np.asarray(p, dtype=float)
@@ -52,11 +52,11 @@ def adjust(p: Sequence[float] | np.ndarray) -> np.ndarray:
 
 @contextlib.contextmanager
 def _nothing_to_collect() -> Iterator[None]:
-    """Within the block, a full garbage collection looks only at objects that are made within it.
+    """Within the block, limit garbage collections to objects that are created in the block.
 
-    statsmodels collects garbage at every correction. The more is alive, the longer that takes: a quarter of a
-    second in a test process (under load), for the arithmetic of a few numbers.
-    What others have frozen is thawed, too, which costs time at a later collection and nothing else.
+    statsmodels runs a full garbage collection at every correction. Its duration increases with the number of
+    live objects: it was a quarter of a second in a test process (under load).
+    At the end, objects that other code froze are also unfrozen. The only effect is a longer collection later.
     """
     gc.freeze()
     try:
@@ -66,7 +66,7 @@ def _nothing_to_collect() -> Iterator[None]:
 
 
 def mark(p: float) -> str:
-    """Return the paper's mark of significance of an unrounded p.
+    """Return the mark of significance of the paper for an unrounded p-value.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def mark(p: float) -> str:
     Returns
     -------
     str
-        ‡ for p < 0.001, ** for p < 0.01, * for p < 0.05, else nothing.
+        ‡ for p < 0.001, ** for p < 0.01, * for p < 0.05, else an empty string.
 
     Examples
     --------

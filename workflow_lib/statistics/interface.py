@@ -1,4 +1,4 @@
-"""What a member of this family is: one file that names a table of statistics, says what its columns hold, and computes it."""
+"""The interface of this family: each file defines a table of statistics, its columns and its computation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,12 @@ from workflow_lib.statistics.intervals import Bootstrap
 
 @dataclass(frozen=True)
 class Data:
-    """What a table of statistics is computed from: the scores of one dataset, and tables computed before it.
+    """The input of a table of statistics: the scores of one dataset, and other tables.
 
-    `losses` gives the order of the tables and `classes` that of classes and regions; `confidence` is the level of all intervals,
-    `samples` the number of bootstrap samples. With `over_cases` (one fixed split) the interval of a mean is taken over its cases,
-    else over the folds. The cases of `bootstrap` are drawn once, for all tables. `tables` holds what the member's `NEEDS` names.
+    `losses` and `classes` (with regions) define the order in the tables. `confidence` is the level of all
+    intervals, and `samples` the number of bootstrap samples. With `over_cases` (one fixed split), the
+    interval of a mean is computed over the cases, else over the folds. The cases of `bootstrap` are drawn
+    once for all tables. `tables` contains the tables in `NEEDS` of the member.
     """
 
     scores: pd.DataFrame
@@ -30,11 +31,12 @@ class Data:
 
 
 class Member(Protocol):
-    """What a module of the family holds. `NEEDS` (names of other tables) may be absent.
+    """The attributes of a module of the family. `NEEDS` (names of other tables) is optional.
 
-    `NAME` is the file's name, here and of the results; `TITLE` what the report calls the table; `ORDER` its place among the
-    others; `KEYS` the columns that find a row; `COLUMNS` maps each column to what it holds, in the order of the file. All of
-    them are literals, because they are read without importing the module.
+    `NAME` is the name of the file here and in the results. `TITLE` is the title of the table in the report,
+    and `ORDER` its position. `KEYS` are the columns that identify a row. `COLUMNS` maps each column to its
+    description, in the order of the file. All of them are literals, because they are read without importing
+    the module.
     """
 
     NAME: str

@@ -1,4 +1,4 @@
-"""Means with intervals: over the folds as published, and over the cases by the bootstrap."""
+"""Means with intervals: t-intervals over the folds as published, and bootstrap intervals over the cases."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -18,21 +18,22 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Means of resampled cases, conditional on the trained models: only the cases are drawn anew, no training is repeated.
+    """Means of bootstrap samples, conditional on the trained models: cases are resampled, not trainings.
 
-    Every column of `case_means` (mean over all cases) and `table_means` (mean of fold means), shape (samples, keys), belongs to
-    the key at its position in `keys`. A sample draws each fold's cases from that fold with replacement, once for all losses,
-    classes and metrics, so that columns are paired.
+    `case_means` (means over all cases) and `table_means` (means of fold means) have the shape (samples, keys);
+    each column belongs to the key at the same position in `keys`. In each sample, the cases of each fold are
+    drawn from that fold with replacement. The draws are the same for all losses, classes and metrics, so
+    that the columns are paired.
     """
 
     keys: list[Key]
     case_means: np.ndarray
     table_means: np.ndarray
     varies: bool
-    """False where no fold has two cases: then a sample can only be the data themselves, and bounds mean nothing."""
+    """False if no fold has two cases: every sample is then equal to the data, and bounds have no meaning."""
 
     def interval(self, key: Key, confidence: float) -> tuple[float, float]:
-        """Return the percentile bounds of the case mean; NaN where undefined."""
+        """Return the percentile bounds of the case mean; NaN if they are undefined."""
         values = self.case_means[:, self.keys.index(key)]
         values = values[~np.isnan(values)]
         if not self.varies or values.size == 0:
@@ -42,21 +43,21 @@ class Bootstrap:
 
 
 def t_interval(values: Sequence[float] | np.ndarray, confidence: float) -> tuple[float, float, float]:
-    """Return mean, half width of the t-interval, and standard deviation of values.
+    """Return the mean, the half width of the t-interval, and the standard deviation of values.
 
     The half width of k values is t((1 + confidence) / 2, k - 1) s / sqrt(k).
 
     Parameters
     ----------
     values : sequence of float
-        NaN among them is left out.
+        The values. NaN is excluded.
     confidence : float
         Level of the interval, such as 0.95.
 
     Returns
     -------
     (float, float, float)
-        Mean, half width and s. Half width and s are NaN with one value, all three with none.
+        Mean, half width and s. With one value, half width and s are NaN; without values, all three are.
 
     Examples
     --------
@@ -75,12 +76,12 @@ def t_interval(values: Sequence[float] | np.ndarray, confidence: float) -> tuple
 
 
 def bootstrap_means(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str], samples: int, seed: int) -> Bootstrap:
-    """Return bootstrap means of every loss, class and metric; the same for the same scores and seed.
+    """Return bootstrap means of every loss, class and metric, reproducible from the scores and the seed.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Scores of one dataset, a row per case and class (`loss`, `class`, `fold`, `case`, `dsc`, `precision`, `recall`).
+        Scores of one dataset, one row per case and class (`loss`, `class`, `fold`, `case`, `dsc`, `precision`, `recall`).
     losses : sequence of str
         The losses in the order of the tables.
     classes : sequence of str
@@ -129,7 +130,10 @@ def bootstrap_means(frame: pd.DataFrame, losses: Sequence[str], classes: Sequenc
 
 
 def _values_by_fold(frame: pd.DataFrame, keys: list[Key]) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (fold, values of shape (cases, keys), NaN where undefined or absent), cases sorted by name."""
+    """Yield each fold and its values of shape (cases, keys), with the cases sorted by name.
+
+    Undefined and absent values are NaN.
+    """
     for fold, part in frame.groupby("fold", sort=True):
         wide = part.pivot(index="case", columns=["loss", "class"], values=list(METRICS)).sort_index()
         columns = [(metric, loss, name) for loss, name, metric in keys]
@@ -141,7 +145,7 @@ def _ratio(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def keys_of(losses: Sequence[str], classes: Sequence[str]) -> list[Key]:
-    """Return the keys of all means, loss by loss.
+    """Return the keys of all means, ordered by loss, class and metric.
 
     Parameters
     ----------

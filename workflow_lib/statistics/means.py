@@ -1,4 +1,4 @@
-"""The published mean and interval of every score and, beside it, the mean over the cases with bootstrap bounds."""
+"""Means with intervals as published, and means over the cases with bootstrap intervals."""
 
 import math
 from collections.abc import Sequence
@@ -37,12 +37,12 @@ def compute(data: Data) -> pd.DataFrame:
     Parameters
     ----------
     data : Data
-        Scores and settings of the dataset, and the tables that `NEEDS` names.
+        Scores and settings of the dataset, and the tables in `NEEDS`.
 
     Returns
     -------
     pandas.DataFrame
-        The columns `COLUMNS`.
+        Table with the columns `COLUMNS`.
     """
     per_fold, over_cases = data.tables["fold_means"], data.over_cases
     return means_table(data.scores, per_fold, data.bootstrap, data.losses, data.classes, data.confidence, over_cases)
@@ -57,12 +57,12 @@ def means_table(
     confidence: float,
     over_cases: bool = False,
 ) -> pd.DataFrame:
-    """Return the published mean and interval of every loss, class and metric and, beside it, the mean over cases.
+    """Return, for every loss, class and metric, the mean and interval as published, and the mean over cases.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Scores of one dataset, a row per case and class (`loss`, `class`, `fold`, `case`, `dsc`, `precision`, `recall`, `note`).
+        Scores of one dataset, one row per case and class (`loss`, `class`, `fold`, `case`, `dsc`, `precision`, `recall`, `note`).
     per_fold : pandas.DataFrame
         The table `fold_means`.
     bootstrap : Bootstrap
@@ -74,17 +74,17 @@ def means_table(
     confidence : float
         Level of the intervals, such as 0.95.
     over_cases : bool
-        Whether `mean`, `ci95` and `sd` are over the cases, for a study of one fixed split, instead of over the folds as
-        published.
+        Whether `mean`, `ci95` and `sd` are computed over the cases, for a study with one fixed split,
+        instead of over the folds as published.
 
     Returns
     -------
     pandas.DataFrame
-        The columns `COLUMNS`. A loss without scores has a row of NaN and zeros.
+        Table with the columns `COLUMNS`. A loss without scores has a row of NaN and zeros.
 
     Examples
     --------
-    Fold means of 0.7 and 0.8: their interval is t(0.975, 1) · 0.0707 / √2 wide to each side.
+    For the fold means 0.7 and 0.8, the half width is t(0.975, 1) · 0.0707 / √2.
 
     >>> from workflow_lib.statistics.fold_means import fold_means
     >>> from workflow_lib.statistics.intervals import bootstrap_means

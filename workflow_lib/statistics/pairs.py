@@ -1,4 +1,4 @@
-"""The scores of a class as one column per loss, and the pairs of losses that are compared."""
+"""The scores of a class with one column per loss, and the pairs of losses that are compared."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,12 @@ import pandas as pd
 
 
 def score_table(frame: pd.DataFrame, losses: Sequence[str], name: str, metric: str = "dsc") -> pd.DataFrame:
-    """Return a metric of one class as a table of cases and losses.
+    """Return the values of a metric for one class as a table of cases and losses.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Scores of one dataset, a row per case and class (`loss`, `class`, `case`).
+        Scores of one dataset, one row per case and class (`loss`, `class`, `case`).
     losses : sequence of str
         The losses in the order of the tables.
     name : str
@@ -23,13 +23,13 @@ def score_table(frame: pd.DataFrame, losses: Sequence[str], name: str, metric: s
     Returns
     -------
     pandas.DataFrame
-        A row per case (sorted) and a column per loss, NaN where undefined or absent. A loss without any scores is a column of
-        NaN.
+        One row per case (sorted) and one column per loss. Undefined and absent values are NaN; the column of
+        a loss without scores contains only NaN.
 
     Raises
     ------
     ValueError
-        If a loss scored a case twice.
+        If there are two scores of a loss for one case.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def score_table(frame: pd.DataFrame, losses: Sequence[str], name: str, metric: s
 
 
 def pairs(losses: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the pairs of the lower triangle, row by row: a loss against each that stands before it.
+    """Return the pairs of the lower triangle, row by row: each loss with all losses before it.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def pairs(losses: Sequence[str]) -> list[tuple[str, str]]:
     Returns
     -------
     list of (str, str)
-        Row and column.
+        The losses of row and column.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def defined(values: pd.Series) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        In the same order.
+        The values in the same order.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The order of the losses, and how far it depends on which cases were scored."""
+"""The ranking of the losses, and its variation over bootstrap samples of the cases."""
 
 from collections.abc import Sequence
 
@@ -29,18 +29,18 @@ def compute(data: Data) -> pd.DataFrame:
     Parameters
     ----------
     data : Data
-        Scores and settings of the dataset, and the tables that `NEEDS` names.
+        Scores and settings of the dataset, and the tables in `NEEDS`.
 
     Returns
     -------
     pandas.DataFrame
-        The columns `COLUMNS`, with one `share_rank_<r>` for every rank r.
+        Table with the columns `COLUMNS`, with one `share_rank_<r>` for every rank r.
     """
     return ranking_table(data.tables["means"], data.bootstrap, data.losses, data.classes)
 
 
 def ranking_table(means: pd.DataFrame, bootstrap: Bootstrap, losses: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:
-    """Return the rank of every loss by the DSC of the table (mean of fold means), and its ranks in the bootstrap.
+    """Return the rank of every loss by its mean DSC (mean of fold means), and its ranks in the bootstrap.
 
     Parameters
     ----------
@@ -56,13 +56,13 @@ def ranking_table(means: pd.DataFrame, bootstrap: Bootstrap, losses: Sequence[st
     Returns
     -------
     pandas.DataFrame
-        `class,loss,rank,mean_rank`, then `share_rank_<r>` for r = 1..k: the share of bootstrap samples where the loss has rank
-        r; `mean_rank` is its mean rank over the samples. Rank 1 is the highest, and tied losses share the better rank. Losses
-        without scores have no row.
+        The columns `class`, `loss`, `rank`, `mean_rank`, and `share_rank_<r>` for r = 1..k: the share of the
+        bootstrap samples in which the loss has rank r. `mean_rank` is the mean rank over the samples. Rank
+        1 is the highest, and tied losses have the better rank. Losses without scores have no row.
 
     Examples
     --------
-    Of four samples, the first loss has the higher mean in three.
+    The first loss has the higher mean in three of four samples.
 
     >>> means = pd.DataFrame({"loss": ["a", "b"], "class": "kidney", "metric": "dsc", "mean": [0.8, 0.7]})
     >>> samples = np.array([[0.8, 0.7], [0.9, 0.6], [0.8, 0.6], [0.6, 0.7]])
@@ -89,19 +89,20 @@ def ranking_table(means: pd.DataFrame, bootstrap: Bootstrap, losses: Sequence[st
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
-    """Return the ranks of each row's values, 1 the highest, ties the better rank.
+    """Return the ranks within each row. The highest value has rank 1, and tied values have the better rank.
 
-    Means of the same scores in another order may differ in the last digits, so values are compared to twelve decimals.
+    Values are rounded to twelve decimals first, because means of the same scores in another order can differ
+    in the last digits.
 
     Parameters
     ----------
     values : numpy.ndarray
-        (rows, values).
+        Array of shape (rows, values).
 
     Returns
     -------
     numpy.ndarray of int
-        Of the same shape.
+        Ranks, an array of the same shape.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The test as published: rank sums of the pooled cases, as if two losses had been scored on different cases."""
+"""The test of the publication: rank-sum tests of the pooled cases, which are treated as unpaired."""
 
 import math
 from collections.abc import Sequence
@@ -34,26 +34,27 @@ def compute(data: Data) -> pd.DataFrame:
     Parameters
     ----------
     data : Data
-        Scores and settings of the dataset, and the tables that `NEEDS` names.
+        Scores and settings of the dataset, and the tables in `NEEDS`.
 
     Returns
     -------
     pandas.DataFrame
-        The columns `COLUMNS`.
+        Table with the columns `COLUMNS`.
     """
     return ranksum_tests(data.scores, data.losses, data.classes)
 
 
 def ranksum_tests(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:
-    """Return two-sided Wilcoxon rank-sum tests on the per-case DSC of every pair of losses, Holm-adjusted per class.
+    """Return two-sided Wilcoxon rank-sum tests of the per-case DSC for every pair of losses.
 
-    The cases of all folds are pooled; undefined scores are left out of each sample. The statistic is the z of
-    `scipy.stats.ranksums` (normal approximation, no correction for ties), positive where the row's scores are the higher ones.
+    The p-values are Holm-adjusted per class. The cases of all folds are pooled, and undefined scores are
+    excluded from each sample. The statistic is the z of `scipy.stats.ranksums` (normal approximation,
+    without correction for ties). It is positive if the scores of the row are higher.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Scores of one dataset, a row per case and class (`loss`, `class`, `case`, `dsc`).
+        Scores of one dataset, one row per case and class (`loss`, `class`, `case`, `dsc`).
     losses : sequence of str
         The losses in the order of the tables.
     classes : sequence of str
@@ -62,7 +63,7 @@ def ranksum_tests(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[
     Returns
     -------
     pandas.DataFrame
-        The columns `COLUMNS`, a row per class and pair. p is NaN where a loss has no scores.
+        Table with the columns `COLUMNS`, one row per class and pair. p is NaN if a loss has no scores.
 
     References
     ----------
@@ -70,7 +71,7 @@ def ranksum_tests(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[
 
     Examples
     --------
-    The ranks of the row are 1, 2 and 3: z = (6 - 10.5) / √(9 · 7 / 12).
+    The row has the ranks 1, 2 and 3, so z = (6 - 10.5) / √(9 · 7 / 12).
 
     >>> dsc = {"dice": (0.9, 0.8, 0.7), "focal": (0.6, 0.5, 0.4)}
     >>> rows = [(loss, "kidney", case, value) for loss in dsc for case, value in enumerate(dsc[loss])]

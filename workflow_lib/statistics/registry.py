@@ -1,4 +1,4 @@
-"""The tables of statistics, found by the names of their files."""
+"""The registry of the tables of statistics, which are found by the names of their files."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ FAMILY = Family("statistics", "table of statistics", frozenset({"across_networks
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of the tables, which are those of their files without '.csv'.
+    """Return the names of the tables, which are the names of their result files without '.csv'.
 
     Returns
     -------
     tuple of str
-        In the order of the report.
+        The names in the order of the report.
     """
     return FAMILY.ordered()
 
 
 def files() -> list[Listed]:
-    """Return how the report lists the tables.
+    """Return the entries of the tables in the report's list of files.
 
     Returns
     -------
     list of Listed
-        In the order of the report.
+        The entries in the order of the report.
     """
     facts = {name: FAMILY.facts(name) for name in names()}
     return [Listed(own["TITLE"], f"statistics/{{}}/{name}.csv", ", ".join(own["KEYS"])) for name, own in facts.items()]
@@ -51,7 +51,7 @@ def columns(name: str) -> Mapping[str, str]:
     Returns
     -------
     mapping of str to str
-        What each column holds, in the order of the file.
+        The description of each column, in the order of the file.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def columns(name: str) -> Mapping[str, str]:
 
 
 def get(name: str) -> Member:
-    """Return a member's module.
+    """Return the module of a table.
 
     Parameters
     ----------
@@ -72,28 +72,29 @@ def get(name: str) -> Member:
     Returns
     -------
     Member
-        What the file holds.
+        The module with the attributes of a member.
 
     Raises
     ------
     UserError
-        If there is none of that name; the message has the nearest one and the whole list.
+        If there is no table of that name; the message contains the closest name and all names.
     """
     return cast("Member", FAMILY.get(name))
 
 
 def compute(scores: pd.DataFrame, losses: Sequence[str], settings: Mapping[str, Any], seed: int) -> dict[str, pd.DataFrame]:
-    """Return all tables of a dataset, each computed after those that it needs.
+    """Return all tables of a dataset. Each table is computed after the tables that it needs.
 
-    What is missing (a training, a loss) shows in the counts; everything else is computed from what is there. Classes and regions
-    keep the order of the scores; else the order of the rows does not matter.
+    Missing results (of a training or a loss) show in the counts; everything else is computed from the
+    available scores. Classes and regions keep the order of the scores. The order of the rows has no other
+    effect.
 
     Parameters
     ----------
     scores : pd.DataFrame
         The scores of every case.
     losses : sequence of str
-        The losses in the order of the tables; others in the scores are left out.
+        The losses in the order of the tables. Other losses in the scores are excluded.
     settings : mapping
         `bootstrap` (number of samples), `confidence` (level of all intervals), and `interval_over` ("folds" as published, or
         "cases").
@@ -117,7 +118,8 @@ def compute(scores: pd.DataFrame, losses: Sequence[str], settings: Mapping[str, 
     needs = {name: FAMILY.facts(name).get("NEEDS", ()) for name in names()}
     done: dict[str, pd.DataFrame] = {}
     for name in TopologicalSorter(needs).static_order():
-        # Only what it names: a table that is used without being named would be computed too late one day.
+        # Pass only the tables in NEEDS. Otherwise a table could be used without being listed, and its
+        # computation before this one would not be guaranteed.
         given = {need: done[need] for need in needs[name]}
         done[name] = get(name).compute(dataclasses.replace(data, tables=given))
     return {name: done[name] for name in names()}

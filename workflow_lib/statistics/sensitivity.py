@@ -1,13 +1,14 @@
-"""The same comparison under other choices than the published ones, to see whether what came out depends on them.
+"""The sensitivity analysis: the tests with other choices than the published ones.
 
 Each variant changes one choice and keeps the others:
 
-- `published`: rank-sum tests on the cases of all folds, Holm within each class, cases with both masks empty left out;
-- `folds`: rank-sum tests on the fold means; five against five cannot reach p = 0.009, and Holm only raises it;
-- `paired`: signed-rank tests on the differences of each case;
-- `all_classes`: Holm over all classes of the dataset at once; `uncorrected`: no correction;
-- `both_empty_one`: both masks empty counts as a DSC of 1 instead of being left out;
-- `without_missed`: cases with an empty prediction are left out instead of counting as 0.
+- `published`: rank-sum tests of the cases of all folds, Holm per class, without cases with two empty masks;
+- `folds`: rank-sum tests of the fold means; with five and five folds, p is never below 0.009, and Holm can
+  only increase it;
+- `paired`: signed-rank tests of the differences per case;
+- `all_classes`: Holm over all classes of the dataset together; `uncorrected`: no correction;
+- `both_empty_one`: cases with two empty masks are included with a DSC of 1;
+- `without_missed`: cases with an empty prediction are excluded instead of counting as 0.
 """
 
 from collections.abc import Sequence
@@ -45,12 +46,12 @@ def compute(data: Data) -> pd.DataFrame:
     Parameters
     ----------
     data : Data
-        Scores and settings of the dataset, and the tables that `NEEDS` names.
+        Scores and settings of the dataset, and the tables in `NEEDS`.
 
     Returns
     -------
     pandas.DataFrame
-        The columns `COLUMNS`.
+        Table with the columns `COLUMNS`.
     """
     tests = data.tables["ranksum"], data.tables["signed_rank"]
     return sensitivity_tests(data.scores, *tests, data.losses, data.classes)
@@ -59,15 +60,15 @@ def compute(data: Data) -> pd.DataFrame:
 def sensitivity_tests(
     frame: pd.DataFrame, ranksum: pd.DataFrame, signed_rank: pd.DataFrame, losses: Sequence[str], classes: Sequence[str]
 ) -> pd.DataFrame:
-    """Return the test of every pair of losses under each variant, one row each.
+    """Return the test of every pair of losses in each variant, one row per test.
 
-    With fewer than two folds there is no variant `folds`; regions, which overlap the classes, are corrected as in `published`
-    also in `all_classes`.
+    With fewer than two folds there is no variant `folds`. Regions overlap the classes; therefore
+    `all_classes` corrects them as in `published`.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Scores of one dataset, a row per case and class (`loss`, `class`, `kind`, `fold`, `case`, `dsc`, `note`).
+        Scores of one dataset, one row per case and class (`loss`, `class`, `kind`, `fold`, `case`, `dsc`, `note`).
     ranksum, signed_rank : pandas.DataFrame
         The tables of these names.
     losses : sequence of str
@@ -78,8 +79,8 @@ def sensitivity_tests(
     Returns
     -------
     pandas.DataFrame
-        The columns `COLUMNS`. `sign` is '+' where the row's loss scored higher by the test, '-' lower, '0' neither, empty
-        without a test.
+        Table with the columns `COLUMNS`. `sign` is '+' if the loss of the row scored higher according to the
+        test, '-' if lower, '0' if neither, and empty without a test.
 
     Examples
     --------
@@ -116,7 +117,7 @@ def sensitivity_tests(
 
 
 def _fold_tests(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:
-    """Return the rank-sum tests with the fold means in the place of the cases."""
+    """Return the rank-sum tests of the fold means instead of the cases."""
     folds = frame.groupby(["loss", "class", "fold"])["dsc"].mean().reset_index().rename(columns={"fold": "case"})
     if folds["case"].nunique() < 2:
         return pd.DataFrame(columns=["class", "row", "column", "statistic", "p", "p_holm"])
@@ -124,5 +125,5 @@ def _fold_tests(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[st
 
 
 def _direction(signed_rank: pd.DataFrame) -> pd.Series:
-    """Return the sign of the shift that the signed-rank test saw: that of the rank-biserial correlation."""
+    """Return the sign of the shift in the signed-rank test: that of the rank-biserial correlation."""
     return signed_rank["rank_biserial"].astype(float).map(np.sign)

@@ -1,4 +1,4 @@
-"""The means under other choices than the published ones (see `sensitivity`), where the choice changes them."""
+"""The sensitivity analysis of the means, for those variants of `sensitivity` that change the means."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,25 +28,25 @@ def compute(data: Data) -> pd.DataFrame:
     Parameters
     ----------
     data : Data
-        Scores and settings of the dataset, and the tables that `NEEDS` names.
+        Scores and settings of the dataset, and the tables in `NEEDS`.
 
     Returns
     -------
     pandas.DataFrame
-        The columns `COLUMNS`.
+        Table with the columns `COLUMNS`.
     """
     return sensitivity_means(data.scores, data.losses, data.classes)
 
 
 def sensitivity_means(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:
-    """Return the mean DSC of every loss and class under the variants that change it.
+    """Return the mean DSC of every loss and class for the variants that change it.
 
-    The mean is that of the fold means; `paired` has the mean over all cases.
+    The mean is the mean of the fold means, except for `paired`, where it is the mean over all cases.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Scores of one dataset, a row per case and class (`loss`, `class`, `fold`, `case`, `dsc`, `note`).
+        Scores of one dataset, one row per case and class (`loss`, `class`, `fold`, `case`, `dsc`, `note`).
     losses : sequence of str
         The losses in the order of the tables.
     classes : sequence of str
@@ -55,7 +55,7 @@ def sensitivity_means(frame: pd.DataFrame, losses: Sequence[str], classes: Seque
     Returns
     -------
     pandas.DataFrame
-        The columns `COLUMNS`. A loss without scores has no row.
+        Table with the columns `COLUMNS`. A loss without scores has no row.
 
     Examples
     --------

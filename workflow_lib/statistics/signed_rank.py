@@ -1,4 +1,4 @@
-"""Paired comparison of losses: all are scored on the same cases, so the differences per case are what is tested."""
+"""Paired comparison of losses: all losses are scored on the same cases, so the differences are tested."""
 
 import functools
 import math
@@ -38,7 +38,7 @@ COLUMNS = {
     "losses": "cases in which the row's loss scores lower",
 }
 
-_DECIMALS = 12  # equal differences of DSC differ by rounding errors below this
+_DECIMALS = 12  # rounding errors of equal differences are smaller than this
 _EXACT_UP_TO = 50
 
 
@@ -48,26 +48,26 @@ def compute(data: Data) -> pd.DataFrame:
     Parameters
     ----------
     data : Data
-        Scores and settings of the dataset, and the tables that `NEEDS` names.
+        Scores and settings of the dataset, and the tables in `NEEDS`.
 
     Returns
     -------
     pandas.DataFrame
-        The columns `COLUMNS`.
+        Table with the columns `COLUMNS`.
     """
     return signed_rank_tests(data.scores, data.losses, data.classes, data.confidence)
 
 
 def signed_rank_tests(frame: pd.DataFrame, losses: Sequence[str], classes: Sequence[str], confidence: float) -> pd.DataFrame:
-    """Return Wilcoxon signed-rank tests and effect sizes of every pair of losses on the per-case DSC, Holm-adjusted per class.
+    """Return Wilcoxon signed-rank tests and effect sizes of the per-case DSC for every pair of losses.
 
-    Only cases where both losses have a defined score count (`n`). All differences are row minus column, so that a positive
-    effect favours the row.
+    The p-values are Holm-adjusted per class. Only cases with a defined score of both losses count (`n`). All
+    differences are row minus column, so that a positive effect favours the row.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Scores of one dataset, a row per case and class (`loss`, `class`, `case`, `dsc`).
+        Scores of one dataset, one row per case and class (`loss`, `class`, `case`, `dsc`).
     losses : sequence of str
         The losses in the order of the tables.
     classes : sequence of str
@@ -78,8 +78,8 @@ def signed_rank_tests(frame: pd.DataFrame, losses: Sequence[str], classes: Seque
     Returns
     -------
     pandas.DataFrame
-        The columns `COLUMNS`, a row per class and pair. p is 1 where all differences are zero, NaN where there are no common
-        cases.
+        Table with the columns `COLUMNS`, one row per class and pair. p is 1 if all differences are zero, and
+        NaN without common cases.
 
     References
     ----------
@@ -108,7 +108,7 @@ def signed_rank_tests(frame: pd.DataFrame, losses: Sequence[str], classes: Seque
 
 
 def compare(x: np.ndarray, y: np.ndarray, confidence: float = 0.95) -> dict[str, float]:
-    """Return test and effect sizes of two paired samples.
+    """Return the test and the effect sizes of two paired samples.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def compare(x: np.ndarray, y: np.ndarray, confidence: float = 0.95) -> dict[str,
     Returns
     -------
     dict of str to float
-        By the names of `COLUMNS`, from `n` on but for `p_holm` and `mark`.
+        The values of the columns in `COLUMNS` from `n` on, except `p_holm` and `mark`.
 
     Examples
     --------
@@ -152,8 +152,8 @@ def compare(x: np.ndarray, y: np.ndarray, confidence: float = 0.95) -> dict[str,
 def signed_rank(d: np.ndarray) -> tuple[float, float]:
     """Return the smaller rank sum and the two-sided p of Wilcoxon's signed-rank test.
 
-    Zeros by Pratt's rule (ranked, then dropped), normal approximation with correction for ties, no continuity correction.
-    SciPy gives NaN where all differences are zero; no difference at all is p = 1.
+    Zeros are treated by Pratt's method (ranked, then dropped). The normal approximation includes a correction
+    for ties, but no continuity correction. If all differences are zero, p is 1, where SciPy gives NaN.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def signed_rank(d: np.ndarray) -> tuple[float, float]:
 
     Examples
     --------
-    z = (0 - 3) / √3.5.
+    Here z = (0 - 3) / √3.5.
 
     >>> statistic, p = signed_rank(np.array([0.1, 0.2, 0.3]))
     >>> statistic, round(p, 4)
@@ -187,7 +187,7 @@ def signed_rank(d: np.ndarray) -> tuple[float, float]:
 
 
 def walsh_averages(d: np.ndarray) -> np.ndarray:
-    """Return the means of all pairs of differences, each with itself, too.
+    """Return the means of all pairs of differences, including each difference paired with itself.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def walsh_averages(d: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        n(n+1)/2 values, ascending.
+        n(n+1)/2 values in ascending order.
 
     Examples
     --------
@@ -209,10 +209,10 @@ def walsh_averages(d: np.ndarray) -> np.ndarray:
 
 
 def hodges_lehmann_interval(d: np.ndarray, confidence: float) -> tuple[float, float]:
-    """Return the distribution-free interval around the Hodges-Lehmann estimate.
+    """Return the distribution-free confidence interval of the Hodges-Lehmann estimate.
 
-    The bounds are Walsh averages, cut at the quantile of the signed-rank distribution: exact up to 50 differences, by the
-    normal approximation above.
+    The bounds are Walsh averages at the quantiles of the signed-rank distribution. The quantiles are exact up
+    to 50 differences and use the normal approximation for more.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def hodges_lehmann_interval(d: np.ndarray, confidence: float) -> tuple[float, fl
     Returns
     -------
     (float, float)
-        The bounds; NaN where the level cannot be reached: fewer than 6 differences at 95 %.
+        The bounds; NaN if the level cannot be reached, such as 95 % with fewer than 6 differences.
 
     References
     ----------
@@ -244,7 +244,7 @@ def hodges_lehmann_interval(d: np.ndarray, confidence: float) -> tuple[float, fl
 
 @functools.cache
 def _signed_rank_quantile(n: int, q: float) -> int:
-    """Return the smallest t with P(T <= t) >= q, T the signed-rank statistic of n differences without ties."""
+    """Return the smallest t with P(T <= t) >= q for the signed-rank statistic T of n differences without ties."""
     if n > _EXACT_UP_TO:
         mean, sd = n * (n + 1) / 4, math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
         return math.floor(mean + float(stats.norm.ppf(q)) * sd)
@@ -252,12 +252,12 @@ def _signed_rank_quantile(n: int, q: float) -> int:
     ways[0] = 1.0
     for rank in range(1, n + 1):
         ways[rank:] = ways[rank:] + ways[:-rank]
-    # Divided by 2**n only here: every count up to n = 50 is an exact integer in float64.
+    # Division by 2**n comes last, because all counts up to n = 50 are exact integers in float64.
     return int(np.searchsorted(np.cumsum(ways) / 2.0**n, q))
 
 
 def rank_biserial(d: np.ndarray) -> float:
-    """Return the matched-pairs rank-biserial correlation: (R+ - R-) / (R+ + R-), ranks as in the test.
+    """Return the matched-pairs rank-biserial correlation (R+ - R-) / (R+ + R-), with the ranks of the test.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ def rank_biserial(d: np.ndarray) -> float:
     Returns
     -------
     float
-        In [-1, 1]; 0 where all differences are zero, NaN without any.
+        Value in [-1, 1]; 0 if all differences are zero, NaN without differences.
 
     References
     ----------
@@ -287,7 +287,7 @@ def rank_biserial(d: np.ndarray) -> float:
 
 
 def cliffs_delta(x: np.ndarray, y: np.ndarray) -> float:
-    """Return Cliff's delta: P(x > y) - P(x < y) over all pairs of one value of each sample.
+    """Return Cliff's delta, P(x > y) - P(x < y), over all pairs of a value of x and a value of y.
 
     Parameters
     ----------
@@ -297,7 +297,7 @@ def cliffs_delta(x: np.ndarray, y: np.ndarray) -> float:
     Returns
     -------
     float
-        In [-1, 1]; NaN where a sample is empty.
+        Value in [-1, 1]; NaN if a sample is empty.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""HD95 and NSD of every loss over the cases, with bootstrap intervals; failures counted, never left out in silence."""
+"""HD95 and NSD over the cases, with bootstrap intervals and the number of failures."""
 
 import math
 from collections.abc import Sequence
@@ -34,12 +34,12 @@ def compute(data: Data) -> pd.DataFrame:
     Parameters
     ----------
     data : Data
-        Scores and settings of the dataset, and the tables that `NEEDS` names.
+        Scores and settings of the dataset, and the tables in `NEEDS`.
 
     Returns
     -------
     pandas.DataFrame
-        The columns `COLUMNS`.
+        Table with the columns `COLUMNS`.
     """
     return surface_table(data.scores, data.losses, data.classes, data.samples, data.confidence, data.seed)
 
@@ -49,13 +49,13 @@ def surface_table(
 ) -> pd.DataFrame:
     """Return HD95 and NSD of every loss and class over the cases, with bootstrap intervals.
 
-    Intervals are percentiles of the bootstrap samples, in which every fold keeps its number of cases; losses with as many cases
-    in every fold have the same draws.
+    Intervals are percentiles of the bootstrap samples, in which every fold keeps its number of cases. Losses
+    with the same numbers of cases per fold have the same draws.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Scores of one dataset, a row per case and class (`loss`, `class`, `fold`, `case`, `hd95`, `nsd`, `note`).
+        Scores of one dataset, one row per case and class (`loss`, `class`, `fold`, `case`, `hd95`, `nsd`, `note`).
     losses : sequence of str
         The losses in the order of the tables.
     classes : sequence of str
@@ -70,10 +70,11 @@ def surface_table(
     Returns
     -------
     pandas.DataFrame
-        The columns `COLUMNS`; no row where the scores hold no surface distances. `cases` are those where a mask is not empty,
-        `failures` those of them where one of the two masks is: there HD95 counts as infinitely far and NSD as 0. The median of
-        HD95 is NaN where half of the cases or more are failures; so is a bound that falls among them. Without scores `cases` is
-        0, and all numbers are NaN. Bounds are NaN where no fold has two cases.
+        Table with the columns `COLUMNS`; it has no rows if the scores contain no surface distances. `cases` is
+        the number of cases in which at least one mask is not empty, and `failures` the number of these in
+        which the other mask is empty. In failures HD95 counts as infinite and NSD as 0. The median of HD95 is
+        NaN if half of the cases or more are failures, and a bound is NaN if it is infinite. Without
+        scores, `cases` is 0 and all numbers are NaN. Bounds are NaN if no fold has two cases.
 
     Examples
     --------
@@ -98,9 +99,9 @@ def surface_table(
                 continue
             low = high = nsd_low = nsd_high = math.nan
             by_fold = found["fold"].value_counts().sort_index()
-            if by_fold.max() > 1:  # else a sample can only be the data themselves
+            if by_fold.max() > 1:  # otherwise every sample is equal to the data
                 draws = _draws(by_fold, samples, seed)
-                # Bounds that are drawn values: interpolation cannot cross to infinity.
+                # Without interpolation, because it is undefined between a finite value and infinity.
                 low, high = np.percentile(np.median(far[draws], axis=1), ends, method="nearest")
                 nsd_low, nsd_high = np.percentile(nsd[draws].mean(axis=1), ends)
             distances = [_finite(value) for value in (np.median(far), low, high)]
@@ -110,9 +111,9 @@ def surface_table(
 
 
 def _draws(cases: pd.Series, samples: int, seed: int) -> np.ndarray:
-    """Return positions of cases of shape (samples, all cases), drawn from each fold with replacement.
+    """Return positions of cases, shape (samples, all cases), drawn from each fold with replacement.
 
-    `cases` holds the number of cases by fold, in the order of the positions.
+    `cases` is the number of cases per fold, in the order of the positions.
     """
     starts = np.cumsum(cases) - cases
     parts = [

@@ -1,16 +1,23 @@
-"""Losses of a study that differ in one number only, such as the radius of the dilated balanced cross entropy."""
+"""Losses of a study that differ only in the value of one parameter.
+
+An example is the radius of the dilated balanced cross entropy.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 FEWEST = 3
-"""Values of a parameter that make a sweep."""
+"""Minimum number of values of a sweep."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """The losses of a study that differ in one number only: loss of the registry, its parameter, and name -> value, ascending."""
+    """Losses of a study that differ only in the value of one parameter.
+
+    `loss` is the name in the registry. `values` maps the names of the losses to the values of `parameter`, in
+    ascending order.
+    """
 
     loss: str
     parameter: str
@@ -18,7 +25,7 @@ class Sweep:
 
 
 def find_sweeps(entries: Sequence[Mapping[str, Any]]) -> list[Sweep]:
-    """Return the sweeps among a dataset's losses: at least three that differ in one number only.
+    """Return the sweeps of a dataset: at least three losses that differ only in the value of one parameter.
 
     Parameters
     ----------
@@ -28,7 +35,7 @@ def find_sweeps(entries: Sequence[Mapping[str, Any]]) -> list[Sweep]:
     Returns
     -------
     list of Sweep
-        Names and values in ascending order of the values.
+        The sweeps, with names and values in ascending order of the values.
 
     Examples
     --------
@@ -45,7 +52,10 @@ def find_sweeps(entries: Sequence[Mapping[str, Any]]) -> list[Sweep]:
 
 
 def _groups(entries: Sequence[Mapping[str, Any]], parameter: str) -> list[dict[str, float]]:
-    """Return name -> value of the parameter for every set of entries that are alike in all others; one entry for a value."""
+    """Return name -> value of the parameter for every set of entries with equal other parameters.
+
+    Each value occurs only once in a set.
+    """
     groups: list[tuple[dict[str, Any], dict[str, float]]] = []
     for entry in entries:
         rest = {key: value for key, value in entry["parameters"].items() if key != parameter}

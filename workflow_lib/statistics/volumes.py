@@ -1,4 +1,4 @@
-"""ASSD and volume differences of every loss over the cases: medians with bootstrap intervals."""
+"""Medians of ASSD and volume differences over the cases, with bootstrap intervals."""
 
 import math
 from collections.abc import Sequence
@@ -35,12 +35,12 @@ def compute(data: Data) -> pd.DataFrame:
     Parameters
     ----------
     data : Data
-        Scores and settings of the dataset, and the tables that `NEEDS` names.
+        Scores and settings of the dataset, and the tables in `NEEDS`.
 
     Returns
     -------
     pandas.DataFrame
-        The columns `COLUMNS`.
+        Table with the columns `COLUMNS`.
     """
     return volume_table(data.scores, data.losses, data.samples, data.confidence, data.seed)
 
@@ -48,28 +48,28 @@ def compute(data: Data) -> pd.DataFrame:
 def volume_table(frame: pd.DataFrame, losses: Sequence[str], samples: int, confidence: float, seed: int) -> pd.DataFrame:
     """Return the median of ASSD and of both volume differences, one row per loss, class and metric.
 
-    Cases where both masks are empty are left out. A case with one empty mask in which the metric is undefined is a failure and
-    counts as infinitely far: there is no distance to an empty mask, and no volume is a finite fraction of none. A median or a
-    bound that falls among failures is NaN.
+    Cases with two empty masks are excluded. A case in which one mask is empty and the metric is undefined is
+    a failure. In failures the metric counts as infinite, because there is no distance to an empty mask and no
+    finite ratio to a volume of 0. An infinite median or bound is given as NaN.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         The scores of a dataset.
     losses : sequence of str
-        The losses in the order of the table. One without scores of a class has 0 cases, and NaN.
+        The losses in the order of the table. A loss without scores of a class has 0 cases and NaN.
     samples : int
-        Number of bootstrap samples. Each draws the cases of every fold from that fold with replacement.
+        Number of bootstrap samples. In each, the cases of every fold are drawn from it with replacement.
     confidence : float
-        Share of the samples that lies between `low` and `high`, percentiles of the medians of the samples.
+        Level of the intervals, such as 0.95. Bounds are percentiles of the medians of the samples.
     seed : int
-        The seed of the draws. Losses with as many cases in every fold have the same draws.
+        Seed of the draws. Losses with the same numbers of cases per fold have the same draws.
 
     Returns
     -------
     pandas.DataFrame
-        The columns `COLUMNS`. Metrics that the scores do not hold, or where surfaces are not measured, have no row. Bounds are
-        NaN where no fold has two cases.
+        Table with the columns `COLUMNS`. Metrics that are not in the scores have no row, nor have surface
+        distances that were not computed. Bounds are NaN if no fold has two cases.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def volume_table(frame: pd.DataFrame, losses: Sequence[str], samples: int, confi
 
 
 def _median(values: np.ndarray, draws: np.ndarray | None, confidence: float) -> tuple[int, int, float, float, float]:
-    """Return number of cases, failures, median and bounds of one loss, class and metric."""
+    """Return the number of cases, failures, median and bounds of one loss, class and metric."""
     failures = int(np.isnan(values).sum())
     if not len(values):
         return 0, 0, math.nan, math.nan, math.nan
@@ -98,16 +98,17 @@ def _median(values: np.ndarray, draws: np.ndarray | None, confidence: float) -> 
     low = high = math.nan
     if draws is not None:
         ends = [100 * (1 - confidence) / 2, 100 * (1 + confidence) / 2]
-        # Bounds that are drawn values: interpolation cannot cross to infinity.
+        # Without interpolation, because it is undefined between a finite value and infinity.
         low, high = np.percentile(np.median(far[draws], axis=1), ends, method="nearest")
     median, low, high = (float(value) if math.isfinite(value) else math.nan for value in (np.median(far), low, high))
     return len(values), failures, median, low, high
 
 
 def _draws(folds: pd.Series, samples: int, seed: int) -> np.ndarray | None:
-    """Return positions of cases, shape (samples, cases), drawn from each fold with replacement; `folds` is sorted.
+    """Return positions of cases, shape (samples, cases), drawn from each fold with replacement.
 
-    None where no fold has two cases: a sample could only be the data themselves.
+    `folds` must be sorted. The result is None if no fold has two cases: every sample would be equal to the
+    data.
     """
     counts = folds.value_counts().sort_index()
     if counts.empty or counts.max() < 2:

@@ -1,1 +1,1 @@
-"""The tables of the paper, and the published values compared with those of the study."""
+"""The tables of the paper, and the comparison of published values with those of the study."""

@@ -1,4 +1,4 @@
-"""How far the published ranking of the losses and ours agree."""
+"""Agreement between the published ranking of the losses and ours."""
 
 import math
 
@@ -33,11 +33,13 @@ def compute(data: Data) -> pd.DataFrame:
 
 
 def rank_agreement(comparison: pd.DataFrame, comparison_p: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Return Kendall's tau-b between the published order of the losses and ours, per class and metric of a score comparison.
+    """Return Kendall's tau-b between the published ranking of the losses and ours, per class and metric.
 
-    `losses` is the number of losses with both values; tau and its exact p (the normal approximation where losses tie) are NaN
-    with fewer than two, or where all losses tie. Of the `pairs` of these losses `same_sign` have a difference of the same sign in
-    both. The tests are on DSC, so only there, of the pairs `tested` in both (`comparison_p`), do `same_significance` agree.
+    `losses` is the number of losses with both values. The p-value of tau is exact, or uses the normal
+    approximation if losses are tied. Tau and p are NaN with fewer than two losses, or if all losses are
+    tied. `pairs` is the number of pairs of these losses, and `same_sign` the number of pairs whose difference
+    has the same sign in both. The tests are only for the DSC: `tested` is the number of pairs that are tested
+    in both (`comparison_p`), and `same_significance` the number of these in which both tests agree.
     """
     rows = []
     for (name, metric), part in comparison.groupby(["class", "metric"], sort=False):

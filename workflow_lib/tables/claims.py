@@ -1,14 +1,18 @@
-"""The claims of a publication, each checked by the same rule on the numbers printed there and on ours.
+"""The claims of a publication, each checked by the same rule on the published numbers and on ours.
 
-A claim is data (reports/published/<name>/claims.yaml); its `check` names one of the kinds below, and losses of the publication:
+A claim is data (reports/published/<name>/claims.yaml). Its `check` contains one of these kinds, and losses of
+the publication:
 
-- `highest`: the mean of `loss` lies above that of every other loss, on every one of `metrics`;
-- `significantly_higher`: the rank-sum test, after Holm's correction, finds `loss` above every other loss (p < 0.05), by the
-  signs of the table `comparison_p`: ours from the test itself, the publication's from its means;
+- `highest`: the mean of `loss` is above that of every other loss, for each of `metrics`;
+- `significantly_higher`: in the rank-sum test with Holm's correction, `loss` is higher than every other loss
+  (p < 0.05). The direction is the sign in the table `comparison_p`: ours from the test, that of the
+  publication from its means;
 - `balance`: no other loss has a smaller distance between mean precision and mean recall;
-- `smallest_drop`, `largest_drop`: the DSC of `loss` falls least, or most, from the class `from` to the class `to`.
+- `smallest_drop`, `largest_drop`: the decrease of the DSC from the class `from` to the class `to` is smallest
+  or largest for `loss`.
 
-`others` are the losses it is compared with; by default, all of the publication's. All but the drops are made for each class.
+`others` are the losses to compare with; the default is all losses of the publication. All kinds except the
+drops are checked for each class.
 """
 
 import math
@@ -48,9 +52,10 @@ Result = tuple[str, str]
 
 @dataclass(frozen=True)
 class Numbers:
-    """What a claim is checked on: means by (loss, class, metric), and adjusted p by (class, pair of losses). NaN: not at hand.
+    """The numbers for the check of a claim; missing numbers are NaN.
 
-    `above` holds the pairs (class, higher loss, lower loss) as the tests of the DSC have them.
+    `means` are by (loss, class, metric), and `p_values`, which are adjusted, by (class, pair of losses).
+    `above` contains (class, higher loss, lower loss) according to the tests of the DSC.
     """
 
     labels: Mapping[str, str]
@@ -59,11 +64,11 @@ class Numbers:
     above: Collection[tuple[str, str, str]]
 
     def mean(self, loss: str, name: str, metric: str = "dsc") -> float:
-        """Return a mean, NaN where there is none."""
+        """Return a mean, or NaN if it is missing."""
         return self.means.get((loss, name, metric), math.nan)
 
     def label(self, loss: str) -> str:
-        """Return a loss's name as printed, without the word loss."""
+        """Return the published label of a loss without the word "loss"."""
         return self.labels[loss].removesuffix(" loss")
 
 
@@ -73,10 +78,10 @@ def compute(data: Data) -> pd.DataFrame:
 
 
 def check_claims(published: Published, comparison: pd.DataFrame, comparison_p: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per claim and class: what the printed numbers say about it, and what ours do.
+    """Return one row per claim and class, with the result for the published numbers and for ours.
 
-    `comparison` and `comparison_p` are the tables of these names (`workflow_lib.tables.comparison`), which hold ours. `published`
-    and `ours` are one of `STATES`: `no scores` where a number that the claim is about is missing.
+    `comparison` and `comparison_p` are the tables of these names, which contain our numbers. The columns
+    `published` and `ours` are one of `STATES`: `no scores` means that a number for the claim is missing.
     """
     printed = {key: interval.mean for key, interval in published.scores.items()}
     printed_p = {(name, frozenset((row, column))): float(p) for (name, row, column), p in published.p_values.items()}
@@ -101,7 +106,7 @@ def _ours(published: Published, comparison: pd.DataFrame, comparison_p: pd.DataF
 
 
 def _above(comparison_p: pd.DataFrame, column: str) -> set[tuple[str, str, str]]:
-    """Return (class, higher loss, lower loss) of the pairs that a column of signs gives a direction."""
+    """Return (class, higher loss, lower loss) for the pairs with a sign in the column."""
     rows = comparison_p.to_dict("records")
     higher = {(row["class"], row["row"], row["column"]) for row in rows if row[column] == "+"}
     return higher | {(row["class"], row["column"], row["row"]) for row in rows if row[column] == "-"}
@@ -112,7 +117,7 @@ def _others(published: Published, check: Mapping[str, Any]) -> list[str]:
 
 
 def _highest(numbers: Numbers, check: Mapping[str, Any], others: Sequence[str], name: str) -> Result:
-    """Compare the mean of the loss with the highest of the others, on every metric."""
+    """Compare the mean of the loss with the highest mean of the others, for every metric."""
     parts, holds = [], True
     for metric in check["metrics"]:
         values = {loss: numbers.mean(loss, name, metric) for loss in [check["loss"], *others]}
@@ -126,7 +131,7 @@ def _highest(numbers: Numbers, check: Mapping[str, Any], others: Sequence[str], 
 
 
 def _significantly_higher(numbers: Numbers, check: Mapping[str, Any], others: Sequence[str], name: str) -> Result:
-    """Count the other losses that the loss is significantly above."""
+    """Count the other losses that are significantly lower than the loss."""
     loss = check["loss"]
     p_values = {other: numbers.p_values.get((name, frozenset((loss, other))), math.nan) for other in others}
     absent = _absent(numbers, p_values)
@@ -140,14 +145,14 @@ def _significantly_higher(numbers: Numbers, check: Mapping[str, Any], others: Se
 def _balance(numbers: Numbers, check: Mapping[str, Any], others: Sequence[str], name: str) -> Result:
     """Compare the distance between mean precision and mean recall with the smallest of the others."""
     losses = [check["loss"], *others]
-    # Rounded, so that means printed to three decimals compare as they are read.
+    # Rounded, so that rounding errors do not decide between means with three decimals.
     gaps = {loss: round(abs(numbers.mean(loss, name, "precision") - numbers.mean(loss, name, "recall")), 12) for loss in losses}
     return _extreme(numbers, gaps, check["loss"], "distance", smallest=True)
 
 
 def _drop(smallest: bool) -> Callable[[Numbers, Mapping[str, Any], Sequence[str], str], Result]:
     def drop(numbers: Numbers, check: Mapping[str, Any], others: Sequence[str], name: str) -> Result:
-        """Compare the fall of the mean DSC from one class to the other with that of the other losses."""
+        """Compare the decrease of the mean DSC between the two classes with that of the other losses."""
         losses = [check["loss"], *others]
         drops = {loss: round(numbers.mean(loss, check["from"]) - numbers.mean(loss, check["to"]), 12) for loss in losses}
         return _extreme(numbers, drops, check["loss"], "DSC falls by", smallest)

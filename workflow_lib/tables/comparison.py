@@ -1,4 +1,4 @@
-"""The published scores compared with ours: difference and verdict."""
+"""Comparison of the published scores with ours: difference and verdict."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -40,10 +40,11 @@ def compute(data: Data) -> pd.DataFrame:
 def score_comparison(
     published: Published, means: pd.DataFrame, entries: Sequence[Mapping[str, Any]], departures: Sequence[str]
 ) -> pd.DataFrame:
-    """Return one row per published score, with ours beside it, difference (ours - published), verdict and its reason.
+    """Return one row per published score with our score, the difference (ours - published), verdict and reason.
 
-    `means` is the table of that name of the statistics; `entries` are the losses of the study ({name, label, loss, parameters}),
-    `departures` what sets its protocol apart. `loss` is the published loss. The verdict is one of `VERDICTS`, see `verdict`.
+    `means` is the table of that name in the statistics. `entries` are the losses of the study ({name, label,
+    loss, parameters}), and `departures` the departures of its protocol. The column `loss` is the published
+    loss. The verdict is one of `VERDICTS`, see `verdict`.
     """
     matched = match_losses(published, entries)
     known = {(row["loss"], row["class"], row["metric"]): row for row in means.to_dict("records")}
@@ -64,15 +65,15 @@ def score_comparison(
 def verdict(
     published: Interval, published_folds: int, ours: float, half: float, folds: int, departures: Sequence[str]
 ) -> tuple[str, str]:
-    """Return verdict and reason for one score.
+    """Return the verdict and the reason for one score.
 
-    - `no scores`: no value of ours, as the loss was not trained, or not in all folds;
-    - `not comparable`: the protocol departs, or not all folds were scored;
-    - `inconclusive`: our interval is more than twice as wide as the published one, or there is none;
-    - `consistent`: ours lies in the 95 % prediction interval of the mean of as many new folds, m ± t s sqrt(2/k), with the
-      standard deviation of a fold s = h sqrt(k) / t from the published half width h, and t the 97.5 % point with k - 1 degrees
-      of freedom;
-    - `inconsistent`: ours lies outside of it.
+    - `no scores`: there is no score of ours;
+    - `not comparable`: the protocols differ, or our number of folds differs from the published one;
+    - `inconclusive`: our interval is more than twice as wide as the published one, or does not exist;
+    - `consistent`: our mean is in the 95 % prediction interval for the mean of the same number k of new folds,
+      m ± t s sqrt(2/k). Here s = h sqrt(k) / t is the standard deviation of a fold, h the published half
+      width, and t the 97.5 % quantile of the t-distribution with k - 1 degrees of freedom;
+    - `inconsistent`: our mean is outside this interval.
     """
     if math.isnan(ours):
         return "no scores", "no scores of this loss and class"
@@ -90,7 +91,10 @@ def verdict(
 
 
 def prediction_interval(published: Interval, folds: int) -> tuple[float, float]:
-    """Return the 95 % prediction interval of the mean of `folds` new folds, from a published mean and half width."""
+    """Return the 95 % prediction interval for the mean of `folds` new folds.
+
+    It is computed from the published mean and half width.
+    """
     t = float(stats.t.ppf(0.975, folds - 1))
     sd = published.half * math.sqrt(folds) / t
     reach = t * sd * math.sqrt(2 / folds)

@@ -1,4 +1,4 @@
-"""Published p-values compared with ours."""
+"""Comparison of the published p-values with ours."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -37,16 +37,17 @@ def compute(data: Data) -> pd.DataFrame:
 
 
 def p_comparison(published: Published, ranksum: pd.DataFrame, entries: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return one row per published p-value with ours beside it.
+    """Return one row per published p-value with our p-value.
 
-    `published_p` is text, digits as printed. `ours_p` is Holm-adjusted among the published pairs of the class, so that further
-    losses of the study do not change the comparison; NaN where a loss has no scores. Marks are those of the two values. Signs
-    say whether the row's loss is the higher one: ours is that of the rank-sum statistic, and as the publication prints none, its
-    sign is that of the difference of the mean DSCs. `agree` is 'yes' where neither is below 0.05, or both are and their signs
-    are not opposite, else 'no', empty without ours.
+    `published_p` is text with the published digits. `ours_p` is Holm-adjusted over the published pairs of the
+    class, so that additional losses of the study do not change the comparison. It is NaN if a loss has no
+    scores. There is a mark of significance for each of the two values. The signs are '+' if the loss of the
+    row is higher. Our sign is that of the rank-sum statistic. The publication contains no statistics, so
+    its sign is that of the difference of the mean DSCs. `agree` is 'yes' if both p-values are at least 0.05,
+    or if both are below and the signs are not opposite. Otherwise it is 'no', or empty without our p-value.
     """
     matched = match_losses(published, entries)
-    # Which of the two losses stands in the row turns the statistic and does not change p.
+    # Exchanging the two losses changes the sign of the statistic, but not p.
     raw: dict[tuple[Any, ...], tuple[float, float]] = {}
     for test in ranksum.to_dict("records"):
         p, statistic = float(test["p"]), float(test["statistic"])

@@ -1,4 +1,4 @@
-"""What a member of this family is: one file that names a table, says what its columns hold, and computes it."""
+"""The interface of this family: each file defines a table, its columns and its computation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from workflow_lib.tables.published import Published
 
 @dataclass(frozen=True)
 class Data:
-    """What a table is computed from: the statistics of one dataset, its protocol, and tables computed before it.
+    """The input of a table: the statistics of one dataset, its protocol, and other tables.
 
-    `protocol` holds the sections of the dataset as plain data with `losses` as a list of {name, label, loss, parameters} in the
-    order of the tables; `classes` are the foreground classes, regions left out; `n_cases` is the number of cases scored;
-    `tables` holds what the member's `NEEDS` names.
+    `protocol` contains the sections of the dataset as plain data; its `losses` are a list of {name, label,
+    loss, parameters} in the order of the tables. `classes` are the foreground classes without regions.
+    `n_cases` is the number of scored cases. `tables` contains the tables in `NEEDS` of the member.
     """
 
     statistics: Mapping[str, pd.DataFrame]
@@ -34,26 +34,26 @@ class Data:
 
     @property
     def labels(self) -> dict[str, str]:
-        """Loss -> its printed name, in the order of the tables."""
+        """Loss -> label, in the order of the tables."""
         return {str(entry["name"]): str(entry["label"]) for entry in self.entries}
 
     @property
     def paper(self) -> Published:
-        """The published numbers, for a member that says `PUBLISHED`; it is not computed without them."""
+        """The published numbers, for a member with `PUBLISHED = True`, which is computed only with them."""
         if self.published is None:
             raise ValueError("a table that compares with published numbers says PUBLISHED = True")
         return self.published
 
 
 class Member(Protocol):
-    """What a module of the family holds.
+    """The attributes of a module of the family.
 
-    `NAME` is the file's name, here and of the results; `TITLE` what the report calls the table; `ORDER` its place among the
-    others; `KEYS` the columns that find a row; `COLUMNS` maps each column to what it holds, in the order of the file. These may
-    be absent: `KEYS_NOTE` (what the report adds to the keys), `NEEDS` (other tables of the family), `PUBLISHED` (True where
-    there is nothing to compute without published numbers: then the table has no rows), and a function
-    `latex(table, labels, classes)`, which returns the table for a manuscript. All but the functions are literals, because they
-    are read without importing the module.
+    `NAME` is the name of the file here and in the results. `TITLE` is the title of the table in the report,
+    and `ORDER` its position. `KEYS` are the columns that identify a row. `COLUMNS` maps each column to its
+    description, in the order of the file. Optional: `KEYS_NOTE` (text after the keys in the report), `NEEDS`
+    (other tables of the family), `PUBLISHED` (True if the table needs published numbers and has no rows
+    without them), and a function `latex(table, labels, classes)`, which returns the table for a manuscript.
+    All attributes except the functions are literals, because they are read without importing the module.
     """
 
     NAME: str
@@ -67,7 +67,7 @@ class Member(Protocol):
 
 
 class LatexMember(Member, Protocol):
-    """A member that has a form in LaTeX."""
+    """A member that is also available in LaTeX."""
 
     def latex(self, table: pd.DataFrame, labels: Mapping[str, str], classes: Sequence[str]) -> str:
-        """Return the table in LaTeX; `labels` maps losses to printed names in the order of the tables."""
+        """Return the table in LaTeX; `labels` maps losses to labels in the order of the tables."""

@@ -1,4 +1,4 @@
-"""Text in LaTeX, for the tables of a manuscript."""
+"""Escaping of text for LaTeX tables."""
 
 _SPECIAL = {
     **{character: "\\" + character for character in "&%$#_{}"},
@@ -10,13 +10,14 @@ _SPECIAL = {
 }
 _GREEK = dict(zip("αβγδλμσ", ("alpha", "beta", "gamma", "delta", "lambda", "mu", "sigma"), strict=True))
 NOTHING = "--"
-"""The text for a number that does not exist."""
+"""The text for a missing number."""
 
 
 def escape(text: str) -> str:
-    """Return text that LaTeX prints as it is, on one line; Greek letters of loss names become mathematics.
+    """Return text on one line with the special characters of LaTeX escaped.
 
-    Without characters that cannot be seen, such as those that turn the direction of writing.
+    Greek letters of loss names become math symbols. Invisible characters, such as those that change the
+    writing direction, are removed.
     """
     line = " ".join("".join(c for c in text if c.isprintable() or c.isspace()).split())
     return "".join(_SPECIAL.get(c) or (rf"$\{_GREEK[c]}$" if c in _GREEK else c) for c in line)

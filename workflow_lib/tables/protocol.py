@@ -1,4 +1,4 @@
-"""Where a study departs from the protocol of the published one, in plain words."""
+"""The departures of a study from the published protocol, as text."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -50,17 +50,17 @@ WORDS = {
     "prediction.blending": "blending of patches",
     "statistics.confidence": "level of the intervals",
 }
-"""Setting of the configuration -> its name in a sentence; others go by their path."""
+"""Setting of the configuration -> its name in a sentence. Other settings are named by their path."""
 
 _SIDES = {"training.patch", "prediction.overlap", "preprocessing.spacing", "preprocessing.size"}
 
 
 def departures(settings: Mapping[str, Any], n_cases: int, synthetic: bool, published: Published) -> list[str]:
-    """Return every departure of a dataset from the published protocol, such as 'epochs: 8 instead of 500'; none: [].
+    """Return all departures of a dataset from the published protocol, such as 'epochs: 8 instead of 500'.
 
-    `settings` are the sections of the dataset as plain data with `losses` as a list of {name, label, loss, parameters};
-    `n_cases` is the number of cases scored, `synthetic` whether the images are generated. Losses beside the published ones are
-    no departure: each loss is trained on its own.
+    `settings` are the sections of the dataset as plain data; its `losses` are a list of {name, label, loss,
+    parameters}. `n_cases` is the number of scored cases, and `synthetic` says whether the images are
+    generated. Additional losses are no departure, because each loss is trained separately.
     """
     found = [f"data: synthetic images instead of {published.dataset}"] if synthetic else []
     if n_cases != published.cases:
@@ -70,7 +70,7 @@ def departures(settings: Mapping[str, Any], n_cases: int, synthetic: bool, publi
     ours = flatten({key: value for key, value in settings.items() if key not in ("losses", "exclude")})
     wanted = dict(published.settings)
     excluded = wanted.pop("exclude", None)
-    # Which cases a synthetic or another dataset leaves out says nothing beside the line above.
+    # For synthetic images or another dataset format, the excluded cases cannot be compared.
     if excluded is not None and not synthetic and ours.get("format") == wanted.get("format"):
         found += _exclusions(settings.get("exclude") or {}, excluded)
     found += [
@@ -82,7 +82,11 @@ def departures(settings: Mapping[str, Any], n_cases: int, synthetic: bool, publi
 
 
 def match_losses(published: Published, entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return published loss -> name in this study: one with the published parameters, else one of the same name, else absent."""
+    """Return published loss -> name in this study.
+
+    An entry with the published parameters is preferred to an entry with the same name. Losses without
+    either are absent.
+    """
     matched = {}
     for loss, parameters in published.parameters.items():
         same = [entry for entry in entries if entry["loss"] == loss]

@@ -1,4 +1,4 @@
-"""The published numbers that a study is compared with, from reports/published."""
+"""Reading of the published numbers with which a study is compared, from reports/published."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -23,29 +23,32 @@ class Interval:
 
 @dataclass(frozen=True)
 class Published:
-    """What a publication says about one dataset. Losses are named as in `workflow_lib/losses`, in the order of its table."""
+    """The content of a publication about one dataset.
+
+    Losses have the names of `workflow_lib/losses` and the order of the published table.
+    """
 
     name: str
     dataset: str
     citation: str
     cases: int
     labels: Mapping[str, str]
-    """Loss -> its name as printed."""
+    """Loss -> published label."""
     parameters: Mapping[str, Mapping[str, Any]]
-    """Loss -> its parameters."""
+    """Loss -> parameters."""
     metrics: tuple[str, ...]
-    """The metrics of its scores, in the order of its columns."""
+    """The metrics of the scores, in the order of the columns."""
     classes: tuple[str, ...]
     scores: Mapping[tuple[str, str, str], Interval]
     """(loss, class, metric) -> mean and half width."""
     p_values: Mapping[tuple[str, str, str], str]
-    """(class, row, column) -> Holm-adjusted p as printed."""
+    """(class, row, column) -> Holm-adjusted p with the published digits."""
     settings: Mapping[str, Any]
-    """Setting by its path in the configuration of a dataset ("training.epochs") -> value."""
+    """Path in the configuration of a dataset, such as "training.epochs" -> value."""
     claims: Sequence[Mapping[str, Any]] = ()
-    """What it claims, each {`claim`, `where`, `check`}, see `workflow_lib.tables.claims`."""
+    """The claims, each {`claim`, `where`, `check`}, see `workflow_lib.tables.claims`."""
     contradictions: Sequence[Mapping[str, str]] = ()
-    """Where it contradicts itself, each {`about`, `says`, `used`}."""
+    """The contradictions within the publication, each {`about`, `says`, `used`}."""
 
     @property
     def losses(self) -> list[str]:
@@ -54,24 +57,24 @@ class Published:
 
     @property
     def folds(self) -> int:
-        """The number of folds behind the intervals."""
+        """The number of folds of the intervals."""
         return int(self.settings["cross_validation.folds"])
 
 
 def names() -> list[str]:
-    """Return the names under which published numbers are at hand."""
+    """Return the names of the available published numbers."""
     return sorted(path.parent.name for path in FOLDER.glob("*/protocol.yaml"))
 
 
 def files(name: str) -> list[Path]:
-    """Return the files that `load` reads, for the inputs of a rule."""
+    """Return the files that `load` reads, as inputs for a rule."""
     return sorted([*(FOLDER / name).glob("*.csv"), *(FOLDER / name).glob("*.yaml")])
 
 
 def load(name: str | None) -> Published | None:
-    """Return the published numbers of that name, or None where there are none.
+    """Return the published numbers of that name, or None if there are none.
 
-    Raises UserError when a file of the folder is missing or does not fit the others.
+    Raises UserError if a file of the folder is missing or inconsistent with the others.
     """
     if name is None or name not in names():
         return None
@@ -109,7 +112,7 @@ def load(name: str | None) -> Published | None:
 
 
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings by path: {"training": {"epochs": 8}} becomes {"training.epochs": 8}."""
+    """Return nested settings with paths as keys: {"training": {"epochs": 8}} gives {"training.epochs": 8}."""
     flat: dict[str, Any] = {}
     for key, value in settings.items():
         if isinstance(value, Mapping):
@@ -120,7 +123,7 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _metrics(folder: Path, protocol: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the metrics that a publication's own files name. Raises UserError where there are none, or one is unknown."""
+    """Return the metrics in protocol.yaml. Raises UserError if there are none, or one is unknown."""
     metrics = tuple(protocol.get("metrics") or ())
     if not metrics:
         raise UserError(f"{folder}: protocol.yaml does not say under `metrics` which metrics scores.csv holds.")
@@ -131,7 +134,7 @@ def _metrics(folder: Path, protocol: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _claims(path: Path) -> dict[str, list[Any]]:
-    """Return `claims` and `contradictions`; both empty where the publication's folder has no file of them."""
+    """Return `claims` and `contradictions`; both are empty if the file does not exist."""
     content = _yaml(path) if path.is_file() else {}
     return {key: list(content.get(key) or []) for key in ("claims", "contradictions")}
 
@@ -139,7 +142,7 @@ def _claims(path: Path) -> dict[str, list[Any]]:
 def _yaml(path: Path) -> Any:
     import yaml
 
-    # PyYAML's parser in C is ten times as fast; a build without libyaml lacks it.
+    # PyYAML's C parser is ten times as fast, but is not available in builds without libyaml.
     return yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 

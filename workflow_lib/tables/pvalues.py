@@ -39,15 +39,15 @@ def latex(table: pd.DataFrame, labels: Mapping[str, str], classes: Sequence[str]
 
 
 def sign(value: float) -> str:
-    """Return '+', '-' or '0', nothing for NaN."""
+    """Return '+', '-' or '0', or an empty string for NaN."""
     return {1.0: "+", -1.0: "-", 0.0: "0"}.get(float(np.sign(value)), "")
 
 
 def pvalue_table(ranksum: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """Return the lower triangle of each class, one row per pair of losses.
 
-    `sign` is that of the rank-sum statistic: '+' where the row's loss scored higher, '-' where lower, '0' for a statistic of
-    exactly 0, empty where there is none.
+    `sign` is the sign of the rank-sum statistic: '+' if the loss of the row scored higher, '-' if lower, '0'
+    for a statistic of exactly 0, and empty without a statistic.
     """
     table = ranksum[ranksum["class"].isin(list(classes))].copy()
     table["sign"] = [sign(statistic) for statistic in table["statistic"]]
@@ -56,10 +56,10 @@ def pvalue_table(ranksum: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
 
 
 def pvalues_latex(table: pd.DataFrame, labels: Mapping[str, str], classes: Sequence[str]) -> str:
-    r"""Return the lower triangle as one LaTeX tabular (package booktabs): per loss a line for each class, one above the other.
+    r"""Return the lower triangle as one LaTeX tabular (package booktabs), with one line per loss and class.
 
-    Marks are raised; an arrow up says that the row's loss scored higher, an arrow down that it scored lower. With one class there
-    is no column of classes.
+    Marks are superscripts. An upward arrow means that the loss of the row scored higher, and a downward arrow
+    that it scored lower. With one class there is no column of classes.
     """
     cells = {(row["class"], row["row"], row["column"]): row for row in table.to_dict("records")}
     several = len(classes) > 1

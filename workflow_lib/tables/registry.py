@@ -1,4 +1,4 @@
-"""The tables, found by the names of their files."""
+"""The registry of tables, which are found by the names of their files."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ FAMILY = Family("tables", "table", frozenset({"display", "latex", "protocol", "p
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of the tables in the order of the report; the files are `<dataset>_<name>.csv`."""
+    """Return the names of the tables in the order of the report. The files are `<dataset>_<name>.csv`."""
     return FAMILY.ordered()
 
 
 def latex_names() -> tuple[str, ...]:
-    """Return the names of the tables that have a form in LaTeX."""
+    """Return the names of the tables that are also available in LaTeX."""
     return tuple(name for name in names() if FAMILY.defines(name, "latex"))
 
 
 def published_names() -> tuple[str, ...]:
-    """Return the names of the tables that have rows only where a dataset is compared with published numbers."""
+    """Return the names of the tables that have rows only with published numbers."""
     return tuple(name for name in names() if FAMILY.facts(name).get("PUBLISHED", False))
 
 
 def files() -> list[Listed]:
-    """Return how the report lists the tables."""
+    """Return the entries of the tables in the report's list of files."""
     facts = {name: FAMILY.facts(name) for name in names()}
     return [
         Listed(
@@ -49,12 +49,12 @@ def files() -> list[Listed]:
 
 
 def columns(name: str) -> Mapping[str, str]:
-    """Return the columns of a table with what each holds."""
+    """Return the columns of a table with their descriptions."""
     return dict(FAMILY.facts(name)["COLUMNS"])
 
 
 def get(name: str) -> Member:
-    """Return a member's module."""
+    """Return the module of a table."""
     return cast("Member", FAMILY.get(name))
 
 
@@ -66,9 +66,10 @@ def build(
     synthetic: bool,
     published: Published | None,
 ) -> dict[str, pd.DataFrame]:
-    """Return all tables of a dataset, each computed after those that it needs. The parameters are those of `interface.Data`.
+    """Return all tables of a dataset. Each table is computed after the tables that it needs.
 
-    Without published numbers the tables that compare with them have no rows.
+    The parameters are those of `interface.Data`. Without published numbers, the tables that compare with them
+    have no rows.
     """
     import pandas as pd
 
@@ -81,7 +82,8 @@ def build(
         if published is None and name in published_names():
             done[name] = pd.DataFrame(columns=list(columns(name)))
             continue
-        # Only what it names: a table that is used without being named would be computed too late one day.
+        # Pass only the tables in NEEDS. Otherwise a table could be used without being listed, and its
+        # computation before this one would not be guaranteed.
         done[name] = get(name).compute(dataclasses.replace(data, tables={need: done[need] for need in needs[name]}))
     return {name: done[name] for name in names()}
 
@@ -97,7 +99,7 @@ def write(folder: str | Path, dataset: str, tables: Mapping[str, pd.DataFrame]) 
 def write_latex(
     folder: str | Path, dataset: str, tables: Mapping[str, pd.DataFrame], labels: Mapping[str, str], classes: Sequence[str]
 ) -> None:
-    """Write `<folder>/<dataset>_<name>.tex` of the tables with a form in LaTeX, each one tabular (package booktabs)."""
+    """Write `<folder>/<dataset>_<name>.tex` for the tables in LaTeX, each as a tabular (package booktabs)."""
     from workflow_lib.base.files import write_text
 
     for name in latex_names():

@@ -35,11 +35,11 @@ def latex(table: pd.DataFrame, labels: Mapping[str, str], classes: Sequence[str]
 
 
 def scores_table(means: pd.DataFrame, labels: Mapping[str, str], classes: Sequence[str]) -> pd.DataFrame:
-    """Return one row per loss with mean and half width of DSC, precision and recall of each class.
+    """Return one row per loss with the mean and half width of DSC, precision and recall for each class.
 
-    `means` is the table of that name of the statistics, `labels` loss -> printed name in the order of the table. `best` lists,
-    joined by ';', the columns where the loss has the highest mean after rounding to three decimals, ties all of them.
-    Losses without scores have empty fields.
+    `means` is the table of that name in the statistics, and `labels` maps losses to labels in the order of the
+    table. `best` lists the columns in which the loss has the highest mean after rounding to three decimals,
+    separated by ';'. All tied losses count as highest. Losses without scores have empty fields.
     """
     known = means.set_index(["class", "metric", "loss"])
     table: dict[str, list[object]] = {"loss": list(labels), "label": list(labels.values())}
@@ -47,7 +47,7 @@ def scores_table(means: pd.DataFrame, labels: Mapping[str, str], classes: Sequen
     for name in classes:
         for metric in METRICS:
             column = f"{metric}_{name}"
-            # pandas looks a (class, metric, loss) up in one step, absent ones become NaN.
+            # Select all losses at once; absent losses give NaN.
             found = known.reindex(pd.MultiIndex.from_product([[name], [metric], list(labels)]))
             table[column] = found["mean"].tolist()
             table[f"{column}_ci95"] = found["ci95"].tolist()
@@ -59,7 +59,10 @@ def scores_table(means: pd.DataFrame, labels: Mapping[str, str], classes: Sequen
 
 
 def scores_latex(table: pd.DataFrame, classes: Sequence[str]) -> str:
-    """Return the table as a LaTeX tabular (package booktabs): a row per loss, the metrics under each class, best in bold."""
+    """Return the table as a LaTeX tabular (package booktabs).
+
+    There is one row per loss, with the metrics below each class. The best values are in bold.
+    """
     width = len(METRICS)
     spans = [(2 + width * position, 1 + width * (position + 1)) for position in range(len(classes))]
     lines = [

@@ -1,1 +1,1 @@
-"""The architectures: every file of this folder is one, found by its name."""
+"""The architectures: each file of this folder is one, which is found by its name."""

@@ -1,12 +1,12 @@
-"""The attention gate that two of MIScnn's U-Nets have."""
+"""The attention gate of two of MIScnn's U-Nets."""
 
 from workflow_lib.networks.walk import Tensor, Walk
 
 
 def gate(walk: Walk, kept: Tensor, below: Tensor, width: int, batch_normalisation: bool) -> Tensor:
-    """Add the gate: the tensor from below weights the voxels of the one that a level of the way down has kept.
+    """Add the gate: the tensor `below` of the next lower level weights the voxels of the skip connection `kept`.
 
-    MIScnn normalises the result whether batch normalisation is asked for or not.
+    MIScnn always adds a batch normalisation at the end, also if `batch_normalisation` is false.
     """
     signal = walk.convolution(below, width, kernel=1)
     if batch_normalisation:

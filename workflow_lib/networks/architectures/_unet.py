@@ -1,4 +1,4 @@
-"""The shape that MIScnn's U-Nets share, and how they are built."""
+"""The common structure of MIScnn's U-Nets, and their construction."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     import keras
 
 Block = Callable[[Tensor, int], Tensor]
-"""A block of layers: from a tensor and the width of the level to a tensor."""
+"""A block of layers: (tensor, width of the level) -> tensor."""
 
 Link = Callable[[Tensor, Tensor, int], Tensor]
-"""What becomes of the tensor that a level of the way down hands to the way up, given the tensor that comes from below."""
+"""A skip connection: (tensor of the contracting path, tensor from the lower level, width) -> tensor."""
 
 
 def miscnn(name: str, shape: Sequence[int], n_classes: int, **options: Any) -> "keras.Model":
-    """Build a U-Net of MIScnn with softmax as its output.
+    """Build a U-Net of MIScnn with a softmax output.
 
-    MIScnn's package imports scikit-learn, matplotlib and more for what is not used here, and a network that needs
-    tensorflow_addons; so the one module is imported alone.
+    Only the one module is imported. MIScnn's package would also import scikit-learn, matplotlib and other
+    packages that are not used here, and a network that needs tensorflow_addons.
     """
     module = imports.module_alone(f"miscnn.neural_network.architecture.unet.{name}")
     architecture = module.Architecture(activation="softmax", **options)
@@ -30,7 +30,7 @@ def miscnn(name: str, shape: Sequence[int], n_classes: int, **options: Any) -> "
 
 
 def options(parameters: UNetParameters) -> dict[str, Any]:
-    """Return the parameters by the names that MIScnn has for them."""
+    """Return the parameters under their names in MIScnn."""
     return {
         "n_filters": parameters.filters,
         "depth": parameters.depth,
@@ -39,7 +39,7 @@ def options(parameters: UNetParameters) -> dict[str, Any]:
 
 
 def convolve(walk: Walk, x: Tensor, width: int, normalised: bool, kernel: int = 3) -> Tensor:
-    """Add a convolution and, where asked for, its normalisation."""
+    """Add a convolution and, if `normalised`, a batch normalisation."""
     x = walk.convolution(x, width, kernel)
     return walk.normalise(x) if normalised else x
 
@@ -47,7 +47,11 @@ def convolve(walk: Walk, x: Tensor, width: int, normalised: bool, kernel: int = 
 def walk_unet(
     walk: Walk, image: Tensor, n_classes: int, parameters: UNetParameters, block: Block, middle: Block, up: Block, link: Link
 ) -> Tensor:
-    """Walk down `depth` levels of `block` and pooling, through `middle`, and up again through concatenations and `up`."""
+    """Add the layers of a U-Net.
+
+    The contracting path has `depth` levels of `block` and pooling. It is followed by `middle` and the
+    expanding path of concatenations and `up`.
+    """
     x, kept = image, []
     for level in range(parameters.depth):
         x = block(x, parameters.width(level))
@@ -62,5 +66,5 @@ def walk_unet(
 
 
 def divisor(parameters: UNetParameters) -> int:
-    """Return what the sides of a patch must divide by, so that all poolings give whole voxels."""
+    """Return the number that must divide the sides of a patch, so that all poolings give whole voxels."""
     return int(2**parameters.depth)

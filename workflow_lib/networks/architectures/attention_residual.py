@@ -32,7 +32,7 @@ def build(shape: Sequence[int], n_classes: int, parameters: UNetParameters) -> "
 
 
 def layers(walk: Walk, image: Tensor, n_classes: int, parameters: UNetParameters) -> Tensor:
-    """Walk through the network."""
+    """Add the layers of the network to the walk."""
     normalised = parameters.batch_normalisation
 
     def block(x: Tensor, width: int) -> Tensor:

@@ -27,7 +27,7 @@ def build(shape: Sequence[int], n_classes: int, parameters: UNetParameters) -> "
 
 
 def layers(walk: Walk, image: Tensor, n_classes: int, parameters: UNetParameters) -> Tensor:
-    """Walk through the network."""
+    """Add the layers of the network to the walk."""
 
     def block(x: Tensor, width: int) -> Tensor:
         inner = x

@@ -1,4 +1,4 @@
-"""docs/networks.md, written from the architectures (`make generated`)."""
+"""Generation of docs/networks.md from the architectures (`make generated`)."""
 
 from workflow_lib.base.parameters import parameter_rows
 from workflow_lib.networks import costs
@@ -6,7 +6,7 @@ from workflow_lib.networks.architectures import registry
 from workflow_lib.study.sections.network import Network
 
 PATCH, CLASSES, BATCH = (80, 160, 160), 3, 2
-"""The paper's network on KiTS19."""
+"""Patch, classes and batch of the paper on KiTS19."""
 
 HEAD = """# Networks
 
@@ -51,11 +51,14 @@ by its name, and no other file changes.
 """
 
 MEASURED = "0.62 to 0.88"
-"""Measured on 1 December 2026 with TensorFlow 2.21, filters 16 (MultiResUNet: 32); `estimate_memory` of the same step is 1."""
+"""Measured memory of a step, relative to `estimate_memory` of the same step.
+
+Measured on 1 December 2026 with TensorFlow 2.21 and 16 filters (MultiResUNet: 32).
+"""
 
 
 def text() -> str:
-    """Return docs/networks.md."""
+    """Return the content of docs/networks.md."""
     names = sorted(registry.FAMILY.names(), key=lambda name: (name != Network().architecture, name))
     rows = [
         f"With {Network().filters} filters, depth {Network().depth}, batch normalisation, batch {BATCH}, patch 80 × 160 × 160, "

@@ -1,15 +1,17 @@
-"""What the file of an architecture holds.
+"""The interface of an architecture: the attributes of its file.
 
-NAME          the file's name, by which a study chooses it
-LABEL         its name in text
-CITATION      its source
-NOTES         what a reader should know of it, a tuple of texts
-Parameters    a model with the keys of the section `network`, in the limits of the architecture, and with parameters of its own
-build         the Keras network; its last layer gives the softmax
-layers        the same network on a `Walk`, layer by layer, for costs
-divisor       what the sides of a patch must divide by
+NAME          the name of the file, which is used in a study
+LABEL         the name in text
+CITATION      the source
+NOTES         notes for the reader, a tuple of strings
+Parameters    a model with the keys of the section `network`, with the limits of the architecture, and with
+              additional parameters
+build         builds the Keras network, whose last layer includes the softmax
+layers        adds the same network to a `Walk`, layer by layer, for the estimation of costs
+divisor       returns the number that must divide the sides of a patch
 
-An architecture that does not work with the libraries of today has NAME, LABEL, CITATION and REFUSED, the reason, and no more.
+An architecture that does not work with the current libraries defines only NAME, LABEL, CITATION and REFUSED
+(the reason).
 """
 
 from collections.abc import Sequence
@@ -26,19 +28,19 @@ if TYPE_CHECKING:
 
 
 class UNetParameters(base.Parameters):
-    """What every U-Net of MIScnn takes: the keys of the section `network`, with its limits."""
+    """Parameters of every U-Net of MIScnn: the keys of the section `network`, with their limits."""
 
     filters: WholeNumber = Field(32, ge=1, le=256, description="Filters of the first level; doubled on each level below.")
     depth: WholeNumber = Field(4, ge=1, le=7, description="Number of poolings.")
     batch_normalisation: bool = Field(True, description="Batch normalisation (momentum 0.99) after each convolution.")
 
     def width(self, level: int) -> int:
-        """Return the filters of a level, 0 the first."""
+        """Return the number of filters of a level; the first level is 0."""
         return int(self.filters * 2**level)
 
 
 class Architecture(Protocol):
-    """The file of an architecture."""
+    """The module of an architecture."""
 
     NAME: str
     LABEL: str
@@ -47,10 +49,13 @@ class Architecture(Protocol):
     Parameters: type[base.Parameters]
 
     def build(self, shape: Sequence[int], n_classes: int, parameters: base.Parameters) -> "keras.Model":
-        """Return the network for images of this shape, channels last; its softmax is the last layer, or the activation of it."""
+        """Return the network for images of this shape, channels last.
+
+        The softmax is the last layer or its activation.
+        """
 
     def layers(self, walk: Walk, image: Tensor, n_classes: int, parameters: base.Parameters) -> Tensor:
-        """Add all layers behind the input to `walk` in the order of their making, and return the output."""
+        """Add all layers after the input to `walk` in the order of their creation; return the output."""
 
     def divisor(self, parameters: base.Parameters) -> int:
-        """Return what every side of a patch must divide by."""
+        """Return the number that must divide every side of a patch."""

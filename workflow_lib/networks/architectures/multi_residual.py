@@ -23,11 +23,11 @@ NOTES = (
     "others concatenate. MIScnn fixes its width, its depth and its batch normalisation.",
 )
 WIDER = 1.67
-"""How much wider than `filters` the three convolutions of a block are together."""
+"""Total width of the three convolutions of a block, relative to the width of the level."""
 
 
 class Parameters(UNetParameters):
-    """What MIScnn fixes."""
+    """Parameters with the only values that MIScnn supports."""
 
     filters: Literal[32] = Field(32, description="Fixed by MIScnn.")
     depth: Literal[4] = Field(4, description="Fixed by MIScnn.")
@@ -43,7 +43,7 @@ def build(shape: Sequence[int], n_classes: int, parameters: Parameters) -> "kera
 
 
 def layers(walk: Walk, image: Tensor, n_classes: int, parameters: Parameters) -> Tensor:
-    """Walk through the network."""
+    """Add the layers of the network to the walk."""
     x, kept = image, []
     for level in range(parameters.depth):
         width = parameters.width(level)

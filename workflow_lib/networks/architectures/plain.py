@@ -1,4 +1,4 @@
-"""MIScnn's plain U-Net, which does not work any more."""
+"""MIScnn's plain U-Net, which no longer works."""
 
 NAME = "plain"
 LABEL = "Plain U-Net"

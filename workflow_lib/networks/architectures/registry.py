@@ -1,4 +1,4 @@
-"""The architectures by name, with their parameters."""
+"""The registry of architectures and their parameters."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -12,27 +12,27 @@ FAMILY = Family("networks.architectures", "architecture")
 
 
 def get(name: str) -> Architecture:
-    """Return the module of an architecture. Raises UserError for a name that is none."""
+    """Return the module of an architecture. Raises UserError for an unknown name."""
     return cast(Architecture, FAMILY.get(name))
 
 
 def refused(name: str) -> str:
-    """Return why an architecture does not work with the libraries of today, or an empty text."""
+    """Return why an architecture does not work with the current libraries, or an empty string."""
     return str(getattr(FAMILY.get(name), "REFUSED", ""))
 
 
 def given(network: Network) -> dict[str, Any]:
-    """Return all parameters that the section gives to its architecture."""
+    """Return all parameters of the architecture in the section."""
     return network.model_dump(exclude={"architecture", "parameters"}) | network.parameters
 
 
 def parameters(network: Network) -> Parameters:
-    """Return the parameters of the section's architecture. Raises Faults that names every one that is wrong."""
+    """Return the parameters of the section's architecture. Raises Faults with all invalid parameters."""
     return read_parameters(f"architecture {network.architecture!r}", get(network.architecture).Parameters, given(network))
 
 
 def faults(network: Network, patch: Sequence[int]) -> list[tuple[str, str]]:
-    """Return what is wrong with a network for such patches, as pairs of the key and a sentence; empty when all is well."""
+    """Return the faults of a network for the given patch as pairs of key and message."""
     name = network.architecture
     if name not in FAMILY.names():
         return [("network.architecture", FAMILY.unknown(name))]
