@@ -86,7 +86,9 @@ def run_only(workflow: Any, outputs: Collection[str]) -> None:
     is its question about jobs that were killed: their results have no record.
     """
     dag = _ask(lambda: workflow.dag)
-    _ask(lambda: (dag.ignore_incomplete, dag._needrun, dag._n_until_ready, dag._finished, dag._len, dag.dependencies, dag.reason))
+    _ask(
+        lambda: (dag.ignore_incomplete, dag._needrun, dag._n_until_ready, dag._finished, dag._len, dag.dependencies, dag._reason)
+    )
     decides = _ask(lambda: dag.update_needrun)
     dag.ignore_incomplete = True
 
@@ -100,7 +102,8 @@ def run_only(workflow: Any, outputs: Collection[str]) -> None:
 def _correct(dag: Any, outputs: Collection[str]) -> None:
     """Replace which jobs of a graph run: those that make these files, what is missing for them, and the target above them."""
     jobs = [job for job in dag.jobs if job not in dag._finished]
-    allowed = dag.rules_allowed_for_needrun
+    # Earlier versions have no such attribute; they leave out the other rules when they read the Snakefile.
+    allowed = getattr(dag, "rules_allowed_for_needrun", None)
     wanted = [job for job in jobs if any(str(file) in outputs for file in job.output)]
     waiting = [job for job in wanted if not allowed or job.rule.name in allowed]
     needed = set(waiting)
@@ -116,7 +119,7 @@ def _correct(dag: Any, outputs: Collection[str]) -> None:
     needed |= {job for job in targets if any(source in needed for source in dag.dependencies[job])}
     for job in jobs:
         if job not in needed:
-            dag.reason(job).clear()
+            dag._reason.pop(job, None)
         elif not dag.reason(job):
             dag.reason(job).forced = True
     dag._needrun.clear()
