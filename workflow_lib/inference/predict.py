@@ -75,8 +75,8 @@ def predict_case(
 
 def exhausted(device: str) -> str:
     """Return the message for a prediction whose device ("cpu", "NVIDIA A100") is out of memory."""
-    there = memory.of_host() if device == "cpu" else memory.of_gpu()
-    has = "" if there is None else f" {there.name[0].upper()}{there.name[1:]} has {memory.gibibytes(there.size)}."
+    available = memory.of_host() if device == "cpu" else memory.of_gpu()
+    has = "" if available is None else f" {available.name[0].upper()}{available.name[1:]} has {memory.gibibytes(available.size)}."
     larger = "training.memory_mb" if device == "cpu" else "a GPU with more memory, gpu_model (docs/hpc.md)"
     return (
         f"The memory of {'the CPU' if device == 'cpu' else f'the GPU ({device})'} is used up; no prediction was written.{has} "

@@ -37,7 +37,10 @@ class Parameters(FocalParameters):
 
 
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: FocalParameters) -> Tensor:
-    """Return (1 - delta) times the mean of (1 - q)^gamma CE of the background, plus delta times the mean CE of the others."""
+    """Return the cross entropy with the weight delta for the foreground and 1 - delta for the background.
+
+    Only the background has the factor (1 - q)^gamma.
+    """
     q = clip_probabilities(ops, p)
     terms = cross_entropy_terms(ops, y, q)
     background = mean_over_voxels(ops, power(ops, 1.0 - q[..., :1], parameters.gamma) * terms[..., :1])
@@ -57,12 +60,13 @@ def asymmetric_focal(**parameters: Any) -> LossFunction:
     Returns
     -------
     LossFunction
-        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: in [0, 16.12].
+        Function of one-hot ground truth and softmax output, both (batch, spatial axes, classes). It
+        returns a scalar in [0, 16.12].
 
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     References
     ----------
@@ -72,7 +76,7 @@ def asymmetric_focal(**parameters: Any) -> LossFunction:
 
     Examples
     --------
-    Of two voxels: (0.3 · 0.2² · (-log 0.8) + 0.7 · (-log 0.6)) / 2.
+    For the two voxels: (0.3 · 0.2² · (-log 0.8) + 0.7 · (-log 0.6)) / 2.
 
     >>> y_true, y_pred = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]
     >>> round(asymmetric_focal().evaluate(y_true, y_pred), 4)

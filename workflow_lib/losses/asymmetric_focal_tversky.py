@@ -27,7 +27,10 @@ class Parameters(TverskyParameters):
 
 
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: TverskyParameters) -> Tensor:
-    """Return the mean over the batch, mean or sum over the classes, of d of the background and d^(1 - gamma) of the others."""
+    """Return d for the background and d^(1 - gamma) for the other classes.
+
+    It is reduced by the mean or sum over the classes and the mean over the batch.
+    """
     distances = unified_distance(ops, y, p, parameters)
     foreground = enhanced(ops, distances[..., 1:], parameters.gamma)
     return reduce_classes(ops, ops.concatenate([distances[..., :1], foreground], axis=-1), parameters)
@@ -54,13 +57,13 @@ def asymmetric_focal_tversky(**parameters: Any) -> LossFunction:
     Returns
     -------
     LossFunction
-        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: in [0, 1] with the mean
-        over the classes.
+        Function of one-hot ground truth and softmax output, both (batch, spatial axes, classes). It
+        returns a scalar in [0, 1] with the mean over the classes.
 
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     References
     ----------
@@ -70,8 +73,8 @@ def asymmetric_focal_tversky(**parameters: Any) -> LossFunction:
 
     Examples
     --------
-    1 - TI is 0.26/1.06 for the background and 0.34/0.94 for the foreground; the power 1/4 is on the latter alone: (0.2453 +
-    0.7755) / 2.
+    1 - TI is 0.26/1.06 for the background and 0.34/0.94 for the foreground. Only the foreground has the power
+    1/4: (0.2453 + 0.7755) / 2.
 
     >>> y_true, y_pred = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]
     >>> round(asymmetric_focal_tversky().evaluate(y_true, y_pred), 4)

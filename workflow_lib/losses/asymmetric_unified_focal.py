@@ -56,12 +56,13 @@ def asymmetric_unified_focal(**parameters: Any) -> LossFunction:
     Returns
     -------
     LossFunction
-        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: 0 or more.
+        Function of one-hot ground truth and softmax output, both (batch, spatial axes, classes). It
+        returns a scalar of 0 or more.
 
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     References
     ----------
@@ -71,8 +72,9 @@ def asymmetric_unified_focal(**parameters: Any) -> LossFunction:
 
     Examples
     --------
-    1 - TI is 0.28/1.08 for the background and 0.32/0.92 for the foreground. Focal Tversky: (0.2593 + √0.3478) / 2 = 0.4245;
-    focal: (0.4 · √0.2 · (-log 0.8) + 0.6 · (-log 0.6)) / 2 = 0.1732. Half of each.
+    1 - TI is 0.28/1.08 for the background and 0.32/0.92 for the foreground. The focal Tversky loss is
+    (0.2593 + √0.3478) / 2 = 0.4245, and the focal loss is
+    (0.4 · √0.2 · (-log 0.8) + 0.6 · (-log 0.6)) / 2 = 0.1732. Each has the weight 0.5.
 
     >>> y_true, y_pred = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]
     >>> round(asymmetric_unified_focal().evaluate(y_true, y_pred), 4)

@@ -42,7 +42,7 @@ class Parameters(LossParameters):
 
 
 def class_shares(ops: Ops, y: Tensor, areas: Tensor, frequencies: str) -> Tensor:
-    """Return (1/K) [c in area] / |area of c| of every voxel and class; the sum over voxels and classes is 1.
+    """Return (1/K) [voxel in area of c] / |area of c| for every voxel and class c; the sum of all is 1.
 
     Parameters
     ----------
@@ -51,14 +51,15 @@ def class_shares(ops: Ops, y: Tensor, areas: Tensor, frequencies: str) -> Tensor
     y : tensor
         One-hot ground truth, (batch, spatial axes, classes).
     areas : tensor
-        Of the same shape, 1 inside the area of a class, else 0.
+        Tensor of the same shape, 1 inside the area of a class, else 0.
     frequencies : str
-        'image' or 'batch': whether K, the number of classes present in y, is that of each image or of all together.
+        'image' or 'batch': whether K, the number of classes present in y, is counted per image or for the
+        whole batch.
 
     Returns
     -------
     tensor
-        Of the same shape; 0 everywhere without any class.
+        Tensor of the same shape; 0 everywhere if no class is present.
     """
     axes = counted_axes(y, frequencies)
     sizes = ops.sum(areas, axis=axes, keepdims=True)
@@ -70,7 +71,7 @@ def class_shares(ops: Ops, y: Tensor, areas: Tensor, frequencies: str) -> Tensor
 
 
 def weighted_cross_entropy(ops: Ops, y: Tensor, p: Tensor, weights: Tensor, frequencies: str) -> Tensor:
-    """Return the cross entropy, summed with one weight per voxel.
+    """Return the weighted sum of the cross entropy, with one weight per voxel.
 
     Parameters
     ----------
@@ -81,21 +82,21 @@ def weighted_cross_entropy(ops: Ops, y: Tensor, p: Tensor, weights: Tensor, freq
     p : tensor
         Softmax output, of the same shape.
     weights : tensor
-        (batch, spatial axes, 1).
+        Weights of shape (batch, spatial axes, 1).
     frequencies : str
-        'image' or 'batch': whether the weights sum to 1 in each image, or in all together.
+        'image' or 'batch': whether the weights add up to 1 in each image, or in the whole batch.
 
     Returns
     -------
     tensor
-        A scalar: the mean over the images of their sums, or one sum.
+        A scalar: the mean of the sums of the images, or the sum over the batch.
     """
     total = ops.sum(weights * cross_entropy_terms(ops, y, clip_probabilities(ops, p)), axis=counted_axes(y, frequencies))
     return ops.mean(ops.sum(total, axis=-1))
 
 
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
-    """Return the mean over the classes present of the mean of -log q over the voxels of the class."""
+    """Return the mean of -log q over the voxels of each class, averaged over the classes present."""
     weights = ops.sum(class_shares(ops, y, y, parameters.frequencies), axis=-1, keepdims=True)
     return weighted_cross_entropy(ops, y, p, weights, parameters.frequencies)
 
@@ -111,12 +112,13 @@ def balanced_cross_entropy(**parameters: Any) -> LossFunction:
     Returns
     -------
     LossFunction
-        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: in [0, 16.12].
+        Function of one-hot ground truth and softmax output, both (batch, spatial axes, classes). It
+        returns a scalar in [0, 16.12].
 
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     References
     ----------

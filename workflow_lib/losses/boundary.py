@@ -41,7 +41,7 @@ class Parameters(LossParameters):
 
 
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
-    """Return the mean over batch, voxels and classes of signed distance times probability."""
+    """Return the mean of signed distance times probability over batch, voxels and classes."""
     first = 0 if parameters.include_background else 1
     return ops.mean(signed_distances(ops, y[..., first:], parameters.max_distance) * p[..., first:])
 
@@ -56,15 +56,16 @@ def signed_distances(ops: Ops, y: Tensor, cut: float) -> Tensor:
     y : tensor
         One-hot ground truth, (batch, spatial axes, classes).
     cut : float
-        Distance at which the result is cut off, in voxels.
+        Distance in voxels to which the result is clipped.
 
     Returns
     -------
     tensor
-        Of the same shape, in voxels, within [-cut, cut]: negative inside the class, 0 for a class that is absent from the sample.
+        Tensor of the same shape in voxels, clipped to [-cut, cut]. It is negative inside the class, and 0
+        for a class that is absent from the sample.
     """
     members = y > 0.5
-    # Inside, 1 is taken off; so one voxel more is needed.
+    # The limit is larger by one voxel, because 1 is subtracted inside the class.
     squares = squared_distances(ops, ops.concatenate([members, ops.logical_not(members)], axis=-1), cut + 1)
     classes = y.shape[-1]
     distances = ops.sqrt(cast(ops, ops.where(members, squares[..., classes:], squares[..., :classes]), y.dtype))
@@ -86,13 +87,14 @@ def boundary(**parameters: Any) -> LossFunction:
     Returns
     -------
     LossFunction
-        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: in [-max_distance,
-        max_distance]; negative where the probabilities lie inside the class.
+        Function of one-hot ground truth and softmax output, both (batch, spatial axes, classes). It
+        returns a scalar in [-max_distance, max_distance]. The value is negative if the probabilities are
+        inside the class.
 
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     References
     ----------
@@ -101,8 +103,8 @@ def boundary(**parameters: Any) -> LossFunction:
 
     Examples
     --------
-    The background's voxels lie 2 and 1 voxels from the foreground, whose only voxel lies on the boundary: (2 · 0.1 + 1 · 0.2
-    + 0 · 0.6) / 3.
+    The background voxels are 2 and 1 voxels from the foreground. The only foreground voxel is on the boundary:
+    (2 · 0.1 + 1 · 0.2 + 0 · 0.6) / 3.
 
     >>> y_true, y_pred = [[[1, 0], [1, 0], [0, 1]]], [[[0.9, 0.1], [0.8, 0.2], [0.4, 0.6]]]
     >>> round(boundary().evaluate(y_true, y_pred), 4)

@@ -46,7 +46,7 @@ class Parameters(OverlapParameters):
 
 
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
-    """Return alpha mCE - (1 - alpha) DSC; cross entropy - DSC when alpha is None."""
+    """Return alpha mCE - (1 - alpha) DSC, or cross entropy - DSC if alpha is None."""
     overlap = reduce_classes(ops, 1.0 - tversky_distance(ops, y, p, DELTA, parameters), parameters)
     entropy = _cross_entropy(ops, y, p, parameters.beta)
     if parameters.alpha is None:
@@ -58,7 +58,7 @@ def _cross_entropy(ops: Ops, y: Tensor, p: Tensor, beta: float | None) -> Tensor
     if beta is None:
         return cross_entropy.formula(ops, y, p, cross_entropy.Parameters())
     q = clip_probabilities(ops, p)
-    # A voxel outside the volume has no class, and so is no false alarm of any either.
+    # A voxel outside the volume has no class, so it must not count as a false positive.
     others = ops.sum(y, axis=-1, keepdims=True) * (1.0 - y)
     return mean_over_voxels(ops, -(beta * y * ops.log(q) + (1.0 - beta) * others * ops.log(1.0 - q)))
 
@@ -84,13 +84,13 @@ def combo(**parameters: Any) -> LossFunction:
     Returns
     -------
     LossFunction
-        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: at least -1 with the
-        defaults.
+        Function of one-hot ground truth and softmax output, both (batch, spatial axes, classes). It
+        returns a scalar of at least -1 with the defaults.
 
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     References
     ----------
@@ -99,7 +99,8 @@ def combo(**parameters: Any) -> LossFunction:
 
     Examples
     --------
-    Cross entropy 0.367; DSC is 1.6/2.2 for the background and 1.2/1.8 for the foreground, 0.697 in the mean.
+    The cross entropy is 0.367. DSC is 1.6/2.2 for the background and 1.2/1.8 for the foreground, with the mean
+    0.697.
 
     >>> y_true, y_pred = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]
     >>> round(combo().evaluate(y_true, y_pred), 4)

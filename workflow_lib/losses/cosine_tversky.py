@@ -36,9 +36,9 @@ class Parameters(OverlapParameters):
 
 
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
-    """Return the mean over the batch, and mean or sum over the classes, of cos(pi/2 TI)^gamma."""
+    """Return cos(pi/2 TI)^gamma, reduced by the mean or sum over the classes and the mean over the batch."""
     distance = ops.clip(tversky_distance(ops, y, p, parameters.delta, parameters), 0.0, 1.0)
-    # cos(pi/2 TI) = sin(pi/2 (1 - TI)), which is exactly 0 at full overlap and never negative.
+    # cos(pi/2 TI) = sin(pi/2 (1 - TI)). The sine is exactly 0 at full overlap and never negative.
     return reduce_classes(ops, power(ops, ops.sin(math.pi / 2 * distance), parameters.gamma), parameters)
 
 
@@ -63,13 +63,13 @@ def cosine_tversky(**parameters: Any) -> LossFunction:
     Returns
     -------
     LossFunction
-        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: in [0, 1] with the mean
-        over the classes.
+        Function of one-hot ground truth and softmax output, both (batch, spatial axes, classes). It
+        returns a scalar in [0, 1] with the mean over the classes.
 
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     References
     ----------
@@ -78,7 +78,8 @@ def cosine_tversky(**parameters: Any) -> LossFunction:
 
     Examples
     --------
-    TI is 0.8/1.06 for the background and 0.6/0.94 for the foreground: (cos(π/2 · 0.7547) + cos(π/2 · 0.6383)) / 2.
+    TI is 0.8/1.06 for the background and 0.6/0.94 for the foreground. The mean is
+    (cos(π/2 · 0.7547) + cos(π/2 · 0.6383)) / 2.
 
     >>> y_true, y_pred = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]
     >>> round(cosine_tversky().evaluate(y_true, y_pred), 4)

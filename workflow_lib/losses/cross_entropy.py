@@ -31,7 +31,7 @@ class Parameters(LossParameters):
 
 
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
-    """Return the mean over batch and voxels of the sum over the classes of -y log q."""
+    """Return -y log q, summed over the classes and averaged over batch and voxels."""
     return mean_over_voxels(ops, cross_entropy_terms(ops, y, clip_probabilities(ops, p)))
 
 
@@ -41,12 +41,13 @@ def cross_entropy(**parameters: Any) -> LossFunction:
     Returns
     -------
     LossFunction
-        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: in [0, 16.12].
+        Function of one-hot ground truth and softmax output, both (batch, spatial axes, classes). It
+        returns a scalar in [0, 16.12].
 
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     References
     ----------
@@ -55,7 +56,7 @@ def cross_entropy(**parameters: Any) -> LossFunction:
 
     Examples
     --------
-    Of two voxels: -(log 0.8 + log 0.6) / 2.
+    For the two voxels: -(log 0.8 + log 0.6) / 2.
 
     >>> y_true, y_pred = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]
     >>> round(cross_entropy().evaluate(y_true, y_pred), 4)

@@ -31,7 +31,7 @@ class Parameters(OverlapParameters):
 
 
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: OverlapParameters) -> Tensor:
-    """Return the mean over the batch, and mean or sum over the classes, of 1 - DSC."""
+    """Return 1 - DSC, reduced by the mean or sum over the classes and the mean over the batch."""
     return reduce_classes(ops, tversky_distance(ops, y, p, DELTA, parameters), parameters)
 
 
@@ -52,13 +52,13 @@ def dice(**parameters: Any) -> LossFunction:
     Returns
     -------
     LossFunction
-        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: in [0, 1] with the mean
-        over the classes.
+        Function of one-hot ground truth and softmax output, both (batch, spatial axes, classes). It
+        returns a scalar in [0, 1] with the mean over the classes.
 
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     References
     ----------

@@ -58,13 +58,13 @@ def dice_cross_entropy(**parameters: Any) -> LossFunction:
     Returns
     -------
     LossFunction
-        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: in [0, 17.12] with the
-        defaults.
+        Function of one-hot ground truth and softmax output, both (batch, spatial axes, classes). It
+        returns a scalar in [0, 17.12] with the defaults.
 
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     References
     ----------
@@ -73,7 +73,7 @@ def dice_cross_entropy(**parameters: Any) -> LossFunction:
 
     Examples
     --------
-    Dice loss 0.303, cross entropy 0.367.
+    The Dice loss is 0.303, and the cross entropy is 0.367.
 
     >>> y_true, y_pred = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]
     >>> round(dice_cross_entropy().evaluate(y_true, y_pred), 4)

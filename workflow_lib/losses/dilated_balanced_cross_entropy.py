@@ -48,7 +48,7 @@ class Parameters(balanced_cross_entropy.Parameters):
 
 
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
-    """Return the cross entropy weighted by the dilated areas of the classes."""
+    """Return the cross entropy with weights from the dilated areas of the classes."""
     shares = class_shares(ops, y, _dilated(ops, y, parameters), parameters.frequencies)
     if parameters.overlap == "sum":
         weights = ops.sum(shares, axis=-1, keepdims=True)
@@ -86,12 +86,13 @@ def dilated_balanced_cross_entropy(**parameters: Any) -> LossFunction:
     Returns
     -------
     LossFunction
-        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: in [0, 16.12].
+        Function of one-hot ground truth and softmax output, both (batch, spatial axes, classes). It
+        returns a scalar in [0, 16.12].
 
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     References
     ----------
@@ -100,8 +101,8 @@ def dilated_balanced_cross_entropy(**parameters: Any) -> LossFunction:
 
     Examples
     --------
-    Dilated by one voxel, the background covers all three and the foreground the last two: the weights are 1/6, 1/6 + 1/4 and
-    1/6 + 1/4, and the loss is -log 0.9 / 6 - 5/12 · (log 0.8 + log 0.6).
+    After dilation by one voxel, the background covers all three voxels and the foreground the last two. The
+    weights are 1/6, 1/6 + 1/4 and 1/6 + 1/4, and the loss is -log 0.9 / 6 - 5/12 · (log 0.8 + log 0.6).
 
     >>> y_true, y_pred = [[[1, 0], [1, 0], [0, 1]]], [[[0.9, 0.1], [0.8, 0.2], [0.4, 0.6]]]
     >>> round(dilated_balanced_cross_entropy(radius=1).evaluate(y_true, y_pred), 4)

@@ -40,14 +40,14 @@ NOTES: tuple[str, ...] = (
 
 
 def check_alpha(alpha: float | tuple[float, ...] | None, alpha_t: bool) -> None:
-    """Refuse Lin's alpha_t with an alpha that is not one number.
+    """Check that alpha is one number if Lin's alpha_t is used.
 
     Parameters
     ----------
     alpha : float, tuple of float or None
         Weight of all classes, or one weight per class.
     alpha_t : bool
-        Whether the background is weighed by 1 - alpha.
+        Whether the background has the weight 1 - alpha.
 
     Raises
     ------
@@ -74,7 +74,7 @@ class Parameters(LossParameters):
 
 
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
-    """Return the mean over batch and voxels of the sum over the classes of -alpha (1 - q)^gamma y log q."""
+    """Return -alpha (1 - q)^gamma y log q, summed over the classes and averaged over batch and voxels."""
     q = clip_probabilities(ops, p)
     terms = power(ops, 1.0 - q, parameters.gamma) * cross_entropy_terms(ops, y, q)
     return mean_over_voxels(ops, terms * _weights(ops, terms, parameters))
@@ -106,12 +106,13 @@ def focal(**parameters: Any) -> LossFunction:
     Returns
     -------
     LossFunction
-        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: 0 or more.
+        Function of one-hot ground truth and softmax output, both (batch, spatial axes, classes). It
+        returns a scalar of 0 or more.
 
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     References
     ----------
@@ -120,7 +121,7 @@ def focal(**parameters: Any) -> LossFunction:
 
     Examples
     --------
-    Of two voxels: 0.25 · (0.2² · (-log 0.8) + 0.4² · (-log 0.6)) / 2.
+    For the two voxels: 0.25 · (0.2² · (-log 0.8) + 0.4² · (-log 0.6)) / 2.
 
     >>> y_true, y_pred = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]
     >>> round(focal().evaluate(y_true, y_pred), 4)

@@ -49,7 +49,10 @@ class Parameters(OverlapParameters):
 
 
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
-    """Return the mean over the batch, and mean or sum over the classes, of (1 - TI)^(1/gamma) on clipped probabilities."""
+    """Return (1 - TI)^(1/gamma) of clipped probabilities.
+
+    It is reduced by the mean or sum over the classes and the mean over the batch.
+    """
     distance = tversky_distance(ops, y, clip_probabilities(ops, p), parameters.delta, parameters)
     powered = power(ops, ops.maximum(distance, DISTANCE_FLOOR), 1.0 / parameters.gamma)
     return reduce_classes(ops, powered, parameters)
@@ -76,13 +79,13 @@ def focal_tversky(**parameters: Any) -> LossFunction:
     Returns
     -------
     LossFunction
-        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: in [0, 1] with the mean
-        over the classes.
+        Function of one-hot ground truth and softmax output, both (batch, spatial axes, classes). It
+        returns a scalar in [0, 1] with the mean over the classes.
 
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     References
     ----------
@@ -91,7 +94,8 @@ def focal_tversky(**parameters: Any) -> LossFunction:
 
     Examples
     --------
-    1 - TI is 0.26/1.06 for the background and 0.34/0.94 for the foreground; each to the power 3/4: (0.3485 + 0.4664) / 2.
+    1 - TI is 0.26/1.06 for the background and 0.34/0.94 for the foreground. With the power 3/4, the mean is
+    (0.3485 + 0.4664) / 2.
 
     >>> y_true, y_pred = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]
     >>> round(focal_tversky().evaluate(y_true, y_pred), 4)

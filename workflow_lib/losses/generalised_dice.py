@@ -46,7 +46,7 @@ class Parameters(LossParameters):
 
 
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
-    """Return the mean over the batch of 1 - generalised DSC, as the quotient of the weighted errors."""
+    """Return the mean over the batch of 1 - generalised DSC, computed as the quotient of the weighted errors."""
     axes = counted_axes(p, parameters.overlap)
     first = 0 if parameters.include_background else 1
     y, p = y[..., first:], p[..., first:]
@@ -58,9 +58,9 @@ def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
 
 
 def _weights(ops: Ops, volumes: Tensor, parameters: Parameters) -> Tensor:
-    """Return the weights of the classes, (batch, classes) or (classes,), summing to 1."""
+    """Return the weights of the classes, (batch, classes) or (classes,), which add up to 1."""
     one, zero = ops.ones_like(volumes), ops.zeros_like(volumes)
-    # Powers of the volume in relation to the smallest one: 1/V^2 alone could leave the range of float32.
+    # Powers of the volume relative to the smallest one, because 1/V^2 can be outside the range of float32.
     smallest = ops.min(ops.where(volumes > 0, volumes, ops.max(volumes, axis=-1, keepdims=True)), axis=-1, keepdims=True)
     present = ops.where(volumes > 0, smallest / ops.where(volumes > 0, volumes, one), zero) ** POWERS[parameters.weighting]
     largest = ops.max(present, axis=-1, keepdims=True)
@@ -88,12 +88,13 @@ def generalised_dice(**parameters: Any) -> LossFunction:
     Returns
     -------
     LossFunction
-        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: in [0, 1].
+        Function of one-hot ground truth and softmax output, both (batch, spatial axes, classes). It
+        returns a scalar in [0, 1].
 
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     References
     ----------
@@ -102,8 +103,8 @@ def generalised_dice(**parameters: Any) -> LossFunction:
 
     Examples
     --------
-    With volumes of 2 and 1 voxels the weights are as 1/4 to 1. FN + FP is 0.7 in each class, TP 1.7 and 0.6: 0.875 / (2 ·
-    1.025 + 0.875).
+    The volumes are 2 and 1 voxels, so the weights are proportional to 1/4 and 1. FN + FP is 0.7 in each class,
+    and TP is 1.7 and 0.6: 0.875 / (2 · 1.025 + 0.875).
 
     >>> y_true, y_pred = [[[1, 0], [1, 0], [0, 1]]], [[[0.9, 0.1], [0.8, 0.2], [0.4, 0.6]]]
     >>> round(generalised_dice().evaluate(y_true, y_pred), 4)

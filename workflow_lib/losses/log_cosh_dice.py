@@ -44,13 +44,13 @@ def log_cosh_dice(**parameters: Any) -> LossFunction:
     Returns
     -------
     LossFunction
-        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: in [0, 0.434] with the
-        mean over the classes.
+        Function of one-hot ground truth and softmax output, both (batch, spatial axes, classes). It
+        returns a scalar in [0, 0.434] with the mean over the classes.
 
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     References
     ----------
@@ -58,7 +58,7 @@ def log_cosh_dice(**parameters: Any) -> LossFunction:
 
     Examples
     --------
-    The Dice loss is 10/33: log cosh 0.303.
+    The Dice loss is 10/33 = 0.303, so the value is log(cosh(0.303)).
 
     >>> y_true, y_pred = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]
     >>> round(log_cosh_dice().evaluate(y_true, y_pred), 4)

@@ -48,7 +48,7 @@ class Parameters(OverlapParameters):
 
 
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
-    """Return focal + focal Tversky, or their sum weighted by lambda and 1 - lambda."""
+    """Return focal + focal Tversky, or their weighted sum with lambda and 1 - lambda."""
     distribution = focal.formula(ops, y, p, _focal(parameters))
     region = focal_tversky.formula(ops, y, p, _focal_tversky(parameters))
     if parameters.weight is None:
@@ -96,12 +96,13 @@ def mixed_focal(**parameters: Any) -> LossFunction:
     Returns
     -------
     LossFunction
-        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: 0 or more.
+        Function of one-hot ground truth and softmax output, both (batch, spatial axes, classes). It
+        returns a scalar of 0 or more.
 
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     References
     ----------
@@ -110,7 +111,7 @@ def mixed_focal(**parameters: Any) -> LossFunction:
 
     Examples
     --------
-    Focal loss 0.0113, focal Tversky loss 0.4075.
+    The focal loss is 0.0113, and the focal Tversky loss is 0.4075.
 
     >>> y_true, y_pred = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]
     >>> round(mixed_focal().evaluate(y_true, y_pred), 4)

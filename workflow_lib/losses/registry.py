@@ -110,9 +110,9 @@ def load_file(path: str | Path) -> str:
     if name in {*names(), *MEMBERS.not_members, *families.OWN}:
         raise UserError(f"The loss file {path} has the name of a loss that is there already; give it another than {name!r}.")
     _complete(found, name, str(path))
-    strangers = [base for base in getattr(found, "BUILT_FROM", ()) if base not in names()]
-    if strangers:
-        raise UserError(f"The loss file {path} has BUILT_FROM with {', '.join(map(repr, strangers))}; {_unknown(strangers[0])}")
+    unknown = [base for base in getattr(found, "BUILT_FROM", ()) if base not in names()]
+    if unknown:
+        raise UserError(f"The loss file {path} has BUILT_FROM with {', '.join(map(repr, unknown))}; {_unknown(unknown[0])}")
     _FILES[name] = LossFile(found, path, source)
     return name
 

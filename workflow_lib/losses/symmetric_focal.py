@@ -36,7 +36,7 @@ class Parameters(FocalParameters):
 
 
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: FocalParameters) -> Tensor:
-    """Return the mean of (1 - q)^gamma CE, weighted by 1 - delta on the background and delta on the other classes."""
+    """Return the mean of (1 - q)^gamma CE, with the weight 1 - delta for the background and delta for the others."""
     q = clip_probabilities(ops, p)
     terms = power(ops, 1.0 - q, parameters.gamma) * cross_entropy_terms(ops, y, q)
     weights = [1.0 - parameters.delta] + [parameters.delta] * (q.shape[-1] - 1)
@@ -56,12 +56,13 @@ def symmetric_focal(**parameters: Any) -> LossFunction:
     Returns
     -------
     LossFunction
-        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: in [0, 16.12].
+        Function of one-hot ground truth and softmax output, both (batch, spatial axes, classes). It
+        returns a scalar in [0, 16.12].
 
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     References
     ----------
@@ -71,7 +72,7 @@ def symmetric_focal(**parameters: Any) -> LossFunction:
 
     Examples
     --------
-    Of two voxels: (0.3 · 0.2² · (-log 0.8) + 0.7 · 0.4² · (-log 0.6)) / 2.
+    For the two voxels: (0.3 · 0.2² · (-log 0.8) + 0.7 · 0.4² · (-log 0.6)) / 2.
 
     >>> y_true, y_pred = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]
     >>> round(symmetric_focal().evaluate(y_true, y_pred), 4)

@@ -24,7 +24,7 @@ class Parameters(TverskyParameters):
 
 
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: TverskyParameters) -> Tensor:
-    """Return the mean over the batch, and mean or sum over the classes, of d^(1 - gamma)."""
+    """Return d^(1 - gamma), reduced by the mean or sum over the classes and the mean over the batch."""
     return reduce_classes(ops, enhanced(ops, unified_distance(ops, y, p, parameters), parameters.gamma), parameters)
 
 
@@ -49,13 +49,13 @@ def symmetric_focal_tversky(**parameters: Any) -> LossFunction:
     Returns
     -------
     LossFunction
-        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: in [0, 1] with the mean
-        over the classes.
+        Function of one-hot ground truth and softmax output, both (batch, spatial axes, classes). It
+        returns a scalar in [0, 1] with the mean over the classes.
 
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     References
     ----------
@@ -65,7 +65,8 @@ def symmetric_focal_tversky(**parameters: Any) -> LossFunction:
 
     Examples
     --------
-    1 - TI is 0.26/1.06 for the background and 0.34/0.94 for the foreground; each to the power 1/4: (0.7037 + 0.7755) / 2.
+    1 - TI is 0.26/1.06 for the background and 0.34/0.94 for the foreground. With the power 1/4, the mean is
+    (0.7037 + 0.7755) / 2.
 
     >>> y_true, y_pred = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]
     >>> round(symmetric_focal_tversky().evaluate(y_true, y_pred), 4)

@@ -57,12 +57,13 @@ def symmetric_unified_focal(**parameters: Any) -> LossFunction:
     Returns
     -------
     LossFunction
-        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: 0 or more.
+        Function of one-hot ground truth and softmax output, both (batch, spatial axes, classes). It
+        returns a scalar of 0 or more.
 
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     References
     ----------
@@ -72,8 +73,9 @@ def symmetric_unified_focal(**parameters: Any) -> LossFunction:
 
     Examples
     --------
-    1 - TI is 0.28/1.08 for the background and 0.32/0.92 for the foreground. Focal Tversky: (√0.2593 + √0.3478) / 2 = 0.5495;
-    focal: (0.4 · √0.2 · (-log 0.8) + 0.6 · √0.4 · (-log 0.6)) / 2 = 0.1169. Half of each.
+    1 - TI is 0.28/1.08 for the background and 0.32/0.92 for the foreground. The focal Tversky loss is
+    (√0.2593 + √0.3478) / 2 = 0.5495, and the focal loss is
+    (0.4 · √0.2 · (-log 0.8) + 0.6 · √0.4 · (-log 0.6)) / 2 = 0.1169. Each has the weight 0.5.
 
     >>> y_true, y_pred = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]
     >>> round(symmetric_unified_focal().evaluate(y_true, y_pred), 4)

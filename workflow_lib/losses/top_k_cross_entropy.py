@@ -37,13 +37,13 @@ NOTES: tuple[str, ...] = (
 )
 
 HALVINGS = 30
-"""Bisection steps: the range of the cross entropy, 16.12, divided by 2**30 is 1.5e-8."""
+"""Number of bisection steps. The range of the cross entropy, 16.12, divided by 2**30 is 1.5e-8."""
 
 BELOW = -1e-6
-"""Below every cross entropy."""
+"""A value below every cross entropy."""
 
 ROUNDING = 1e-9
-"""Taken off share * n, so that 0.1 * 30 is 3 and not a little more."""
+"""Subtracted from share * n, so that 0.1 * 30 is not slightly more than 3 because of rounding errors."""
 
 
 class Parameters(LossParameters):
@@ -56,13 +56,13 @@ class Parameters(LossParameters):
 
 
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
-    """Return the mean cross entropy of the k voxels where it is largest."""
+    """Return the mean cross entropy of the k voxels with the largest values."""
     values = ops.sum(cross_entropy_terms(ops, y, clip_probabilities(ops, p)), axis=-1, keepdims=True)
     axes = counted_axes(values, parameters.over)
     k = _how_many(ops, values, axes, parameters.share)
     low, high = _around_kth_largest(ops, values, axes, k)
     n_above, n_within = _count(ops, values > high, axes), _count(ops, values > low, axes)
-    # The k-th largest itself lies between the limits, so there is at least one.
+    # The k-th largest value is between the limits, so the denominator is at least 1.
     part = cast(ops, k - n_above, values.dtype) / cast(ops, n_within - n_above, values.dtype)
     one = ops.ones_like(values)
     weights = ops.where(values > high, one, ops.where(values > low, part * one, ops.zeros_like(values)))
@@ -74,13 +74,13 @@ def _how_many(ops: Ops, values: Tensor, axes: tuple[int, ...], share: float) -> 
     sides = [values.shape[axis] for axis in axes]
     if None not in sides:
         return ops.array(max(1, math.ceil(share * math.prod(sides) - ROUNDING)), dtype="int32")
-    # A side that is not known before the graph runs: only Keras has that.
+    # Only Keras tensors can have a side that is unknown before the graph runs.
     n = ops.cast(ops.prod(ops.stack([ops.shape(values)[axis] for axis in axes])), "float64")
     return ops.cast(ops.maximum(ops.ceil(share * n - ROUNDING), 1.0), "int32")
 
 
 def _around_kth_largest(ops: Ops, values: Tensor, axes: tuple[int, ...], k: Tensor) -> tuple[Tensor, Tensor]:
-    """Return (low, high) with the k-th largest value in (low, high], as close together as bisection comes."""
+    """Return (low, high) after bisection, with the k-th largest value in (low, high]."""
     high = ops.max(values, axis=axes, keepdims=True)
     low = ops.full_like(high, BELOW)
     for _ in range(HALVINGS):
@@ -107,12 +107,13 @@ def top_k_cross_entropy(**parameters: Any) -> LossFunction:
     Returns
     -------
     LossFunction
-        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: in [0, 16.12].
+        Function of one-hot ground truth and softmax output, both (batch, spatial axes, classes). It
+        returns a scalar in [0, 16.12].
 
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     References
     ----------
@@ -121,7 +122,7 @@ def top_k_cross_entropy(**parameters: Any) -> LossFunction:
 
     Examples
     --------
-    Half of two voxels is one, that of the largest cross entropy: -log 0.6.
+    With two voxels, k is 1. The largest cross entropy is -log 0.6.
 
     >>> y_true, y_pred = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]
     >>> round(top_k_cross_entropy(share=0.5).evaluate(y_true, y_pred), 4)

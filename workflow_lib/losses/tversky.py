@@ -31,7 +31,7 @@ class Parameters(OverlapParameters):
 
 
 def formula(ops: Ops, y: Tensor, p: Tensor, parameters: Parameters) -> Tensor:
-    """Return the mean over the batch, and mean or sum over the classes, of 1 - TI."""
+    """Return 1 - TI, reduced by the mean or sum over the classes and the mean over the batch."""
     return reduce_classes(ops, tversky_distance(ops, y, p, parameters.delta, parameters), parameters)
 
 
@@ -54,13 +54,13 @@ def tversky(**parameters: Any) -> LossFunction:
     Returns
     -------
     LossFunction
-        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: in [0, 1] with the mean
-        over the classes.
+        Function of one-hot ground truth and softmax output, both (batch, spatial axes, classes). It
+        returns a scalar in [0, 1] with the mean over the classes.
 
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     References
     ----------
@@ -69,7 +69,7 @@ def tversky(**parameters: Any) -> LossFunction:
 
     Examples
     --------
-    1 - TI is 0.26/1.06 for the background and 0.34/0.94 for the foreground: (0.2453 + 0.3617) / 2.
+    1 - TI is 0.26/1.06 for the background and 0.34/0.94 for the foreground. The mean is (0.2453 + 0.3617) / 2.
 
     >>> y_true, y_pred = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]
     >>> round(tversky().evaluate(y_true, y_pred), 4)

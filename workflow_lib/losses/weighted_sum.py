@@ -1,4 +1,4 @@
-"""A weighted sum of other losses, composed in the study."""
+"""Weighted sum of other losses, which is composed in the study."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ NOTES: tuple[str, ...] = (
 
 
 class Term(LossParameters):
-    """One of the losses that are summed."""
+    """One term of the sum."""
 
     loss: str = Field(description="Name of the loss, or a Python file with a loss of your own.")
     weight: Number = Field(1.0, gt=0, le=1e6, description="Its weight.")
@@ -32,7 +32,10 @@ class Term(LossParameters):
     @model_validator(mode="before")
     @classmethod
     def _filled_in(cls, values: Any) -> Any:
-        """Write the loss's own name for a file, and all its parameters, so that equal choices are equal data."""
+        """Replace a file by the name of its loss, and add the default parameters.
+
+        Equal choices then give equal data.
+        """
         if not isinstance(values, dict) or not isinstance(values.get("loss"), str):
             return values
         parameters = values.get("parameters", {})
@@ -55,7 +58,7 @@ class Parameters(LossParameters):
 
 
 def components(parameters: Parameters) -> list[tuple[str, dict[str, Any]]]:
-    """Return the losses in the sum.
+    """Return the losses of the sum.
 
     Parameters
     ----------
@@ -65,7 +68,7 @@ def components(parameters: Parameters) -> list[tuple[str, dict[str, Any]]]:
     Returns
     -------
     list of (str, dict)
-        Name and parameters of each.
+        Name and parameters of each loss.
     """
     return [(term.loss, term.parameters) for term in parameters.terms]
 
@@ -81,13 +84,13 @@ def weighted_sum(**parameters: Any) -> LossFunction:
     Returns
     -------
     LossFunction
-        Of one-hot ground truth and softmax output, both (batch, spatial axes, classes), to a scalar: the sum of weight times
-        loss.
+        Function of one-hot ground truth and softmax output, both (batch, spatial axes, classes). It
+        returns a scalar: the sum of weight times loss.
 
     Raises
     ------
     Faults
-        With every parameter that is wrong.
+        With all invalid parameters.
 
     References
     ----------
@@ -95,7 +98,7 @@ def weighted_sum(**parameters: Any) -> LossFunction:
 
     Examples
     --------
-    Dice loss 0.303, cross entropy 0.367: 0.303 + 0.5 · 0.367.
+    The Dice loss is 0.303 and the cross entropy 0.367. The sum is 0.303 + 0.5 · 0.367.
 
     >>> y_true, y_pred = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.4, 0.6]]]
     >>> round(weighted_sum(terms=[{"loss": "dice"}, {"loss": "cross_entropy", "weight": 0.5}]).evaluate(y_true, y_pred), 4)

@@ -1,4 +1,4 @@
-"""The catalogues `datasets` and `losses` of a configuration: what a study uses of them, and that it says so."""
+"""The catalogues `datasets` and `losses` of a configuration, and the entries that a study uses."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from workflow_lib.study.config import merge
 
 
 def with_used_losses(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the configuration with those entries of the catalogue `losses` alone that the study's datasets name."""
+    """Return the configuration with only those entries of `losses` that the datasets of the study name."""
     catalogue = raw.get("losses")
     if not isinstance(catalogue, Mapping):
         return dict(raw)
@@ -16,23 +16,23 @@ def with_used_losses(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def used_losses(raw: Mapping[str, Any]) -> list[str]:
-    """Return the names of the losses that the study's datasets list, as far as they can be read."""
+    """Return the names of the losses in the datasets of the study. Invalid entries are skipped."""
     entries = (_section(raw, "datasets").get(name) for name in used_datasets(raw))
     lists = (entry.get("losses") for entry in entries if isinstance(entry, Mapping))
     return list(dict.fromkeys(name for names in lists if isinstance(names, list) for name in _texts(names)))
 
 
 def used_datasets(raw: Mapping[str, Any]) -> list[str]:
-    """Return the names in `study.datasets`, as far as they can be read."""
+    """Return the names in `study.datasets`. Invalid entries are skipped."""
     names = _section(raw, "study").get("datasets")
     return list(_texts(names)) if isinstance(names, list) else []
 
 
 def choice_faults(raw: Mapping[str, Any], own: Mapping[str, Any] | None) -> list[str]:
-    """Return the fault of a study that does not say which datasets it compares.
+    """Return the fault of a study that does not choose its datasets.
 
-    `own`: what the files of --configfile and --config say, without config.yaml; None where there is no such file, since
-    config.yaml alone is the paper's study.
+    `own` is the content of the files of --configfile and of --config, without config.yaml. It is None without
+    such a file, because config.yaml alone is the study of the paper.
     """
     if own is None or "datasets" in _section(own, "study"):
         return []
@@ -48,7 +48,10 @@ def choice_faults(raw: Mapping[str, Any], own: Mapping[str, Any] | None) -> list
 
 
 def with_own_datasets(raw: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the configuration with the datasets of the study's own files chosen, so that their faults are found as well."""
+    """Return the configuration with the datasets of the study's own files as `study.datasets`.
+
+    With this choice, their faults are also found.
+    """
     names = _own_datasets(own)
     return merge(raw, {"study": {"datasets": names}}) if names else dict(raw)
 

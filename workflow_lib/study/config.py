@@ -1,7 +1,8 @@
-"""The study as typed, validated models: one per section of the YAML, unknown keys refused, all faults told together.
+"""The configuration of a study as typed, validated models, one per section of the YAML file.
 
-The defaults are the protocol of the paper (arXiv 2102.04525v1). `validate` merges the study's sections into every dataset,
-so that `training.epochs` holds for all datasets and `datasets.kits19.training.epochs` for one.
+Unknown keys are rejected, and all faults are reported together. The defaults are the protocol of the paper (arXiv
+2102.04525v1). `validate` merges the sections of the study into every dataset: `training.epochs` applies to all
+datasets, and `datasets.kits19.training.epochs` to one.
 """
 
 import difflib
@@ -24,7 +25,7 @@ from workflow_lib.study.sections.section import Section
 from workflow_lib.study.sections.statistics import Statistics
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-"""Names that become folders: letters, digits, '_' and '-'."""
+"""Pattern of names that are also folder names: letters, digits, '_' and '-'."""
 
 
 class Study(StudySteering):
@@ -51,7 +52,7 @@ class Study(StudySteering):
         return value
 
     def science(self) -> dict[str, Any]:
-        """Return what results depend on, as plain data."""
+        """Return the keys that results depend on, as plain data."""
         return self.model_dump(mode="json", exclude=set(StudySteering.model_fields))
 
 
@@ -150,10 +151,10 @@ class Dataset(Section):
 
 
 NOTE = "x-"
-"""Beginning of keys at the top that hold what a study's file says once and uses several times (YAML anchors)."""
+"""Prefix of top-level keys for content that a file uses several times (YAML anchors)."""
 
 SECTIONS = ("cross_validation", "preprocessing", "augmentation", "network", "training", "prediction", "evaluation", "statistics")
-"""Sections that stand at the top for all datasets, and in a dataset for that one."""
+"""Sections that are at the top level for all datasets, or within a dataset for only that dataset."""
 
 
 class Config(Section):
@@ -164,16 +165,16 @@ class Config(Section):
     datasets: dict[str, Dataset] = Field(description="Catalogue of datasets.")
 
     def used_datasets(self) -> dict[str, Dataset]:
-        """Return the datasets of the study, in its order."""
+        """Return the datasets of the study, in the order of `study.datasets`."""
         return {name: self.datasets[name] for name in self.study.datasets}
 
     def loss(self, name: str) -> LossChoice:
-        """Return the catalogue's entry, or the registry's loss of that name with its defaults."""
+        """Return the entry of the catalogue, or the loss of that name in the registry with its defaults."""
         return self.losses.get(name) or LossChoice(loss=name, label=None)
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay `over` on `base`, section by section; lists and values are replaced whole."""
+    """Merge `over` into `base`, section by section; lists and values are replaced completely."""
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
@@ -184,8 +185,8 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def validate(raw: Mapping[str, Any], origin: str = "the configuration") -> Config:
     """Return the validated study.
 
-    Raises Faults that names every key which is wrong, with what it holds and what is allowed there.
-    Datasets of the catalogue that the study does not use are not looked at.
+    Raises Faults with all invalid keys, their values and the accepted values. Datasets of the catalogue that
+    the study does not use are not validated.
     """
     faults = _unknown_keys(raw)
     study_raw = raw.get("study")
@@ -256,7 +257,7 @@ def _readable(error: ValidationError, raw: Mapping[str, Any]) -> list[str]:
 
 
 def _user_path(location: tuple[int | str, ...], raw: Mapping[str, Any]) -> str:
-    """Return the path as the user wrote it: a section's key stands at the top unless the dataset overrides it."""
+    """Return the path as the user wrote it: at the top level, unless the dataset overrides the key."""
     if len(location) > 2 and location[0] == "datasets" and location[2] in SECTIONS:
         entry: Any = raw["datasets"][location[1]]
         own = location[2:]
@@ -279,7 +280,7 @@ def _known_keys(location: tuple[int | str, ...]) -> set[str]:
 
 
 def section_model(name: str) -> type[BaseModel]:
-    """Return the model of a section that may be at the top of a study."""
+    """Return the model of a section that can be at the top level of a study."""
     annotation = Dataset.model_fields[name].annotation
     assert isinstance(annotation, type)
     return annotation
@@ -293,7 +294,7 @@ def _hint(name: str, known: Mapping[str, Any] | set[str]) -> str:
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of a configuration file, for editors.
 
-    Every key is optional there, because a study is a small file laid over config.yaml.
+    All keys are optional in the schema, because a study is a small file that is merged into config.yaml.
     """
     full = Config.model_json_schema()
     definitions = full["$defs"]

@@ -1,7 +1,8 @@
-"""What only steers a run: memory, time limits, GPUs, checkpoints, numbers of jobs. No result's fingerprint reaches this module.
+"""The keys that only control a run: memory, time limits, GPUs, checkpoints and numbers of jobs.
 
-In a study these keys are in the sections `study`, `training` and `preprocessing`, beside those that results depend on. The
-settings of a step hold the others alone (`science`).
+This module is in no fingerprint. In a study, these keys are in the sections `study`, `training` and
+`preprocessing`, together with the keys that results depend on. The settings of a step contain only the latter
+(`science`).
 """
 
 from pydantic import Field
@@ -55,7 +56,7 @@ class TrainingSection(Training):
         return self.threads if self.gpus else 0
 
     def science(self) -> Training:
-        """Return what the result depends on. Whether there is one GPU or none is no part of it."""
+        """Return the keys that the result depends on. One GPU and none are treated as equal."""
         values = {name: getattr(self, name) for name in Training.model_fields}
         return Training.model_validate(values | {"gpus": max(1, self.gpus)})
 
@@ -71,12 +72,12 @@ class PreprocessingSection(Preprocessing):
     )
 
     def science(self) -> Preprocessing:
-        """Return what the result depends on."""
+        """Return the keys that the result depends on."""
         return Preprocessing.model_validate({name: getattr(self, name) for name in Preprocessing.model_fields})
 
 
 class StudySteering(Section):
-    """The keys of the section `study` that only steer a run."""
+    """The keys of the section `study` that only control a run."""
 
     announce_hours: float = Field(
         8,

@@ -38,13 +38,13 @@ def tell(needed: int, device: str, training: Training, say: Callable[[str], None
             f"TensorFlow has no fast convolutions in {training.precision} on this processor{processor.onednn_is_off()}, so a "
             "step takes about ten times as long as in float32, and more memory. Set training.precision: float32, or use a GPU."
         )
-    there = device_memory(device)
+    available = device_memory(device)
     text = f"a step needs about {memory.gibibytes(needed)} (estimate)"
-    if there is None:
+    if available is None:
         say(text)
         return
-    say(f"{text}; {there.name} has {memory.gibibytes(there.size)}")
-    if needed > there.size:
+    say(f"{text}; {available.name} has {memory.gibibytes(available.size)}")
+    if needed > available.size:
         say(f"that is more than there is, so the training may run out of memory. {remedies(device, training)}")
 
 
@@ -55,9 +55,9 @@ def slow_in_16_bits(device: str, precision: str) -> bool:
 
 def exhausted(needed: int, device: str, training: Training) -> str:
     """Return the message for a training whose device is out of memory."""
-    there = device_memory(device)
+    available = device_memory(device)
     where = "the CPU" if device == "cpu" else f"the GPU ({device})"
-    has = "" if there is None else f"; {there.name} has {memory.gibibytes(there.size)}"
+    has = "" if available is None else f"; {available.name} has {memory.gibibytes(available.size)}"
     return (
         f"The memory of {where} is used up. A step needs about {memory.gibibytes(needed)} (estimate){has}. "
         f"The last checkpoint stays as it is, nothing else was written. {remedies(device, training)}"
@@ -66,8 +66,8 @@ def exhausted(needed: int, device: str, training: Training) -> str:
 
 def host_exhausted() -> str:
     """Return the message for a training on a GPU whose host is out of memory."""
-    there = memory.of_host()
-    has = "" if there is None else f" ({there.name} has {memory.gibibytes(there.size)} left)"
+    available = memory.of_host()
+    has = "" if available is None else f" ({available.name} has {memory.gibibytes(available.size)} left)"
     return (
         f"The memory of the host, not of the GPU, is used up{has}. The last checkpoint stays as it is, nothing else was written. "
         "Ask for more (training.memory_mb), or lower training.batch_processes."

@@ -22,7 +22,7 @@ class Progress:
         self._name, self._epochs, self._steps = name, epochs, steps
         self._stream = stream or sys.stdout
         self._terminal = self._stream.isatty()
-        self._started = self._told = time.monotonic()
+        self._started = self._last_report = time.monotonic()
         self._done_before: int | None = None
         self._done = 0
         self._open_line = False
@@ -34,9 +34,9 @@ class Progress:
             # Rate and remaining time leave out the first step, which compiles the network.
             self._done_before, self._started = self._done, time.monotonic()
         now = time.monotonic()
-        if now - self._told < (TERMINAL_SECONDS if self._terminal else LOG_SECONDS):
+        if now - self._last_report < (TERMINAL_SECONDS if self._terminal else LOG_SECONDS):
             return
-        self._told = now
+        self._last_report = now
         if self._terminal:
             filled = round(BAR_WIDTH * step / self._steps)
             bar = "█" * filled + "·" * (BAR_WIDTH - filled)
@@ -52,7 +52,7 @@ class Progress:
             f"epoch {epoch}/{self._epochs}: training loss {training_loss:.5g}, validation loss {validation_loss:.5g}{mark}, "
             f"learning rate {rate:g}, {self._rate_and_rest()}"
         )
-        self._told = time.monotonic()
+        self._last_report = time.monotonic()
 
     def note(self, message: str) -> None:
         """Write a message on a separate line."""

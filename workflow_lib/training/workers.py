@@ -170,9 +170,9 @@ def check_room(size: int, folders: Sequence[str] | None = None) -> None:
     folders = ["/dev/shm", tempfile.gettempdir()] if folders is None else folders
     free = {folder: shutil.disk_usage(folder).free for folder in folders if Path(folder).is_dir()}
     if all(amount < size for amount in free.values()):
-        there = ", ".join(f"{folder} has {amount // 2**20} MiB" for folder, amount in free.items())
+        space = ", ".join(f"{folder} has {amount // 2**20} MiB" for folder, amount in free.items())
         raise UserError(
-            f"The batches need {size // 2**20} MiB of shared memory, and there is no room for it: {there}. Make room, set TMPDIR "
+            f"The batches need {size // 2**20} MiB of shared memory, and there is no room for it: {space}. Make room, set TMPDIR "
             "to a folder that has it, lower training.batch_processes, or set it to 0 to prepare batches in threads."
         )
 

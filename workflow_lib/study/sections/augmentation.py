@@ -1,4 +1,4 @@
-"""Random changes of the training patches."""
+"""The section `augmentation`: random changes of the training patches."""
 
 from pydantic import Field, field_validator
 

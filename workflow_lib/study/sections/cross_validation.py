@@ -1,4 +1,4 @@
-"""Division of the cases."""
+"""The section `cross_validation`: the division of the cases."""
 
 from typing import Annotated, Literal
 

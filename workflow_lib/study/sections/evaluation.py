@@ -1,4 +1,4 @@
-"""What is measured beside the overlap."""
+"""The section `evaluation`: additional scores."""
 
 from pydantic import Field
 

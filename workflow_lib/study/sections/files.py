@@ -1,4 +1,4 @@
-"""Where the files of a user's own dataset lie."""
+"""The section `files`: the file patterns and classes of a user's own dataset."""
 
 from typing import Literal
 
@@ -63,7 +63,7 @@ class Files(Section):
 
 
 def _pattern(value: str) -> str:
-    """Return a pattern. Raises ValueError unless it stays below the root and names the case once."""
+    """Return a pattern. Raises ValueError unless it is below the root and contains {case} once."""
     if value.startswith(("/", "~")) or "\\" in value or ".." in value.split("/"):
         raise ValueError("must be a path below `root`, with forward slashes")
     if value.count(CASE) != 1 or value.count(GROUP) > 1:

@@ -1,4 +1,4 @@
-"""The network."""
+"""The section `network`."""
 
 from typing import Any
 

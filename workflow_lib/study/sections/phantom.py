@@ -1,4 +1,4 @@
-"""Synthetic images."""
+"""The section `phantom`: synthetic images."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Prediction of whole cases."""
+"""The section `prediction`: prediction of whole cases."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""From the images as they are to what the network sees."""
+"""The section `preprocessing`: from the original images to the input of the network."""
 
 from typing import Literal
 

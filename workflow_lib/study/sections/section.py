@@ -1,25 +1,25 @@
-"""What all sections of a study share."""
+"""The base class of all sections of a study."""
 
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Range = tuple[float, float]
-"""Lowest and highest value."""
+"""Minimum and maximum."""
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 
 
 class Section(BaseModel):
-    """A section of the configuration: immutable, and a key it does not know is a fault."""
+    """A section of the configuration: immutable. An unknown key is a fault."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
     def _no_switch_for_a_number(cls, values: Any) -> Any:
-        """YAML's `yes` and `true` would pass for the number 1."""
+        """Reject truth values for numbers, because Pydantic would accept YAML's `yes` and `true` as 1."""
         if isinstance(values, dict):
             for name, field in cls.model_fields.items():
                 if field.annotation in (int, float) and isinstance(values.get(name), bool):
@@ -28,7 +28,10 @@ class Section(BaseModel):
 
 
 def ascending(value: Range | None, strictly: bool = True) -> Range | None:
-    """Return a range. Raises ValueError unless its first number is below its second (or equal, unless `strictly`)."""
+    """Return a range. Raises ValueError unless the first number is below the second.
+
+    Equal numbers are accepted if `strictly` is False.
+    """
     if value is not None and (value[0] > value[1] or (strictly and value[0] == value[1])):
         raise ValueError("the first number must be below the second")
     return value

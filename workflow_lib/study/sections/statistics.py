@@ -1,4 +1,4 @@
-"""Tests and intervals."""
+"""The section `statistics`: tests and intervals."""
 
 from pydantic import Field
 

@@ -1,4 +1,4 @@
-"""One training: one loss on one fold."""
+"""The section `training`: one training of one loss on one fold."""
 
 from collections.abc import Iterator
 from typing import Any, Literal

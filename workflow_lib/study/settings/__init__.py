@@ -1,1 +1,4 @@
-"""The settings of each step, one model each: built by the plan, read by the step, and compared by the audit."""
+"""The settings of the steps, one model each.
+
+The plan creates the settings, the step reads them, and the audit compares them.
+"""

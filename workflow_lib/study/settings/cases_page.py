@@ -4,14 +4,14 @@ from workflow_lib.study.settings.check import Settings as Check
 
 
 class Settings(Check):
-    """Those of `check`, and what the page shows beside.
+    """The settings of `check`, and additional settings of the page.
 
     Parameters
     ----------
     seed : int
-        Seed of the scatter of points.
+        Seed of the jitter of points.
     captions : str
-        Digest of the texts beside the figure.
+        Digest of the texts of the figure.
     """
 
     label: str

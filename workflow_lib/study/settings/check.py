@@ -6,7 +6,7 @@ from workflow_lib.study.sections.section import Section
 
 
 class Settings(Section):
-    """Which cases a study uses.
+    """The choice of the cases of a study.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from workflow_lib.study.sections.section import Section
 
 
 class Settings(Section):
-    """Scores of the cases of one fold, in these metrics."""
+    """The scores of the cases of one fold in the given metrics."""
 
     dataset: str
     loss: str

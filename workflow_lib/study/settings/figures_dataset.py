@@ -16,9 +16,9 @@ class Settings(Section):
     Parameters
     ----------
     colours : dict of str to int
-        Loss -> number of its colour and line.
+        Loss -> number of its style.
     ct : bool
-        Whether images are shown in the soft-tissue window.
+        Whether images are displayed with the soft-tissue window.
     """
 
     dataset: str

@@ -6,16 +6,16 @@ from workflow_lib.study.sections.section import Section
 
 
 class Settings(Section):
-    """The figures that show the losses themselves.
+    """The figures of the losses.
 
     Parameters
     ----------
     trained : list of str
         Names of the losses that the study trains.
     losses : list of dict
-        The tree of losses: name, label, family, and the losses that each is built from.
+        The family tree: name, label and family of each loss, and the losses from which it is built.
     curves : dict
-        Loss -> its label, the parameter that its curves vary, and the values of it.
+        Loss -> label, the parameter that its curves vary, and the values of the parameter.
     """
 
     trained: list[str]

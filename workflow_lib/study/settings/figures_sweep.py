@@ -6,16 +6,16 @@ from workflow_lib.study.sections.section import Section
 
 
 class Settings(Section):
-    """The figures of a parameter that some losses of a dataset vary.
+    """The figures of the sweeps of a dataset.
 
     Parameters
     ----------
     losses : list of dict
         Name, label, registry name and all parameters of each loss.
     titles : dict of str to str
-        Registry name of a loss -> its own label.
+        Registry name of a loss -> label.
     colours : dict of str to int
-        Loss -> number of its colour and line.
+        Loss -> number of its style.
     """
 
     dataset: str

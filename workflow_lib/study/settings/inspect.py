@@ -4,6 +4,6 @@ from workflow_lib.study.sections.section import Section
 
 
 class Settings(Section):
-    """All else follows from the list of files."""
+    """Only the name of the dataset; everything else is in the list of files."""
 
     dataset: str

@@ -4,6 +4,6 @@ from workflow_lib.study.sections.section import Section
 
 
 class Settings(Section):
-    """The records that the manifest chains, as paths below the results."""
+    """The records in the manifest, as paths below the results."""
 
     records: list[str]

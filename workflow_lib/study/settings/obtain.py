@@ -8,7 +8,7 @@ from workflow_lib.study.sections.section import Section
 
 
 class Settings(Section):
-    """Where the files of a dataset are, and how they are read."""
+    """The location and the format of the files of a dataset."""
 
     dataset: str
     format: str
@@ -21,5 +21,5 @@ class Settings(Section):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What the format reads of them."""
+        """The settings that the reader of the format uses."""
         return {"channels": self.channels, "files": None if self.files is None else self.files.model_dump(mode="json")}

@@ -7,7 +7,7 @@ from workflow_lib.study.sections.section import Section
 
 
 class Settings(Section):
-    """Prediction of the cases of one fold."""
+    """The prediction of the cases of one fold."""
 
     dataset: str
     loss: str

@@ -5,7 +5,7 @@ from workflow_lib.study.sections.section import Section
 
 
 class Settings(Section):
-    """From the images to what the network sees, for every `shards`-th case, counted from `shard` (1 is the first)."""
+    """The preprocessing of every `shards`-th case, starting with case number `shard` (from 1)."""
 
     dataset: str
     preprocessing: Preprocessing

@@ -8,7 +8,7 @@ from workflow_lib.study.sections.section import Section
 
 
 class Reported(Section):
-    """A dataset as the report shows it.
+    """The settings of a dataset in the report.
 
     Parameters
     ----------
@@ -17,11 +17,12 @@ class Reported(Section):
     folds : int
         Number of folds, 1 for a fixed split.
     sweep : bool
-        Whether some losses differ in one number only.
+        Whether some losses differ only in the value of one parameter.
     protocol : dict
         As in the settings of `tables`.
     frozen : list of str
-        The date of the inspection and the changes since then, where the results stay in spite of them; else empty.
+        The date of the inspection and the changes of the data since then, if the results are kept in spite of
+        them; else empty.
     """
 
     name: str
@@ -42,11 +43,12 @@ class Settings(Section):
     Parameters
     ----------
     config : dict
-        The whole study, as it was validated.
+        The whole validated study.
     fingerprints : dict
-        Of each dataset, and of "" for jobs of none: "step" or "step/loss" -> the short fingerprints that its jobs have now.
+        Dataset, or "" for jobs without a dataset -> "step" or "step/loss" -> current short fingerprints of its
+        jobs.
     captions : str
-        Digest of what tables and figures say of themselves on the page.
+        Digest of the texts of tables and figures on the page.
     """
 
     name: str

@@ -7,12 +7,13 @@ from workflow_lib.study.sections.section import Section
 
 
 class Settings(Section):
-    """How the cases are divided.
+    """The division of the cases.
 
     Parameters
     ----------
     division_files : dict of str to str
-        The user's own CSV files that the division follows, "groups" and "table", by their SHA-256. Where they are counts nothing.
+        The user's CSV files for the division, "groups" and "table" -> their SHA-256. Their paths are not part
+        of the settings.
     """
 
     dataset: str

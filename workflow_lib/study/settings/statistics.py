@@ -7,7 +7,7 @@ from workflow_lib.study.sections.statistics import Statistics
 
 
 class Chosen(Statistics):
-    """Tests and intervals, and what the interval of a mean is taken over: one split has no spread over folds."""
+    """Tests and intervals, and whether the interval of a mean is over folds or, for one split, over cases."""
 
     interval_over: Literal["folds", "cases"]
 

@@ -11,9 +11,9 @@ class Settings(Section):
     Parameters
     ----------
     published : str or None
-        Published numbers to compare with: a folder of reports/published.
+        Published numbers for the comparison: a folder of reports/published.
     protocol : dict
-        Everything about the dataset that a published protocol can be compared with, its losses included.
+        All settings of the dataset that can be compared with a published protocol, including its losses.
     """
 
     dataset: str

@@ -16,13 +16,13 @@ class Loss(Section):
     Parameters
     ----------
     name : str
-        Its name in the study.
+        Name in the study.
     loss : str
-        Its name in the registry.
+        Name in the registry.
     parameters : dict
-        All of them, defaults included.
+        All parameters, including the defaults.
     files : dict of str to str
-        The user's own loss files that it needs, by the digest of what their code computes.
+        The user's loss files that the loss needs, with digests of their code.
     """
 
     name: str
@@ -32,7 +32,11 @@ class Loss(Section):
 
 
 class Settings(Section):
-    """One training. `seed` does not depend on the loss: all losses of a fold start alike and see the same patches."""
+    """One training.
+
+    `seed` does not depend on the loss, so that all losses of a fold have the same initial weights and
+    patches.
+    """
 
     dataset: str
     loss: Loss
