@@ -145,6 +145,7 @@ def snippets(file):
 def test_the_snippets_of_the_datasets_work_as_printed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "patients.csv").write_text("case,group\na,1\n", encoding="utf-8")
+    (tmp_path / "folds_before.csv").write_text("case,fold,part,group\na,1,,\nb,2,,\n", encoding="utf-8")
     found = snippets("docs/datasets.md")
     whole = [block for of_an_entry, block in found if not of_an_entry]
     parts = [block for of_an_entry, block in found if of_an_entry]
@@ -152,7 +153,7 @@ def test_the_snippets_of_the_datasets_work_as_printed(tmp_path, monkeypatch):
         assert list(load(study).datasets) == list(study["datasets"])
     for part in parts:
         assert load(merge(whole[0], {"datasets": {"drive": part}}))
-    assert (len(whole), len(parts)) == (2, 3)
+    assert (len(whole), len(parts)) == (2, 5)
 
 
 def test_the_snippet_of_the_readme_changes_the_study_that_it_names(tmp_path, monkeypatch):

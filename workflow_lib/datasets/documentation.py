@@ -45,6 +45,27 @@ say which cases are left out:
     faulty: stop                               # or exclude
 ```
 
+## When images or masks change
+
+Before every run, in `snakemake -n` and in `whichloss preview`, the files are compared with the inspection: names, sizes, dates
+and inodes first, the content only where these differ. Files that were copied or touched count as the same. If a content
+changed, or cases were added or removed, it depends on the results:
+
+- If nothing was made from the inspection yet, for example because the study stopped at a fault, the changed files are
+  inspected again.
+- Otherwise the run stops, names the cases, and says how many trainings would be repeated. A key of the entry decides:
+
+```yaml
+    changed_data: follow                       # make again what follows from the images as they are now
+```
+
+`changed_data: freeze` keeps the results: the first screen of the report says which images have changed, and nothing new is
+made from them. Steps also compare the bytes that they read with the inspection, so a file that changes during a run is never
+scored. Images that are gone altogether (archived, swept from a scratch disk) stop only what needs them: training and
+prediction need none once the images are preprocessed; scores and figures do.
+
+[incremental.md](incremental.md) lists what each of some ninety changes repeats.
+
 ## Dividing the cases
 
 Keys of the entry divide its cases, into folds:
@@ -66,6 +87,14 @@ or one split, in which the scored cases are used neither to train a network nor 
 or `table: division.csv`, with the columns `case,fold` or `case,part` (training, validation, test). The report states the
 division, and warns if a group is on both sides of it. Only the content of such a file counts: the study is divided again if
 it changes, but not if the file is moved.
+
+To add cases later without moving the others, copy `results/<study>/data/<dataset>/folds.csv` and use the copy as the table:
+
+```yaml
+    cross_validation:
+      table: folds_before.csv                  # the cases that were divided stay where they are
+      new_cases: add                           # others are added in proportion, to the fold of their group if it has one
+```
 
 ## Pictures
 

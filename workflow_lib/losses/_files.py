@@ -28,9 +28,9 @@ FINDS_BY_NAME = ("registry", "documentation", "_files", "*")
 def read_module(path: Path, source: str) -> ModuleType:
     """Return the module that is defined by the source of a Python file, without writing bytecode.
 
-    Raises UserError with the reason and the line in these cases: the file name is not a valid function
-    name, the source is not valid Python, it imports a deep-learning library at module level, or its
-    execution fails.
+    Raises UserError with the reason and the line, for example if the file name is not a valid function
+    name, if the source is not valid Python, if it imports what a loss file may not, or if its execution
+    fails.
     """
     if not path.stem.isidentifier() or path.stem.startswith("_"):
         raise UserError(f"The loss file {path} must have a name of letters, digits and '_', that of the function in it.")

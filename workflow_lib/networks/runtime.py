@@ -94,7 +94,7 @@ def configure_runtime(threads: int, deterministic: bool, gpus: int, tensor_float
 
     Call the function before any computation; a setting that comes too late is reported as a warning. It has
     no effect on other backends. Raises UserError if `gpus` is above 1 and there are fewer GPUs or the
-    backend is not TensorFlow, or if the process has an NVIDIA GPU that TensorFlow cannot use.
+    backend is not TensorFlow, or if `gpus` is not 0 and TensorFlow cannot use the process's NVIDIA GPU.
     """
     keras = import_keras()
     if keras.backend.backend() != "tensorflow":

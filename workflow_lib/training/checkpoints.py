@@ -92,8 +92,8 @@ def save(folder: Path, state: TrainingState, fingerprint: str) -> Path:
 def load(folder: Path, fingerprint: str, say: Callable[[str], None] = print) -> TrainingState | None:
     """Return the newest valid state of this training, or None if it starts from the beginning.
 
-    If a checkpoint is damaged, the previous one is used. A checkpoint with another fingerprint is never
-    used. Both kinds are reported through `say` and renamed to `<name>.unusable`. Incomplete files of a
+    If a checkpoint is damaged, the previous one is used. A checkpoint with another fingerprint or format
+    is never used. All these are reported through `say` and renamed to `<name>.unusable`. Incomplete files of a
     killed attempt are removed. Raises UserError if the file system cannot read a checkpoint. This can be
     a temporary fault, and the training must not restart from the beginning because of it.
     """
