@@ -125,7 +125,7 @@ def one_byte(name: str | Path) -> Callable[[Study], object]:
 
 def redrawn(path: Path) -> None:
     """Write other values into a NIfTI file: a third of its slices become empty."""
-    image = nibabel.load(path)
+    image: Any = nibabel.load(path)
     data = np.asarray(image.dataobj).copy()
     data[: len(data) // 3] = 0
     nibabel.save(nibabel.Nifti1Image(data.astype(image.get_data_dtype()), image.affine, image.header), path)

@@ -86,7 +86,7 @@ def comparison(tmp_path_factory):
     sides = []
     for number, title in enumerate(("Plain", "T" * 300 + HOSTILE["evil"])):
         means: list[Row] = [{**row, "mean": repr(0.5 + 0.1 * number)} for row in rows]
-        data = Data("toy", {"a": str(number)}, {"a": 1}, {}, means, p_values, rows)
+        data = Data("toy", {"a": {"images": (str(number),)}}, {"a": 1}, {}, means, p_values, rows)
         config = {"study": {"title": title, HOSTILE["evil"]: "L" * 400}}
         code, versions = {"train": {"workflow_lib.x": str(number)}}, {"numpy": f"{number}.0"}
         sides.append(Side("f" * 150, title, str(number) * 64, "c" * 40, config, code, versions, HOSTILE["rtl"], {"toy": data}))

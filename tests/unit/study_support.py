@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -83,16 +84,15 @@ def preprocessed(study, settings=PREPROCESSING):
 
 def predicted(study, monkeypatch):
     """Run the step `predict` with thresholds in place of a trained network."""
-    monkeypatch.setattr(predict.predict, "load_model", lambda *_: Thresholds())
-    monkeypatch.setattr(predict.runtime, "configure_runtime", lambda *_, **__: "cpu")
+    monkeypatch.setattr("workflow_lib.inference.predict.load_model", lambda *_: Thresholds())
+    monkeypatch.setattr("workflow_lib.networks.runtime.configure_runtime", lambda *_, **__: "cpu")
     summary = study.folds.with_name("training.json")
     write_json(summary, {"diverged": None})
     paths = vars(study) | {"summary": summary, "weights": summary, "stores": study.store}
-    settings = predict_settings.Settings.model_construct(
-        **{"dataset": "toy", "loss": "dice", "fold": 1, "patch": PATCH, "threads": 1, "deterministic": True},
-        **{"network": None, "preprocessing": PREPROCESSING},
-        prediction=SimpleNamespace(overlap=(4, 4, 4), batch_size=2, blending="gaussian"),
-    )
+    values: dict[str, Any] = {"dataset": "toy", "loss": "dice", "fold": 1, "patch": PATCH, "threads": 1, "deterministic": True}
+    values |= {"network": None, "preprocessing": PREPROCESSING}
+    values["prediction"] = SimpleNamespace(overlap=(4, 4, 4), batch_size=2, blending="gaussian")
+    settings = predict_settings.Settings.model_construct(**values)
     predict.work(context(paths, ("summary", "weights", "cases", "folds", "stores", "predictions"), settings))
 
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from workflow_lib.plan import jobs as plan
 from workflow_lib.plan.jobs import JobId
 from workflow_lib.provenance.fingerprints import code_table, combined, table_digest
 
-RAW = {
+RAW: dict[str, Any] = {
     "study": {"name": "toy", "title": "Toy", "datasets": ["a"]},
     "losses": {"focal": {"loss": "focal", "parameters": {"gamma": 2}}},
     "training": {"patch": [16, 16, 16], "epochs": 2, "iterations": 3},

@@ -1,6 +1,7 @@
 """Whether a difference is within seed variation, in cases with a known answer."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +23,7 @@ def study(values, folds=FOLDS, cases=CASES, images="same", masks="same"):
     scores: dict[tuple[str, str, str], tuple[float, ...]] = {
         ("dice", "tumour", name): (float(v), math.nan, math.nan) for name, v in zip(names, values, strict=True)
     }
-    files = {name: {"images": (images,), "masks": (masks,)} for name in names}
+    files: dict[str, Mapping[str, tuple[str, ...]]] = {name: {"images": (images,), "masks": (masks,)} for name in names}
     return Data("toy", files, fold_of, scores, rows, [], [], f"{cases} {images} {masks}")
 
 

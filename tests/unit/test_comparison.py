@@ -32,7 +32,7 @@ def inspected(cases):
         | {
             "found": {
                 "sha256": {path.as_posix(): sha256_file(path) for path in one.files},
-                "states": {path.as_posix(): list(file_state(path)) for path in one.files},
+                "states": {path.as_posix(): list(file_state(path) or ()) for path in one.files},
             }
         }
         for one in cases

@@ -28,7 +28,12 @@ def read(folder, monkeypatch, names=("a.csv", "many", "absent")):
     """Return digests, and which names were read for them."""
     opened = []
     content = contents._content
-    monkeypatch.setattr(contents, "_content", lambda path: opened.append(path.name) or content(path))
+
+    def noted(path):
+        opened.append(path.name)
+        return content(path)
+
+    monkeypatch.setattr(contents, "_content", noted)
     found = contents.Contents(folder, folder / "memory.json")
     digests = found.digests(names)
     found.save()

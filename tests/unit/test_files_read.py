@@ -53,7 +53,12 @@ def picture(path):
 def test_a_file_is_opened_once_and_its_digest_is_that_of_all_its_bytes(tmp_path, monkeypatch, make):
     path, opened, honest = make(tmp_path), [], builtins.open
     expected, state = sha256(path), path.stat()
-    monkeypatch.setattr(builtins, "open", lambda file, *rest, **more: opened.append(file) or honest(file, *rest, **more))
+
+    def noted(file, *rest, **more):
+        opened.append(file)
+        return honest(file, *rest, **more)
+
+    monkeypatch.setattr(builtins, "open", noted)
     monkeypatch.setattr(io, "FileIO", None)
     for read in (read_channel_files, read_mask_file):
         seen = FilesRead()

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from workflow_lib.plan import jobs, order, stale, starting
 from workflow_lib.plan.jobs import JobId
 from workflow_lib.provenance import layout
 
-RAW = {
+RAW: dict[str, Any] = {
     "study": {"name": "toy", "title": "Toy", "datasets": ["a"]},
     "training": {"patch": [16, 16, 16], "epochs": 2, "iterations": 3},
     "prediction": {"overlap": [8, 8, 8]},

@@ -1,6 +1,7 @@
 """What steps do around the work itself: they look at what they are given, and clear away what no study needs any more."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -159,7 +160,7 @@ def test_a_report_on_scores_of_other_masks_is_not_made(tmp_path):
     context = scores_to_collect(tmp_path / "parts", [("dice", FIRST, 1324), ("focal", FIRST, 2948)])
     frame = pd.concat([read_scores(path) for path in context.paths["parts"]], ignore_index=True)
     write_scores(tmp_path / "scores/toy.csv", frame, FIRST)
-    settings = SimpleNamespace(datasets=[SimpleNamespace(name="toy")])
+    settings: Any = SimpleNamespace(datasets=[SimpleNamespace(name="toy")])
     with pytest.raises(Faults, match="scored with different masks"):
         report_page.work(Context(settings, "f", 1, {"results": [tmp_path], "page": [tmp_path / "report.html"]}, {}))
     assert not (tmp_path / "report.html").exists()
