@@ -187,6 +187,11 @@ def packed(form: str) -> Callable[[Study], object]:
     return make
 
 
+def permitted(_: Study) -> None:
+    for path in [*Path("results").rglob("*"), *Path("data").rglob("*")]:
+        path.chmod(0o700)
+
+
 def through_git(_: Study) -> None:
     """Commit results, take a branch without them, and come back."""
     git = ["git", "-c", "user.name=Test", "-c", "user.email=test@example.org"]
@@ -312,6 +317,7 @@ CHANGES: tuple[Change, ...] = (
     Change(FILES, "the figures removed", removed(RESULTS / "figures")),
     Change(FILES, "the report removed", removed(RESULTS / "report.html")),
     Change(FILES, "the list of checksums removed", removed(RESULTS / "SHA256SUMS")),
+    Change(FILES, "a byte of the list of checksums", one_byte(RESULTS / "SHA256SUMS")),
     Change(FILES, "logs, checkpoints and tables of code removed",
            removed(RESULTS / "logs", RESULTS / "checkpoints", RESULTS / "code")),
     Change(DATES, "new dates of everything (touch)", dated(None, "results", "data")),
@@ -319,6 +325,7 @@ CHANGES: tuple[Change, ...] = (
     Change(DATES, "dates of whole seconds only", whole_seconds),
     Change(DATES, "a copy with new dates (cp -r, rsync)", copied(keeps_dates=False)),
     Change(DATES, "a copy with the old dates (cp -a, rsync -t)", copied(keeps_dates=True)),
+    Change(DATES, "other permissions", permitted),
     Change(DATES, "through tar", packed("tar")),
     Change(DATES, "through zip", packed("zip")),
     Change(DATES, "committed, another branch, and back (git)", through_git),

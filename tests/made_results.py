@@ -8,6 +8,7 @@ from workflow_lib.base.files import read_json, write_json
 from workflow_lib.plan import order
 from workflow_lib.plan.jobs import JobId, Plan
 from workflow_lib.provenance import layout
+from workflow_lib.provenance.manifest import SUMS, sums, write_sums
 from workflow_lib.provenance.records import digest
 
 
@@ -34,10 +35,12 @@ def make(plan: Plan, place: JobId, text: str) -> None:
             inputs[name] = [_entry(plan, place, name, source, number) for source, number in order.sources(plan, place, name)]
     for templates in layout.STEPS[place.step].unrecorded.values():
         for template in templates:
-            (root / template).write_text(text)
+            (root / template).write_text("")
     job = plan.job(place.step, place.dataset, place.loss, place.number)
     record = {"settings": json.loads(job.settings), "fingerprint": job.fingerprint, "inputs": inputs, "outputs": outputs}
     write_json(root / place.record, record)
+    if place.step == "report_page":
+        write_sums(root / SUMS, sums(root, [*plan.records(), JobId("manifest").record, place.record]))
 
 
 def _entry(plan: Plan, place: JobId, name: str, source: JobId, number: int) -> Any:

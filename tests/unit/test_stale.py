@@ -11,7 +11,7 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import read_json, write_json
 from workflow_lib.plan import jobs, order, stale, starting
 from workflow_lib.plan.jobs import JobId
-from workflow_lib.provenance import layout
+from workflow_lib.provenance import contents, layout
 
 RAW: dict[str, Any] = {
     "study": {"name": "toy", "title": "Toy", "datasets": ["a"]},
@@ -134,3 +134,18 @@ def test_weights_that_are_needed_and_gone_are_asked_for(plan, capsys):
     repeated = jobs.load(RAW | {"study": RAW["study"] | {"missing_weights": "repeat"}})
     make(repeated, JobId("report_page"), "first")
     assert TRAIN in starting.decided(repeated, stale.survey(repeated), [], print)
+
+
+def test_the_list_of_checksums_is_compared_with_the_records(plan, monkeypatch):
+    monkeypatch.setattr(contents, "SETTLED_SECONDS", -10)
+    sums = Path(plan.results) / "SHA256SUMS"
+    before = sums.read_text()
+    assert stale.survey(plan).jobs(plan) == []
+    with monkeypatch.context() as without:
+        without.setattr(stale, "sums", None)
+        # Not computed again while neither it nor a record has changed.
+        assert stale.survey(plan).jobs(plan) == []
+    sums.write_text(before.replace("0", "1", 1))
+    assert stale.survey(plan).reasons == {JobId("report_page"): ["changed since it was made: SHA256SUMS"]}
+    sums.write_text(before)
+    assert stale.survey(plan).jobs(plan) == []

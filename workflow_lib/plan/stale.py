@@ -16,6 +16,7 @@ from workflow_lib.plan.jobs import JobId, Plan
 from workflow_lib.plan.order import sources, with_following
 from workflow_lib.provenance import layout, left_out
 from workflow_lib.provenance.contents import MEMORY, Contents
+from workflow_lib.provenance.manifest import SUMS, sums, sums_text
 
 NAMED = 2
 """Files of one result that a reason names one by one."""
@@ -81,6 +82,7 @@ def survey(plan: Plan, say: Callable[[str], None] | None = None, verify: bool = 
             found.reasons[place] = [record]
         else:
             _compare(found, plan, place, record, current)
+    _compare_sums(found, plan, records, contents)
     contents.save()
     return found
 
@@ -139,6 +141,18 @@ def _compare(found: Survey, plan: Plan, place: JobId, record: Record, current: "
     said += [f"changed since it was made: {_listed(changed)}"] if changed else []
     if said:
         found.reasons[place] = said
+
+
+def _compare_sums(found: Survey, plan: Plan, records: Mapping[JobId, Record], contents: Contents) -> None:
+    """Compare the list of checksums, which no record can name because it contains the records, with these."""
+    page, root = JobId("report_page"), Path(plan.results)
+    if page not in records or found.reasons or found.absent:
+        return
+    key = sha256_text("".join(sorted(record.sha256 for record in records.values())))
+    names = [*plan.records(), layout.record("manifest"), page.record]
+    if not contents.confirmed(SUMS, key, lambda: (root / SUMS).read_bytes() == sums_text(sums(root, names)).encode()):
+        found.reasons[page] = [f"changed since it was made: {SUMS}"]
+        found.restored.add(page)
 
 
 def _may_be_absent(place: JobId, outputs: set[str], missing: list[str], left_out: Collection[str]) -> bool:

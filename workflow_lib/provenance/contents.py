@@ -25,6 +25,8 @@ READERS = 16
 
 Say = Callable[[str], None]
 
+CONFIRMED = "confirmed"
+
 MANY_BYTES = 4 << 30
 """Above this a user is told that results are read, because it takes seconds."""
 
@@ -60,6 +62,20 @@ class Contents:
                 self._known[name] = (state.text if state.settled else "", sha256)
                 self._changed |= state.settled
         return {name: found.get(name, self._known[name][1]) if state else None for name, state in states.items()}
+
+    def confirmed(self, name: str, key: str, check: Callable[[], bool]) -> bool:
+        """Return whether a file passed a check, which is repeated if the file or `key`, what it was checked against, changed."""
+        state, entry = _state(self._root / name), f"{name} against {key}"
+        if state is None:
+            return False
+        if self._known.get(entry) == (state.text, CONFIRMED):
+            return True
+        holds = check()
+        if holds and state.settled:
+            self._known = {one: value for one, value in self._known.items() if not one.startswith(f"{name} against ")}
+            self._known[entry] = (state.text, CONFIRMED)
+            self._changed = True
+        return holds
 
     def save(self) -> None:
         """Keep what was read for the next run; without the permission to write it is read again."""

@@ -128,4 +128,9 @@ def _files_of(record: str, entry: Mapping[str, Any], folder: Path, root: Path) -
 
 def write_sums(path: Path, digests: Mapping[str, str]) -> None:
     """Write the digests in the format of `sha256sum`, sorted by path."""
-    write_text(path, "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())))
+    write_text(path, sums_text(digests))
+
+
+def sums_text(digests: Mapping[str, str]) -> str:
+    """Return the content of the list of checksums."""
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
