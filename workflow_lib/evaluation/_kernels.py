@@ -10,7 +10,7 @@ def squared_distances(targets: np.ndarray, wanted: np.ndarray, spacing: np.ndarr
     """Fill `distances` float32 with the squared distance of voxels to the nearest of `targets` (bool), both of three axes.
 
     Only for lines along the first axis that are `wanted` (bool, the other two axes); elsewhere the numbers mean nothing.
-    `spacing` in mm per axis, float64; the distances are in mm squared, infinite where there is no target at all.
+    `spacing` in mm per axis, float64; the distances are in mm squared, infinite if there is no target.
     """
     n0, n1, n2 = targets.shape
     for a in range(n0):

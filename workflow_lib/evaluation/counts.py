@@ -1,4 +1,4 @@
-"""Voxels of one case in both masks, in one and in the other, counted for every class."""
+"""Count the voxels of one case in both masks and in one of them, for every class."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.metrics.interface import Counts
 
 _WORD = 8
-_CHUNK = 1 << 20  # bytes looked at in one go: small enough to stay in the processor's cache
+_CHUNK = 1 << 20  # bytes that are processed at a time: small enough for the processor's cache
 
 _MM3_PER_ML = 1000.0
 

@@ -1,4 +1,4 @@
-"""What a run that takes many hours prints before its first job: what it trains, what that costs, and how to stop it."""
+"""The announcement that a long run prints before its first job: the trainings, their cost, and how to stop it."""
 
 from collections.abc import Mapping, Sequence
 

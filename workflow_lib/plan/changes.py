@@ -1,9 +1,7 @@
-"""What has changed since a result was made, from the record that lies beside it, in a user's terms.
+"""Describe how the settings and the code of a record differ from those of the plan, in a user's terms.
 
-Snakemake remembers in `.snakemake/` what it ran. Where that is lost, or a job ended after Snakemake had been killed, only the
-records know with which settings and code a result was made; so the workflow compares them itself before every run.
-Records hold the fingerprint of all code as one number. What it was made of stands in `code/` beside them: one table for each such
-number, written when a run begins.
+A record contains one fingerprint of its settings and code. The digests of the single modules are in `code/` next to the records:
+one table for each state of the code, written when a run begins.
 """
 
 import functools
@@ -21,7 +19,7 @@ CODE = "code"
 """Folder of the tables of code."""
 
 SHOWN = 3
-"""So many files are named one by one."""
+"""Number of files that are named."""
 
 NEVER = "never run"
 
@@ -29,19 +27,19 @@ KINDS = {"template": "reports/templates/", "published numbers": "reports/publish
 """What a table of code holds, by how the names of its files begin."""
 
 DIVISION = {"table": "cross_validation.table", "groups": "groups"}
-"""CSV files of the user's own that a division follows, as the study names them."""
+"""The CSV files that define a division, as the study names them."""
 
 LONGEST = 60
-"""Characters of a value that is shown."""
+"""Limit of the characters of a value that is shown."""
 
 
 def planned_fingerprint(plan: Plan, place: JobId) -> str:
-    """Return the fingerprint that the job has now."""
+    """Return the present fingerprint of a job."""
     return plan.job(place.step, place.dataset, place.loss, place.number).fingerprint
 
 
 def remember_code(plan: Plan) -> None:
-    """Write the tables of the present code that are not there yet, so that a later change can be told by its files."""
+    """Write the missing tables of the present code, so that a later change can be described by its files."""
     for place in plan.jobs():
         table = plan.code(place.step, place.dataset, place.loss, place.number)
         path = Path(plan.results) / CODE / f"{table_digest(table)}.json"
@@ -72,7 +70,7 @@ def _tables(folder: Path) -> tuple[Mapping[str, str], ...]:
 
 
 def setting_changes(before: Any, after: Any, name: str = "") -> list[str]:
-    """Return what differs between two settings: `training.epochs 1 -> 3`. Lists are taken as a whole, or by names."""
+    """Return the differences of settings, such as `training.epochs 1 -> 3`. Lists are compared as a whole or by names."""
     if before == after:
         return []
     if _is_list_of_named(before) and _is_list_of_named(after):
@@ -86,7 +84,7 @@ def setting_changes(before: Any, after: Any, name: str = "") -> list[str]:
     for key in sorted({*before, *after}):
         inner = f"{name}.{key}" if name else str(key)
         if inner == "fingerprints":
-            # Of the report: those of the jobs before it, each of which tells its own reasons.
+            # Settings of the report: the fingerprints of all jobs, whose reasons are reported separately.
             continue
         if key == "division_files":
             said += _file_changes(before.get(key, {}), after.get(key, {}))

@@ -24,7 +24,7 @@ from workflow_lib.study.sections.network import Network
 from workflow_lib.study.sections.training import Training
 
 ASSUMED_GPU_RATE = 2e12
-"""Multiplications per second of a GPU where no training has been recorded yet: an assumption, and told as one."""
+"""Assumed multiplications per second of a GPU if no training has been recorded. The message states that it is assumed."""
 
 ASSUMED_THREAD_RATE = 2e10
 """The same of a thread on a CPU: 1.9e10 in docs/performance.md's training (8 filters, depth 3), on its machine."""
@@ -36,11 +36,11 @@ ASSUMED_CASES = 100
 """Taken where the data are not there yet; it counts only for trainings whose epochs are passes over the cases."""
 
 CLASSES = 3
-"""Taken where the data have not told their classes yet; the estimate hardly depends on it."""
+"""Number of classes that is assumed before the data are known. The estimate hardly depends on it."""
 
 FLOAT32_BYTES = 4
 WEIGHTS_KEPT = 2
-"""Arrays of the size of the weights that a kept state holds beside the optimiser's: the weights and the best ones."""
+"""Arrays of the size of the weights in a kept state, in addition to the optimiser's: the weights and the best weights."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What can be wrong with a study beside its keys and values.
+"""Faults of a study other than invalid keys and values.
 
 Losses, networks and optimisers with their parameters, files of the user's own, formats, divisions, labels.
 """
@@ -25,7 +25,8 @@ SMALLEST_PHANTOM = 16
 def faults_of(raw: Mapping[str, Any], config: Config | None) -> list[str]:
     """Return what is wrong, each with its place in the study.
 
-    `raw` is the study as it was read; `config` the same validated, or None where that failed: then only the losses are looked at.
+    `raw` is the study as it was read; `config` is the validated study, or None if validation failed. Then only the losses are
+    checked.
     """
     return _loss_faults(raw, config) + (_dataset_faults(config) if config is not None else [])
 
@@ -46,7 +47,7 @@ def options(dataset: Dataset) -> dict[str, Any]:
 
 
 def _loss_faults(raw: Mapping[str, Any], config: Config | None) -> list[str]:
-    """Look at the losses even when other parts of the study are at fault, so that all is told in one run."""
+    """Check the losses even if other parts of the study have faults, so that all faults are reported together."""
     catalogue = raw.get("losses")
     catalogue = catalogue if isinstance(catalogue, Mapping) else {}
     faults = []
@@ -139,7 +140,7 @@ def _class_faults(config: Config, dataset: str) -> list[str]:
     try:
         labels = formats.label_map(settings.format, Path(settings.root).expanduser(), options(settings))
     except (UserError, OSError, ValueError):
-        # A format that reads its classes from a file which is not there yet, or unusable: `obtain` tells.
+        # The format reads its classes from a file that is missing or unusable; `obtain` reports this.
         return []
     choices = {name: config.loss(name) for name in settings.losses}
     return [

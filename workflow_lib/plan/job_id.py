@@ -1,4 +1,4 @@
-"""Which job of a study."""
+"""The identity of a job."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from workflow_lib.provenance import layout
 
 @dataclass(frozen=True)
 class JobId:
-    """Which job of the study: its step, dataset, loss and number (fold; shard of `preprocess`), as far as the step has them."""
+    """Step, dataset, loss and number (fold, or shard of `preprocess`) of a job, as far as the step has them."""
 
     step: str
     dataset: str = ""
@@ -16,5 +16,5 @@ class JobId:
 
     @property
     def record(self) -> str:
-        """Where the job's record is below the results."""
+        """Path of the job's record below the results."""
         return layout.record(self.step, self.dataset, self.loss, self.number)

@@ -1,4 +1,4 @@
-"""The validated study as the rules see it: which jobs there are, and settings and fingerprint of each."""
+"""The jobs of a validated study, with settings and fingerprint of each."""
 
 import functools
 import os
@@ -28,14 +28,14 @@ __all__ = ["Job", "JobId", "Plan", "load", "prepare_environment"]
 
 @dataclass(frozen=True)
 class Job:
-    """What a rule passes to its step: the settings as one line of JSON, and the fingerprint of settings and code."""
+    """The parameters of a step: the settings as one line of JSON, and the fingerprint of settings and code."""
 
     settings: str
     fingerprint: str
 
 
 class Plan:
-    """The jobs of one study; `parts.Planned` is what their settings are made from."""
+    """The jobs of one study."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -61,13 +61,13 @@ class Plan:
         return list(range(1, self._fold_counts[dataset] + 1))
 
     def division_files(self, dataset: str) -> dict[str, list[str]]:
-        """Return the CSV files of the user's own that the division follows: `groups` and `table`, each none or one."""
+        """Return the user's CSV files that define the division: `groups` and `table`, none or one each."""
         settings = self.datasets[dataset]
         files = {"groups": settings.groups, "table": settings.cross_validation.table}
         return {name: [str(Path(file).expanduser())] if file is not None else [] for name, file in files.items()}
 
     def division(self, dataset: str) -> dict[str, str]:
-        """Return the SHA-256 of these files. Where they are counts nothing."""
+        """Return the SHA-256 of these files. Their location does not matter."""
         return self._divisions[dataset]
 
     def _division(self, dataset: str) -> dict[str, str]:
@@ -89,9 +89,9 @@ class Plan:
         return code_table(self._part(step, dataset, loss, number).code)
 
     def lineage(self, dataset: str, loss: str, fold: int) -> str:
-        """Return the digest of all that a training depends on but for the number of its epochs.
+        """Return the digest of everything that a training depends on, except the number of epochs.
 
-        Trainings of one lineage do the same steps, of which one does more; so the state of one serves the other.
+        Trainings of one lineage make the same steps, one of them more, so that a training can resume from the state of another.
         """
         part = self._part("train", dataset, loss, fold)
         training = {key: value for key, value in part.plain["training"].items() if key != "epochs"}
@@ -141,11 +141,11 @@ class Plan:
         return LossEntry(name, label, loss, losses.resolved_parameters(loss, parameters))
 
     def loss_files(self, name: str) -> list[str]:
-        """Return the files of the user's own that a loss needs, as the study names them."""
+        """Return the user's files that a loss needs, as the study names them."""
         return list(map(str, self.loss_entry(name).own_files()))
 
     def has_sweep(self, name: str) -> bool:
-        """Say whether some losses of a dataset differ in one number only, so that the report shows the scores over it."""
+        """Return whether some losses of a dataset differ in one number only; the report then shows the scores over it."""
         return bool(find_sweeps([self.loss_entry(loss).plain for loss in self.losses(name)]))
 
     def records(self) -> list[str]:
@@ -153,7 +153,7 @@ class Plan:
         return sorted(place.record for place in self.jobs() if place.step not in layout.LAST)
 
     def fingerprints(self, dataset: str) -> dict[str, list[str]]:
-        """Return the short fingerprints that the jobs of a dataset have now: "step" or "step/loss" to one per fold or shard.
+        """Return the present short fingerprints of the jobs of a dataset: "step" or "step/loss" to one per fold or shard.
 
         With "" as dataset those of the jobs that belong to no dataset and come before the manifest.
         """

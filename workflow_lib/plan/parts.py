@@ -1,4 +1,4 @@
-"""What the settings of jobs are made from, and made to be."""
+"""The common parts of the settings of all jobs."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ Code = str | Path
 
 
 class Planned(Protocol):
-    """What of a plan (`jobs.Plan`) the settings of its jobs are made from."""
+    """The parts of a plan (`jobs.Plan`) that settings depend on."""
 
     @property
     def config(self) -> Config: ...  # noqa: D102
@@ -69,12 +69,12 @@ def code_of(job: JobId, *further: Code) -> list[Code]:
 
 
 def seed_of(plan: Planned, *parts: str | int) -> int:
-    """Return the seed of one thing that is drawn at random, from the study's one seed."""
+    """Return the seed of one random draw, derived from the study's seed."""
     return derive(plan.config.study.seed, *parts)
 
 
 def digest_of(said: Sequence[figures.Figure | Listed]) -> str:
-    """Return the digest of what members of the families say of themselves."""
+    """Return the digest of the descriptions of members of families."""
     return sha256_text(canonical_json([dataclasses.asdict(item) for item in said]))
 
 

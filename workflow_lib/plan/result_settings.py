@@ -66,7 +66,7 @@ def _figures_losses(plan: Planned, job: JobId) -> Part:
         parts = [part for part, _ in losses.components(entry.loss, entry.parameters)]
         node = losses.node(entry.loss)
         if parts:
-            # A composed loss is one of its own, also where the study calls it like one of the registry's.
+            # A composed loss is a separate node, even if the study gives it the name of a registered loss.
             node = losses.Node(f"{name}: composed", entry.label, node.family, tuple(dict.fromkeys(parts)))
         trained[node.name] = node
     bases = losses.with_components(base for node in trained.values() for base in node.built_from)
@@ -90,7 +90,7 @@ def _figures_dataset(plan: Planned, job: JobId) -> Part:
         colours=_looks(plan, job.dataset),
         figure_case=dataset.figure_case,
         field_of_view=dataset.field_of_view,
-        # A CT is shown in the soft-tissue window; clipping in HU is what tells a CT from an MRI here.
+        # CT images are shown in the soft-tissue window. They are recognised by clipping in HU.
         ct=dataset.preprocessing.clip is not None,
         seed=seed_of(plan, "figures", job.dataset),
     )

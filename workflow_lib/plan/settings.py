@@ -1,7 +1,6 @@
-"""Settings and code of every job: what its result depends on, and nothing else.
+"""Settings and code of every job, on which its result depends.
 
-Snakemake compares the settings, as one line of JSON, to decide what to run again. Keys that only steer a run (memory, time
-limits, shards) are no part of them (`study/resources.py`).
+Keys that only affect how a study runs (memory, time limits) are not included (`study/resources.py`).
 """
 
 from collections.abc import Callable, Mapping

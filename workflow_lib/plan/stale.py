@@ -1,4 +1,4 @@
-"""Which results of a study cannot stay as they are, and why: by the records, the content of the files and nothing else.
+"""Determine which results of a study cannot stay as they are, and why, from the records and the content of the files.
 
 A result stays when its record has the settings and code of now, when it is the one that the record names, and when the results
 that it was made from are still those that the record names. Dates decide none of this.

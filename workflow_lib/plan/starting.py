@@ -1,4 +1,4 @@
-"""What is decided before a run: which jobs have to run, what the user is told first, and what stops the run."""
+"""Decide before a run which jobs have to run, what to report first, and whether to stop."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path

@@ -10,7 +10,7 @@ from workflow_lib.base.compiled import compiled
 
 _CORNERS = 8
 _LANES = 64
-"""Sums that are kept beside each other, so that the processor adds several at once without another order."""
+"""Number of parallel partial sums, so that the processor adds several values at once in a fixed order."""
 
 
 @njit(inline="always", error_model="numpy")

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 SMOOTH = 1e-6
-"""MIScnn's term against a division by zero; it stands in the numerator as well."""
+"""MIScnn's term against a division by zero, which it also adds to the numerator."""
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def _line(old: int, new: int) -> _Line:
 def resample_three_axes(classes: np.ndarray, new_shape: Sequence[int], argmax: bool) -> np.ndarray:
     """Return `classes` (three axes, uint8) on a grid of `new_shape`, by the argmax rule (0.25) or the one-half rule (0.21).
 
-    Only the box around the foreground is looked at, and in it only samples between voxels of different classes; plane by plane.
+    Only the box around the foreground is processed, plane by plane, and in it only samples between voxels of different classes.
     """
     result = np.zeros(tuple(new_shape), dtype=np.uint8)
     box = _bounding_box(classes)

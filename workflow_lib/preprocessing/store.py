@@ -1,7 +1,7 @@
 """Preprocessed cases on disk, read through memory maps.
 
 A shard's folder holds of every case `<case>.image.npy` (float32, C order, channels last) and `<case>.classes.npy` (uint8), and
-an `index.json` with what a reader needs to know without reading them: checksums, shapes, the original grid, the source files,
+an `index.json` with the properties that are needed without reading them: checksums, shapes, the original grid, the source files,
 and the histogram of the intensities. Augmentation takes the statistics of the whole volume from the histogram.
 """
 
@@ -38,7 +38,7 @@ class Geometry(TypedDict):
 
 @dataclass(frozen=True)
 class StoredCase:
-    """A preprocessed case; `image` and `classes` are memory maps, read as far as they are looked at.
+    """A preprocessed case; `image` and `classes` are memory maps, which are read on access.
 
     `image`: (*shape, channels) float32. `classes`: (*shape) uint8, class indices. `spacing`: mm, before preprocessing.
     `histogram`: per channel `counts` (channels, 4096) of equal bins over [minimum, maximum], and the exact `minimum`, `maximum`,

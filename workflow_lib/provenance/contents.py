@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 CONFIRMED = "confirmed"
 
 MANY_BYTES = 4 << 30
-"""Above this a user is told that results are read, because it takes seconds."""
+"""Above this, reading takes seconds and is reported."""
 
 
 class Contents:

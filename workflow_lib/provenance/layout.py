@@ -1,8 +1,8 @@
-"""Which steps there are, what each reads and writes, and where: the one list of it.
+"""The list of all steps, with the files that each reads and writes.
 
-The rules, the steps' arguments, the plan, the audit and the report take names and paths from here; a test compares the table of
-files in docs/architecture.md with it. Paths are relative to the folder of a study's results, and hold the names of what a job
-is of: {dataset}, {loss}, {fold}, {shard}.
+The rules, the arguments of the steps, the plan, the audit and the report take names and paths from here. A test compares the
+table of files in docs/architecture.md with it. Paths are relative to the results of a study and contain the keys of a job:
+{dataset}, {loss}, {fold}, {shard}.
 """
 
 import functools
@@ -16,7 +16,7 @@ from workflow_lib.statistics import registry as statistics
 from workflow_lib.tables import registry as tables
 
 WHOLE = "."
-"""In place of a step's inputs: it reads the results of all others, and its record names their folder."""
+"""Input of a step that reads the results of all others. Its record names the files that it has read."""
 
 _TRAINING = "{dataset}/{loss}/fold_{fold}"
 
@@ -28,24 +28,24 @@ class Step:
     Parameters
     ----------
     of : tuple of str
-        What one job of it is of, of "dataset", "loss", "fold" and "shard". A study has a job for each.
+        The keys of a job, of "dataset", "loss", "fold" and "shard". A study has a job for each combination.
     writes : mapping of str to tuple of str
-        Name of an output to the paths of its files, all of them.
+        Name of an output to the paths of all its files.
     reads : mapping of str to str
         Name of an input to the output that it is, as ``"step.output"``. Where that step has more jobs than this one (``of``), all
         of them are read. ``"step.output:name.csv"`` is one file of an output.
     outside : tuple of str
-        Inputs that are no results: files of the user's own, none or several.
+        Inputs that are not results: files of the user, none or several.
     unrecorded : mapping of str to tuple of str
-        Outputs that the record does not name: they are written when it stands.
+        Outputs that the record does not name, because they are written after it.
     state : mapping of str to str
-        Further paths that the step writes, which are no results: what it goes on from, and what shows its progress.
+        Further paths that the step writes and that are not results: states to resume from, and progress.
     after : tuple of str
-        Outputs (as in `reads`) that must be there, of a step that reads the folder as a whole.
+        Outputs (as in `reads`) that must exist, for a step that reads the whole folder.
     folders : frozenset of str
         Outputs that are folders.
     numbers, texts : tuple of str
-        Further arguments, which steer the step and change no result.
+        Further arguments, which do not change results.
     """
 
     of: tuple[str, ...]
@@ -65,7 +65,7 @@ def _drawn(names: Sequence[str], of: str = "") -> tuple[str, ...]:
 
 
 def _figures(names: Sequence[str], of: str = "") -> dict[str, tuple[str, ...]]:
-    """Return the outputs of a step that draws figures, some of which have a JSON file with their text beside them."""
+    """Return the outputs of a step that draws figures. Some figures have a JSON file with their text."""
     texts = tuple(f"figures/{name}{of}.json" for name in figures.with_text(names))
     return {"figures": _drawn(names, of)} | ({"texts": texts} if texts else {})
 
@@ -175,30 +175,30 @@ STEPS: Mapping[str, Step] = {
         ),
     ),
 }
-"""The steps in the order in which results come about; each reads only what an earlier one writes."""
+"""The steps in their order; each reads only outputs of earlier steps."""
 
 MANIFEST = "manifest.manifest"
-"""The output that chains all records but those of `LAST`."""
+"""The output that combines all records except those of `LAST`."""
 
 LAST = ("manifest", "report_page")
 """Steps that read the results of all others."""
 
 _CALLED = {"report_page": "report"}
-"""Steps whose record has another name than they."""
+"""Steps whose record has another name than the step."""
 
 
 def unit(step: str) -> str:
-    """Return what the number of a step's job is: "fold" or "shard", "" where it has none."""
+    """Return the kind of the number of a step's jobs: "fold", "shard", or "" if they have none."""
     return next((name for name in ("fold", "shard") if name in STEPS[step].of), "")
 
 
 def record_template(step: str) -> str:
-    """Return where the records of a step lie, with the names of what they are of in braces."""
+    """Return the path of the records of a step, with the keys of the job in braces."""
     return _beside("records", step, "json")
 
 
 def log_template(step: str, suffix: str = "log") -> str:
-    """Return where the logs of a step lie."""
+    """Return the path of the logs of a step, with the keys of the job in braces."""
     return _beside("logs", step, suffix)
 
 
@@ -209,17 +209,17 @@ def _beside(folder: str, step: str, suffix: str) -> str:
 
 
 def filled(template: str, dataset: str = "", loss: str = "", number: int | str = "") -> str:
-    """Return a path with the names of a job in it; `number` is its fold or shard."""
+    """Return a path with the keys of a job filled in; `number` is its fold or shard."""
     return template.format(dataset=dataset, loss=loss, fold=number, shard=number)
 
 
 def record(step: str, dataset: str = "", loss: str = "", number: int | str = "") -> str:
-    """Return where the record of a job lies."""
+    """Return the path of the record of a job."""
     return filled(record_template(step), dataset, loss, number)
 
 
 def path(output: str, dataset: str = "", loss: str = "", number: int | str = "") -> str:
-    """Return where the one file of an output (``"step.output"``) lies."""
+    """Return the path of an output (``"step.output"``) with one file."""
     (template,) = templates(output)
     return filled(template, dataset, loss, number)
 
@@ -232,12 +232,12 @@ def written(step: str, dataset: str = "", loss: str = "", number: int | str = ""
 
 
 def state(step: str, name: str, dataset: str, loss: str, number: int) -> str:
-    """Return where a job keeps what is no result."""
+    """Return the path of a job's state."""
     return filled(STEPS[step].state[name], dataset, loss, number)
 
 
 def maker(output: str) -> str:
-    """Return the step that makes an output."""
+    """Return the step that writes an output."""
     return output.split(".", 1)[0]
 
 
@@ -250,7 +250,7 @@ def readers(step: str) -> tuple[str, ...]:
 
 
 def templates(output: str) -> tuple[str, ...]:
-    """Return the paths of an output as its step writes them, of ``"step.output:name"`` those of one file."""
+    """Return the paths of an output as its step writes them; for ``"step.output:name"``, that of one file."""
     step, _, name = output.partition(".")
     name, _, file = name.partition(":")
     found = tuple(path for path in STEPS[step].writes[name] if not file or path.endswith(f"/{file}"))
@@ -260,7 +260,7 @@ def templates(output: str) -> tuple[str, ...]:
 
 
 def several(step: str, name: str) -> bool:
-    """Say whether an input or output of a step is several files."""
+    """Return whether an input or output of a step consists of several files."""
     this = STEPS[step]
     if name in this.outside:
         return True
@@ -273,9 +273,9 @@ def several(step: str, name: str) -> bool:
 
 
 def pattern(template: str, step: str, dataset: str, loss: str, number: int | str, name: str) -> str:
-    """Return a regular expression of the paths that a job reads; where others have more jobs, `name` stands for theirs.
+    """Return a regular expression of the paths that a job reads. `name` matches the keys that its step does not have.
 
-    Of no step ("") nothing is known, and `name` stands for everything.
+    Without a step (""), `name` matches all keys.
     """
     of = STEPS[step].of if step else ()
     own = {"dataset": dataset, "loss": loss} | ({unit(step): str(number)} if step and unit(step) else {})

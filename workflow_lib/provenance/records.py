@@ -1,4 +1,4 @@
-"""The record that every step leaves beside its results: what went in, what came out, how and where it was made."""
+"""The record that every step writes: inputs, outputs, settings, versions, and facts of the run."""
 
 import functools
 import os
@@ -33,7 +33,7 @@ PACKAGES = (
 
 
 CODE_PLACES = ("?? workflow_lib/", "?? rules/", "?? reports/")
-"""How lines of `git status` begin that tell of a new file with code."""
+"""Beginnings of lines of `git status` for new files with code."""
 
 
 def write_record(
@@ -95,7 +95,7 @@ def digest(path: Path) -> dict[str, Any]:
 
 
 def _sha256_once(path: Path) -> str:
-    """Return the SHA-256 of a file, read once by this process as long as the file stays what it is."""
+    """Return the SHA-256 of a file. It is read again only if its size, dates or inode change."""
     state = path.stat()
     return _sha256_of(path.absolute(), state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
 
@@ -117,7 +117,7 @@ def device() -> str:
 
 
 def attempts(outputs: Mapping[str, Sequence[Path]]) -> int:
-    """Return how often the step was started until it finished: a training notes it in its summary, the others start anew."""
+    """Return how often the step was started until it finished. Only trainings resume; their summary has the number."""
     for path in outputs.get("summary", []):
         return len(read_json(path)["attempts"])
     return 1

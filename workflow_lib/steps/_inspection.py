@@ -1,4 +1,4 @@
-"""What `inspect` found, and what the study makes of it."""
+"""The inspection of a dataset with the decisions of the study."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from workflow_lib.study.settings.check import Settings
 
 @dataclass(frozen=True)
 class Inspection:
-    """The file `inspection.json`: its content, the cases in it, and a row for each as the study decides."""
+    """The content of `inspection.json`, its cases, and a row with the decision for each."""
 
     content: Mapping[str, Any]
     cases: list[Case]
@@ -23,7 +23,7 @@ class Inspection:
 
 
 def read_inspection(path: Path, settings: Settings) -> Inspection:
-    """Read what `inspect` wrote and decide on every case by the settings of `check`."""
+    """Read the output of `inspect` and decide on every case with the settings of `check`."""
     content = read_json(path)
     cases = [Case.from_json(entry) for entry in content["cases"]]
     labels = LabelMap.from_json(content["label_map"])

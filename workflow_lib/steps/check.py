@@ -1,4 +1,4 @@
-"""Decide which cases the study uses; stop if one has a fault, and tell all faults at once."""
+"""Decide which cases the study uses. Stop if one has a fault, and report all faults together."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from workflow_lib.study.settings.check import Settings
 
 PAGE = "cases.html"
 FAULTS = "faults.csv"
-"""Beside the outputs, where the step fails: the table that it would have written, so that faults can be sorted and filtered."""
+"""File next to the outputs if the step fails: the table that it would have written, to sort and filter the faults."""
 
 
 def work(context: Context[Settings]) -> None:

@@ -1,4 +1,4 @@
-"""Put the scores of all losses and folds of a dataset into one table, and see that none is missing or double."""
+"""Combine the scores of all losses and folds of a dataset in one table without missing or duplicate rows."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What all steps share: arguments, errors without tracebacks, and the record at the end.
+"""The common parts of all steps: arguments, errors without tracebacks, and the record at the end.
 
 A step is called as
 
@@ -27,7 +27,7 @@ from workflow_lib.provenance.records import write_record
 from workflow_lib.study.sections.section import Section
 
 USER_FAULT = 2
-"""Exit code of a step that stopped because of something the user can mend."""
+"""Exit code of a step that stopped because of a fault that the user can correct."""
 
 
 S = TypeVar("S", bound=Section)
@@ -35,7 +35,7 @@ S = TypeVar("S", bound=Section)
 
 @dataclass(frozen=True)
 class Context(Generic[S]):
-    """What a step was called with.
+    """The arguments of a step.
 
     `settings` is its own part of the study. `workers` (parallel work), `numbers` and `texts` steer the run and change no result.
     """
@@ -48,7 +48,7 @@ class Context(Generic[S]):
     texts: dict[str, str] = field(default_factory=dict)
     record: Path | None = None
     read: dict[str, list[Path]] = field(default_factory=dict)
-    """What the step has read of a folder that it was given as a whole, for its record."""
+    """The files that the step has read from a whole folder, for its record."""
 
     def path(self, name: str) -> Path:
         """Return the one path of an argument."""
@@ -59,8 +59,8 @@ class Context(Generic[S]):
 def run(step: str, description: str | None, work: Callable[[Context[S]], Callable[[], None] | None], settings: type[S]) -> None:
     """Parse the arguments, do the work, write the record; end the process with code 2 after a user's fault.
 
-    The arguments are what `layout` says of the step, `settings` the model of its settings. What `work` returns is called last,
-    when the record stands.
+    `layout` defines the arguments of the step, `settings` the model of its settings. A function that `work` returns is called
+    last, after the record has been written.
     """
     this = layout.STEPS[step]
     arguments = _parser(step, description).parse_args()
@@ -91,7 +91,7 @@ def run(step: str, description: str | None, work: Callable[[Context[S]], Callabl
         print(f"\n{step}: {error}\n", file=sys.stderr)
         sys.exit(USER_FAULT)
     except BrokenPipeError:
-        # Whoever read our output went away; there is nobody left to tell.
+        # The reader of the output has gone.
         os._exit(141)
 
 
@@ -116,7 +116,7 @@ def _parser(step: str, description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, default=1, help="processes or threads the step may use")
     parser.add_argument("--record", type=Path, help="where to write the record of this run")
     for name in _paths(this):
-        # Of the user's own files there may be none; where the state of a run goes need not be said.
+        # There may be no files of the user; the location of the state is optional.
         needed = name not in (*this.outside, *this.unrecorded, *this.state) and this.reads.get(name) != layout.WHOLE
         several = layout.several(step, name)
         parser.add_argument(f"--{name}", type=Path, nargs="*" if several or not needed else 1, default=[], required=needed)
@@ -128,7 +128,7 @@ def _parser(step: str, description: str | None) -> argparse.ArgumentParser:
 
 
 class Countdown:
-    """Says how far a piece of work is, with the time it will still take once that can be told."""
+    """Report progress, with the remaining time once it can be estimated."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()

@@ -21,8 +21,7 @@ from workflow_lib.study.settings.evaluate import Settings
 def work(context: Context[Settings]) -> None:
     """Write `scores`, a row per case and class, in the metrics that the settings name.
 
-    A prediction that is missing is an error, never a gap. A training that diverged predicts nothing, which its folder says; its
-    scores have no row.
+    A missing prediction is an error. A diverged training has no predictions, which its folder states, and no scores.
     """
     settings = context.settings
     study = read_cases(context.path("cases"))

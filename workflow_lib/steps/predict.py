@@ -20,7 +20,7 @@ def work(context: Context[Settings]) -> None:
 
     No image is opened: the store holds the header of each.
 
-    After a training that diverged the folder holds, instead of them, the one file that says so.
+    After a training that diverged, the folder contains only a file that states this.
     """
     settings = context.settings
     diverged = read_json(context.path("summary"))["diverged"]

@@ -12,7 +12,7 @@ from workflow_lib.study.settings.split import Settings
 
 
 def work(context: Context[Settings]) -> None:
-    """Write the fold table; `groups` and `table` are CSV files of the user's own, if there are any."""
+    """Write the fold table; `groups` and `table` are CSV files of the user, if there are any."""
     cases = list(read_cases(context.path("cases")).cases.values())
     groups = next((read_groups(path) for path in context.paths["groups"]), None)
     table = next((read_table(path) for path in context.paths["table"]), None)
@@ -24,7 +24,7 @@ def work(context: Context[Settings]) -> None:
 
 
 def _require_planned(context: Context[Settings]) -> None:
-    """Raise UserError unless the files of the user's own are those that the settings speak of."""
+    """Raise UserError unless the user's files are those of the settings."""
     for name, digest in context.settings.division_files.items():
         if [sha256_file(path) for path in context.paths[name]] != [digest]:
             raise UserError(

@@ -1,4 +1,4 @@
-"""Train the network with one loss on one fold, or go on with a training that was stopped."""
+"""Train the network with one loss on one fold, or resume a training that was stopped."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,13 +18,13 @@ from workflow_lib.training import checkpoints, loop
 from workflow_lib.training.request import TrainingRequest
 
 INPUTS = ("cases", "folds", "stores")
-"""Inputs whose content names the state of a training."""
+"""Inputs whose content is part of the name of a training's state."""
 
 
 def work(context: Context[Settings]) -> Callable[[], None]:
-    """Write weights, history and summary. The state of an unfinished training stays in the folder `checkpoints`.
+    """Write weights, history and summary. The state of an unfinished training remains in the folder `checkpoints`.
 
-    Returns what removes that state, or keeps its last part, to be called when the outputs cannot be lost any more.
+    Returns a function that removes that state or keeps its last part, to be called after the outputs are complete.
     """
     settings, training = context.settings, context.settings.training
     gpus.take(max(context.numbers["gpus"], training.gpus if training.gpus > 1 else 0))
@@ -82,7 +82,7 @@ def work(context: Context[Settings]) -> Callable[[], None]:
 
 
 def _read_loss_files(context: Context[Settings]) -> None:
-    """Make the losses of the user's own known. Raises UserError unless they are those that the settings speak of."""
+    """Load the user's losses. Raises UserError unless they are those of the settings."""
     wanted = context.settings.loss.files
     given = {registry.load_file(path): source_digest(path) for path in context.paths["loss-files"]}
     for name, code in wanted.items():
