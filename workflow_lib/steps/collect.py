@@ -21,10 +21,10 @@ from workflow_lib.study.settings.collect import Settings
 
 
 def work(context: Context[Settings]) -> None:
-    """Write `scores`, without rows where every loss diverged. Raises UserError that names what is missing, double or differing.
+    """Write `scores`. Raises UserError that names missing, duplicate and contradicting rows.
 
-    The parts are named <loss>/fold_<k>.csv, the summaries <loss>/fold_<k>/training.json. Of a loss whose training on some fold
-    diverged no fold is compared: the mean over those that are left would be one over other cases, the hard ones perhaps missing.
+    The parts are named <loss>/fold_<k>.csv, the summaries <loss>/fold_<k>/training.json. A loss with a diverged training on any
+    fold is left out entirely: a mean over its other folds would be one over other cases, perhaps without the hard ones.
     """
     parts = {(path.parent.name, _fold(path.stem)): read_scores(path) for path in context.paths["parts"]}
     summaries = {(path.parent.parent.name, _fold(path.parent.name)): read_json(path) for path in context.paths["summaries"]}
