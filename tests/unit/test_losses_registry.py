@@ -177,7 +177,7 @@ def test_a_loss_file_is_found_by_its_name_and_must_be_complete(tmp_path, monkeyp
 
     source = Path(registry.get("dice").__file__).read_text(encoding="utf-8")  # type: ignore[attr-defined]
     for name, text in {
-        "mine": source.replace('NAME = "dice"', 'NAME = "mine"').replace("def dice(", "def mine("),
+        "homemade": source.replace('NAME = "dice"', 'NAME = "homemade"').replace("def dice(", "def homemade("),
         "nameless": source.replace('NAME = "dice"', ""),
         "astray": source.replace("def dice(", "def astray("),
         "stranger": source.replace('NAME = "dice"', 'NAME = "stranger"')
@@ -187,9 +187,9 @@ def test_a_loss_file_is_found_by_its_name_and_must_be_complete(tmp_path, monkeyp
         (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
     monkeypatch.setattr(workflow_lib.losses, "__path__", [*workflow_lib.losses.__path__, str(tmp_path)])
     try:
-        assert "mine" in registry.names()
+        assert "homemade" in registry.names()
         batch = [[[1, 0], [0, 1]]], [[[0.8, 0.2], [0.2, 0.8]]]
-        assert registry.build("mine").evaluate(*batch) == registry.build("dice").evaluate(*batch)
+        assert registry.build("homemade").evaluate(*batch) == registry.build("dice").evaluate(*batch)
         with pytest.raises(UserError, match=r"nameless\.py does not define NAME, nameless"):
             registry.get("nameless")
         with pytest.raises(UserError, match=r"astray\.py has NAME = 'dice'"):
@@ -197,7 +197,7 @@ def test_a_loss_file_is_found_by_its_name_and_must_be_complete(tmp_path, monkeyp
         with pytest.raises(UserError, match="FAMILY = 'other'"):
             registry.get("stranger")
     finally:
-        for name in ("mine", "nameless", "astray", "stranger"):
+        for name in ("homemade", "nameless", "astray", "stranger"):
             sys.modules.pop(f"workflow_lib.losses.{name}", None)
             if hasattr(workflow_lib.losses, name):
                 delattr(workflow_lib.losses, name)

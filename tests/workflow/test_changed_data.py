@@ -38,12 +38,14 @@ def test_a_run_stops_and_says_what_changed_and_what_would_follow(edited):
 def test_who_follows_makes_everything_again_from_the_images_as_they_are(edited):
     decide(edited, "follow")
     before = read_json(edited.folder / "results/tiny/data/toy/cases.json")
-    edited.snakemake("--cores", "2")
+    assert edited.planned()["train"] == 4
+    edited.snakemake("--cores", "2", "--until", "check", "cases_page")
     after = read_json(edited.folder / "results/tiny/data/toy/cases.json")
     changed = [path for old, new in zip(before["cases"], after["cases"], strict=True) for path in new["sha256"]
                if old["sha256"][path] != new["sha256"][path]]  # fmt: skip
     assert changed == [MASK]
-    assert edited.planned() == {}
+    # What follows has not been forgotten: it was made from another inspection.
+    assert {"preprocess": 2, "train": 4}.items() <= edited.planned().items()
 
 
 def test_frozen_results_say_so_and_nothing_is_made_from_changed_images(edited):
