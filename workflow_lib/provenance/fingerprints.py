@@ -87,7 +87,7 @@ def code_table(code: Iterable[str | Path]) -> dict[str, str]:
 
 
 def report_name(path: Path) -> str:
-    """Return the name of a file of the project's folder `reports/` in a code table, which does not depend on the folder's location."""
+    """Return the name of a file of the project's folder `reports/` in a code table, independent of its location."""
     return f"{REPORTS}{path.relative_to(reports()).as_posix()}"
 
 

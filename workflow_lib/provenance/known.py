@@ -72,4 +72,4 @@ BOUND = re.compile(rf"^\s*(?:(?:async\s+)?def|class)\s+({_BINDS})\b|^\s*({_BINDS
 """Matches a source that redefines one of these names, which then has another meaning there."""
 
 FAULTS = re.compile(r"(^|_)faults?$")
-"""Names of functions that return or yield faults as text for users. Their callers only test whether there are any."""
+"""Names of functions that return or yield faults as text for users. Their callers test whether there are any."""

@@ -22,7 +22,7 @@ def work(context: Context[Settings]) -> Callable[[], None]:
     because they include its checksum.
     """
     folder = context.path("results")
-    # Read directly, so that the record does not list it: this file contains the paths of the images, which are not a result.
+    # Read directly and not as a source of the report: this file contains the paths of the images, which are not part of a result.
     names = [dataset.name for dataset in context.settings.datasets]
     _check_references(folder, names)
     cases = {name: read_json(folder / layout.path("check.cases", name)) for name in names}
