@@ -174,7 +174,7 @@ class _Writer:
         return ""
 
     def _f_string(self, node: ast.JoinedStr) -> str:
-        """Versions of Python divide the constant pieces of an f-string differently; some write an empty format instead of none."""
+        """Versions of Python divide the constant pieces of an f-string differently; some add an empty format."""
         parts: list[str] = []
         constant = ""
         for piece in node.values:
