@@ -9,7 +9,7 @@ from workflow_lib.base.compiled import compiled
 def squared_distances(targets: np.ndarray, wanted: np.ndarray, spacing: np.ndarray, distances: np.ndarray) -> None:
     """Fill `distances` float32 with the squared distance of voxels to the nearest of `targets` (bool), both of three axes.
 
-    Only for lines along the first axis that are `wanted` (bool, the other two axes); elsewhere the numbers mean nothing.
+    Only for lines along the first axis that are `wanted` (bool, the other two axes); elsewhere the values are undefined.
     `spacing` in mm per axis, float64; the distances are in mm squared, infinite if there is no target.
     """
     n0, n1, n2 = targets.shape

@@ -1,4 +1,4 @@
-"""Count the voxels of one case in both masks and in one of them, for every class."""
+"""Count the voxels of one case in both masks or in only one of them, for every class."""
 
 import math
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def count_voxels(
 
 
 def voxel_size(spacing: Sequence[float]) -> float:
-    """Return the size of a voxel: of three axes its volume in ml, of two its area in mm² (of pictures: 1 px²)."""
+    """Return the size of a voxel: its volume in ml for three axes, its area in mm² for two (1 px² for pictures)."""
     return math.prod(spacing) / (_MM3_PER_ML if len(spacing) == 3 else 1.0)
 
 
@@ -70,7 +70,7 @@ def confusion_matrix(truth: np.ndarray, prediction: np.ndarray, n_classes: int) 
 
 
 def _flat(truth: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return both as 1-D arrays in one common order, without a copy where they lie in memory alike."""
+    """Return both as 1-D arrays in one common order, without a copy if they have the same memory layout."""
     if truth.flags.f_contiguous and prediction.flags.f_contiguous:
         return truth.ravel(order="F"), prediction.ravel(order="F")
     return truth.ravel(order="C"), prediction.ravel(order="C")

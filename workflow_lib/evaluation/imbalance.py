@@ -1,4 +1,4 @@
-"""How much of the images each class is: the imbalance that the losses are meant for."""
+"""The share of the voxels in each class: the class imbalance that the losses are designed for."""
 
 import math
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ def pooled_shares(cases: pd.DataFrame, classes: Sequence[str]) -> dict[str, floa
 
 
 def percent(share: float) -> str:
-    """Return a share in [0, 1] in per cent: three significant digits, but at most two decimals from 1 % on."""
+    """Return a share in [0, 1] in per cent: two decimals from 1 % upwards, below that three significant digits."""
     value = 100 * share
     return f"{value:.2f}" if value >= 1 else f"{value:.3g}"
 
 
 def unit_of(table: pd.DataFrame) -> str:
-    """Return what the images are made of: pixels where all have two axes, else voxels."""
+    """Return the unit of the images: pixels if all have two axes, else voxels."""
     shapes = [str(shape) for shape in table["shape"] if shape]
     return "pixels" if shapes and all(shape.count("x") == 1 for shape in shapes) else "voxels"
 
 
 def one_in(share: float) -> str:
-    """Return a share as "1 in 590"; a dash where there is none, and above one half."""
+    """Return a share as "1 in 590"; a dash if it is not finite, not positive, or above one half."""
     if not (math.isfinite(share) and 0 < share <= 0.5):
         return "–"
     odds = 1 / share

@@ -10,7 +10,7 @@ from workflow_lib.base.frames import read_frame, write_frame
 from workflow_lib.metrics import registry
 
 HEAD = ("dataset", "loss", "fold", "case", "class", "kind", "tp", "fp", "fn")
-"""Columns before those of the metrics; after them stands `note`."""
+"""Columns before those of the metrics; the last column is `note`."""
 
 _COUNTS = ("fold", "tp", "fp", "fn")
 _SHOWN = 20  # maximum number of faults of a kind that are listed
@@ -36,8 +36,8 @@ def write_scores(path: str | Path, rows: pd.DataFrame | Iterable[Mapping[str, ob
 def read_scores(path: str | Path) -> pd.DataFrame:
     """Read a table of scores: counts and folds as int64, metrics as float64 with NaN where undefined, the rest as text.
 
-    A table says itself which metrics it holds; those of `registry.FIRST` must be among them.
-    Raises UserError when the file is missing, lacks a column, or holds something else than a number where one belongs.
+    The header of the table determines the metrics; it must include those of `registry.FIRST`.
+    Raises UserError when the file is missing, lacks a column, or has a non-numeric value in a numeric column.
     """
     frame = read_frame(path)
     missing = [column for column in columns(registry.FIRST) if column not in frame.columns]
@@ -57,7 +57,7 @@ def metrics_of(frame: pd.DataFrame) -> list[str]:
 
 
 def class_names(frame: pd.DataFrame, kind: str | None = None) -> list[str]:
-    """Return the classes and regions of a table of scores in the order they first appear in, of one `kind` if asked for."""
+    """Return the classes and regions of a table of scores in the order they first appear in, of one `kind` if it is given."""
     part = frame if kind is None else frame[frame["kind"] == kind]
     return [str(name) for name in part["class"].unique()]
 
@@ -73,7 +73,7 @@ def check_complete(
 
     `classes` are the classes and regions that must be there; None takes those that the table holds. Trainings that `diverged`,
     by loss and fold, have no scores.
-    Raises Faults that names what is missing, double, in the wrong fold, or not part of the study.
+    Raises Faults that names rows that are missing, duplicate, in the wrong fold, or not part of the study.
     """
     expected = pd.MultiIndex.from_tuples(
         [
@@ -108,7 +108,7 @@ def check_complete(
 def reference_faults(frame: pd.DataFrame) -> list[str]:
     """Return the cases and classes whose reference voxels (tp + fn) are not the same for all losses and folds.
 
-    They are counted in the mask alone, so another number means another mask.
+    These voxels depend only on the reference mask, so a different number means a different mask.
     """
     voxels = frame["tp"] + frame["fn"]
     keys = [frame["dataset"], frame["case"], frame["class"]]
@@ -124,7 +124,7 @@ def reference_faults(frame: pd.DataFrame) -> list[str]:
 
 
 def check_references(frame: pd.DataFrame) -> None:
-    """Raise Faults where losses or folds were scored with other masks than the rest, as `reference_faults` names them."""
+    """Raise Faults if losses or folds were scored with different masks, as `reference_faults` names them."""
     faults = reference_faults(frame)
     if faults:
         raise Faults(
@@ -136,7 +136,7 @@ def check_references(frame: pd.DataFrame) -> None:
 
 
 def _missing(keys: pd.MultiIndex, folds: Mapping[str, int]) -> list[str]:
-    """Name what is missing, a whole training in one line."""
+    """Name the missing rows; a whole training takes one line."""
     cases_of: dict[tuple[str, int], list[str]] = {}
     for loss, case, name in keys:
         cases_of.setdefault((loss, folds[case]), []).append(f"case {case}, class {name}")

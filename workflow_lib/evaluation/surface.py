@@ -67,7 +67,7 @@ def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
 def boundary(mask: np.ndarray) -> np.ndarray:
     """Return the flat indices, ascending, of the voxels of a mask (bool) with a face neighbour outside it or outside the array.
 
-    The work follows the number of voxels in the mask, not the size of the array: a stray voxel far off costs nothing.
+    The work follows the number of voxels in the mask, not the size of the array: a distant stray voxel adds almost no work.
     """
     flat = np.ascontiguousarray(mask).ravel()
     inside = np.flatnonzero(flat)

@@ -1,4 +1,4 @@
-"""What has changed in the images of a study since they were inspected."""
+"""The changes of the images of a study since their inspection."""
 
 import datetime
 from collections.abc import Iterable, Mapping
@@ -18,12 +18,12 @@ from workflow_lib.provenance.contents import MEMORY, Contents
 from workflow_lib.study.config import Dataset
 
 NAMED = 3
-"""Changes that are named one by one."""
+"""Maximum number of changes that are named individually."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """How the images of a dataset differ from their inspection, of which date."""
+    """The differences between the images of a dataset and their inspection, and its date."""
 
     dataset: str
     inspected: str
@@ -31,7 +31,7 @@ class Data:
 
     @property
     def changes(self) -> list[str]:
-        """The changes in words."""
+        """The changes as text."""
         return [f"{change}" for change in self.comparison.changes]
 
     @property
@@ -42,7 +42,7 @@ class Data:
 
 
 def compared(plan: Planned, name: str) -> Data | None:
-    """Compare the images of a dataset with its inspection; None where it has not been inspected, or nothing differs."""
+    """Compare the images of a dataset with its inspection; None if it has not been inspected or nothing differs."""
     folder, dataset = Path(plan.results), plan.dataset(name)
     try:
         inspection = read_json(folder / layout.path("inspect.inspection", name))

@@ -1,6 +1,6 @@
 """What trainings cost: hours of GPUs or CPUs and disk, from the records of earlier ones or from the size of the network.
 
-The work of a training is counted in multiplications of its network. Earlier trainings tell how many a device does in a second,
+The work of a training is counted in multiplications of its network. Earlier trainings give the number per second of a device,
 all else included (batches, validation, checkpoints); the most similar ones count: of the same loss and data, else of the same
 data, else of any. It is an estimate, to the factor, not to the minute.
 """
@@ -33,7 +33,7 @@ PASSES = 3
 """Forward, and backward to the inputs and to the weights: each costs about the same."""
 
 ASSUMED_CASES = 100
-"""Taken where the data are not there yet; it counts only for trainings whose epochs are passes over the cases."""
+"""Used while the data are missing; it only affects trainings whose epochs are passes over the cases."""
 
 CLASSES = 3
 """Number of classes that is assumed before the data are known. The estimate hardly depends on it."""
@@ -69,14 +69,14 @@ class Cost:
 
     @property
     def hours_text(self) -> str:
-        """The hours in words: "about 7 GPU-hours"."""
+        """The hours as text: "about 7 GPU-hours"."""
         both = ((self.gpu_hours, "GPU"), (self.cpu_hours, "CPU"))
         parts = [f"{_hours(hours)} {device}-hours" for hours, device in both if hours]
         return f"about {' and '.join(parts or ['0.01 CPU-hours'])}"
 
     @property
     def text(self) -> str:
-        """The cost in words."""
+        """The cost as text."""
         return f"{self.hours_text} ({self.basis}), {_bytes(self.disk_bytes)} of disk"
 
 
@@ -91,7 +91,7 @@ def _steps(training: Training, cases: int, epochs: int) -> int:
 
 
 def paces(plan: Plan) -> Iterator[Pace]:
-    """Yield the pace of every training whose results and record are there."""
+    """Yield the pace of every training whose results and record exist."""
     results = Path(plan.results)
     for place in plan.jobs():
         if place.step != "train":
@@ -117,7 +117,7 @@ def _pace(place: JobId, summary: Mapping[str, Any], settings: Mapping[str, Any])
 
 
 def cost(plan: Plan, places: Sequence[JobId], known: Sequence[Pace], done: Mapping[JobId, int], gpus_usable: bool = True) -> Cost:
-    """Return what these trainings cost. `done`: epochs that a training goes on from.
+    """Return the cost of these trainings. `done`: epochs after which a training continues.
 
     `gpus_usable`: whether a training that asks for a GPU gets one. Without, it counts hours of CPUs.
     """
@@ -155,7 +155,7 @@ def _rate(place: JobId, training: Training, known: Sequence[Pace], on_gpu: bool)
 
 
 def _cases(plan: Plan, name: str) -> int | None:
-    """Return the number of a dataset's cases: of those in use where that is decided, else of those that lie there."""
+    """Return the number of a dataset's cases: those in use if that is decided, otherwise those that exist."""
     dataset = plan.dataset(name)
     try:
         return len(read_json(Path(plan.results) / layout.path("check.cases", name))["cases"])

@@ -23,7 +23,7 @@ SMALLEST_PHANTOM = 16
 
 
 def faults_of(raw: Mapping[str, Any], config: Config | None) -> list[str]:
-    """Return what is wrong, each with its place in the study.
+    """Return the faults, each with its place in the study.
 
     `raw` is the study as it was read; `config` is the validated study, or None if validation failed. Then only the losses are
     checked.
@@ -32,7 +32,7 @@ def faults_of(raw: Mapping[str, Any], config: Config | None) -> list[str]:
 
 
 def chosen(choice: LossChoice) -> tuple[str, dict[str, Any]]:
-    """Return the registry's name of a loss that the study chooses, and its parameters, the preset's under the study's own.
+    """Return the registry's name of a loss of the study, and its parameters; those of the study override the preset's.
 
     Raises UserError when its file cannot be read, or the preset is none of the loss's.
     """
@@ -65,7 +65,7 @@ def _loss_faults(raw: Mapping[str, Any], config: Config | None) -> list[str]:
 
 
 def _choice_faults(loss: str, preset: object, parameters: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with a loss, its file, its preset and its parameters; other keys are the configuration's matter."""
+    """Return the faults of a loss, its file, its preset and its parameters; the configuration validates the other keys."""
     try:
         name = losses.resolve(loss)
         found = losses.faults(name, dict(parameters))
@@ -101,7 +101,7 @@ def _dataset_faults(config: Config) -> list[str]:
 
 
 def _too_many_losses(used: Mapping[str, Dataset]) -> list[str]:
-    """Figures would fail when all is trained."""
+    """Report too many losses before training, because the figures would fail after it."""
     number = len({loss for dataset in used.values() for loss in dataset.losses})
     return [f"datasets: {number} losses in all; the figures tell {LOOKS} apart, so take out some"] if number > LOOKS else []
 
@@ -135,7 +135,7 @@ def _like_faults(used: Mapping[str, Dataset], name: str) -> list[str]:
 
 
 def _class_faults(config: Config, dataset: str) -> list[str]:
-    """Count the losses' parameters that hold a value per class, so that no training has to fail for them."""
+    """Count the losses' parameters that hold a value per class, so that no training fails because of them."""
     settings = config.datasets[dataset]
     try:
         labels = formats.label_map(settings.format, Path(settings.root).expanduser(), options(settings))

@@ -24,13 +24,13 @@ class LossEntry:
         return dataclasses.asdict(self)
 
     def needed(self) -> list[str]:
-        """Return the losses whose code it needs."""
+        """Return the losses whose code this loss needs."""
         return list(losses.needed(self.loss, self.parameters))
 
     def own_files(self) -> list[Path]:
-        """Return the files of the user's own that it needs."""
+        """Return the user's files that this loss needs."""
         return [file for file in map(losses.file_of, self.needed()) if file is not None]
 
     def own_code(self) -> dict[str, str]:
-        """Return what these files compute, as digests, and not where they are: a file that moves repeats nothing."""
+        """Return the digests of the code in these files. Their location is left out, so that moving a file causes no rerun."""
         return {file.stem: source_digest(file) for file in self.own_files()}

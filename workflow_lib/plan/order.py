@@ -1,4 +1,4 @@
-"""Which jobs of a study use the results of which others, from what `provenance.layout` says of their steps."""
+"""The dependencies between the jobs of a study, derived from the inputs of their steps in `provenance.layout`."""
 
 from collections.abc import Collection, Iterable, Iterator
 
@@ -10,9 +10,9 @@ Shared = tuple[str, str, str, int]
 
 
 def sources(plan: Plan, place: JobId, name: str) -> list[tuple[JobId, int]]:
-    """Return where the files of a job's input come from, in the order in which the job is given them.
+    """Return the origin of each file of a job's input, in the order in which the job receives them.
 
-    Each is a job and the place of the file among those of its output.
+    An origin is a job and the position of the file among those of its output.
     """
     output = layout.STEPS[place.step].reads[name]
     maker = layout.maker(output)
@@ -35,7 +35,7 @@ def _reduced(place: JobId, step: str) -> JobId:
 def with_following(plan: Plan, first: Iterable[JobId], restored: Collection[JobId] = ()) -> list[JobId]:
     """Return jobs and all jobs that use their results, directly or not, in the order of the study.
 
-    Of those that are `restored` only the jobs that read all records follow: the result will be the one that was there.
+    Of a `restored` job only the jobs that read all records follow, because its result will be the same as before.
     """
     wanted = set(first)
     running: list[JobId] = []
@@ -51,7 +51,7 @@ def with_following(plan: Plan, first: Iterable[JobId], restored: Collection[JobI
 
 
 def first_of(running: Iterable[JobId]) -> list[JobId]:
-    """Return those of some jobs that use no result of the others."""
+    """Return the jobs among these that use no result of the others."""
     seen: set[Shared] = set()
     found: list[JobId] = []
     for place in running:

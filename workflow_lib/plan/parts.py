@@ -16,7 +16,7 @@ from workflow_lib.study.config import Config, Dataset
 from workflow_lib.study.sections.section import Section
 
 Code = str | Path
-"""A module of the package, a loss file of the user's own, or a file below `reports/`, that a step's result depends on."""
+"""A module of the package, a user's loss file, or a file below `reports/`, that a step's result depends on."""
 
 
 class Planned(Protocol):

@@ -1,4 +1,4 @@
-"""Settings and code of the jobs that make tables, figures and the report of what was scored."""
+"""Settings and code of the jobs that make tables, figures and the report from the scores."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ from workflow_lib.tables import published
 from workflow_lib.tables import registry as table_family
 
 HERE_ONLY = {"label", "root", "url", "figure_case", "losses", "groups", "files", "changed_data"}
-"""Keys of a dataset that say nothing about a protocol: where its files are, and what things are called."""
+"""Keys of a dataset that are not part of a protocol: locations of files, and names."""
 
 
 def _statistics(plan: Planned, job: JobId) -> Part:
@@ -120,7 +120,7 @@ def _report_page(plan: Planned, job: JobId) -> Part:
         "losses": {name: plain(choice) for name, choice in config.losses.items()},
         "datasets": {name: plain(dataset) for name, dataset in plan.datasets.items()},
     }
-    # What the members of the families say of themselves for the page is no code of the steps that make the results.
+    # The descriptions of members for the page are not code of the steps that make the results.
     said: list[figures.Figure | Listed] = [*table_family.files(), *statistics.files(), *figures.described(*figures.STEPS)]
     chosen = report_page.Settings(
         name=study.name,
@@ -179,4 +179,4 @@ BUILDERS: Mapping[str, Callable[[Planned, JobId], Part]] = {
     "manifest": _manifest,
     "report_page": _report_page,
 }
-"""Step to what makes the settings and names the code of its jobs."""
+"""Maps a step to the function that returns settings and code of its jobs."""

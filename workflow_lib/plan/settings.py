@@ -73,7 +73,7 @@ def _split(plan: Planned, job: JobId) -> Part:
     division = plan.dataset(job.dataset).cross_validation
     chosen = split.Settings(
         dataset=job.dataset,
-        # What the user's own table says counts, by its digest.
+        # The content of the user's table is part of the settings, as its digest.
         cross_validation=division.model_copy(update={"table": None}),
         seed=seed_of(plan, "folds", division.like or job.dataset),
         division_files=plan.division(job.dataset),
@@ -154,4 +154,4 @@ BUILDERS: Mapping[str, Callable[[Planned, JobId], Part]] = {
     "collect": _collect,
     **result_settings.BUILDERS,
 }
-"""Step to what makes the settings and names the code of its jobs."""
+"""Maps a step to the function that returns settings and code of its jobs."""

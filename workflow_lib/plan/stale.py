@@ -19,7 +19,7 @@ from workflow_lib.provenance.contents import MEMORY, Contents
 from workflow_lib.provenance.manifest import SUMS, sums, sums_text
 
 NAMED = 2
-"""Files of one result that a reason names one by one."""
+"""Maximum number of files of one result that a reason names individually."""
 
 WEIGHTS = "weights"
 """Name of the output of a training that nothing but predictions and weights read."""
@@ -27,7 +27,7 @@ WEIGHTS = "weights"
 
 @dataclass
 class Record:
-    """A record as it was read: its content, and the digest of the file."""
+    """The content of a record, and the digest of its file."""
 
     content: Mapping[str, Any]
     sha256: str
@@ -35,12 +35,12 @@ class Record:
 
 @dataclass
 class Survey:
-    """What was found of the results of a study.
+    """The state of the results of a study.
 
     Attributes
     ----------
     reasons : dict of JobId to list of str
-        Jobs whose result cannot stay for a reason of its own, and the reasons.
+        Jobs whose result cannot stay, apart from changes in other jobs, and the reasons.
     absent : dict of JobId to set of str
         Jobs of which nothing but these outputs is missing, which is no reason to run them: preprocessed images, which are large
         and are made again when a job needs them; weights, about which the user decides; what a bundle leaves out.
@@ -88,11 +88,11 @@ def survey(plan: Plan, say: Callable[[str], None] | None = None, verify: bool = 
 
 
 def _read(path: Path) -> Record | str | None:
-    """Return a record, None where there is none, or what is wrong with it."""
+    """Return a record, None if it does not exist, or a description of its fault."""
     try:
         data = path.read_bytes()
         content = json.loads(data)
-        # What is used below has to be there.
+        # The keys that are used below must exist.
         _ = content["fingerprint"], content["settings"], content["inputs"].items(), content["outputs"].items()
     except FileNotFoundError:
         return None
@@ -195,7 +195,7 @@ class _Current:
         return missing, changed
 
     def other_inputs(self, place: JobId) -> list[str]:
-        """Return which results, that a job was made from, are others by now, as reasons."""
+        """Return the results that have changed since a job used them, as reasons."""
         recorded = self.records[place].content["inputs"]
         other: list[str] = []
         for name, output in layout.STEPS[place.step].reads.items():
@@ -218,7 +218,7 @@ class _Current:
         return expected
 
     def _other_files(self, place: JobId, entries: Iterable[Mapping[str, str]]) -> Iterator[str]:
-        """Yield the files that a step that reads the whole folder was made from, and that are others by now."""
+        """Yield the files that have changed since a step that reads the whole folder used them."""
         root = self._root(place)
         for entry in entries:
             name = str(entry.get("path", "")).removeprefix(root)
@@ -229,7 +229,7 @@ class _Current:
                 yield name
 
     def _root(self, place: JobId) -> str:
-        """Return how the paths in a record begin: the folder may have been moved since."""
+        """Return the prefix of the paths in a record: the folder may have been moved since."""
         for output, names in self.names[place].items():
             for name, entry in zip(names, self.records[place].content["outputs"].get(output, []), strict=False):
                 return str(entry.get("path", "")).removesuffix(name)

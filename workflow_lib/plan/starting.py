@@ -21,7 +21,7 @@ READS_IMAGES = ("preprocess", "evaluate", "figures_dataset")
 LEFT_NAMED = 10
 
 NAMED = 3
-"""Trainings or cases that are named one by one."""
+"""Maximum number of trainings or cases that are named individually."""
 
 
 def jobs(plan: Plan, rules: Collection[str], files: Collection[str], say: Say) -> list[JobId]:
@@ -46,11 +46,11 @@ def jobs(plan: Plan, rules: Collection[str], files: Collection[str], say: Say) -
 
 
 def decided(plan: Plan, found: Survey, forced: Sequence[JobId], say: Say) -> list[JobId]:
-    """Return the jobs that have to run after a survey, once all that the user has to decide is decided."""
+    """Return the jobs that have to run after a survey, once the user has made all necessary decisions."""
     faults: list[str] = []
     again = list(_without_weights(plan, found, faults, say))
     certain = found.jobs(plan, [*forced, *again])
-    # What is inspected in this run anyway is inspected as it is now.
+    # Datasets that this run inspects anyway are inspected in their present state.
     inspected = {place.dataset for place in certain if place.step in ("obtain", "inspect")}
     differing = [data for name in plan.datasets if name not in inspected and (data := compared(plan, name)) is not None]
     for data in differing:
@@ -104,7 +104,7 @@ def _is_forced(plan: Plan, place: JobId, files: Collection[str]) -> bool:
 
 
 def _after_changes(plan: Plan, data: Data, faults: list[str], say: Say) -> Iterator[JobId]:
-    """Yield the jobs that look at changed images again, as the study says; add to `faults` what nobody has decided."""
+    """Yield the jobs that inspect changed images again, as the study requests; add open decisions to `faults`."""
     policy = plan.dataset(data.dataset).changed_data
     if data.comparison.absent:
         return
@@ -124,7 +124,7 @@ def _after_changes(plan: Plan, data: Data, faults: list[str], say: Say) -> Itera
 
 
 def rests_on_it(plan: Plan, dataset: str) -> bool:
-    """Say whether there are results that were made from the inspection of a dataset."""
+    """Return whether results were made from the inspection of a dataset."""
     places = (place for step in ("check", "preprocess", "train") for place in plan.jobs_of(step, dataset))
     return any((Path(plan.results) / place.record).exists() for place in places)
 
@@ -150,7 +150,7 @@ def _training_cases(plan: Plan, place: JobId) -> list[str]:
 
 
 def choice(plan: Plan, data: Data) -> str:
-    """Return the fault of changed data that nobody has decided on: what changed, what follows, and the ways out."""
+    """Return the fault of changed data without a decision: what changed, the consequences, and the options."""
     key = f"datasets: {{{data.dataset}: {{changed_data:"
     return (
         f"{data.sentence}.\n"
@@ -193,7 +193,7 @@ def _gone(found: Survey) -> list[JobId]:
 
 
 def _without_weights(plan: Plan, found: Survey, faults: list[str], say: Say) -> Iterator[JobId]:
-    """Yield the trainings to repeat because their weights are gone, as the study says."""
+    """Yield the trainings to repeat because their weights are missing, as the study requests."""
     gone = _gone(found)
     if not gone:
         return

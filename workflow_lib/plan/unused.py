@@ -14,14 +14,14 @@ from workflow_lib.study.catalogue import used_datasets, used_losses, with_used_l
 from workflow_lib.study.config import SECTIONS, validate
 
 STUDY = {"name": "unused", "title": "Unused"}
-"""Stands for the section `study`, whose faults are the study's own."""
+"""Placeholder for the section `study`, whose faults belong to the study itself."""
 
 STAND_IN = "dice"
 """A loss in place of one whose file is missing."""
 
 
 def warning(raw: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> str:
-    """Return what is wrong with the unused entries as one block of lines, "" where nothing is. `own` as in `jobs.load`."""
+    """Return the faults of the unused entries as one block of lines, "" if there are none. `own` as in `jobs.load`."""
     found = faults(raw, own)
     if not found:
         return ""
@@ -30,7 +30,7 @@ def warning(raw: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> str
 
 
 def faults(raw: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> list[str]:
-    """Return what is wrong with the unused entries. Files that they name may be missing."""
+    """Return the faults of the unused entries. Files that they name may be missing."""
     return list(dict.fromkeys([*_of_datasets(raw, own), *_of_losses(raw)]))
 
 
@@ -70,7 +70,7 @@ def _faults_of_a_study(raw: Mapping[str, Any]) -> list[str]:
 def _of_losses(raw: Mapping[str, Any]) -> Iterator[str]:
     used = used_losses(raw)
     unused = {name: _with_a_stand_in(name, entry) for name, entry in _catalogue(raw, "losses").items() if name not in used}
-    # Without a dataset: what is said of that is not the losses' fault.
+    # Without a dataset, because its faults are not those of the losses.
     for fault in _faults_of_a_study({"study": STUDY | {"datasets": []}, "losses": unused}):
         if fault.startswith("losses"):
             yield fault

@@ -1,4 +1,4 @@
-"""Compiled loops: squared deviations, and which class a sample between voxels of two classes gets in the resampling of labels.
+"""Compiled loops: squared deviations, and the class of a sample between voxels of different classes in the resampling of labels.
 
 For labels, all sums are made in SciPy's order and in double precision, because ties at one half hang on the last bit.
 """

@@ -19,13 +19,13 @@ class Normalisation:
     std: float | None = None
 
     def apply(self, values: np.ndarray) -> np.ndarray:
-        """Return the transformed values, float32, C-contiguous; the input is left as it is."""
+        """Return the transformed values, float32, C-contiguous; the input is not modified."""
         result = clipped(values, self.clip).astype(np.float32, order="C", copy=True)
         if self.mean is not None and self.std is not None:
             shift, scale = np.float32(self.mean - SMOOTH), 1 / (self.std + SMOOTH)
             result -= shift
             result *= np.float32(scale)
-            # What float32 lost of the mean: it counts where the deviation is small against the mean.
+            # The rounding error of the mean in float32: it matters if the deviation is small compared with the mean.
             result -= np.float32((self.mean - SMOOTH - float(shift)) * scale)
         return result
 
@@ -42,12 +42,12 @@ def measure(image: np.ndarray, clip: tuple[float, float] | None, method: Literal
 
 
 def clipped(values: np.ndarray, clip: tuple[float, float] | None) -> np.ndarray:
-    """Return the values limited to a range; integers stay integers where the limits are whole numbers."""
+    """Return the values limited to a range; integers stay integers if the limits are whole numbers."""
     if clip is None:
         return values
     low, high = clip
     if values.dtype.kind in "iu" and float(low).is_integer() and float(high).is_integer():
-        # Limits beyond the type change nothing, but NumPy refuses them.
+        # Limits outside the range of the type have no effect, but NumPy rejects them.
         limits = np.iinfo(values.dtype)
         if low <= limits.max and high >= limits.min:
             integers: np.ndarray = np.clip(values, max(int(low), limits.min), min(int(high), limits.max))

@@ -1,4 +1,4 @@
-"""From a case as it is stored to what the network sees, and from the network's classes back to the grid of the case."""
+"""Preprocess a case for the network, and restore the predicted classes to the original grid of the case."""
 
 from collections.abc import Sequence
 from typing import Literal, overload

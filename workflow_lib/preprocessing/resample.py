@@ -28,13 +28,13 @@ Rule = Literal["batchgenerators-0.21", "batchgenerators-0.25"]
 NEGLIGIBLE = 1e-8
 """Spline weights below this are set to 0: they fall off geometrically into float32 denormals, which slow a product twentyfold."""
 _CONSTANT_PADDING = 12
-"""Voxels of 0 that SciPy puts around an image before it filters it for a constant border."""
+"""Number of zero voxels that SciPy pads an image with before it filters it for a constant border."""
 
 
 def resampled_shape(shape: Sequence[int], spacing: Sequence[float], new_spacing: Sequence[float]) -> tuple[int, ...]:
     """Return floor(shape * (spacing / new_spacing)), axis by axis, as MIScnn computes it; spacings in mm.
 
-    Raises UserError when the numbers of axes differ, a spacing is not positive, or an axis would be left without a voxel.
+    Raises UserError when the numbers of axes differ, a spacing is not positive, or an axis would have no voxel.
     """
     if not len(shape) == len(spacing) == len(new_spacing):
         raise UserError(
@@ -156,7 +156,7 @@ def spline_matrix(old: int, new: int, rule: Rule) -> np.ndarray:
 
 
 def _positions(old: int, new: int) -> np.ndarray:
-    """Return where the new voxels' centres lie among the old voxels' indices."""
+    """Return the positions of the new voxels' centres in indices of the old voxels."""
     positions: np.ndarray = (np.arange(new) + 0.5) * (old / new) - 0.5
     return positions
 

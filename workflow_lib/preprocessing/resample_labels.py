@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class _Line:
-    """How the samples of one axis lie on it: indices of the voxels before and after, their weights, and the nearest voxel."""
+    """The positions of the samples on one axis: indices of the voxels before and after, their weights, and the nearest voxel."""
 
     before: np.ndarray
     after: np.ndarray
@@ -16,7 +16,7 @@ class _Line:
     nearest: np.ndarray
 
     def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return its arrays as the compiled loops take them."""
+        """Return the arrays in the form that the compiled loops need."""
         return self.before, self.after, *self.weights, self.nearest
 
     def at(self, index: int) -> tuple[int, int, float, float, int]:
@@ -26,7 +26,7 @@ class _Line:
 
 
 def _line(old: int, new: int) -> _Line:
-    # Step by step as SciPy computes it, because ties at one half hang on the last bit: beyond the outermost voxel both weights
+    # Step by step as SciPy computes it, because ties at one half depend on the last bit: beyond the outermost voxel both weights
     # are kept and given to the same voxel.
     position = (np.arange(new) + 0.5) * (np.float64(old) / new) - 0.5
     knot = np.floor(position)
@@ -49,7 +49,7 @@ def resample_three_axes(classes: np.ndarray, new_shape: Sequence[int], argmax: b
     ranges = [np.flatnonzero((line.after >= low) & (line.before < high)) for line, (low, high) in zip(lines, box, strict=True)]
     if any(len(indices) == 0 for indices in ranges):
         return result
-    # Compiled on first use, and imported here: a program that only asks for shapes does not need it.
+    # Compiled on first use, and imported here because programs that only compute shapes do not need it.
     from workflow_lib.preprocessing import _kernels
 
     rows, columns = (slice(indices[0], indices[-1] + 1) for indices in ranges[1:])

@@ -24,9 +24,9 @@ _REMEDY = "Delete the folder and run the step `preprocess` again."
 
 
 class Geometry(TypedDict):
-    """Where a case comes from: its shape and voxel size in mm before preprocessing, and its files (the first channel's image).
+    """The origin of a case: its shape and voxel size in mm before preprocessing, and its files (the first channel's image).
 
-    `header`: that of the image's NIfTI file, byte by byte, from which a prediction gets its place in space; of pictures empty.
+    `header`: that of the image's NIfTI file, byte by byte, which gives a prediction its position in space; empty for pictures.
     """
 
     original_shape: Sequence[int]
@@ -42,7 +42,7 @@ class StoredCase:
 
     `image`: (*shape, channels) float32. `classes`: (*shape) uint8, class indices. `spacing`: mm, before preprocessing.
     `histogram`: per channel `counts` (channels, 4096) of equal bins over [minimum, maximum], and the exact `minimum`, `maximum`,
-    `mean` and `std` (channels,). `header`: that of the image's NIfTI file; of pictures empty.
+    `mean` and `std` (channels,). `header`: that of the image's NIfTI file; empty for pictures.
     """
 
     id: str
@@ -88,14 +88,14 @@ def write_case(folder: str | Path, case_id: str, image: np.ndarray, classes: np.
 
 
 def write_index(folder: str | Path) -> None:
-    """Gather what `write_case` noted of every case in the folder into its index."""
+    """Write the index of the folder from the entries that `write_case` left for each case."""
     folder = Path(folder)
     notes = sorted(folder.glob("*.case.json"))
     lines = []
     for note in notes:
         ((case_id, entry),) = read_json(note).items()
         lines.append(f"{canonical_json(case_id)}:{canonical_json(entry)}")
-    # One case a line: a histogram of 4096 numbers is for machines, the rest can still be found with grep.
+    # One case per line: a histogram has 4096 numbers, and the other values can still be found with grep.
     write_text(folder / INDEX, "{\n" + ",\n".join(lines) + "\n}\n")
     for note in notes:
         note.unlink()
@@ -104,7 +104,7 @@ def write_index(folder: str | Path) -> None:
 class Store:
     """The cases of one or more shards, by name.
 
-    Opening reads the indexes only. Raises UserError when a folder has no index, or when a case lies in two folders.
+    Opening reads the indexes only. Raises UserError if a folder has no index, or if a case is in two folders.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
@@ -120,7 +120,7 @@ class Store:
                 self._folders[case_id], self._entries[case_id] = folder, entry
 
     def __reduce__(self) -> tuple[type["Store"], tuple[list[Path]]]:
-        """Let another process open it for itself: all histograms together are megabytes."""
+        """Pickle the store so that another process opens it again: all histograms together are megabytes."""
         return Store, (list(self._given),)
 
     @property
@@ -129,7 +129,7 @@ class Store:
         return sorted(self._entries)
 
     def __iter__(self) -> Iterator[str]:
-        """Go through the names of all cases, sorted."""
+        """Iterate over the names of all cases, sorted."""
         return iter(self.case_ids)
 
     def __len__(self) -> int:
@@ -137,11 +137,11 @@ class Store:
         return len(self._entries)
 
     def __contains__(self, case_id: object) -> bool:
-        """Say whether there is a case of this name."""
+        """Return whether there is a case of this name."""
         return case_id in self._entries
 
     def __getitem__(self, case_id: str) -> StoredCase:
-        """Open a case. Raises UserError when it is unknown, or when a file is missing, cut short or other than the index says."""
+        """Open a case. Raises UserError if it is unknown, or if a file is missing, truncated or differs from its index entry."""
         entry, folder = self._entry(case_id), self._folders[case_id]
         shape = tuple(entry["shape"])
         return StoredCase(
@@ -157,7 +157,7 @@ class Store:
         )
 
     def verify(self, case_id: str) -> None:
-        """Read a case's files whole and compare their checksums with the index. Raises UserError at a difference."""
+        """Read a case's files whole and compare their checksums with the index. Raises UserError if they differ."""
         entry, folder = self._entry(case_id), self._folders[case_id]
         self[case_id]
         for name, path in (("image", _image_path(folder, case_id)), ("classes", _classes_path(folder, case_id))):

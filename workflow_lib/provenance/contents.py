@@ -1,6 +1,6 @@
-"""Digests of results as they are on the disk, remembered as long as size, dates and inode of their files stay the same.
+"""Digests of the results on the disk, cached as long as size, dates and inode of their files stay the same.
 
-Dates alone never decide whether a result is the recorded one: they decide whether its content has to be read again.
+Dates never decide whether a result is the recorded one. They only decide whether its content is read again.
 """
 
 import os
@@ -15,13 +15,13 @@ from workflow_lib.preprocessing.store import INDEX, Store
 from workflow_lib.provenance.records import digest
 
 MEMORY = Path(".snakemake/whichloss")
-"""Folder in the working directory that keeps digests from run to run; a lost one only costs time."""
+"""Folder in the working directory that keeps digests between runs. If it is lost, the digests are computed again."""
 
 SETTLED_SECONDS = 2.0
-"""A file that changed less than this before it was read is read again the next time: some file systems count whole seconds."""
+"""A file that changed less than this before it was read is read again next time: some file systems store whole seconds."""
 
 READERS = 16
-"""Threads that read files at a time: on a network file system each waits for an answer most of the time."""
+"""Threads that read files in parallel: on a network file system each spends most of its time waiting."""
 
 Say = Callable[[str], None]
 
@@ -32,9 +32,9 @@ MANY_BYTES = 4 << 30
 
 
 class Contents:
-    """The digests of the outputs below a folder of results; `memory` is the file that keeps them from run to run.
+    """The digests of the outputs below a folder of results; `memory` is the file that keeps them between runs.
 
-    With `forget` nothing of it is used.
+    With `forget` the digests in that file are ignored.
     """
 
     def __init__(self, root: Path, memory: Path, forget: bool = False) -> None:
@@ -45,7 +45,7 @@ class Contents:
     def digests(self, names: Iterable[str], say: Say | None = None) -> dict[str, str | None]:
         """Return the digest of every file or folder as `records.digest` computes it; None where it does not exist.
 
-        The digest of a folder of preprocessed images is "" where one of its arrays is not what its index says.
+        The digest of a folder of preprocessed images is "" if one of its arrays differs from the digest in its index.
         """
         names = list(dict.fromkeys(names))
         with ThreadPoolExecutor(READERS) as pool:
@@ -64,7 +64,7 @@ class Contents:
         return {name: found.get(name, self._known[name][1]) if state else None for name, state in states.items()}
 
     def confirmed(self, name: str, key: str, check: Callable[[], bool]) -> bool:
-        """Return whether a file passed a check, which is repeated if the file or `key`, what it was checked against, changed."""
+        """Return whether a file passed a check, which is repeated if the file changed or `key`, its reference."""
         state, entry = _state(self._root / name), f"{name} against {key}"
         if state is None:
             return False
@@ -78,7 +78,7 @@ class Contents:
         return holds
 
     def save(self) -> None:
-        """Keep what was read for the next run; without the permission to write it is read again."""
+        """Keep the digests for the next run. If the file cannot be written, they are computed again."""
         if not self._changed:
             return
         try:
@@ -118,7 +118,7 @@ def _files(folder: str | Path) -> Iterable["os.DirEntry[str]"]:
 
 
 def _content(path: Path) -> str | None:
-    """Return the digest of a result's content, "" where the arrays of a store are not those of its index."""
+    """Return the digest of a result's content, "" if arrays of a store differ from its index."""
     try:
         if (path / INDEX).is_file():
             store = Store([path])

@@ -1,9 +1,8 @@
-"""What a step's result depends on, as one digest: its settings and the code it can reach.
+"""The fingerprint of a step: one digest of its settings and of the code that it can reach.
 
-The code of a step is the closure of its module's imports inside `workflow_lib`, of which counts what can change a result
-(`source.py`). Rooms and modules that only steer a run, or tell about it, are left out with all that they import. Modules that are
-found by name at run time (losses, dataset formats) are named as further roots by the caller, and so are files that are no part
-of the package.
+The code of a step is the closure of its module's imports inside `workflow_lib`, reduced to what can change a result
+(`source.py`). Rooms and modules that only control or report a run are left out, and their imports are not followed. The caller
+names further roots: modules that are found by name at run time (losses, dataset formats), and files outside the package.
 """
 
 import ast
@@ -16,16 +15,16 @@ from workflow_lib.base.files import canonical_json, sha256_file, sha256_text
 from workflow_lib.provenance.source import effective_source, effective_tree
 
 SHORT = 12
-"""Digits of a fingerprint where it is shown, or compared with one that is: 48 bits."""
+"""Number of hexadecimal digits of a fingerprint that is displayed, or compared with a displayed one: 48 bits."""
 
 PACKAGE = "workflow_lib"
 PACKAGE_FOLDER = Path(__file__).resolve().parent.parent
 
 REPORTS = "reports/"
-"""How the name of a file begins that is no Python code."""
+"""Prefix of the names of files that are not Python code."""
 
 NEUTRAL_ROOMS = ("workflow_lib.host",)
-"""Rooms about the machine: how much memory it has, which GPUs are free, who sent a signal."""
+"""Rooms about the machine: its memory, its free GPUs, signals."""
 
 NEUTRAL = frozenset(
     {
@@ -43,14 +42,14 @@ NEUTRAL = frozenset(
         "workflow_lib.steps.command",
     }
 )
-"""Modules that tell about a result or steer how it is made, and cannot change it. Edits of version, digests, records, progress,
-logs, arguments rerun nothing."""
+"""Modules that describe a result or control how it is made, but cannot change it. An edit of version, digests, records, progress,
+logs or arguments causes no job to run again."""
 
 
 def fingerprint(settings: object, code: Iterable[str | Path]) -> str:
     """Return the digest (64 hexadecimal digits) of a step's settings and of the code that it reaches.
 
-    `code` names modules of the package, files that are no part of it (a loss of the user's own), and files below `reports/`.
+    `code` names modules of the package, files outside it (a user's loss), and files below `reports/`.
     """
     return combined(settings, code_digest(code))
 
@@ -73,7 +72,7 @@ def table_digest(table: Mapping[str, str]) -> str:
 def code_table(code: Iterable[str | Path]) -> dict[str, str]:
     """Return the digest of every module and file that the code reaches: module or file name to digest of its source.
 
-    Of files that are no Python code (templates, published numbers) every byte counts; their names begin at `reports/`.
+    Files that are not Python code (templates, published numbers) are digested byte by byte. Their names begin with `reports/`.
     """
     code = list(code)
     modules = sorted({item for item in code if isinstance(item, str)})
@@ -88,12 +87,12 @@ def code_table(code: Iterable[str | Path]) -> dict[str, str]:
 
 
 def report_name(path: Path) -> str:
-    """Return the name of a file of the project's folder `reports/` in a table of code: the same wherever the folder lies."""
+    """Return the name of a file of the project's folder `reports/` in a code table, independent of its location."""
     return f"{REPORTS}{path.relative_to(reports()).as_posix()}"
 
 
 def report_file(name: str) -> Path | None:
-    """Return the file that `report_name` names, or None where it names none of this checkout."""
+    """Return the file that `report_name` names, or None if this checkout has no such file."""
     path = reports() / name.removeprefix(REPORTS)
     return path if name.startswith(REPORTS) and ".." not in name and path.is_file() else None
 
@@ -109,7 +108,7 @@ def _table_of_modules(modules: tuple[str, ...]) -> dict[str, str]:
 
 
 def source_digest(file: Path) -> str:
-    """Return the digest of what of a Python file can change a result."""
+    """Return the digest of the parts of a Python file that can change a result."""
     return sha256_text(effective_source(file.read_text(encoding="utf-8-sig")))
 
 
@@ -126,17 +125,17 @@ def import_closure(modules: Iterable[str]) -> set[str]:
 
 
 _BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
-"""Fields of the tree that hold statements, or what holds statements itself."""
+"""Fields of the syntax tree that hold statements, or nodes that hold statements."""
 
 
 def is_neutral(name: str) -> bool:
-    """Return whether a module is in no fingerprint, whoever imports it."""
+    """Return whether a module is left out of every fingerprint, regardless of what imports it."""
     return name in NEUTRAL or any(name == room or name.startswith(f"{room}.") for room in NEUTRAL_ROOMS)
 
 
 @functools.cache
 def module_path(name: str) -> Path | None:
-    """Return the source file of a module of the package, or None when there is none of that name."""
+    """Return the source file of a module of the package, or None if it does not exist."""
     base = PACKAGE_FOLDER.parent.joinpath(*name.split("."))
     for candidate in (base.with_suffix(".py"), base / "__init__.py"):
         if candidate.is_file():
@@ -145,7 +144,7 @@ def module_path(name: str) -> Path | None:
 
 
 def _with_parents(name: str) -> list[str]:
-    """Importing a.b.c runs a/__init__ and a.b/__init__ too."""
+    """Return a module and its parent packages: importing a.b.c also runs a/__init__ and a/b/__init__."""
     parts = name.split(".")
     return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
 
@@ -175,7 +174,7 @@ def _imports_of(tree: ast.Module, package: str) -> frozenset[str]:
 
 
 def _statements(node: ast.AST) -> Iterator[ast.stmt]:
-    """Yield the statements inside a node, those of functions and branches too. No expression holds any."""
+    """Yield the statements inside a node, including those in functions and branches. Expressions contain no statements."""
     for field in _BODIES:
         for inner in getattr(node, field, ()):
             if isinstance(inner, ast.stmt):

@@ -1,6 +1,6 @@
-"""What is known of names in a Python source: which stand for messages, which read annotations, which have no effect.
+"""Lists of names in Python sources: those of messages, those that read annotations, those without an effect on results.
 
-`source.py` goes by these lists. Whatever they do not name counts.
+`source.py` uses these lists. Code that they do not name is part of the fingerprint.
 """
 
 import builtins
@@ -12,20 +12,20 @@ TOLD = frozenset(
         *("TITLE", "ORDER", "KEYS", "KEYS_NOTE", "PLACE", "WIDE", "CAPTION", "ALT"),
     }
 )
-"""What a loss, a table or a figure says of itself. It reaches a result through the settings of the steps that show it, or not at
-all."""
+"""Names of the descriptions in the file of a loss, a table or a figure. They can reach a result only through the settings of the
+steps that show them."""
 
 MEMBERS = ({"NAME", "FAMILY"}, {"NAME", "ORDER"}, {"NAME", "MEASURED"}, {"NAME", "CITATION"})
-"""What a file that speaks of itself assigns: a loss; a table or a figure; a metric; a network or an optimiser."""
+"""Names by whose assignment a member is recognised: a loss; a table or a figure; a metric; a network or an optimiser."""
 
 TOLD_OF_METRICS = frozenset({"CITATION", "EQUATION", "NOTES"})
-"""What the file of a metric says for its documentation alone. Its label counts: tables and figures import it."""
+"""Descriptions in the file of a metric that only its documentation uses. Its label is code: tables and figures import it."""
 
 OUR_ERRORS = frozenset({"UserError", "Faults", "CommonFault", "NoAnswerError", "WorkerDiedError", "_TryAgain", "_UnusableError"})
-"""Exceptions of ours whose arguments are messages. One that carries data (DivergedError) is none of them."""
+"""Exceptions of this project whose arguments are messages. Those that carry data (DivergedError) are not listed."""
 
 WITH_DATA = (StopIteration, StopAsyncIteration, SystemExit, GeneratorExit, KeyboardInterrupt)
-"""Exceptions of Python whose arguments mean something."""
+"""Exceptions of Python whose arguments are data."""
 
 ERRORS = OUR_ERRORS | {
     name
@@ -48,7 +48,7 @@ DESCRIBED = {
     "add_parser": ("help", "description", "epilog"),
     "ArgumentParser": ("description", "epilog"),
 }
-"""Functions by their last name, and their keywords whose texts describe."""
+"""Functions by their last name, with the keywords whose values are descriptions."""
 
 INDIFFERENT = frozenset(
     {
@@ -62,14 +62,14 @@ READERS = (
     "__annotations__", "computed_field", "get_annotations", "get_type_hints", "serializer", "Serializer", "signature(",
     "singledispatch", "validate_call",
 )  # fmt: skip
-"""Where a source has one of these words, its annotations may be data, and all of them count."""
+"""If a source contains one of these words, its annotations may be data, so all of them are kept."""
 
 TYPING = frozenset({"typing", "collections.abc"})
-"""Modules of which a source mostly takes names for annotations; of these names those count that its code uses."""
+"""Modules whose names are mostly imported for annotations. Only the imported names that the code uses are kept."""
 
 _BINDS = "|".join(sorted({"Field", "TYPE_CHECKING", "print", "say"} | (ERRORS - OUR_ERRORS)))
 BOUND = re.compile(rf"^\s*(?:(?:async\s+)?def|class)\s+({_BINDS})\b|^\s*({_BINDS})\s*(?::[^=\n]+)?=|\bas\s+({_BINDS})\b", re.M)
-"""Where a source makes one of these names its own, it means something else by it."""
+"""Matches a source that redefines one of these names, which then has another meaning there."""
 
 FAULTS = re.compile(r"(^|_)faults?$")
-"""How functions are named that return or yield faults in words, for people; whether there are any, their callers ask."""
+"""Names of functions that return or yield faults as text for users. Their callers test whether there are any."""

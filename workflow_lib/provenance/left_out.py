@@ -1,4 +1,4 @@
-"""What a bundle leaves out of the results of a study, and says so."""
+"""The files that a bundle leaves out of the results of a study, as it declares them."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ BUNDLE = "bundle.json"
 """In the folder of a bundle: the files that were left out, each with the reason."""
 
 LEAVABLE = re.compile(r"preprocessed/.*|predictions/.*|training/.*/model\.weights\.h5")
-"""What a bundle may leave out: the tables can be computed again without it."""
+"""Files that a bundle may leave out: the tables can be recomputed without them."""
 
 
 def of_bundle(folder: Path) -> set[str]:

@@ -1,8 +1,8 @@
-"""The records of a study chained into one file, and the checksums of everything as they lie.
+"""The manifest, which combines the records of a study, and the checksums of all files of a run.
 
-`manifest.json` holds what is the same in every run: of each step the settings, the fingerprint, and the digests of inputs and
-outputs. Its own SHA-256 is the digest of the study. `SHA256SUMS` holds the bytes of this run, records and report included, in the
-format of `sha256sum --check`; the report cannot be in the manifest, because it shows the manifest's digest.
+`manifest.json` holds what is the same in every run: the settings, the fingerprint, and the digests of inputs and outputs of each
+step. Its own SHA-256 is the digest of the study. `SHA256SUMS` holds the checksums of the files of this run, including records and
+report, in the format of `sha256sum --check`. The report cannot be in the manifest, because it shows the manifest's digest.
 """
 
 import os
@@ -17,14 +17,14 @@ MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
 
 RUN_FACTS = frozenset({"attempts", "seconds", "gpu_seconds", "waiting_seconds", "peak_memory_mib", "versions"})
-"""Keys of a training.json that differ from run to run, or tell of the installation; the others are results."""
+"""Keys of a training.json that differ between runs or describe the installation; the others are results."""
 
 
 def build(folder: Path, records: Sequence[str], root: Path | None = None) -> dict[str, Any]:
-    """Return the manifest of the records (paths below the results folder) as plain data without any fact of the run.
+    """Return the manifest of the records (paths below the results folder) as plain data without facts of the run.
 
-    `root`: where the folder lay when the records were written, if it was moved since.
-    Raises Faults that names each file which one step wrote and another one read as something else.
+    `root`: the folder's path when the records were written, if it has been moved since.
+    Raises Faults that names each file whose digest differs between the step that wrote it and a step that read it.
     """
     root = root or folder
     content = {name: read_json(folder / name) for name in sorted(records)}
@@ -51,7 +51,7 @@ def _step(record: Mapping[str, Any], folder: Path, root: Path) -> dict[str, Any]
 
 
 def _portable(group: Mapping[str, Any], folder: Path, root: Path) -> dict[str, Any]:
-    """Return paths below the results folder, and of files that lie elsewhere the name only."""
+    """Return the entries with paths relative to the results folder; of files outside it, only the name is kept."""
     found: dict[str, Any] = {}
     for name, entries in group.items():
         found[name] = []
@@ -63,7 +63,7 @@ def _portable(group: Mapping[str, Any], folder: Path, root: Path) -> dict[str, A
 
 
 def portable_digest(file: Path) -> str:
-    """Return the SHA-256 of a training.json or an inspection.json without what differs from run to run."""
+    """Return the SHA-256 of a training.json or an inspection.json without the parts that differ between runs."""
     return sha256_text(canonical_json(_PORTABLE[file.name](read_json(file))))
 
 
@@ -87,7 +87,7 @@ def _entries(group: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def relative(path: str, folder: Path) -> str:
-    """Return a path below `folder`, and of a file that lies elsewhere its name."""
+    """Return a path relative to `folder`, or the name of a file outside it."""
     below = os.path.relpath(path, folder)
     return Path(below).as_posix() if not below.startswith("..") else Path(path).name
 
@@ -95,7 +95,7 @@ def relative(path: str, folder: Path) -> str:
 def sums(folder: Path, records: Sequence[str], root: Path | None = None) -> dict[str, str]:
     """Return the SHA-256 of every file of this run, by its path below the results folder.
 
-    The digests of results are those of the records: nothing is read again but the records themselves.
+    The digests of results are taken from the records. Only the records themselves and the indexes of stores are read.
     """
     found = {name: sha256_file(folder / name) for name in records}
     for name in records:

@@ -77,9 +77,9 @@ def write_record(
 
 
 def digest(path: Path) -> dict[str, Any]:
-    """Return path and SHA-256 of a file, or of a folder the digest over its files' digests, and these.
+    """Return path and SHA-256 of a file, or of a folder the digest of its files' digests, and these.
 
-    A folder of the store has an index that holds the digests of its files, so the index stands for it.
+    A folder of the store has an index with the digests of its files; the digest of the folder is that of its index.
     """
     if not path.is_dir():
         return {"path": path.as_posix(), "sha256": _sha256_once(path)}
@@ -110,7 +110,7 @@ def device() -> str:
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None:
         return "cpu"
-    # Of those that are there, a step without a GPU has made none visible.
+    # A step that uses no GPU has hidden the existing ones.
     gpus = tensorflow.config.get_visible_devices("GPU")
     names = [tensorflow.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
     return ", ".join(names) or "cpu"
@@ -124,7 +124,7 @@ def attempts(outputs: Mapping[str, Sequence[Path]]) -> int:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the workflow, of Python and of the packages that results rest on."""
+    """Return the versions of the workflow, of Python and of the packages that results depend on."""
     found = {"workflow": VERSION, "python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -135,9 +135,9 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """Return the commit of the workflow's own checkout, with '+changes' when the tree was not clean; None without one.
+    """Return the commit of the workflow's own checkout, with '+changes' if the tree is not clean; None without a checkout.
 
-    A file that git does not know yet counts where it can be code of the workflow.
+    An untracked file is a change if it can be code of the workflow.
     """
     root = checkout()
     if root is None:

@@ -27,7 +27,7 @@ SINGLE = {
 
 
 def place(template: str) -> ReportEntry | None:
-    """Return where a result (its path as in `layout`) is shown, None where it is not."""
+    """Return where a result (its path as in `layout`) is shown, or None if it is not."""
     if template in SINGLE:
         return SINGLE[template]
     path = PurePosixPath(template)

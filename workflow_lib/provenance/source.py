@@ -1,12 +1,13 @@
-"""What of a Python source can change a result, as one text: the same for sources that differ in words and looks alone.
+"""The parts of a Python source that can change a result, as a text that does not depend on wording and formatting.
 
-Left out are comments, docstrings, formatting, type annotations that nothing reads, and words for people: the texts of errors,
-warnings, progress lines and of `Field(description=...)`; of a loss, a metric, a table or a figure also what its file says of it
-(`TOLD`, and what the columns of a table hold). Of a message the words are left out, and what is computed for it stays, because
-that can have an effect. Whatever is not known to be without an effect counts: rather one text too many than one change too few.
+Left out are comments, docstrings, formatting, type annotations that nothing reads, and texts for users: those of errors,
+warnings, progress lines and `Field(description=...)`, and the descriptions in the file of a loss, a metric, a table or a figure
+(`TOLD`, and the descriptions of a table's columns). Of a message only the words are left out. The expressions in it are kept,
+because they can have an effect. Code is left out only if it is known to have no effect: an unnecessary rerun is better than a
+missed change.
 
 The text is written from Python's syntax tree, but not by `ast.dump` or `ast.unparse`, whose output differs between versions of
-Python. Known differences of the trees themselves (pieces of f-strings, fields that are new and empty) are evened out.
+Python. Known differences between the trees (pieces of f-strings, fields that are new and empty) are removed.
 """
 
 import ast
@@ -31,23 +32,23 @@ from workflow_lib.provenance.known import (
 )
 
 _UNSEEN = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
-"""Fields of the tree that say nothing, or what its other fields say already."""
+"""Fields of the tree that are irrelevant or that repeat its other fields."""
 
 _EFFECTS = (ast.Call, ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)
 
 
 def effective_source(source: str) -> str:
-    """Return what of a Python source can change a result, as one line of text for each statement at its top."""
+    """Return the parts of a Python source that can change a result, one line of text per top-level statement."""
     return effective_tree(ast.parse(source), source)
 
 
 def effective_tree(tree: ast.Module, source: str) -> str:
-    """Return the same of a source whose tree is there already."""
+    """Return the same for a source that is already parsed."""
     return _Writer(source).text(tree)
 
 
 class _Writer:
-    """Writes one tree. Every method returns a text that stands for its node and for no other."""
+    """Write one tree as text. Nodes that can differ in their effect get different texts."""
 
     def __init__(self, source: str) -> None:
         self._annotated = any(word in source for word in READERS)
@@ -81,7 +82,7 @@ class _Writer:
         return "\n".join([*lines, *(text for name, text in sorted(self._typing.items()) if name in self._used)])
 
     def _columns(self, node: ast.stmt) -> str:
-        """Return the columns of a member's table, in their order, without the words that say what they hold."""
+        """Return the columns of a member's table, in their order, without their descriptions."""
         value = getattr(node, "value", None)
         if not isinstance(value, ast.Dict) or not all(isinstance(words, ast.Constant) for words in value.values):
             return self._statement(node)
@@ -98,7 +99,7 @@ class _Writer:
         parts = []
         for field in node._fields:
             value = getattr(node, field, None)
-            # A field that is new in a version of Python is empty where its syntax is not used.
+            # A field that a version of Python added is empty unless its syntax is used.
             if value is None or value == [] or field in _UNSEEN or field in without:
                 continue
             if isinstance(value, list):
@@ -112,7 +113,7 @@ class _Writer:
         return self._of(value) if isinstance(value, ast.AST) else _constant(value)
 
     def _statements(self, nodes: Iterable[ast.stmt]) -> list[str]:
-        """Return the texts of statements; those without an effect have none."""
+        """Return the texts of the statements that have an effect."""
         return [text for node in nodes if (text := self._statement(node))]
 
     def _statement(self, node: ast.stmt) -> str:
@@ -129,7 +130,7 @@ class _Writer:
         return (self._in_faults and self._fault(node)) or self._of(node)
 
     def _fault(self, node: ast.stmt) -> str:
-        """Return the text of a statement that gives a fault to the caller, empty for any other statement."""
+        """Return the text of a statement that passes a fault to the caller; empty for other statements."""
         match node:
             case ast.Return(value=ast.expr() as value):
                 return f"Return({self._sentence(value)})"
@@ -144,7 +145,7 @@ class _Writer:
         return ""
 
     def _sentence(self, node: ast.expr) -> str:
-        """Return what a text is without its words, but for whether it has any: an empty text is no fault."""
+        """Return a text without its words, but record whether it has any: an empty text is not a fault."""
         match node:
             case ast.Constant(value=str(words)):
                 return "words" if words else "none"
@@ -155,7 +156,7 @@ class _Writer:
             case ast.IfExp(test=test, body=body, orelse=other):
                 return f"IfExp({self._of(test)} {self._sentence(body)} {self._sentence(other)})"
             case ast.List(elts=elements) | ast.Tuple(elts=elements):
-                # A fault may come as a pair of its place and the sentence.
+                # A fault may be a pair of place and sentence.
                 return f"List({','.join(map(self._sentence, elements))})"
             case ast.ListComp(elt=element, generators=loops):
                 return f"each({self._sentence(element)} {','.join(map(self._of, loops))})"
@@ -173,7 +174,7 @@ class _Writer:
         return ""
 
     def _f_string(self, node: ast.JoinedStr) -> str:
-        """Versions of Python divide the constant pieces of an f-string differently, and write an empty format or none."""
+        """Versions of Python divide the constant pieces of an f-string differently; some add an empty format."""
         parts: list[str] = []
         constant = ""
         for piece in node.values:
@@ -196,7 +197,7 @@ class _Writer:
         if self._in_class or self._annotated or _has_effect(node.annotation):
             return self._plain(node)
         if node.value is None:
-            # It makes the name a local one.
+            # The annotation makes the name local.
             return self._plain(node, without=("annotation",))
         return f"Assign(targets=[{self._of(node.target)}] value={self._of(node.value)})"
 
@@ -224,7 +225,7 @@ class _Writer:
         self._in_class, self._in_faults = before
         return f"{rest}{names!a}{stars!a}{signature}{counted}"
 
-    # Words for people.
+    # Texts for users.
 
     def _call(self, node: ast.Call) -> str:
         called = _dotted(node.func)
@@ -253,7 +254,7 @@ class _Writer:
         return all(_dotted(file) in STREAMS for file in files)
 
     def _said(self, node: ast.Call) -> str:
-        """Return what is computed for a line that is printed; a variable alone is not computed."""
+        """Return the expressions in a printed line, except those that are only a variable."""
         values = [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg != "file")]
         return self._messages(value for value in values if not isinstance(value, ast.Name | ast.Constant))
 
@@ -261,7 +262,7 @@ class _Writer:
         return ",".join(text for node in nodes if (text := self._message(node)))
 
     def _message(self, node: ast.expr | None) -> str:
-        """Return what is computed for a text, without its words."""
+        """Return the expressions in a text, without its words."""
         match node:
             case None | ast.Constant(value=str()):
                 return ""
@@ -285,7 +286,7 @@ class _Writer:
 
 
 def _pieces(node: ast.JoinedStr) -> Iterator[ast.expr]:
-    """Yield what an f-string computes. To show a variable is no computation."""
+    """Yield the expressions in an f-string, except those that are only a variable."""
     for piece in node.values:
         if isinstance(piece, ast.FormattedValue):
             if not isinstance(piece.value, ast.Name):
@@ -295,7 +296,7 @@ def _pieces(node: ast.JoinedStr) -> Iterator[ast.expr]:
 
 
 def _constant(value: object) -> str:
-    """Return a constant in ASCII: what is printable differs between versions of Python."""
+    """Return a constant in ASCII: the printable characters differ between versions of Python."""
     if isinstance(value, int) and not isinstance(value, bool):
         return hex(value)
     return ascii(value)
@@ -312,7 +313,7 @@ def _dotted(node: ast.expr) -> str:
 
 
 def _last_name(node: ast.expr) -> str:
-    """Return the last name of what is called, or of a decorator with or without arguments."""
+    """Return the last part of the name of a called function, or of a decorator with or without arguments."""
     if isinstance(node, ast.Call):
         node = node.func
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
@@ -323,13 +324,13 @@ def _has_effect(node: ast.AST) -> bool:
 
 
 def _told(tree: ast.Module, assigned: Mapping[str, ast.stmt]) -> set[ast.stmt]:
-    """Return the assignments in which a member speaks of itself (`TOLD`), and that nothing else in its file uses."""
+    """Return the assignments of a member's descriptions (`TOLD`) that are not used elsewhere in its file."""
     told = TOLD_OF_METRICS if "MEASURED" in assigned else TOLD
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     return {node for name, node in assigned.items() if name in told - used and not _has_effect(node)}
 
 
 def _assigned(node: ast.stmt) -> list[str]:
-    """Return the name that a statement alone assigns to."""
+    """Return the name that a statement assigns to, if it is the only target."""
     targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
     return [targets[0].id] if len(targets) == 1 and isinstance(targets[0], ast.Name) else []

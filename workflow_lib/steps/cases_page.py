@@ -1,4 +1,4 @@
-"""Show every case of a dataset on a page: faults, geometry, intensities, and how imbalanced the classes are."""
+"""Show every case of a dataset on a page: faults, geometry, intensities and class imbalance."""
 
 import tempfile
 from pathlib import Path
@@ -16,7 +16,7 @@ from workflow_lib.study.settings.cases_page import Settings
 
 
 def work(context: Context[Settings]) -> None:
-    """Write `page`, also when cases have faults: it is there to look at before `check` stops the study for them."""
+    """Write `page`, also if cases have faults: users can view it before `check` stops the study because of them."""
     settings = context.settings
     inspection = read_inspection(context.path("inspection"), settings)
     table = pd.DataFrame([csv_row(row) for row in inspection.rows], columns=columns(inspection.labels))
@@ -32,7 +32,7 @@ def work(context: Context[Settings]) -> None:
 
 
 def _figure(table: pd.DataFrame, names: tuple[str, ...], seed: int) -> bytes:
-    """Return the figure of the class imbalance as SVG, or nothing where no case is included."""
+    """Return the figure of the class imbalance as SVG; empty if no case is included."""
     if not (table["status"] == "included").any():
         return b""
     with tempfile.TemporaryDirectory() as folder:

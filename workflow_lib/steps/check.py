@@ -17,7 +17,7 @@ FAULTS = "faults.csv"
 
 
 def work(context: Context[Settings]) -> None:
-    """Write `table`, a row per case, and `cases`, what the study uses. Raises Faults when a case is not sound."""
+    """Write `table`, a row per case, and `cases`, the cases in use. Raises Faults if a case has a fault."""
     inspection = read_inspection(context.path("inspection"), context.settings)
     rows = inspection.rows
     faults_file = context.path("table").with_name(FAULTS)
@@ -38,7 +38,7 @@ def work(context: Context[Settings]) -> None:
 
 
 def _entry(case: Case, finding: Finding) -> dict[str, Any]:
-    # What was inspected is what is used: whatever reads these files compares.
+    # Later steps compare the files that they read with these digests of the inspected files.
     return case.to_json() | {"spacing": list(finding.spacing or ()), "sha256": dict(finding.sha256)}
 
 

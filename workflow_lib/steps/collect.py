@@ -52,7 +52,7 @@ def work(context: Context[Settings]) -> None:
 
 
 def _metrics(parts: Mapping[tuple[str, int], pd.DataFrame]) -> list[str]:
-    """Return the metrics of all parts. Raises UserError where they have not the same."""
+    """Return the metrics, which all parts must share. Raises UserError if they differ."""
     found = {key: metrics_of(part) for key, part in parts.items()}
     first = next(iter(found.values()))
     other = [f"{loss}, fold {fold}" for (loss, fold), metrics in found.items() if metrics != first]

@@ -54,7 +54,7 @@ def _score(
         predicted = study.labels.to_classes(read_prediction(prediction))
         view = inspected.field_of_view(study, case.id) if inside_view else None
         if view is not None and truth.shape == predicted.shape == view.shape:
-            # Background in both: it counts nowhere, and the shape that surfaces need stays.
+            # Background in both masks is not scored, and the array keeps the shape that surface distances need.
             truth, predicted = np.where(view, truth, np.uint8(0)), np.where(view, predicted, np.uint8(0))
         tolerance = evaluation.tolerance if evaluation.surface else None
         return score_case(truth, predicted, study.labels, study.spacing[case.id], tolerance, metrics)

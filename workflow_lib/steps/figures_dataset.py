@@ -1,4 +1,4 @@
-"""Draw the figures of a dataset: all members of the family `figures` that are of one."""
+"""Draw the figures of a dataset: all members of the family `figures` that show one dataset."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from workflow_lib.study.settings.figures_dataset import Settings
 
 
 def work(context: Context[Settings]) -> None:
-    """Write every figure as SVG and PNG, and `texts`: for some of them, what they show, and the caption."""
+    """Write every figure as SVG and PNG, and `texts`: the description and caption of those that have them."""
     draw_numbers(context)
     draw_images(context)
 

@@ -1,4 +1,4 @@
-"""Draw the figures that show the losses themselves: all members of the family `figures` that are of the losses."""
+"""Draw the figures of the loss functions: all members of the family `figures` that show losses."""
 
 from workflow_lib.figures import registry
 from workflow_lib.figures.interface import LossesData

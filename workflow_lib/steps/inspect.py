@@ -19,7 +19,7 @@ CONTEXT = "context"
 def work(context: Context[Settings]) -> None:
     """Write `inspection`: the content of `files`, and the findings of every case. Faults are recorded and do not stop the step.
 
-    Cases whose files are as they were at an earlier inspection, with the same settings and code, keep its findings.
+    A case keeps the findings of an earlier inspection if files, settings and code have not changed since.
     """
     content = read_json(context.path("files"))
     cases = [Case.from_json(entry) for entry in content["cases"]]
@@ -50,7 +50,7 @@ def _digest(context: Context[Settings], content: Mapping[str, Any]) -> str:
 
 
 def _known(context: Context[Settings], content: Mapping[str, Any], cases: Sequence[Case]) -> dict[str, dict[str, Any]]:
-    """Return the earlier findings of the cases none of whose files has changed, by case."""
+    """Return the earlier findings of the cases whose files have not changed, by case."""
     for path in context.paths.get("earlier", []):
         try:
             earlier = read_json(path)

@@ -1,4 +1,4 @@
-"""Find, download or generate the files of a dataset, and list where each case's files lie."""
+"""Find, download or generate the files of a dataset, and list the files of each case."""
 
 from pathlib import Path
 

@@ -18,10 +18,11 @@ from workflow_lib.study.settings.report_page import Settings
 def work(context: Context[Settings]) -> Callable[[], None]:
     """Write `page` from the files under `results`.
 
-    Returns what writes `sums`, the checksums of this run, when the record of this step stands: they hold that one too.
+    Returns a function that writes `sums`, the checksums of this run. It is called after the record of this step has been written,
+    because they include its checksum.
     """
     folder = context.path("results")
-    # Not through the report's own sources: this file says where the images are, which is no part of a result.
+    # Read directly and not as a source of the report: this file contains the paths of the images, which are not part of a result.
     names = [dataset.name for dataset in context.settings.datasets]
     _check_references(folder, names)
     cases = {name: read_json(folder / layout.path("check.cases", name)) for name in names}
@@ -46,7 +47,7 @@ def _check_references(folder: Path, datasets: Sequence[str]) -> None:
     """Raise UserError where losses that the page compares were scored with different masks."""
     for name in datasets:
         scores = folder / layout.path("collect.scores", name)
-        # What is missing is a gap on the page.
+        # Missing scores are shown as a gap on the page.
         if scores.is_file():
             check_references(read_scores(scores))
 

@@ -8,7 +8,7 @@ from workflow_lib.study.settings.statistics import Settings
 
 
 def work(context: Context[Settings]) -> None:
-    """Write one CSV for each kind of statistic, under the names that the outputs have."""
+    """Write one CSV for each kind of statistic, named as the outputs are."""
     settings = context.settings
     tables = registry.compute(
         read_scores(context.path("scores")), settings.losses, settings.statistics.model_dump(), settings.seed

@@ -1,4 +1,4 @@
-"""Write the paper's tables of a dataset, and hold them against the published numbers."""
+"""Write the paper's tables of a dataset, and compare them with the published numbers."""
 
 from workflow_lib.base.files import read_json
 from workflow_lib.base.frames import read_frame
@@ -9,7 +9,7 @@ from workflow_lib.tables import published, registry
 
 
 def work(context: Context[Settings]) -> None:
-    """Write every table as CSV, and those with a form in LaTeX so too."""
+    """Write every table as CSV, and also as LaTeX if it has that form."""
     settings = context.settings
     study = read_json(context.path("cases"))
     classes = list(LabelMap.from_json(study["label_map"]).names[1:])

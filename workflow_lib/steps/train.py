@@ -92,7 +92,7 @@ def _read_loss_files(context: Context[Settings]) -> None:
 
 
 def _remove_empty(folder: Path) -> None:
-    """Remove <dataset>/<loss>/fold_<k> as far as nothing lies in them."""
+    """Remove <dataset>/<loss>/fold_<k> as far as they are empty."""
     for level in (folder, *folder.parents[:3]):
         try:
             level.rmdir()
@@ -106,7 +106,7 @@ def with_inputs(fingerprint: str, inputs: Mapping[str, Sequence[str]]) -> str:
 
 
 def folder_name(lineage: str) -> str:
-    """Return the name of the folder with the state of trainings of one lineage (with its inputs)."""
+    """Return the name of the folder that holds the state of trainings with this lineage, inputs included."""
     return lineage[:16]
 
 
