@@ -1,16 +1,13 @@
 """What has changed in the files of a dataset since they were inspected."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workflow_lib.base.parallel import mapped
 from workflow_lib.images.cases import Case
 from workflow_lib.images.files_read import file_state
-
-READERS = 16
-"""Files that are asked for at a time: on a network file system most of the time is waiting."""
 
 NEW, REMOVED, CHANGED = "new", "removed", "changed"
 
@@ -67,8 +64,7 @@ def compare(
     recorded = {path: sha256 for entry in inspected for path, sha256 in entry["found"]["sha256"].items()}
     states = {path: tuple(s) for entry in inspected for path, s in entry["found"].get("states", {}).items()}
     files = list(dict.fromkeys(path.as_posix() for case in before.values() for path in case.files))
-    with ThreadPoolExecutor(READERS) as pool:
-        found = dict(zip(files, pool.map(lambda file: file_state(Path(file)), files), strict=True))
+    found = dict(zip(files, mapped(lambda file: file_state(Path(file)), files), strict=True))
     if not now and not any(found.values()):
         return Comparison(absent=True)
     differing = [path for path in files if found[path] is not None and found[path] != states.get(path)]

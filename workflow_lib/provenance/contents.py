@@ -11,6 +11,7 @@ from pathlib import Path
 
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import read_json, sha256_text, write_json
+from workflow_lib.base.parallel import mapped
 from workflow_lib.preprocessing.store import INDEX, Store
 from workflow_lib.provenance.records import digest
 
@@ -48,12 +49,12 @@ class Contents:
         The digest of a folder of preprocessed images is "" if one of its arrays differs from the digest in its index.
         """
         names = list(dict.fromkeys(names))
+        states = dict(zip(names, mapped(lambda name: _state(self._root / name), names), strict=True))
+        unknown = [name for name, state in states.items() if state and self._known.get(name, ("",))[0] != state.text]
+        size = sum(state.size for name in unknown for state in [states[name]] if state)
+        if size > MANY_BYTES and say is not None:
+            say(f"Reading {size / 1e9:.0f} GB of results that are new or have other dates than when they were last read ...")
         with ThreadPoolExecutor(READERS) as pool:
-            states = dict(zip(names, pool.map(lambda name: _state(self._root / name), names), strict=True))
-            unknown = [name for name, state in states.items() if state and self._known.get(name, ("",))[0] != state.text]
-            size = sum(state.size for name in unknown for state in [states[name]] if state)
-            if size > MANY_BYTES and say is not None:
-                say(f"Reading {size / 1e9:.0f} GB of results that are new or have other dates than when they were last read ...")
             found = dict(zip(unknown, pool.map(lambda name: _content(self._root / name), unknown), strict=True))
         for name, sha256 in found.items():
             state = states[name]
@@ -92,18 +93,23 @@ class _State:
     """Size, dates and inodes of a file, or of all files of a folder, as one text."""
 
     def __init__(self, files: Iterable[tuple[str, os.stat_result]]) -> None:
-        listed = sorted((name, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for name, s in files)
-        text = "\n".join(" ".join(map(str, entry)) for entry in listed)
-        self.text = text if len(listed) == 1 and not listed[0][0] else sha256_text(text)
-        self.size = sum(entry[1] for entry in listed)
-        self.settled = all(entry[3] / 1e9 < time.time() - SETTLED_SECONDS for entry in listed)
+        lines, self.size, newest = [], 0, 0
+        # A large study has hundreds of thousands of predictions.
+        for name, found in files:
+            lines.append(f"{name} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}")
+            self.size += found.st_size
+            newest = max(newest, found.st_ctime_ns)
+        lines.sort()
+        self.text = lines[0] if len(lines) == 1 and lines[0].startswith(" ") else sha256_text("\n".join(lines))
+        self.settled = newest / 1e9 < time.time() - SETTLED_SECONDS
 
 
 def _state(path: Path) -> _State | None:
     try:
         if not path.is_dir():
             return _State([("", path.stat())])
-        return _State((entry.path[len(str(path)) :], entry.stat()) for entry in _files(path))
+        start = len(str(path))
+        return _State((entry.path[start:], entry.stat()) for entry in _files(path))
     except (FileNotFoundError, NotADirectoryError):
         return None
 
