@@ -47,6 +47,13 @@ def _mask(folder: Path) -> np.ndarray:
     return read_volume(folder / "mask.nii.gz").data
 
 
+def _load_kernels() -> None:
+    """Let numba read its cache, once for a process and for all its cases."""
+    resample.resample_labels(np.eye(3, dtype=np.uint8)[np.newaxis], (2, 5, 5), CLASSES, RULE)
+    image = np.eye(3, dtype=np.float32)[np.newaxis]
+    resample.resample_image(image, (2, 5, 5), RULE, normalise.measure(image, None, "z-score").apply)
+
+
 def miscnn_read(folder: Path) -> Work:
     return lambda: _miscnn.load(folder / "image.nii.gz")[..., 0]
 
@@ -71,6 +78,7 @@ def miscnn_image(folder: Path) -> Work:
 
 def our_image(folder: Path) -> Work:
     image = read_volume(folder / "image.nii.gz").data
+    _load_kernels()
 
     def work() -> np.ndarray:
         transform = normalise.measure(image, CLIP, "z-score")
@@ -86,11 +94,6 @@ def miscnn_labels(folder: Path) -> Work:
     mask = _miscnn.load(folder / "mask.nii.gz")[..., 0]
     resize = _miscnn.fitted(resampling).resize_segmentation
     return lambda: resize(mask, CASE.new_shape, order=1).astype(np.uint8)
-
-
-def _load_kernels() -> None:
-    """Let numba read its cache, once for a process and for all its cases."""
-    resample.resample_labels(np.eye(3, dtype=np.uint8)[np.newaxis], (2, 5, 5), CLASSES, RULE)
 
 
 def our_labels(folder: Path) -> Work:
