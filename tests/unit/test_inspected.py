@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.study_support import NAMES, SPACING, evaluated, files_of, predicted, prepared, preprocessed
 from workflow_lib.base.errors import UserError
-from workflow_lib.base.files import read_json, sha256_file
+from workflow_lib.base.files import read_json, sha256_file, write_json
 from workflow_lib.figures import _shown
 from workflow_lib.images.selection import read_cases
 from workflow_lib.images.volumes import read_volume
@@ -101,3 +101,12 @@ def test_voxel_sizes_are_those_of_the_inspection_and_dates_are_not_passed_on(stu
     assert read_cases(study.cases).spacing == dict.fromkeys(NAMES, SPACING)
     assert all(entry["found"]["states"] for entry in read_json(study.inspection)["cases"])
     assert "states" not in study.cases.read_text() + study.table.read_text()
+
+
+def test_cases_that_were_written_without_voxel_sizes_are_not_scored(study):
+    content = read_json(study.cases)
+    for entry in content["cases"]:
+        del entry["spacing"]
+    write_json(study.cases, content)
+    with pytest.raises(UserError, match=r"^a: cases\.json was written by an earlier version.*Run `check` again"):
+        evaluated(study)

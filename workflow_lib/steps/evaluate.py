@@ -57,9 +57,15 @@ def _score(
             # Background in both masks is not scored, and the array keeps the shape that surface distances need.
             truth, predicted = np.where(view, truth, np.uint8(0)), np.where(view, predicted, np.uint8(0))
         tolerance = evaluation.tolerance if evaluation.surface else None
-        return score_case(truth, predicted, study.labels, study.spacing[case.id], tolerance, metrics)
+        return score_case(truth, predicted, study.labels, _spacing(study, case.id), tolerance, metrics)
     except UserError as error:
         raise UserError(f"{case.id}: {error} (mask {', '.join(map(str, case.masks))}, prediction {prediction})") from error
+
+
+def _spacing(study: Cases, name: str) -> tuple[float, ...]:
+    if name not in study.spacing:
+        raise UserError("cases.json was written by an earlier version, without voxel sizes. Run `check` again.")
+    return study.spacing[name]
 
 
 if __name__ == "__main__":
