@@ -16,7 +16,7 @@ TRAININGS = [JobId("train", "a", loss, fold) for loss in ("dice", "focal") for f
 
 
 def said(study, hours, trainings=TRAININGS, usable=True, cluster=False):
-    """Return the announcement of a run of so many hours in all."""
+    """Return the announcement of a run with these hours in total."""
     unit = estimates.cost(study, TRAININGS, [Pace("a", "dice", usable, 1.0)], {}, usable).device_hours
     known = [Pace("a", loss, usable, unit / hours) for loss in ("dice", "focal")]
     return announcement.text(study, trainings, known, {}, usable, cluster)
