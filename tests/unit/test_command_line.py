@@ -185,6 +185,9 @@ def test_a_reader_that_has_gone_is_no_error(root, arguments):
 def test_ctrl_c_reaches_no_process_that_would_print_a_traceback_of_its_own(root):
     """A terminal sends it to all processes; this process ends the others."""
     code = (
+        # A shell starts what runs in the background with the signal ignored, and tests may run there.
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from workflow_lib.commands.audit import bounded\n"
         "try:\n"
         "    for part in bounded.findings('tests.unit.audit_work', ['hang']):\n"
