@@ -1,6 +1,8 @@
 """Internal attributes of Snakemake are only used in one file, with the versions that are known to work."""
 
 import re
+from collections import defaultdict
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -65,3 +67,43 @@ def test_a_limit_of_the_command_line_goes_before_ours():
     inner.limit(workflow, "gpu", 1)
     inner.limit(workflow, "cpu_trainings", 1)
     assert limits == {"gpu": 4, "cpu_trainings": 1}
+
+
+class Job:
+    """A job of a graph, as far as the adapter sees it."""
+
+    def __init__(self, *output):
+        self.output, self.rule = list(output), SimpleNamespace(name="any")
+
+
+def graph(dependencies, targets):
+    reasons: dict[Job, SimpleNamespace] = defaultdict(lambda: SimpleNamespace(missing_output=set(), forced=False))
+    jobs = [*dependencies]
+    return SimpleNamespace(
+        jobs=jobs, _finished=set(), targetjobs=set(targets), dependencies=dependencies, reason=reasons.__getitem__,
+        _reason=reasons, _needrun=set(jobs), _n_until_ready={}, _len=0,
+    )  # fmt: skip
+
+
+def test_what_runs_is_what_was_decided_what_it_misses_and_what_was_asked_for_by_its_path(tmp_path):
+    there, gone = str(tmp_path / "there"), str(tmp_path / "gone")
+    Path(there).touch()
+    first, store, train, other, everything = Job(there), Job(gone), Job(there + "2"), Job(there), Job()
+    Path(there + "2").touch()
+    needs = {
+        first: {},
+        store: {first: [there]},
+        train: {store: [gone]},
+        other: {},
+        everything: {train: [there + "2"], other: [there]},
+    }
+    dag = graph(needs, [everything])
+    inner._correct(dag, {there + "2"})
+    assert dag._needrun == {store, train, everything}
+    assert dag._n_until_ready == {store: 0, train: 1, everything: 1}
+    dag = graph(needs, [everything])
+    inner._correct(dag, set())
+    assert dag._needrun == set()
+    dag = graph(needs, [store])
+    inner._correct(dag, set())
+    assert dag._needrun == {store}

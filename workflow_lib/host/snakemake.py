@@ -106,9 +106,11 @@ def _correct(dag: Any, outputs: Collection[str]) -> None:
     allowed = getattr(dag, "rules_allowed_for_needrun", None)
     wanted = [job for job in jobs if any(str(file) in outputs for file in job.output)]
     waiting = [job for job in wanted if not allowed or job.rule.name in allowed]
-    needed = set(waiting)
     targets = [job for job in jobs if job in dag.targetjobs]
-    waiting += targets
+    # Also what was asked for by its path: preprocessed images that nothing else needs.
+    waiting += [job for job in targets if job not in waiting and any(not Path(file).exists() for file in job.output)]
+    needed = set(waiting)
+    waiting += [job for job in targets if job not in needed]
     while waiting:
         for source, files in dag.dependencies[waiting.pop()].items():
             missing = [file for file in files if not Path(file).exists()]
