@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import shutil
+from pathlib import Path
 from typing import Any
 
 import nibabel
@@ -18,6 +19,7 @@ from workflow_lib.datasets.comparison import compare
 from workflow_lib.datasets.formats import registry
 from workflow_lib.datasets.inspection import Finding, inspect_cases
 from workflow_lib.images.cases import Case, LabelMap, Reading
+from workflow_lib.images.files_read import FilesRead
 
 LABELS = LabelMap(("background", "kidney", "tumour"), ((0,), (1,), (2,)))
 SHAPE = (4, 5, 6)
@@ -432,3 +434,25 @@ def test_every_file_is_recorded_as_it_was_when_opened(tmp_path):
     assert compare([made.to_json() | {"found": content}], [made], lambda paths: pytest.fail(f"reads {paths}")).changes == ()
     del content["states"]
     assert Finding.from_json(content).states == {}
+
+
+def test_the_faults_that_a_format_finds_are_faults_of_the_case_which_can_be_excluded() -> None:
+    cases = [Case("a", (), (), faults=("no mask masks/a.png",)), Case("b", (), (), faults=("no image",))]
+    findings = inspect_cases(cases, LABELS)
+    rows = check.decide(cases, findings, LABELS, excluded={"b": "not finished"})
+    assert [(row.status, row.reason) for row in rows] == [("fault", "no mask masks/a.png"), ("excluded", "not finished")]
+    assert [row.note for row in rows] == ["", ""]
+    assert Case.from_json(cases[0].to_json()) == cases[0]
+    report = check.fault_report(rows)
+    assert report is not None
+    assert report.faults == ["a: no mask masks/a.png"]
+
+
+def test_the_remarks_of_readers_stand_in_the_note_of_the_case() -> None:
+    seen = FilesRead()
+    for _ in range(2):
+        seen.remark(Path("masks/a.nii"), "values are rounded")
+    assert seen.remarks == {Path("masks/a.nii"): ["values are rounded"]}
+    finding = Finding(remarks=("a.nii: values are rounded",))
+    assert Finding.from_json(finding.to_json()) == finding
+    assert [row.note for row in check.decide([Case("a", (), ())], [finding], LABELS)] == ["a.nii: values are rounded"]

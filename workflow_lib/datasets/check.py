@@ -53,8 +53,7 @@ def decide(
     of the patches); and, with `needs_view`, if it has no mask of the field of view.
     `excluded` maps cases to the reason for excluding them; their faults are ignored. An entry of it that is not in the dataset
     becomes a row with a fault. A case without one of the classes `required` is excluded, and with `exclude_faulty` so is a
-    faulty
-    case. A note names an earlier case with identical image files.
+    faulty case. A note names an earlier case with identical image files, and says what the readers converted.
     Raises UserError if `required` names an unknown class.
     """
     excluded = excluded or {}
@@ -70,7 +69,8 @@ def decide(
     for number, (case, finding) in enumerate(zip(cases, findings, strict=True)):
         added = tuple(fault for faults in more for fault in [faults.get(number)] if fault)
         whole = replace(finding, faults=(*finding.faults, *added))
-        row = CaseRow(case.id, group=case.group, part=case.part, note=notes.get(number, ""), finding=whole)
+        note = "; ".join([*notes.get(number, ()), *finding.remarks])
+        row = CaseRow(case.id, group=case.group, part=case.part, note=note, finding=whole)
         # If a name is used twice, an exclusion by this name would be ambiguous.
         rows.append(_decided(row, {} if number in more[0] else excluded, required, exclude_faulty))
     return rows + _unknown_exclusions(cases, excluded)
@@ -125,15 +125,15 @@ def _axes_faults(findings: Sequence[Finding], axes: int | None) -> dict[int, str
     }
 
 
-def _same_images(cases: Sequence[Case], findings: Sequence[Finding]) -> dict[int, str]:
+def _same_images(cases: Sequence[Case], findings: Sequence[Finding]) -> dict[int, tuple[str, ...]]:
     seen: dict[tuple[str | None, ...], str] = {}
-    notes = {}
+    notes: dict[int, tuple[str, ...]] = {}
     for number, (case, finding) in enumerate(zip(cases, findings, strict=True)):
         digests = tuple(finding.sha256.get(path.as_posix()) for path in case.images)
-        if None in digests:
+        if not digests or None in digests:
             continue
         if digests in seen:
-            notes[number] = f"its images are those of {seen[digests]}, byte for byte"
+            notes[number] = (f"its images are those of {seen[digests]}, byte for byte",)
         seen.setdefault(digests, case.id)
     return notes
 

@@ -32,6 +32,10 @@ Progress = Callable[[int, int, str], None]
 _ReadFile = Callable[[Path, Reading, FilesRead], list[Volume]]
 
 
+_ADDED_LATER = ("states", "remarks")
+"""Fields of `Finding` that earlier versions did not write."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """The findings of one case. Values that could not be read are None or empty.
@@ -39,7 +43,7 @@ class Finding:
     Shape in voxels and spacing in mm (1 for pictures), in the order of the file's axes. `labels` lists the values of the mask, at
     most 20. `voxels` counts the voxels per class, including the background. `sha256` has the digest of every readable file,
     `states` its size, mtime_ns, ctime_ns and inode when it was opened. Later runs see from `states` which files may have changed;
-    they are no part of a result.
+    they are no part of a result. `remarks`: what the readers of the files converted, rounded or dropped.
     """
 
     faults: tuple[str, ...] = ()
@@ -55,6 +59,7 @@ class Finding:
     voxels: Mapping[str, int] = field(default_factory=dict)
     sha256: Mapping[str, str] = field(default_factory=dict)
     states: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data for a JSON file."""
@@ -62,8 +67,8 @@ class Finding:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Finding":
-        """Read the output of `to_json`, also of earlier versions without `states`. Unknown keys are ignored."""
-        values = {name: content[name] for name in cls.__dataclass_fields__ if name != "states" or name in content}
+        """Read the output of `to_json`, also of earlier versions with fewer keys. Unknown keys are ignored."""
+        values = {name: content[name] for name in cls.__dataclass_fields__ if name not in _ADDED_LATER or name in content}
         lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
         return cls(**(values | lists))
 
@@ -113,7 +118,7 @@ def _map(function: Callable[[Case], Finding], cases: Sequence[Case], workers: in
 def inspect_case(case: Case, labels: LabelMap, reading: Reading, explain: Explain | None = None) -> Finding:
     """Read each file of one case once and return the findings. Digests are those of the bytes that were inspected."""
     fault, seen = name_fault(case.id), FilesRead()
-    faults = [fault] if fault else []
+    faults = [*([fault] if fault else []), *case.faults]
     images = [(path, volume) for path in case.images for volume in _read(read_channel_files, path, reading, seen, faults)]
     masks = [(path, volume) for path in case.masks for volume in _read(_mask, path, reading, seen, faults)]
     facts: dict[str, Any] = {}
@@ -131,7 +136,7 @@ def inspect_case(case: Case, labels: LabelMap, reading: Reading, explain: Explai
         faults += [_constant(path) for path in dict.fromkeys(path for path, volume in images if _is_constant(volume))]
         for path, volume in images[1:]:
             faults += _grid_faults(images[0][0], first, path, volume)
-    if len(masks) == len(case.masks):
+    if masks and len(masks) == len(case.masks):
         faults += [fault for path, mask in masks for fault in _label_faults(path, _value_counts(mask.data), labels, explain)]
         facts["mask_dtype"] = "/".join(dict.fromkeys(str(mask.dtype) for _, mask in masks))
         if len({mask.data.shape for _, mask in masks}) == 1:
@@ -142,7 +147,8 @@ def inspect_case(case: Case, labels: LabelMap, reading: Reading, explain: Explai
     faults += _view_faults(case, images[0] if images else None, seen)
     digests = {path.as_posix(): seen.sha256[path] for path in case.files if path in seen.sha256}
     states = {path.as_posix(): list(seen.states[path]) for path in case.files if path in seen.states}
-    return Finding(faults=tuple(dict.fromkeys(faults)), sha256=digests, states=states, **facts)
+    remarks = tuple(f"{path.name}: {text}" for path, texts in seen.remarks.items() for text in texts)
+    return Finding(faults=tuple(dict.fromkeys(faults)), sha256=digests, states=states, remarks=remarks, **facts)
 
 
 def _read(read: _ReadFile, path: Path, reading: Reading, seen: FilesRead, faults: list[str]) -> list[Volume]:

@@ -18,8 +18,8 @@ class Case:
     `images`: one file per channel, or one file with all channels. `masks`: usually one; if there are several, each marks a part
     of
     the same class. `field_of_view`: a mask of the region that counts, if the dataset has one. `group`: the group of the case
-    (such
-    as a sequence or a patient), or empty. `part`: "training" or "test" if the dataset has an official division, or empty.
+    (such as a sequence or a patient), or empty. `part`: "training" or "test" if the dataset has an official division, or empty.
+    `faults`: why the case cannot be used, if its format already finds that, such as a missing mask.
     """
 
     id: str
@@ -28,6 +28,7 @@ class Case:
     field_of_view: Path | None = None
     group: str = ""
     part: str = ""
+    faults: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -44,6 +45,8 @@ class Case:
             "field_of_view": None if self.field_of_view is None else self.field_of_view.as_posix(),
             "group": self.group,
             "part": self.part,
+            # Only where there are some: a case without faults is described as before.
+            **({"faults": list(self.faults)} if self.faults else {}),
         }
 
     @classmethod
@@ -57,6 +60,7 @@ class Case:
             None if view is None else Path(view),
             content["group"],
             content["part"],
+            tuple(content.get("faults", ())),
         )
 
 

@@ -32,10 +32,20 @@ def _state(found: os.stat_result) -> State:
 
 @dataclass
 class FilesRead:
-    """The SHA-256 of files by path, and their state when they were opened."""
+    """The SHA-256 of files by path, their state when they were opened, and remarks of their readers.
+
+    A reader remarks on everything that it converts, rounds, drops or reorders.
+    """
 
     sha256: dict[Path, str] = field(default_factory=dict)
     states: dict[Path, State] = field(default_factory=dict)
+    remarks: dict[Path, list[str]] = field(default_factory=dict)
+
+    def remark(self, path: Path, text: str) -> None:
+        """Add a remark on a file, a clause without a full stop. The same remark is kept once."""
+        texts = self.remarks.setdefault(path, [])
+        if text not in texts:
+            texts.append(text)
 
     def add(self, path: Path, state: os.stat_result, sha256: str) -> None:
         """Add a file. Raises UserError if it was read before with other bytes."""
