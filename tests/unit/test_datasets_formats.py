@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from workflow_lib.base.errors import Faults, UserError
 from workflow_lib.datasets.formats import cvc_clinicdb, registry
 from workflow_lib.images.cases import Case, LabelMap, Reading, name_fault
+from workflow_lib.provenance.fingerprints import fingerprint
 from workflow_lib.study.sections.files import Files
+from workflow_lib.study.settings import obtain
 
 
 def touch(path):
@@ -518,6 +520,24 @@ def test_folders_regions(tmp_path):
     explain = registry.get("folders").explain_labels
     assert "0 and 255" in explain([0.0, 255.0])
     assert "grey edges" in explain([0.0, 3.0, 255.0])
+
+
+def test_the_order_of_classes_and_regions_survives_sorted_json_and_changes_the_fingerprint(tmp_path):
+    """Settings and records are JSON, some of it with sorted keys; the order of the study decides tables and outputs."""
+
+    def plain(classes, regions):
+        files = {"classes": classes, "regions": regions}
+        given = {"dataset": "d", "format": "folders", "source": "folder", "root": "r", "url": None, "channels": None}
+        return obtain.Settings.model_validate(given | {"files": files, "phantom": None}).model_dump(mode="json")
+
+    classes, regions = {"tumour": 255, "background": 0, "Kidney": 128, "adenoma": 3}, {"z": ["Kidney", "tumour"], "b": ["adenoma"]}
+    first = plain(classes, regions)
+    read = obtain.Settings.model_validate(json.loads(json.dumps(first, sort_keys=True)))
+    assert registry.label_map("folders", tmp_path, read.options) == LabelMap(
+        ("background", "tumour", "Kidney", "adenoma"), ((0,), (255,), (128,), (3,)), {"z": (2, 1), "b": (3,)}
+    )
+    assert fingerprint(plain(dict(reversed(classes.items())), regions), []) != fingerprint(first, [])
+    assert fingerprint(plain(classes, dict(reversed(regions.items()))), []) != fingerprint(first, [])
 
 
 def test_real_brats_2015_arranged_as_brats20(shared_data, tmp_path):

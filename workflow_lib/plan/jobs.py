@@ -1,6 +1,7 @@
 """The jobs of a validated study, with settings and fingerprint of each."""
 
 import functools
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_lib.base.errors import Faults
-from workflow_lib.base.files import canonical_json, sha256_file
+from workflow_lib.base.files import sha256_file
 from workflow_lib.datasets.division import folds_in, read_table
 from workflow_lib.losses import registry as losses
 from workflow_lib.plan import settings
@@ -82,7 +83,8 @@ class Plan:
     def job(self, step: str, dataset: str = "", loss: str = "", number: int = 0) -> Job:
         """Return the job of a step; `number` is the fold, or the shard of `preprocess`."""
         part = self._part(step, dataset, loss, number)
-        return Job(canonical_json(part.plain), fingerprint(part.plain, part.code))
+        # Keys are not sorted: the report shows the study's configuration in the order of its file.
+        return Job(json.dumps(part.plain, separators=(",", ":"), allow_nan=False), fingerprint(part.plain, part.code))
 
     def code(self, step: str, dataset: str = "", loss: str = "", number: int = 0) -> dict[str, str]:
         """Return the code that the job depends on: module or file to digest."""

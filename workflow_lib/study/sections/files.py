@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from workflow_lib.study.sections.section import Section
+from workflow_lib.study.sections.section import Ordered, Section
 
 CASE, GROUP = "{case}", "{group}"
 
@@ -22,10 +22,11 @@ class Files(Section):
     field_of_view: str | None = Field(
         None, description="Pattern of masks of the part of the image that counts; null: all counts."
     )
-    classes: dict[str, int | list[int]] = Field(
-        description="Name and value (or values) in the masks of every class, background first: {background: 0, lesion: 255}."
+    classes: Ordered[int | list[int]] = Field(
+        description="Name and value (or values) in the masks of every class: {background: 0, lesion: 255}. The class with the "
+        "value 0 is the background; tables show the others in the order given here."
     )
-    regions: dict[str, list[str]] = Field(
+    regions: Ordered[list[str]] = Field(
         default_factory=dict, description="Unions of classes that are scored too: {whole: [core, rim]}."
     )
     threshold: float | None = Field(
@@ -45,12 +46,16 @@ class Files(Section):
     def _masks_name_the_case(cls, value: str | None) -> str | None:
         return None if value is None else _pattern(value)
 
+    @field_validator("classes")
+    @classmethod
+    def _background_first(cls, value: dict[str, int | list[int]]) -> dict[str, int | list[int]]:
+        return dict(sorted(value.items(), key=lambda entry: 0 not in _values(entry[1])))
+
     @model_validator(mode="after")
     def _classes_are_told_apart(self) -> "Files":
-        values = [value for entry in self.classes.values() for value in ([entry] if isinstance(entry, int) else entry)]
-        first = next(iter(self.classes.values()), None)
-        if len(self.classes) < 2 or 0 not in ([first] if isinstance(first, int) else first or []):
-            raise ValueError("classes must name the background (0) first, and at least one more")
+        values = [value for entry in self.classes.values() for value in _values(entry)]
+        if len(self.classes) < 2 or 0 not in values:
+            raise ValueError("classes must name the background, with the value 0, and at least one more class")
         if len(set(values)) != len(values) or not all(0 <= value <= 255 for value in values):
             raise ValueError("classes: every value must be between 0 and 255 and stand in one class only")
         if any(entry == [] for entry in self.classes.values()):
@@ -60,6 +65,10 @@ class Files(Section):
             if region in names or not members or any(member not in names[1:] for member in members):
                 raise ValueError(f"regions.{region}: must join classes of {', '.join(names[1:])} under a name of its own")
         return self
+
+
+def _values(entry: int | list[int]) -> list[int]:
+    return [entry] if isinstance(entry, int) else entry
 
 
 def _pattern(value: str) -> str:
