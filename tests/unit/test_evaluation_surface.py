@@ -80,6 +80,16 @@ def test_every_surface_voxel_counts_once_in_the_average():
     assert mask_scores(prediction, truth, (1.0,) * 3, 1.0)["assd"] == pytest.approx((to_point.sum() + 3) / 122)
 
 
+@pytest.mark.parametrize(("side", "tolerance"), [(0.8, 2.4), (0.6, 1.8), (0.3, 0.9), (0.7, 2.1), (1.1, 3.3)])
+def test_a_distance_equal_to_the_tolerance_counts_although_headers_hold_float32(side, tolerance):
+    truth = np.zeros((12, 5, 5), dtype=bool)
+    truth[2:5, 1:4, 1:4] = True
+    moved = np.roll(truth, 3, axis=0)
+    spacing = (float(np.float32(side)), 1.0, 1.0)
+    assert mask_scores(truth, moved, spacing, tolerance)["nsd"] == 1.0
+    assert mask_scores(truth, moved, spacing, tolerance * (1 - 1e-4))["nsd"] < 1.0
+
+
 @pytest.mark.parametrize(("truth", "prediction", "nsd"), [(0, 0, math.nan), (1, 0, 0.0), (0, 1, 0.0)])
 def test_an_empty_mask_is_a_failure_and_no_distance(truth, prediction, nsd):
     found = mask_scores(np.full((3, 3, 3), bool(truth)), np.full((3, 3, 3), bool(prediction)), (1.0,) * 3, 1.0)

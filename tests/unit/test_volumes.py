@@ -12,6 +12,7 @@ import pytest
 
 from workflow_lib.base.errors import UserError
 from workflow_lib.images import label_files
+from workflow_lib.images.files_read import FilesRead
 from workflow_lib.images.label_files import write_labels
 from workflow_lib.images.volumes import read_channels, read_header, read_volume
 
@@ -47,6 +48,52 @@ def change_header(path, **fields):
     raw[:348] = header.binaryblock
     path.write_bytes(gzip.compress(bytes(raw)))
     return path
+
+
+@pytest.mark.parametrize(("code", "to_mm", "remark"), [(1, 1000, "metres"), (3, 0.001, "micrometres"), (2, 1, ""), (0, 1, "")])
+@pytest.mark.parametrize("time", [0, 8, 16])
+def test_lengths_are_in_mm_whatever_the_unit_of_the_header(tmp_path, code, to_mm, remark, time):
+    path = save(tmp_path / "a.nii.gz", values(np.int16))
+    change_header(path, xyzt_units=code + time)
+    seen = FilesRead()
+    volume = read_volume(path, seen)
+    assert volume.spacing == pytest.approx((3.0 * to_mm, 0.7 * to_mm, 0.8 * to_mm))
+    np.testing.assert_allclose(volume.affine[:3], AFFINE[:3] * to_mm, rtol=1e-6)
+    assert volume.orientation == "IPL"
+    assert seen.remarks == ({path: [f"its header gives lengths in {remark}, which were converted to mm"]} if remark else {})
+    # A prediction keeps the header's unit, and is on the same grid for every program.
+    labels = tmp_path / "labels.nii.gz"
+    write_labels(labels, np.zeros(SHAPE, np.uint8), path)
+    np.testing.assert_allclose(read_volume(labels).affine, volume.affine)
+    assert int(load(labels).header["xyzt_units"]) & 7 == code
+
+
+def test_an_unknown_unit_is_taken_as_mm_with_a_remark(tmp_path):
+    path = change_header(save(tmp_path / "a.nii.gz", values(np.int16)), xyzt_units=5)
+    seen = FilesRead()
+    assert read_volume(path, seen).spacing == pytest.approx((3.0, 0.7, 0.8))
+    assert "unknown unit" in seen.remarks[path][0]
+
+
+def test_two_voxel_sizes_in_one_header_are_refused_unless_one_is_rounded(tmp_path):
+    """As after nibabel's `set_zooms`, or when a program copies one of the two."""
+    path = save(tmp_path / "a.nii.gz", values(np.int16))
+    change_header(path, pixdim=[1, 1, 0.7, 0.8, 0, 0, 0, 0])
+    with pytest.raises(UserError, match=r"two voxel sizes: 1 x 0\.7 x 0\.8 mm \(pixdim\) and 3 x 0\.7 x 0\.8 mm"):
+        read_volume(path)
+    assert read_volume(change_header(path, pixdim=[1, 3.001, 0.7, 0.8, 0, 0, 0, 0])).spacing == pytest.approx((3.001, 0.7, 0.8))
+    # Without an sform, the affine follows from pixdim, and there are no two sizes.
+    assert read_volume(change_header(path, pixdim=[1, 9, 0.7, 0.8, 0, 0, 0, 0], sform_code=0)).spacing[0] == pytest.approx(9)
+
+
+def test_an_sform_and_a_qform_with_other_axes_are_remarked(tmp_path):
+    image = nibabel.Nifti1Image(values(np.int16), AFFINE)
+    image.set_sform(AFFINE, code=2)
+    image.set_qform(np.diag([3.0, 0.7, 0.8, 1.0]), code=1)
+    image.to_filename(tmp_path / "a.nii")
+    seen = FilesRead()
+    assert read_volume(tmp_path / "a.nii", seen).orientation == "IPL"
+    assert seen.remarks[tmp_path / "a.nii"] == ["its sform has the axes IPL, its qform RAS; the sform was used"]
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])

@@ -312,7 +312,7 @@ def test_voxels_of_astronomic_size(tmp_path, side):
     rows = {f"srow_{axis}": np.eye(4)[i] * side for i, axis in enumerate("xyz")}
     path = write(tmp_path / "a.nii", nifti(kind=nibabel.Nifti2Image, **rows))
     if side < 1e200:
-        assert read_volume(path).orientation == "RAS"
+        refused(path, "two voxel sizes")
     else:  # its square is beyond what a computer can hold
         refused(path, "no usable position in space")
 

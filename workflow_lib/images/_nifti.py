@@ -1,6 +1,7 @@
 """Read the header of a NIfTI file without corrections: an invalid header is refused, not silently repaired."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,10 @@ import numpy as np
 from workflow_lib.base.errors import UserError
 from workflow_lib.images._files import EXCLUDE, MEND, Stream, exactly
 
+SIZES_TOLERANCE = 0.01
+"""Largest accepted relative difference between the voxel sizes in `pixdim` and in the affine. Some programs round one of them."""
+_UNITS = {1: ("metres", 1000.0), 3: ("micrometres", 0.001)}
+"""Spatial units of `xyzt_units` that are not mm: name and length in mm."""
 _HEADER_SIZES = {348: "Nifti1Header", 540: "Nifti2Header"}
 
 
@@ -18,6 +23,7 @@ class Header:
     """The properties of the voxels.
 
     `spacing` in mm per axis; `orientation`: the direction of each axis, such as "RAS"; `affine` (4, 4): from indices to mm.
+    `remarks`: what was converted.
     """
 
     shape: tuple[int, ...]
@@ -25,6 +31,7 @@ class Header:
     orientation: str
     dtype: np.dtype[Any]
     affine: np.ndarray
+    remarks: tuple[str, ...] = ()
 
 
 def raw_header(path: Path, stream: Stream) -> Any:
@@ -83,7 +90,8 @@ def geometry(path: Path, raw: Any, channels: int = 1) -> Header:
             f"{path} has {len(axes)} axes {axes}; one image of two or three axes is looked for. If the last axis holds channels, "
             "name those to be read (`channels`) in a format that has this key, or split the file into one per channel."
         )
-    spacing = tuple(float(side) for side in raw["pixdim"][1 : len(shape) + 1])
+    to_mm, remarks = _unit(raw)
+    spacing = tuple(float(side) * to_mm for side in raw["pixdim"][1 : len(shape) + 1])
     if not all(np.isfinite(side) and side > 0 for side in spacing):
         shown = " x ".join(f"{side:g}" for side in spacing)
         raise UserError(
@@ -96,7 +104,46 @@ def geometry(path: Path, raw: Any, channels: int = 1) -> Header:
     if dtype.kind not in "iuf":
         raise UserError(f"{path} holds values of type {dtype}; only integers and real numbers can be read. Convert the file.")
     affine, orientation = _position(path, raw)
-    return Header(shape, spacing, orientation, dtype, affine)
+    affine = np.diag([to_mm, to_mm, to_mm, 1.0]) @ affine
+    _check_two_sizes(path, shape, spacing, affine)
+    remarks += _two_positions(raw, orientation)
+    return Header(shape, spacing, orientation, dtype, affine, tuple(remarks))
+
+
+def _unit(raw: Any) -> tuple[float, list[str]]:
+    """Return the length of the header's unit in mm, with a remark if values are converted. No unit means mm, as ITK has it."""
+    code = int(raw["xyzt_units"]) & 7
+    if code in _UNITS:
+        name, to_mm = _UNITS[code]
+        return to_mm, [f"its header gives lengths in {name}, which were converted to mm"]
+    return 1.0, [f"its header gives lengths in an unknown unit (xyzt_units {code}), which was taken as mm"] if code > 3 else []
+
+
+def _check_two_sizes(path: Path, shape: Sequence[int], spacing: Sequence[float], affine: np.ndarray) -> None:
+    """Raise UserError if `pixdim` and the affine give different voxel sizes. Along a single slice the size does not matter."""
+    sides = np.linalg.norm(affine[:3, : len(shape)], axis=0)
+    if any(count > 1 and abs(a - b) > SIZES_TOLERANCE * a for count, a, b in zip(shape, spacing, sides, strict=True)):
+        first, second = (" x ".join(f"{side:.4g}" for side in sizes) for sizes in (spacing, sides))
+        raise UserError(
+            f"{path} gives two voxel sizes: {first} mm (pixdim) and {second} mm (its affine, sform). Find out which is right and "
+            f"write it into both, in nibabel with `image.header.set_zooms` or `image.set_sform`; or {EXCLUDE}."
+        )
+
+
+def _two_positions(raw: Any, orientation: str) -> list[str]:
+    """Return a remark if sform and qform are both valid and their axes point in different directions."""
+    import nibabel
+
+    if int(raw["sform_code"]) < 1 or int(raw["qform_code"]) < 1:
+        return []
+    with np.errstate(all="ignore"):
+        try:
+            other = "".join(map(str, nibabel.orientations.aff2axcodes(_standard(raw).get_qform())))  # type: ignore[no-untyped-call]
+        except (ValueError, np.linalg.LinAlgError, nibabel.spatialimages.HeaderDataError):
+            return []
+    if other == orientation:
+        return []
+    return [f"its sform has the axes {orientation}, its qform {other}; the sform was used"]
 
 
 def _position(path: Path, raw: Any) -> tuple[np.ndarray, str]:

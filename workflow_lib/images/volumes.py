@@ -57,7 +57,7 @@ def read_volume(path: str | Path, seen: FilesRead | None = None) -> Volume:
     or a spacing that is not positive, if its header claims more than the file can hold, or if a voxel is not finite.
     """
     path = Path(path)
-    return readably(path, lambda stream: _volumes(path, stream, None, single=True)[0], seen)
+    return readably(path, lambda stream: _volumes(path, stream, None, single=True, seen=seen)[0], seen)
 
 
 def read_channels(path: str | Path, channels: Sequence[int] | None = None, seen: FilesRead | None = None) -> list[Volume]:
@@ -68,14 +68,18 @@ def read_channels(path: str | Path, channels: Sequence[int] | None = None, seen:
     Raises UserError as `read_volume` does, and if a channel does not exist. Channels that are not read need not be finite.
     """
     path = Path(path)
-    return readably(path, lambda stream: _volumes(path, stream, channels, single=False), seen)
+    return readably(path, lambda stream: _volumes(path, stream, channels, single=False, seen=seen), seen)
 
 
-def _volumes(path: Path, stream: Stream, channels: Sequence[int] | None, single: bool) -> list[Volume]:
+def _volumes(
+    path: Path, stream: Stream, channels: Sequence[int] | None, single: bool, seen: FilesRead | None
+) -> list[Volume]:
     """Return the requested channels. With `single`, a file with several channels is refused."""
     raw = raw_header(path, stream)
     count = 1 if single else channel_count(path, raw)
     header = geometry(path, raw, count)
+    for remark in header.remarks if seen is not None else ():
+        seen.remark(path, remark)  # type: ignore[union-attr]
     offset = voxel_offset(path, raw)
     channel_bytes = int(np.prod(header.shape, dtype=object)) * header.dtype.itemsize
     # Checked before anything is allocated whose size the header determines, including the list of channels.

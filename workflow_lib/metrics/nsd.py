@@ -19,7 +19,11 @@ EQUATION = (
     r"\mathrm{NSD} = \frac{\left|\{r \in S_R : d(r, S_P) \le \tau\}\right| + \left|\{p \in S_P : d(p, S_R) \le \tau\}\right|}"
     r"{|S_R| + |S_P|}"
 )
-NOTES = ("τ is `evaluation.tolerance` of the study. A surface is counted in voxels; Nikolov et al. weigh it by area.",)
+NOTES = ("τ is `evaluation.tolerance` of the study; a distance equal to it counts. A surface is counted in voxels; Nikolov et al. weigh it by area.",)
+
+SLACK = 1e-5
+"""Relative excess over the tolerance that still counts as equal to it. Distances have the precision of float32: three voxels
+of 0.8 mm are 2.4000001 mm."""
 
 
 def nsd(surfaces: Surfaces) -> float:
@@ -49,6 +53,7 @@ def nsd(surfaces: Surfaces) -> float:
     """
     if surfaces.note in EMPTY:
         return EMPTY[surfaces.note]
-    there, back, tolerance = surfaces.from_reference, surfaces.from_prediction, surfaces.tolerance
-    near = int(np.count_nonzero(there <= tolerance) + np.count_nonzero(back <= tolerance))
+    there, back = surfaces.from_reference, surfaces.from_prediction
+    limit = surfaces.tolerance * (1 + SLACK)
+    near = int(np.count_nonzero(there <= limit) + np.count_nonzero(back <= limit))
     return near / (len(there) + len(back))
