@@ -18,6 +18,7 @@ from workflow_lib.datasets import check
 from workflow_lib.datasets.comparison import compare
 from workflow_lib.datasets.formats import registry
 from workflow_lib.datasets.inspection import Finding, inspect_cases
+from workflow_lib.images.casefiles import read_mask
 from workflow_lib.images.cases import Case, LabelMap, Reading
 from workflow_lib.images.files_read import FilesRead
 
@@ -456,3 +457,25 @@ def test_the_remarks_of_readers_stand_in_the_note_of_the_case() -> None:
     finding = Finding(remarks=("a.nii: values are rounded",))
     assert Finding.from_json(finding.to_json()) == finding
     assert [row.note for row in check.decide([Case("a", (), ())], [finding], LABELS)] == ["a.nii: values are rounded"]
+
+
+def test_labels_moved_by_scaling_are_rounded_and_labels_of_interpolation_are_explained(tmp_path):
+    """nibabel scales float labels that are saved as integers: 1 becomes 0.99999998; resampling leaves 5.9993 or 5.4."""
+    image = write(tmp_path / "image.nii.gz", image_data())
+    labels = mask_data(np.float64)
+    for name, noise, fault in (
+        ("scaled", 2e-8, ""),
+        ("noisy", 9e-4, ""),
+        ("resampled", 0.0013, "1.9987 ("),
+        ("linear", 0.4, "1.6 ("),
+    ):
+        mask = write(tmp_path / f"{name}.nii.gz", np.where(labels == 2, 2 - noise, labels))
+        (finding,) = inspect_cases([Case(name, (image,), (mask,))], LABELS)
+        if fault:
+            assert fault in finding.faults[0]
+            assert "interpolation. Make it again with nearest neighbours" in finding.faults[0]
+        else:
+            assert finding.faults == ()
+            assert finding.voxels["tumour"] == int((labels == 2).sum())
+            assert "were rounded" in finding.remarks[0]
+            np.testing.assert_array_equal(read_mask(Case(name, (image,), (mask,)), Reading()), labels)

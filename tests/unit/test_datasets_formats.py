@@ -530,7 +530,10 @@ def test_the_order_of_classes_and_regions_survives_sorted_json_and_changes_the_f
         given = {"dataset": "d", "format": "folders", "source": "folder", "root": "r", "url": None, "channels": None}
         return obtain.Settings.model_validate(given | {"files": files, "phantom": None}).model_dump(mode="json")
 
-    classes, regions = {"tumour": 255, "background": 0, "Kidney": 128, "adenoma": 3}, {"z": ["Kidney", "tumour"], "b": ["adenoma"]}
+    classes, regions = (
+        {"tumour": 255, "background": 0, "Kidney": 128, "adenoma": 3},
+        {"z": ["Kidney", "tumour"], "b": ["adenoma"]},
+    )
     first = plain(classes, regions)
     read = obtain.Settings.model_validate(json.loads(json.dumps(first, sort_keys=True)))
     assert registry.label_map("folders", tmp_path, read.options) == LabelMap(

@@ -18,6 +18,7 @@ from PIL import Image, ImageFile
 
 from tests.unit.test_volumes_hostile import limited_memory
 from workflow_lib.base.errors import UserError
+from workflow_lib.images.files_read import FilesRead
 from workflow_lib.images.pictures import _opening as opening
 from workflow_lib.images.pictures.reading import SUFFIXES, is_picture, picture_shape, read_picture, read_picture_mask
 from workflow_lib.images.pictures.writing import write_picture_labels
@@ -280,10 +281,55 @@ def test_values_above_the_threshold(tmp_path, threshold, expected):
 @pytest.mark.parametrize("threshold", [None, 127])
 def test_masks_with_equal_channels_and_alpha(tmp_path, threshold):
     grey = np.where(BITS, 255, 0).astype(np.uint8)
-    alpha = RNG.integers(0, 256, (9, 11), dtype=np.uint8)
+    alpha = np.where(BITS, 255, RNG.integers(0, 256, (9, 11))).astype(np.uint8)
     for name, pixels in (("rgb.png", np.stack([grey] * 3, axis=-1)), ("rgba.png", np.stack([grey] * 3 + [alpha], axis=-1))):
         mask = read_picture_mask(save(tmp_path / name, pixels), threshold)
         np.testing.assert_array_equal(mask, grey)
+
+
+@pytest.mark.parametrize("colour", [0, 255, 90])
+@pytest.mark.parametrize("threshold", [None, 127])
+@pytest.mark.parametrize("name", ["rgba.png", "la.png", "rgba.tif", "palette.png"])
+def test_a_mask_in_the_opacity_of_a_picture_of_one_colour(tmp_path, colour, threshold, name):
+    """As image editors export a selection: everything white or black, the lesion opaque."""
+    lesion = np.where(BITS, 255, 0).astype(np.uint8)
+    if name == "palette.png":
+        picture = Image.frombytes("P", (11, 9), BITS.astype(np.uint8).tobytes())
+        picture.putpalette([colour] * 6)
+        picture.save(tmp_path / name, transparency=bytes([0, 255]))
+    else:
+        channels = 1 if name.startswith("la") else 3
+        save(tmp_path / name, np.dstack([np.full((9, 11, channels), colour, np.uint8), lesion]))
+    seen = FilesRead()
+    np.testing.assert_array_equal(read_picture_mask(tmp_path / name, threshold, seen), lesion)
+    assert seen.remarks[tmp_path / name] == ["all its pixels have one colour; its opacity (alpha) was read as the mask"]
+
+
+def test_an_opacity_that_agrees_with_the_colours_is_ignored_and_another_refused(tmp_path):
+    lesion = np.where(BITS, 255, 0).astype(np.uint8)
+    seen = FilesRead()
+    path = save(tmp_path / "a.png", np.dstack([lesion] * 4))
+    np.testing.assert_array_equal(read_picture_mask(path, None, seen), lesion)
+    assert "marks the same as its colours" in seen.remarks[path][0]
+    with pytest.raises(UserError, match="which of both is the mask"):
+        read_picture_mask(save(tmp_path / "b.png", np.dstack([lesion] * 3 + [255 - lesion])), None)
+
+
+def test_the_transparency_of_an_image_is_remarked(tmp_path):
+    alpha = RNG.integers(0, 255, (9, 11), dtype=np.uint8)
+    path, seen = save(tmp_path / "a.png", np.dstack([GREY, GREY, GREY, alpha])), FilesRead()
+    np.testing.assert_array_equal(read_picture(path, "grey", seen)[..., 0], GREY)
+    assert seen.remarks[path] == ["some of its pixels are transparent, which was ignored"]
+    opaque, seen = save(tmp_path / "b.png", np.dstack([GREY, GREY, GREY, np.full_like(alpha, 255)])), FilesRead()
+    read_picture(opaque, "grey", seen)
+    assert not seen.remarks
+
+
+def test_noise_of_whole_numbers_is_rounded_in_masks(tmp_path):
+    noisy = INDICES.astype(np.float32) + np.float32(0.0005)
+    path, seen = tiff(tmp_path / "a.tif", noisy), FilesRead()
+    np.testing.assert_array_equal(read_picture_mask(path, None, seen), INDICES)
+    assert seen.remarks[path] == ["its values differ from whole numbers by up to 0.0005, and were rounded"]
 
 
 @pytest.mark.parametrize("threshold", [None, 127])

@@ -209,13 +209,22 @@ def _label_faults(path: Path, counts: Mapping[float, int], labels: LabelMap, exp
     unknown = {value: count for value, count in sorted(counts.items()) if value not in declared}
     if not unknown:
         return []
-    shown = ", ".join(f"{value:g} ({count} voxels)" for value, count in list(unknown.items())[:5])
+    shown = ", ".join(f"{_exact(value)} ({count} voxels)" for value, count in list(unknown.items())[:5])
     more = f" and {len(unknown) - 5} further values" if len(unknown) > 5 else ""
     cause = explain(counts) if explain else ""
+    if not cause and not all(value.is_integer() for value in unknown):
+        cause = (
+            "a mask that was resampled or scaled with interpolation. Make it again with nearest neighbours, or round its values"
+        )
     return [
         f"{path}: label values that are not declared: {shown}{more}; declared are {joined_numbers(sorted(declared), ', ')}"
         + (f". This is {cause}" if cause else "")
     ]
+
+
+def _exact(value: float) -> str:
+    """Return a number with as many digits as it takes to tell it from its neighbours: 5.9993, and not 6."""
+    return brief if float(brief := f"{value:g}") == value else f"{value:.9g}"
 
 
 def _grid_faults(image_path: Path, image: Volume, mask_path: Path, mask: Volume) -> list[str]:

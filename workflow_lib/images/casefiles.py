@@ -1,6 +1,6 @@
 """Read and write the files of a case: NIfTI volumes or pictures as input, label files of the same kind as output."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from workflow_lib.images.files_read import FilesRead
 from workflow_lib.images.label_files import write_labels
 from workflow_lib.images.pictures.reading import is_picture, read_picture, read_picture_mask
 from workflow_lib.images.pictures.writing import write_picture_labels
+from workflow_lib.images.rounding import rounded
 from workflow_lib.images.volumes import Volume, read_channels, read_volume
 
 _ABOVE = 255
@@ -45,12 +46,15 @@ def read_channel_files(path: Path, reading: Reading, seen: FilesRead | None = No
 
 
 def read_mask_file(path: Path, reading: Reading, seen: FilesRead | None = None) -> Volume:
-    """Return one mask, binarised if there is a threshold. Raises UserError as `read_volume` and `read_picture_mask` do."""
+    """Return one mask, binarised if there is a threshold, else with values close to whole numbers rounded.
+
+    Raises UserError as `read_volume` and `read_picture_mask` do.
+    """
     if is_picture(path):
         return _plane(read_picture_mask(path, reading.threshold, seen))
     mask = read_volume(path, seen)
     if reading.threshold is None:
-        return mask
+        return replace(mask, data=rounded(path, mask.data, seen))
     data = np.where(mask.data > reading.threshold, np.uint8(_ABOVE), np.uint8(0))
     return Volume(data, mask.affine, mask.spacing, mask.orientation, mask.dtype)
 

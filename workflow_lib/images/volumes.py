@@ -71,9 +71,7 @@ def read_channels(path: str | Path, channels: Sequence[int] | None = None, seen:
     return readably(path, lambda stream: _volumes(path, stream, channels, single=False, seen=seen), seen)
 
 
-def _volumes(
-    path: Path, stream: Stream, channels: Sequence[int] | None, single: bool, seen: FilesRead | None
-) -> list[Volume]:
+def _volumes(path: Path, stream: Stream, channels: Sequence[int] | None, single: bool, seen: FilesRead | None) -> list[Volume]:
     """Return the requested channels. With `single`, a file with several channels is refused."""
     raw = raw_header(path, stream)
     count = 1 if single else channel_count(path, raw)

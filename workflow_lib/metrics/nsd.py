@@ -19,7 +19,10 @@ EQUATION = (
     r"\mathrm{NSD} = \frac{\left|\{r \in S_R : d(r, S_P) \le \tau\}\right| + \left|\{p \in S_P : d(p, S_R) \le \tau\}\right|}"
     r"{|S_R| + |S_P|}"
 )
-NOTES = ("τ is `evaluation.tolerance` of the study; a distance equal to it counts. A surface is counted in voxels; Nikolov et al. weigh it by area.",)
+NOTES = (
+    "τ is `evaluation.tolerance` of the study; a distance equal to it counts. A surface is counted in voxels; Nikolov et al. weigh "
+    "it by area.",
+)
 
 SLACK = 1e-5
 """Relative excess over the tolerance that still counts as equal to it. Distances have the precision of float32: three voxels

@@ -42,10 +42,14 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class Picture:
-    """Decoded pixels (rows, columns, 1 or 3). With a palette (entries, 3), the pixels are its indices."""
+    """Decoded pixels (rows, columns, 1 or 3). With a palette (entries, 3), the pixels are its indices.
+
+    `alpha` (rows, columns): the opacity, None if every pixel is opaque.
+    """
 
     pixels: np.ndarray
     palette: np.ndarray | None = None
+    alpha: np.ndarray | None = None
 
 
 class Reader(io.BufferedReader):
@@ -186,6 +190,12 @@ def check_palette(path: Path, picture: Picture) -> None:
         raise UserError(
             f"{path} is damaged: colour {int(picture.pixels.max())} is used, and its palette has {len(picture.palette)}. {MEND}"
         )
+
+
+def not_opaque(alpha: np.ndarray) -> np.ndarray | None:
+    """Return opacities, or None if every pixel is opaque."""
+    opaque = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "iu" else 1
+    return None if (alpha == opaque).all() else np.ascontiguousarray(alpha)
 
 
 def native(pixels: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from workflow_lib.images.pictures._opening import (
     check_single,
     check_size,
     native,
+    not_opaque,
 )
 
 _PIXELS_PER_BYTE = {"PNG": 8 * 1032, "GIF": 2600, "BMP": 128, "JPEG": 512}
@@ -84,9 +85,12 @@ def from_pillow(path: Path, image: Any) -> Picture:
     palette = None
     if image.mode == "P":
         palette = np.array(image.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
+    alpha = None
     if image.mode in ("LA", "RGBA"):
-        pixels = pixels[..., :-1]
-    picture = Picture(pixels, palette)
+        alpha, pixels = not_opaque(pixels[..., -1]), pixels[..., :-1]
+    elif "transparency" in image.info and image.mode in ("1", "L", "P", "RGB"):  # one colour, or entries of the palette
+        alpha = not_opaque(np.asarray(image.convert("RGBA"))[..., -1])
+    picture = Picture(pixels, palette, alpha)
     check_finite(path, picture.pixels)
     check_palette(path, picture)
     return picture

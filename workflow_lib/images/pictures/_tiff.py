@@ -27,6 +27,7 @@ from workflow_lib.images.pictures._opening import (
     check_single,
     check_size,
     native,
+    not_opaque,
 )
 from workflow_lib.images.pictures._pillow import from_pillow
 
@@ -64,15 +65,16 @@ def pixels(path: Path, reader: Reader) -> Picture:
         if page.samplesperpixel > 1 and int(page.planarconfig) == 2:
             pixels = np.moveaxis(pixels, 0, -1)
         pixels = pixels.reshape(page.imagelength, page.imagewidth, page.samplesperpixel)
+        alpha = None
         if page.samplesperpixel in (2, 4):
-            pixels = pixels[..., :-1]
+            alpha, pixels = not_opaque(pixels[..., -1]), pixels[..., :-1]
         if int(page.photometric) == 0:
             pixels = _white_is_zero(path, pixels)
         palette = None
         if int(page.photometric) == 3:
             # The colours have 16 bits, of which palettes use the upper 8.
             palette = (np.asarray(page.colormap).T >> 8).astype(np.uint8)
-        picture = Picture(pixels, palette)
+        picture = Picture(pixels, palette, alpha)
     check_finite(path, picture.pixels)
     check_palette(path, picture)
     return picture

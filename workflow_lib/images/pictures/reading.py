@@ -13,6 +13,7 @@ from workflow_lib.images.cases import Colour
 from workflow_lib.images.files_read import FilesRead
 from workflow_lib.images.pictures import _pillow, _tiff
 from workflow_lib.images.pictures._opening import Picture, readably
+from workflow_lib.images.rounding import rounded
 
 SUFFIXES: frozenset[str] = frozenset({".png", ".tif", ".tiff", ".bmp", ".gif", ".jpg", ".jpeg"})
 """Suffixes of picture files in lower case."""
@@ -36,13 +37,17 @@ def read_picture(path: str | Path, colour: Colour, seen: FilesRead | None = None
     Values keep their stored type and range, also in 16-bit and floating-point TIFF files. Palettes are resolved, pixels of less
     than 8 bits become 8-bit values from 0 to 255, and WhiteIsZero TIFF files are inverted, as the standard requires. "red",
     "green" and "blue" select one channel; "rgb" of a grey picture repeats its channel. "grey" is the luma of ITU-R BT.601,
-    0.299 red + 0.587 green + 0.114 blue, in float32; if all three channels are equal, it is one of them in its own type. An alpha
-    channel is dropped. The format is determined by the content, not by the name. `seen` gets the digest of the bytes read.
+    0.299 red + 0.587 green + 0.114 blue, in float32; if all three channels are equal, it is one of them in its own type. Opacity
+    (alpha) is dropped, with a remark if some pixels are not opaque. The format is determined by the content, not by the name.
+    `seen` gets the digest of the bytes read.
     Raises UserError that names the file if it is missing, truncated, damaged or not a picture; contains several pictures or
     frames, more than 100 million pixels or more than its size can hold; has to be rotated by its EXIF orientation; has another
     kind of colour (CMYK, YCbCr outside JPEG, ...); has 16 bits per colour in a PNG file; or has a pixel that is not finite.
     """
-    pixels = _resolved(readably(Path(path), _tiff.pixels, _pillow.pixels, seen))
+    picture = readably(Path(path), _tiff.pixels, _pillow.pixels, seen)
+    if picture.alpha is not None and seen is not None:
+        seen.remark(Path(path), "some of its pixels are transparent, which was ignored")
+    pixels = _resolved(picture)
     channels = pixels.shape[-1]
     if colour == "rgb":
         return np.ascontiguousarray(pixels if channels == 3 else np.repeat(pixels, 3, axis=-1))
@@ -61,11 +66,11 @@ def read_picture_mask(path: str | Path, threshold: float | None, seen: FilesRead
 
     With `threshold`: uint8, 255 for values above it, else 0. Without: the stored values; those of 1-bit pictures are 0 and 255,
     and
-    floating-point values must be whole numbers (int64). Colour masks must have equal channels, one of which is used; alpha is
-    dropped. A picture with a grey palette is read as a grey picture. With a coloured palette and without a threshold, the
-    indices
-    are the labels, as in Pascal VOC.
-    Raises UserError as `read_picture` does, and if channels differ or values are not whole numbers.
+    floating-point values must be whole numbers (int64). Colour masks must have equal channels, one of which is used. A picture
+    with a grey palette is read as a grey picture. With a coloured palette and without a threshold, the indices are the labels, as
+    in Pascal VOC. The opacity (alpha) is the mask if all pixels have one colour, and is dropped if it agrees with the colours.
+    Raises UserError as `read_picture` does, and if channels differ, if values are not whole numbers, or if the opacity holds
+    another mask than the colours.
     """
     path = Path(path)
     picture = readably(path, _tiff.pixels, _pillow.pixels, seen)
@@ -77,7 +82,7 @@ def read_picture_mask(path: str | Path, threshold: float | None, seen: FilesRead
             f"{path}: a mask of colours: its red, green and blue differ. "
             "Save it as a grey picture, or with a palette whose indices are the labels."
         )
-    mask = pixels[..., 0]
+    mask = pixels[..., 0] if picture.alpha is None else _mask_with_alpha(path, pixels[..., 0], picture.alpha, seen)
     if threshold is not None:
         if threshold >= 1 and mask.max() == 1:
             raise UserError(
@@ -86,10 +91,28 @@ def read_picture_mask(path: str | Path, threshold: float | None, seen: FilesRead
             )
         return np.where(mask > threshold, np.uint8(255), np.uint8(0))
     if mask.dtype.kind == "f":
+        mask = rounded(path, np.array(mask), seen)
         if not np.all((mask == np.trunc(mask)) & (np.abs(mask) < 2**53)):
             raise UserError(f"{path}: a mask whose values are not whole numbers. Give a threshold, or save it with integers.")
         return mask.astype(np.int64)
     return np.ascontiguousarray(mask)
+
+
+def _mask_with_alpha(path: Path, mask: np.ndarray, alpha: np.ndarray, seen: FilesRead | None) -> np.ndarray:
+    """Return the mask of a picture with transparent pixels: its opacity if all pixels have one colour, else its colours."""
+    opaque = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "iu" else 1
+    if (mask == mask.flat[0]).all() and not (alpha == alpha.flat[0]).all():
+        mask, remark = alpha, "all its pixels have one colour; its opacity (alpha) was read as the mask"
+    elif not mask[alpha < opaque].any():
+        remark = "its opacity (alpha) marks the same as its colours, and was ignored"
+    else:
+        raise UserError(
+            f"{path}: a mask whose opacity (alpha) differs from its colours: which of both is the mask? "
+            "Save it without transparency."
+        )
+    if seen is not None:
+        seen.remark(path, remark)
+    return mask
 
 
 def _resolved(picture: Picture) -> np.ndarray:
