@@ -20,8 +20,8 @@ EQUATION = (
     r"{|S_R| + |S_P|}"
 )
 NOTES = (
-    "τ is `evaluation.tolerance` of the study; a distance equal to it counts. A surface is counted in voxels; Nikolov et al. weigh "
-    "it by area.",
+    "τ is `evaluation.tolerance` of the study; a distance equal to it counts. A surface is counted in voxels; Nikolov et al. "
+    "weigh it by area.",
 )
 
 SLACK = 1e-5
