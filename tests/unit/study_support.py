@@ -66,7 +66,9 @@ def prepared(folder: Path, shape: tuple[int, ...] = SHAPE) -> SimpleNamespace:
     content = {"format": "folders", "synthetic": True, "group": "", "label_map": LABELS.to_json(), "reading": Reading().to_json()}
     write_json(paths["files"], content | {"cases": [one.to_json() for one in made]})
     inspect.work(context(paths, ("files", "inspection"), None))
-    settings = check_settings.Settings(dataset="toy", axes=3, exclude={}, require=[], faulty="stop", field_of_view=True)
+    settings = check_settings.Settings(
+        dataset="toy", axes=3, orientation=None, exclude={}, require=[], faulty="stop", field_of_view=True
+    )
     check.work(context(paths, ("inspection", "cases", "table"), settings))
     write_folds(paths["folds"], {name: Assignment(1) for name in NAMES})
     return SimpleNamespace(**paths)

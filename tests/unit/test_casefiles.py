@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 
 from workflow_lib.base.errors import UserError
+from workflow_lib.datasets.inspection import inspect_cases
 from workflow_lib.images import casefiles
-from workflow_lib.images.cases import Case, Reading
+from workflow_lib.images.cases import Case, LabelMap, Reading
 from workflow_lib.images.label_files import write_labels
 
 RNG = np.random.default_rng(7)
@@ -47,7 +48,7 @@ def test_a_prediction_for_an_image_of_several_channels_has_its_grid(tmp_path):
     whole.unlink()
     casefiles.write_prediction(path, labels, case, header)
     assert path.name == "a b.nii.gz"
-    np.testing.assert_array_equal(casefiles.read_prediction(path), labels)
+    np.testing.assert_array_equal(casefiles.read_prediction(path, Reading()), labels)
     np.testing.assert_array_equal(nibabel.nifti1.Nifti1Image.from_filename(path).affine, np.diag([-2.0, 3.0, 4.0, 1.0]))
 
 
@@ -66,7 +67,7 @@ def test_pictures_and_their_predictions(tmp_path, colour, channels):
     (tmp_path / "a.PNG").unlink()
     casefiles.write_prediction(path, mask.astype(np.uint8), case, image.header)
     assert path.name == "ä.png"
-    np.testing.assert_array_equal(casefiles.read_prediction(path), mask)
+    np.testing.assert_array_equal(casefiles.read_prediction(path, Reading()), mask)
 
 
 def test_masks_are_joined_and_must_fit(tmp_path):
@@ -87,10 +88,10 @@ def test_a_field_of_view_is_what_lies_above_one_half(tmp_path, high):
     view[1:3] = high
     view[0] = high // 2  # a grey edge, of masks up to 255
     path = picture(tmp_path / "view.png", view)
-    found = casefiles.read_field_of_view(Case("a", (path,), (path,), path))
+    found = casefiles.read_field_of_view(Case("a", (path,), (path,), path), Reading())
     assert found is not None
     np.testing.assert_array_equal(found, view == high)
-    assert casefiles.read_field_of_view(Case("a", (path,), (path,))) is None
+    assert casefiles.read_field_of_view(Case("a", (path,), (path,)), Reading()) is None
 
 
 @pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image, "swapped"])
@@ -119,3 +120,38 @@ def test_a_case_that_was_stored_without_its_header_is_named(tmp_path):
     case = Case("a", (tmp_path / "a.nii",), ())
     with pytest.raises(UserError, match=r"a was preprocessed by an earlier version.*Run `preprocess` again"):
         casefiles.write_prediction(tmp_path / "out.nii.gz", np.zeros((2, 2, 2), np.uint8), case, b"")
+
+
+@pytest.mark.parametrize("across", [0, 1, 2])
+def test_a_volume_of_one_slice_is_an_image_of_two_axes_for_a_network_of_two(tmp_path, across):
+    """As nnU-Net and many exports store 2-D images: (x, y, 1)."""
+    pixels, labels = RNG.integers(0, 99, (5, 7)).astype(np.int16), RNG.integers(0, 2, (5, 7)).astype(np.uint8)
+    image = nifti(tmp_path / "image.nii.gz", np.expand_dims(pixels, across))
+    case = Case("a", (image,), (nifti(tmp_path / "mask.nii.gz", np.expand_dims(labels, across)),))
+    reading = Reading(flat=True)
+    found = casefiles.read_image(case, reading)
+    sides = [side for axis, side in enumerate((2.0, 3.0, 4.0)) if axis != across]
+    assert (found.data.shape, found.spacing) == ((5, 7, 1), tuple(sides))
+    np.testing.assert_array_equal(found.data[..., 0], pixels)
+    np.testing.assert_array_equal(casefiles.read_mask(case, reading), labels)
+    (finding,) = inspect_cases([case], LabelMap(("background", "a"), ((0,), (1,))), reading)
+    assert (finding.faults, finding.shape) == ((), (5, 7))
+    # The prediction is on the grid of the file, for every other program.
+    path = tmp_path / casefiles.prediction_name(case)
+    casefiles.write_prediction(path, labels, case, found.header)
+    written = nibabel.nifti1.Nifti1Image.from_filename(path)
+    np.testing.assert_array_equal(np.asarray(written.dataobj), np.expand_dims(labels, across))
+    np.testing.assert_array_equal(written.affine, np.diag([-2.0, 3.0, 4.0, 1.0]))
+    np.testing.assert_array_equal(casefiles.read_prediction(path, reading), labels)
+    # A network of three axes sees the slice as a volume.
+    assert casefiles.read_image(case, Reading()).data.ndim == 4
+
+
+def test_a_volume_of_several_slices_stays_one_and_labels_of_another_shape_are_refused(tmp_path):
+    image = nifti(tmp_path / "image.nii.gz", np.ones((5, 7, 2), np.int16))
+    case = Case("a", (image,), ())
+    assert casefiles.read_image(case, Reading(flat=True)).data.shape == (5, 7, 2, 1)
+    slice_ = Case("b", (nifti(tmp_path / "slice.nii.gz", np.ones((5, 7, 1), np.int16)),), ())
+    header = casefiles.read_image(slice_, Reading(flat=True)).header
+    with pytest.raises(UserError, match="do not fit the grid"):
+        casefiles.write_prediction(tmp_path / "p.nii.gz", np.zeros((7, 5), np.uint8), slice_, header)

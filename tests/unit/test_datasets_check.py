@@ -479,3 +479,26 @@ def test_labels_moved_by_scaling_are_rounded_and_labels_of_interpolation_are_exp
             assert finding.voxels["tumour"] == int((labels == 2).sum())
             assert "were rounded" in finding.remarks[0]
             np.testing.assert_array_equal(read_mask(Case(name, (image,), (mask,)), Reading()), labels)
+
+
+def test_cases_whose_axes_run_in_another_order_are_faults_unless_all_are_brought_to_one():
+    def decided(orientation=None, excluded=None):
+        findings = [Finding(shape=(4, 5, 6), orientation=codes) for codes in ("RAS", "LPS", "RAS", "SAR", "RAS")]
+        cases = [Case(name, (), ()) for name in "abcde"]
+        return check.decide(cases, findings, LABELS, excluded, orientation=orientation)
+
+    rows = decided()
+    assert [row.status for row in rows] == ["included"] * 3 + ["fault", "included"]
+    assert "directions SAR, those of most cases in the order of RAS" in rows[3].reason
+    assert "preprocessing.orientation" in rows[3].reason
+    assert [bool(row.note) for row in rows] == [False, True, False, False, False]
+    assert "sees it mirrored" in rows[1].note
+    assert all(row.status == "included" and not row.note for row in decided("RAS"))
+    assert [row.status for row in decided(excluded={"d": "other scanner"})] == ["included"] * 3 + ["excluded", "included"]
+
+
+def test_an_orientation_is_for_volumes():
+    findings = [Finding(shape=(4, 5), orientation=""), Finding(shape=(4, 5, 6), orientation="RAS")]
+    rows = check.decide([Case("a", (), ()), Case("b", (), ())], findings, LABELS, orientation="RAS")
+    assert [row.status for row in rows] == ["fault", "included"]
+    assert "no orientation in space" in rows[0].reason

@@ -124,7 +124,7 @@ def test_all_files_of_a_case_are_noted(tmp_path):
     case, seen = Case("x", tuple(paths[:2]), tuple(paths[2:4]), paths[4]), FilesRead()
     read_image(case, Reading(), seen)
     read_mask(case, Reading(), seen)
-    read_field_of_view(case, seen)
+    read_field_of_view(case, Reading(), seen)
     assert set(seen.sha256) == set(seen.states) == set(case.files)
 
 

@@ -10,6 +10,8 @@ from workflow_lib.base.errors import Faults, UserError
 from workflow_lib.base.files import write_text
 from workflow_lib.datasets.inspection import Finding, joined_numbers
 from workflow_lib.images.cases import Case, LabelMap, alike
+from workflow_lib.images.orientation import direction_order
+from workflow_lib.study.sections.preprocessing import ORIENTATIONS
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,14 @@ def decide(
     exclude_faulty: bool = False,
     axes: int | None = None,
     needs_view: bool = False,
+    orientation: str | None = None,
 ) -> list[CaseRow]:
     """Return a row for each case, in the order of `cases`.
 
-    In addition to the faults in the findings, a case has a fault if its name is used before or is equivalent to an earlier one
-    on
-    some file systems; if its number of channels differs from that of most cases; if its number of axes differs from `axes`
-    (that
-    of the patches); and, with `needs_view`, if it has no mask of the field of view.
+    In addition to the faults in the findings, a case has a fault if its name is used before or is equivalent to an earlier one on
+    some file systems; if its number of channels differs from that of most cases; if its number of axes differs from `axes` (that
+    of the patches); if its axes run in another order through the body than those of most cases, unless preprocessing brings all
+    to one `orientation`; and, with `needs_view`, if it has no mask of the field of view.
     `excluded` maps cases to the reason for excluding them; their faults are ignored. An entry of it that is not in the dataset
     becomes a row with a fault. A case without one of the classes `required` is excluded, and with `exclude_faulty` so is a
     faulty case. A note names an earlier case with identical image files, and says what the readers converted.
@@ -63,13 +65,17 @@ def decide(
     views = {
         n: "it has no mask of the field of view (field_of_view: true)" for n, case in enumerate(cases) if not case.field_of_view
     }
-    more = _name_faults(cases, excluded), _channel_faults(findings), _axes_faults(findings, axes), views if needs_view else {}
-    notes = _same_images(cases, findings)
+    used = [finding if case.id not in excluded else Finding() for case, finding in zip(cases, findings, strict=True)]
+    more = (
+        *(_name_faults(cases, excluded), _channel_faults(used), _axes_faults(used, axes), views if needs_view else {}),
+        _orientation_faults(used, orientation),
+    )
+    notes = _same_images(cases, findings), _mirrored(used) if orientation is None else {}
     rows = []
     for number, (case, finding) in enumerate(zip(cases, findings, strict=True)):
         added = tuple(fault for faults in more for fault in [faults.get(number)] if fault)
         whole = replace(finding, faults=(*finding.faults, *added))
-        note = "; ".join([*notes.get(number, ()), *finding.remarks])
+        note = "; ".join([*(notes[n][number] for n in range(len(notes)) if number in notes[n]), *finding.remarks])
         row = CaseRow(case.id, group=case.group, part=case.part, note=note, finding=whole)
         # If a name is used twice, an exclusion by this name would be ambiguous.
         rows.append(_decided(row, {} if number in more[0] else excluded, required, exclude_faulty))
@@ -125,15 +131,49 @@ def _axes_faults(findings: Sequence[Finding], axes: int | None) -> dict[int, str
     }
 
 
-def _same_images(cases: Sequence[Case], findings: Sequence[Finding]) -> dict[int, tuple[str, ...]]:
+def _orientation_faults(findings: Sequence[Finding], orientation: str | None) -> dict[int, str]:
+    """Return the faults of cases whose axes run in another order through the body than those of most cases."""
+    if orientation is not None:
+        return {
+            number: f"it has no orientation in space, and preprocessing.orientation is {orientation}; remove this key"
+            for number, finding in enumerate(findings)
+            if finding.shape is not None and finding.orientation not in ORIENTATIONS
+        }
+    orders = {n: direction_order(finding.orientation) for n, finding in enumerate(findings) if finding.orientation}
+    usual = _most_frequent(list(orders.values()))
+    return {
+        number: f"its axes run in the directions {findings[number].orientation}, those of most cases in the order of "
+        f"{_most_frequent([findings[n].orientation or '' for n in orders if orders[n] == usual])}: one patch and one voxel size "
+        "would mean other directions of the body. Set preprocessing.orientation, for example to RAS"
+        for number, order in orders.items()
+        if order != usual
+    }
+
+
+def _mirrored(findings: Sequence[Finding]) -> dict[int, str]:
+    """Return notes on cases whose axes are in the usual order but point in other directions than those of most cases."""
+    known = {n: finding.orientation for n, finding in enumerate(findings) if finding.orientation}
+    usual = _most_frequent(list(known.values()))
+    return {
+        number: f"its axes point in the directions {orientation}, those of most cases {usual}: the network sees it mirrored"
+        for number, orientation in known.items()
+        if orientation != usual and direction_order(orientation) == direction_order(usual)
+    }
+
+
+def _most_frequent(values: Sequence[str]) -> str:
+    return max(sorted(set(values)), key=values.count, default="")
+
+
+def _same_images(cases: Sequence[Case], findings: Sequence[Finding]) -> dict[int, str]:
     seen: dict[tuple[str | None, ...], str] = {}
-    notes: dict[int, tuple[str, ...]] = {}
+    notes: dict[int, str] = {}
     for number, (case, finding) in enumerate(zip(cases, findings, strict=True)):
         digests = tuple(finding.sha256.get(path.as_posix()) for path in case.images)
         if not digests or None in digests:
             continue
         if digests in seen:
-            notes[number] = (f"its images are those of {seen[digests]}, byte for byte",)
+            notes[number] = f"its images are those of {seen[digests]}, byte for byte"
         seen.setdefault(digests, case.id)
     return notes
 

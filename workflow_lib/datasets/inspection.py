@@ -144,7 +144,7 @@ def inspect_case(case: Case, labels: LabelMap, reading: Reading, explain: Explai
             facts |= {"voxels": _class_counts(counts, labels), "labels": _shown_values(counts)}
     for path, mask in masks:
         faults += _grid_faults(*images[0], path, mask) if images else []
-    faults += _view_faults(case, images[0] if images else None, seen)
+    faults += _view_faults(case, images[0] if images else None, reading, seen)
     digests = {path.as_posix(): seen.sha256[path] for path in case.files if path in seen.sha256}
     states = {path.as_posix(): list(seen.states[path]) for path in case.files if path in seen.states}
     remarks = tuple(f"{path.name}: {text}" for path, texts in seen.remarks.items() for text in texts)
@@ -164,11 +164,11 @@ def _mask(path: Path, reading: Reading, seen: FilesRead) -> list[Volume]:
     return [read_mask_file(path, reading, seen)]
 
 
-def _view_faults(case: Case, image: tuple[Path, Volume] | None, seen: FilesRead) -> list[str]:
+def _view_faults(case: Case, image: tuple[Path, Volume] | None, reading: Reading, seen: FilesRead) -> list[str]:
     """Return the faults of the mask of the field of view, if there is one."""
     faults: list[str] = []
     if case.field_of_view is not None:
-        for view in _read(_mask, case.field_of_view, Reading(), seen, faults):
+        for view in _read(_mask, case.field_of_view, Reading(flat=reading.flat), seen, faults):
             faults += _grid_faults(*image, case.field_of_view, view) if image is not None else []
             if not view.data.any():
                 faults.append(f"{case.field_of_view}: the field of view is empty")

@@ -65,7 +65,10 @@ def read(data: Data, name: str) -> Shown:
     """Return a case with everything that a figure of it shows. Raises UserError that names it where its files have changed."""
     case, labels = data.study.cases[name], data.study.labels
     files = {label: _prediction(data, loss, case) for loss, label in data.labels.items()}
-    predictions = {label: None if file is None else labels.to_classes(read_prediction(file)) for label, file in files.items()}
+    reading = data.study.reading
+    predictions = {
+        label: None if file is None else labels.to_classes(read_prediction(file, reading)) for label, file in files.items()
+    }
     try:
         view = inspected.field_of_view(data.study, name) if data.settings["field_of_view"] else None
         truth = labels.to_classes(inspected.mask(data.study, name))

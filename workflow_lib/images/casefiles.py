@@ -12,7 +12,7 @@ from workflow_lib.images.label_files import write_labels
 from workflow_lib.images.pictures.reading import is_picture, read_picture, read_picture_mask
 from workflow_lib.images.pictures.writing import write_picture_labels
 from workflow_lib.images.rounding import rounded
-from workflow_lib.images.volumes import Volume, read_channels, read_volume
+from workflow_lib.images.volumes import Volume, flat, read_channels, read_volume
 
 _ABOVE = 255
 """Value of mask voxels above the threshold."""
@@ -40,7 +40,8 @@ DIVERGED = "diverged.json"
 def read_channel_files(path: Path, reading: Reading, seen: FilesRead | None = None) -> list[Volume]:
     """Return the channels of one image file. Raises UserError as `read_volume` and `read_picture` do."""
     if not is_picture(path):
-        return [read_volume(path, seen)] if reading.channels is None else read_channels(path, reading.channels, seen)
+        volumes = [read_volume(path, seen)] if reading.channels is None else read_channels(path, reading.channels, seen)
+        return [flat(volume) for volume in volumes] if reading.flat else volumes
     picture = read_picture(path, reading.colour, seen)
     return [_plane(np.ascontiguousarray(picture[..., channel])) for channel in range(picture.shape[-1])]
 
@@ -53,6 +54,8 @@ def read_mask_file(path: Path, reading: Reading, seen: FilesRead | None = None) 
     if is_picture(path):
         return _plane(read_picture_mask(path, reading.threshold, seen))
     mask = read_volume(path, seen)
+    if reading.flat:
+        mask = flat(mask)
     if reading.threshold is None:
         return replace(mask, data=rounded(path, mask.data, seen))
     data = np.where(mask.data > reading.threshold, np.uint8(_ABOVE), np.uint8(0))
@@ -86,11 +89,11 @@ def read_mask(case: Case, reading: Reading, seen: FilesRead | None = None) -> np
     return joined(masks)
 
 
-def read_field_of_view(case: Case, seen: FilesRead | None = None) -> np.ndarray | None:
+def read_field_of_view(case: Case, reading: Reading, seen: FilesRead | None = None) -> np.ndarray | None:
     """Return the field of view of a case as a boolean array (*shape), or None if it has none."""
     if case.field_of_view is None:
         return None
-    mask = read_mask_file(case.field_of_view, Reading(), seen).data
+    mask = read_mask_file(case.field_of_view, Reading(flat=reading.flat), seen).data
     # The threshold is half of the maximum, because such masks are stored as 0/1 or 0/255, sometimes with grey edges.
     return np.asarray(mask > mask.max() / 2)
 
@@ -115,9 +118,9 @@ def write_prediction(path: Path, labels: np.ndarray, case: Case, header: bytes) 
         )
 
 
-def read_prediction(path: Path) -> np.ndarray:
-    """Read a file that `write_prediction` wrote."""
-    return read_mask_file(path, Reading()).data
+def read_prediction(path: Path, reading: Reading) -> np.ndarray:
+    """Read a file that `write_prediction` wrote, in the shape of the mask that is read with `reading`."""
+    return read_mask_file(path, Reading(flat=reading.flat)).data
 
 
 def _plane(data: np.ndarray) -> Volume:

@@ -93,26 +93,27 @@ class Reading:
     """How the files of a dataset are read. It is the same for all its cases.
 
     `channels`: the indices of the channels that are read, for files with several channels along a last axis; None: a file holds
-    one
-    channel. `colour`: all three colours of a picture (PNG, TIFF, ...), or one channel. `threshold`: mask values above it count
-    as
-    255 and the others as 0; None: values are used unchanged.
+    one channel. `colour`: all three colours of a picture (PNG, TIFF, ...), or one channel. `threshold`: mask values above it
+    count as 255 and the others as 0; None: values are used unchanged. `flat`: the network is 2-D, so that a volume of one slice
+    is read as an image with two axes.
     """
 
     channels: tuple[int, ...] | None = None
     colour: Colour = "grey"
     threshold: float | None = None
+    flat: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data for a JSON file."""
         channels = None if self.channels is None else list(self.channels)
-        return {"channels": channels, "colour": self.colour, "threshold": self.threshold}
+        return {"channels": channels, "colour": self.colour, "threshold": self.threshold, "flat": self.flat}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Reading":
-        """Read the output of `to_json`."""
+        """Read the output of `to_json`, also of earlier versions without `flat`."""
         channels = content["channels"]
-        return cls(None if channels is None else tuple(channels), content["colour"], content["threshold"])
+        chosen = None if channels is None else tuple(channels)
+        return cls(chosen, content["colour"], content["threshold"], content.get("flat", False))
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,9 @@ def mask(study: Cases, name: str) -> np.ndarray:
 def field_of_view(study: Cases, name: str) -> np.ndarray | None:
     """Return the field of view of a case as a boolean array (*shape), or None. Raises UserError as `image` does."""
     view = study.cases[name].field_of_view
-    return _as_inspected(study, name, () if view is None else (view,), read_field_of_view)
+    return _as_inspected(
+        study, name, () if view is None else (view,), lambda case, seen: read_field_of_view(case, study.reading, seen)
+    )
 
 
 def _as_inspected(study: Cases, name: str, files: tuple[Path, ...], read: Callable[[Case, FilesRead], _Result]) -> _Result:

@@ -12,6 +12,7 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import atomic_path
 from workflow_lib.images._files import Stream, readably
 from workflow_lib.images._nifti import channel_count, geometry, raw_header
+from workflow_lib.images.volumes import slice_axis
 
 _GEOMETRY_FIELDS = (
     *("qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),
@@ -37,6 +38,10 @@ def write_labels(path: str | Path, labels: np.ndarray, like: str | Path, header:
     else:
         source = raw_header(like, Stream(io.BytesIO(header), len(header), compressed=False))
     grid = geometry(like, source, channel_count(like, source))
+    across = slice_axis(grid.shape)
+    if across is not None and labels.shape == tuple(np.delete(grid.shape, across)):
+        # A volume of one slice that was read as an image with two axes.
+        labels = np.expand_dims(labels, across)
     if labels.shape != grid.shape:
         raise UserError(f"{path}: labels of shape {labels.shape} do not fit the grid of {like}, which is {grid.shape}.")
     if not (np.issubdtype(labels.dtype, np.integer) or labels.dtype == np.bool_):

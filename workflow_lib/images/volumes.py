@@ -6,7 +6,7 @@ are compared with the size of the file before memory is allocated.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,6 +38,30 @@ class Volume:
     orientation: str
     dtype: np.dtype[Any]
     header: bytes = b""
+
+
+def slice_axis(shape: Sequence[int]) -> int | None:
+    """Return the last axis of length one of a volume with three axes, which makes it one slice, or None."""
+    slices = [axis for axis, side in enumerate(shape) if side == 1]
+    return slices[-1] if len(shape) == 3 and slices else None
+
+
+def flat(volume: Volume) -> Volume:
+    """Return a volume of one slice as an image with two axes, other volumes unchanged.
+
+    In the affine and the orientation, the axis across the slice becomes the last one.
+    """
+    across = slice_axis(volume.data.shape)
+    if across is None:
+        return volume
+    first, second = (axis for axis in range(3) if axis != across)
+    return replace(
+        volume,
+        data=np.ascontiguousarray(volume.data.squeeze(across)),
+        affine=volume.affine[:, [first, second, across, 3]],
+        spacing=(volume.spacing[first], volume.spacing[second]),
+        orientation="".join(volume.orientation[axis] for axis in (first, second, across)),
+    )
 
 
 def read_header(path: str | Path) -> Header:

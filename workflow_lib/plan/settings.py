@@ -41,6 +41,7 @@ def _obtain(plan: Planned, job: JobId) -> Part:
         channels=dataset.channels,
         files=dataset.files,
         phantom=dataset.phantom,
+        axes=len(dataset.training.patch),
     )
     return Part(chosen, code_of(job, formats.FAMILY.module(dataset.format)))
 
@@ -52,7 +53,8 @@ def _inspect(plan: Planned, job: JobId) -> Part:
 def _of_check(plan: Planned, job: JobId) -> dict[str, Any]:
     dataset = plan.dataset(job.dataset)
     keys = ("exclude", "require", "faulty", "field_of_view")
-    return {"dataset": job.dataset, "axes": len(dataset.training.patch)} | {key: getattr(dataset, key) for key in keys}
+    grid = {"axes": len(dataset.training.patch), "orientation": dataset.preprocessing.orientation}
+    return {"dataset": job.dataset} | grid | {key: getattr(dataset, key) for key in keys}
 
 
 def _check(plan: Planned, job: JobId) -> Part:

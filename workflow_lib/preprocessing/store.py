@@ -27,6 +27,7 @@ class Geometry(TypedDict):
     """The origin of a case: its shape and voxel size in mm before preprocessing, and its files (the first channel's image).
 
     `header`: that of the image's NIfTI file, byte by byte, which gives a prediction its position in space; empty for pictures.
+    `orientation`: the directions of its axes, such as "LPS".
     """
 
     original_shape: Sequence[int]
@@ -34,6 +35,7 @@ class Geometry(TypedDict):
     image_source: str
     mask_source: str
     header: NotRequired[bytes]
+    orientation: NotRequired[str]
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class StoredCase:
 
     `image`: (*shape, channels) float32. `classes`: (*shape) uint8, class indices. `spacing`: mm, before preprocessing.
     `histogram`: per channel `counts` (channels, 4096) of equal bins over [minimum, maximum], and the exact `minimum`, `maximum`,
-    `mean` and `std` (channels,). `header`: that of the image's NIfTI file; empty for pictures.
+    `mean` and `std` (channels,). `header`: that of the image's NIfTI file; empty for pictures. `orientation`: the
+    directions of the axes before preprocessing, such as "LPS"; empty for pictures.
     """
 
     id: str
@@ -54,6 +57,7 @@ class StoredCase:
     image_source: Path
     mask_source: Path
     header: bytes = b""
+    orientation: str = ""
 
 
 def write_case(folder: str | Path, case_id: str, image: np.ndarray, classes: np.ndarray, geometry: Geometry) -> None:
@@ -82,6 +86,7 @@ def write_case(folder: str | Path, case_id: str, image: np.ndarray, classes: np.
         "image_source": str(geometry["image_source"]),
         "mask_source": str(geometry["mask_source"]),
         "header": base64.b64encode(geometry.get("header", b"")).decode("ascii"),
+        "orientation": geometry.get("orientation", ""),
         "histogram": {name: values.tolist() for name, values in histogram.items()},
     }
     write_text(_entry_path(folder, case_id), canonical_json({case_id: entry}) + "\n")
@@ -154,6 +159,7 @@ class Store:
             image_source=Path(entry["image_source"]),
             mask_source=Path(entry["mask_source"]),
             header=base64.b64decode(entry.get("header", "")),
+            orientation=entry.get("orientation", ""),
         )
 
     def verify(self, case_id: str) -> None:

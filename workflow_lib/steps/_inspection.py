@@ -35,6 +35,7 @@ def read_inspection(path: Path, settings: Settings) -> Inspection:
         required=settings.require,
         exclude_faulty=settings.faulty == "exclude",
         axes=settings.axes,
+        orientation=settings.orientation,
         needs_view=settings.field_of_view,
     )
     return Inspection(content, cases, labels, rows)

@@ -51,7 +51,7 @@ def _score(
 ) -> list[dict[str, object]]:
     try:
         truth = study.labels.to_classes(inspected.mask(study, case.id))
-        predicted = study.labels.to_classes(read_prediction(prediction))
+        predicted = study.labels.to_classes(read_prediction(prediction, study.reading))
         view = inspected.field_of_view(study, case.id) if inside_view else None
         if view is not None and truth.shape == predicted.shape == view.shape:
             # Background in both masks is not scored, and the array keeps the shape that surface distances need.

@@ -1,5 +1,6 @@
 """Find, download or generate the files of a dataset, and list the files of each case."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from workflow_lib.base.files import write_json
@@ -23,7 +24,7 @@ def work(context: Context[Settings]) -> None:
         "format": settings.format,
         "synthetic": settings.source == "phantom",
         "label_map": registry.label_map(settings.format, root, settings.options).to_json(),
-        "reading": registry.reading(settings.format, root, settings.options).to_json(),
+        "reading": replace(registry.reading(settings.format, root, settings.options), flat=settings.axes == 2).to_json(),
         "group": registry.get(settings.format).GROUP,
         "cases": [case.to_json() for case in cases],
     }

@@ -57,7 +57,7 @@ def work(context: Context[Settings]) -> None:
                 prediction.batch_size,
                 prediction.blending,
             )
-            whole = restore_labels(classes, case.original_shape, preprocessing, study.labels.n_classes)
+            whole = restore_labels(classes, case.original_shape, preprocessing, study.labels.n_classes, case.orientation)
             original = study.cases[name]
             write_prediction(folder / prediction_name(original), study.labels.to_raw(whole), original, case.header)
             countdown.say(number, len(names), name)

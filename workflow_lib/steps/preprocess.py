@@ -30,13 +30,14 @@ def work(context: Context[Settings]) -> None:
 
 def _preprocess(study: Cases, name: str, settings: Preprocessing, folder: Path) -> None:
     case, image, mask = study.cases[name], inspected.image(study, name), inspected.mask(study, name)
-    data, classes = pipeline.preprocess(image.data, mask, image.spacing, settings, study.labels)
+    data, classes = pipeline.preprocess(image.data, mask, image.spacing, settings, study.labels, image.orientation)
     geometry = store.Geometry(
         original_shape=mask.shape,
         spacing=image.spacing,
         image_source=case.images[0].as_posix(),
         mask_source=case.masks[0].as_posix(),
         header=image.header,
+        orientation=image.orientation,
     )
     store.write_case(folder, case.id, data, classes, geometry)
 

@@ -145,6 +145,8 @@ class Dataset(Section):
             value = getattr(self.preprocessing, key)
             if value is not None and len(value) != dimensions:
                 raise ValueError(f"preprocessing.{key} has {len(value)} axes, training.patch {dimensions}")
+        if self.preprocessing.orientation is not None and dimensions != 3:
+            raise ValueError("preprocessing.orientation is for volumes, and training.patch has two axes; remove the key")
         if (self.source == "phantom") != (self.phantom is not None):
             raise ValueError("source: phantom and the section phantom belong together")
         return self

@@ -12,10 +12,13 @@ class Settings(Section):
     ----------
     axes : int
         Number of axes of the training patches, 2 or 3.
+    orientation : str or None
+        Directions of the axes after preprocessing; None: those of the files.
     """
 
     dataset: str
     axes: int
+    orientation: str | None
     exclude: dict[str, str]
     require: list[str]
     faulty: Literal["stop", "exclude"]

@@ -8,7 +8,7 @@ from workflow_lib.study.sections.section import Section
 
 
 class Settings(Section):
-    """The location and the format of the files of a dataset."""
+    """The location and the format of the files of a dataset; `axes`: the number of axes of the training patches."""
 
     dataset: str
     format: str
@@ -18,6 +18,7 @@ class Settings(Section):
     channels: list[str] | None
     files: Files | None
     phantom: Phantom | None
+    axes: int
 
     @property
     def options(self) -> dict[str, Any]:
