@@ -78,7 +78,7 @@ def test_sound_case(tmp_path):
     assert row.finding.spacing == pytest.approx((3.0, 1.5, 1.5))
     assert (row.finding.intensity_min, row.finding.intensity_max) == (0.0, 119.0)
     assert row.finding.voxels == {"background": 116, "kidney": 3, "tumour": 1}
-    assert check.fault_report([row]) is None
+    assert check.fault_report([row], LABELS) is None
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_all_faults_are_told_at_once(tmp_path):
     cut(cases[2].masks[0])
     rows = check_cases(cases, LABELS, {"d": "no reason"})
     assert [row.status for row in rows] == ["fault", "included", "fault", "fault"]
-    faults = check.fault_report(rows)
+    faults = check.fault_report(rows, LABELS)
     assert faults is not None
     assert faults.heading.startswith("3 of 4 cases cannot be used")
     assert [fault.split(":")[0] for fault in faults.faults] == ["a", "a", "c", "d"]
@@ -230,7 +230,7 @@ def test_exclusions(tmp_path):
         ("case_33", "fault", "stands in `exclude`, but the dataset has no such case; did you mean case_3?"),
     ]
     assert pooled_shares(rows) == {"background": 116 / 120, "kidney": 3 / 120, "tumour": 1 / 120}
-    faults = check.fault_report(rows)
+    faults = check.fault_report(rows, LABELS)
     assert faults is not None
     assert len(faults.faults) == 1
 
@@ -242,7 +242,7 @@ def test_required_class_that_is_none(tmp_path):
 
 def test_no_case_left_is_a_fault(tmp_path):
     rows = check_cases([case(tmp_path, "a")], LABELS, {"a": "for a test"})
-    faults = check.fault_report(rows)
+    faults = check.fault_report(rows, LABELS)
     assert faults is not None
     assert "none is left" in faults.heading
     assert pooled_shares(rows) == {}
@@ -293,7 +293,7 @@ def test_real_hippocampus(shared_data):
     root = shared_data / "Task04_Hippocampus"
     labels = registry.label_map("msd", root)
     rows = check_cases(registry.find_cases("msd", root), labels, required=labels.names)
-    assert check.fault_report(rows) is None
+    assert check.fault_report(rows, labels) is None
     assert len(rows) == 101
     assert {row.status for row in rows} == {"included"}
     assert sum(row.finding.image_dtype == "uint8" for row in rows) == 34
@@ -342,7 +342,7 @@ def test_a_fault_can_leave_the_case_out(tmp_path):
     rows = check_cases(cases, LABELS, exclude_faulty=True)
     assert [row.status for row in rows] == ["excluded", "included"]
     assert "cut short" in rows[0].reason
-    assert check.fault_report(rows) is None
+    assert check.fault_report(rows, labels) is None
 
 
 def test_names_that_are_one_file_on_some_systems(tmp_path):
@@ -444,7 +444,7 @@ def test_the_faults_that_a_format_finds_are_faults_of_the_case_which_can_be_excl
     assert [(row.status, row.reason) for row in rows] == [("fault", "no mask masks/a.png"), ("excluded", "not finished")]
     assert [row.note for row in rows] == ["", ""]
     assert Case.from_json(cases[0].to_json()) == cases[0]
-    report = check.fault_report(rows)
+    report = check.fault_report(rows, LABELS)
     assert report is not None
     assert report.faults == ["a: no mask masks/a.png"]
 
@@ -502,3 +502,16 @@ def test_an_orientation_is_for_volumes():
     rows = check.decide([Case("a", (), ()), Case("b", (), ())], findings, LABELS, orientation="RAS")
     assert [row.status for row in rows] == ["fault", "included"]
     assert "no orientation in space" in rows[0].reason
+
+
+def test_masks_that_are_all_empty_stop_the_study_and_a_class_that_never_occurs_does_not():
+    def rows(**voxels):
+        counts = {"background": 9, "kidney": 0, "tumour": 0} | voxels
+        return check.decide([Case("a", (), ()), Case("b", (), ())], [Finding(voxels=counts)] * 2, LABELS)
+
+    report = check.fault_report(rows(), LABELS)
+    assert report is not None
+    assert report.heading == "The masks of all 2 cases are empty:"
+    assert "(1/2)" in report.faults[0]
+    assert check.fault_report(rows(kidney=3), LABELS) is None
+    assert check.absent_classes(rows(kidney=3), LABELS) == ["tumour"]

@@ -228,3 +228,28 @@ def test_added_cases_keep_the_shares_of_parts_and_stay_with_their_group(tmp_path
     write_folds(path, divide(cases(30), settings(folds=3, by_group=True), 7, groups))
     after = divide(cases(60), settings(table=str(path), new_cases="add"), 7, groups, read_table(path))
     assert all(len({after[case].fold for case in groups if groups[case] == group}) == 1 for group in groups.values())
+
+
+@pytest.mark.parametrize("by_group", [False, True])
+@pytest.mark.parametrize("division", [{"folds": 3}, {"fixed": {"test": 0.2, "validation": 0.2}}])
+def test_similar_images_stay_together_on_request_and_keep_their_own_groups(division, by_group):
+    made = cases(24, lambda n: f"g{n // 2}")
+    similar = [["c000", "c007", "c013"], ["c020", "c021"]]
+    apart = divide(made, settings(**division, by_group=by_group), 3, similar=similar)
+    assert apart == divide(made, settings(**division, by_group=by_group), 3)
+    for seed in range(5):
+        together = divide(made, settings(**division, by_group=by_group, similar_images="together"), seed, similar=similar)
+        for alike in similar:
+            assert len({(together[case].fold, together[case].part) for case in alike}) == 1
+        if by_group:
+            places = {}
+            for place in together.values():
+                assert places.setdefault(place.group, (place.fold, place.part)) == (place.fold, place.part)
+        assert [place.group for place in together.values()] == [case.group for case in made]
+    plain = settings(**division, by_group=by_group, similar_images="together")
+    assert divide(made, plain, 1) == divide(made, settings(**division, by_group=by_group), 1)
+
+
+def test_similar_images_and_a_table_exclude_each_other():
+    with pytest.raises(ValidationError, match="similar_images"):
+        settings(table="t.csv", similar_images="together")

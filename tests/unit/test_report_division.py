@@ -1,9 +1,11 @@
 """The page's description of the division of the cases."""
 
+import pandas as pd
 import pytest
 
-from workflow_lib.base.files import write_text
+from workflow_lib.base.files import write_json, write_text
 from workflow_lib.report import division
+from workflow_lib.report.cases import class_warnings
 from workflow_lib.report.sources import Sources
 from workflow_lib.report.study import Dataset, Study
 
@@ -56,3 +58,29 @@ def test_groups_on_both_sides_are_told(tmp_path):
 
 def test_not_divided_yet(tmp_path):
     assert division.describe(Sources(tmp_path), study_of(PLAIN), Dataset("a", folds=2))["scored"] is None
+
+
+@pytest.mark.parametrize(
+    ("similar", "words"),
+    [
+        ([["a", "b"]], "2 cases with equal or nearly equal images are on both sides of the division (a and b)"),
+        ([["a", "c"]], ""),
+        ([["a", "c"], ["b", "c", "a"], ["x", "b"]], "3 cases with equal or nearly equal images"),
+    ],
+)
+def test_similar_images_on_both_sides_are_a_warning(tmp_path, similar, words):
+    write_json(tmp_path / "data/a/cases.json", {"similar": similar})
+    assert described(tmp_path, FOLDS, 2)["warning"].startswith(words)
+    assert bool(described(tmp_path, FOLDS, 2)["warning"]) == bool(words)
+    together = described(tmp_path, FOLDS, 2, similar_images="together")["sentence"]
+    assert together.endswith("divided at random, cases with equal or nearly equal images together.")
+
+
+@pytest.mark.parametrize(
+    ("kidney", "tumour", "words"),
+    [(3, 4, []), (3, 0, ["No included case contains the class tumour"]), (0, 0, ["The masks of all included cases are empty"])],
+)
+def test_classes_that_no_case_contains_are_a_warning(kidney, tumour, words):
+    table = pd.DataFrame({"status": ["included", "excluded"], "voxels_kidney": [kidney, 9], "voxels_tumour": [tumour, 9]})
+    found = class_warnings(table, ("background", "kidney", "tumour"))
+    assert [text[: len(word)] for text, word in zip(found, words, strict=True)] == words

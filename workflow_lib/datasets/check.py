@@ -9,6 +9,7 @@ from workflow_lib.base.csv_text import csv_text
 from workflow_lib.base.errors import Faults, UserError
 from workflow_lib.base.files import write_text
 from workflow_lib.datasets.inspection import Finding, joined_numbers
+from workflow_lib.datasets.similarity import Pair, similar_pairs
 from workflow_lib.images.cases import Case, LabelMap, alike
 from workflow_lib.images.orientation import direction_order
 from workflow_lib.study.sections.preprocessing import ORIENTATIONS
@@ -55,7 +56,7 @@ def decide(
     to one `orientation`; and, with `needs_view`, if it has no mask of the field of view.
     `excluded` maps cases to the reason for excluding them; their faults are ignored. An entry of it that is not in the dataset
     becomes a row with a fault. A case without one of the classes `required` is excluded, and with `exclude_faulty` so is a
-    faulty case. A note names an earlier case with identical image files, and says what the readers converted.
+    faulty case. A note names an earlier case with the same or nearly the same image, and says what the readers converted.
     Raises UserError if `required` names an unknown class.
     """
     excluded = excluded or {}
@@ -70,7 +71,7 @@ def decide(
         *(_name_faults(cases, excluded), _channel_faults(used), _axes_faults(used, axes), views if needs_view else {}),
         _orientation_faults(used, orientation),
     )
-    notes = _same_images(cases, findings), _mirrored(used) if orientation is None else {}
+    notes = _similar(cases, findings), _mirrored(used) if orientation is None else {}
     rows = []
     for number, (case, finding) in enumerate(zip(cases, findings, strict=True)):
         added = tuple(fault for faults in more for fault in [faults.get(number)] if fault)
@@ -165,17 +166,27 @@ def _most_frequent(values: Sequence[str]) -> str:
     return max(sorted(set(values)), key=values.count, default="")
 
 
-def _same_images(cases: Sequence[Case], findings: Sequence[Finding]) -> dict[int, str]:
-    seen: dict[tuple[str | None, ...], str] = {}
-    notes: dict[int, str] = {}
-    for number, (case, finding) in enumerate(zip(cases, findings, strict=True)):
-        digests = tuple(finding.sha256.get(path.as_posix()) for path in case.images)
-        if not digests or None in digests:
-            continue
-        if digests in seen:
-            notes[number] = f"its images are those of {seen[digests]}, byte for byte"
-        seen.setdefault(digests, case.id)
-    return notes
+def similar_cases(cases: Sequence[Case], findings: Sequence[Finding]) -> list[Pair]:
+    """Return the pairs of cases with equal or nearly equal images."""
+    digests = {}
+    for case, finding in zip(cases, findings, strict=True):
+        of_files = [finding.sha256.get(path.as_posix()) for path in case.images]
+        digests[case.id] = [digest for digest in of_files if digest] if all(of_files) else []
+    return similar_pairs({case.id: finding.sketch for case, finding in zip(cases, findings, strict=True)}, digests)
+
+
+def _similar(cases: Sequence[Case], findings: Sequence[Finding]) -> dict[int, str]:
+    """Return notes on cases whose image is that of an earlier case: of the most similar one."""
+    closest: dict[str, Pair] = {}
+    for pair in similar_cases(cases, findings):
+        closest[pair.second] = max(closest.get(pair.second, pair), pair, key=lambda p: p.correlation)
+    return {
+        number: f"its images are those of {closest[case.id].first}, byte for byte"
+        if closest[case.id].is_identical
+        else f"its image is nearly that of {closest[case.id].first} (correlation {closest[case.id].correlation:.4f})"
+        for number, case in enumerate(cases)
+        if case.id in closest
+    }
 
 
 def _unknown_exclusions(cases: Sequence[Case], excluded: Mapping[str, str]) -> list[CaseRow]:
@@ -189,8 +200,11 @@ def _unknown_exclusions(cases: Sequence[Case], excluded: Mapping[str, str]) -> l
     return rows
 
 
-def fault_report(rows: Sequence[CaseRow]) -> Faults | None:
-    """Return all faults of all cases as one error, or None. It is also a fault if no case is included."""
+def fault_report(rows: Sequence[CaseRow], labels: LabelMap) -> Faults | None:
+    """Return all faults of all cases as one error, or None.
+
+    It is also a fault if no case is included, or if all masks of those included are empty.
+    """
     faults = [f"{row.case}: {fault}" for row in rows if row.status == "fault" for fault in row.faults]
     if faults:
         count = sum(row.status == "fault" for row in rows)
@@ -199,7 +213,20 @@ def fault_report(rows: Sequence[CaseRow]) -> Faults | None:
     if not any(row.status == "included" for row in rows):
         reasons = [f"{row.case}: {row.reason}" for row in rows]
         return Faults(f"Of {len(rows)} cases none is left:", reasons)
+    used = [row.finding.voxels for row in rows if row.status == "included"]
+    if not any(voxels.get(name) for voxels in used for name in labels.names[1:]):
+        values = "/".join(str(value) for of_class in labels.values[1:] for value in of_class)
+        return Faults(
+            f"The masks of all {len(used)} cases are empty:",
+            [f"no voxel has a value of a class other than the background ({values}). Check how the masks were exported"],
+        )
     return None
+
+
+def absent_classes(rows: Sequence[CaseRow], labels: LabelMap) -> list[str]:
+    """Return the classes that no included case contains."""
+    used = [row.finding.voxels for row in rows if row.status == "included"]
+    return [name for name in labels.names[1:] if not any(voxels.get(name) for voxels in used)]
 
 
 def columns(labels: LabelMap) -> list[str]:

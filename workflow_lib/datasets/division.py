@@ -20,24 +20,39 @@ def divide(
     seed: int,
     groups: Mapping[str, str] | None = None,
     table: Mapping[str, Assignment] | None = None,
+    similar: Sequence[Sequence[str]] = (),
 ) -> dict[str, Assignment]:
     """Return the assignment of every case.
 
     A random division depends on the seed and on the set of cases and their groups, not on their order. `groups` (case -> group)
     overrides the groups of the cases themselves. `table` is the result of `read_table` and overrides `settings.folds` and
-    `fixed`.
+    `fixed`. `similar`: groups of cases with the same images, which the settings may keep together.
     Raises UserError if there are fewer cases or groups than folds or parts, if a case has no group and groups are requested, if
     the official test set is requested and the dataset has none, and if the table lacks a case.
     """
     known = {case.id: case.group for case in cases} | dict(groups or {})
-    of = {case.id: known[case.id] for case in sorted(cases, key=lambda case: case.id)}
+    named = {case.id: known[case.id] for case in sorted(cases, key=lambda case: case.id)}
+    of, by_group = named, settings.by_group
+    if similar and settings.similar_images == "together":
+        of, by_group = _units(named, similar, by_group), True
     if table is not None:
         places = _by_table(of, table, seed if settings.new_cases == "add" else None)
     elif settings.fixed is not None:
-        places = _fixed(cases, of, settings.fixed, settings.by_group, seed)
+        places = _fixed(cases, of, settings.fixed, by_group, seed)
     else:
-        places = {case: Assignment(fold) for case, fold in _folds(of, settings.folds, settings.by_group, seed).items()}
-    return {case: Assignment(places[case].fold, places[case].part, of[case]) for case in of}
+        places = {case: Assignment(fold) for case, fold in _folds(of, settings.folds, by_group, seed).items()}
+    return {case: Assignment(places[case].fold, places[case].part, named[case]) for case in named}
+
+
+def _units(named: Mapping[str, str], similar: Sequence[Sequence[str]], by_group: bool) -> dict[str, str]:
+    """Return the unit of every case: with `by_group` its group, else the case itself, joined where cases are similar."""
+    if by_group:
+        _members(named)  # every case must have a group
+    of = {case: f"group {group}" if by_group else f"case {case}" for case, group in named.items()}
+    for cases in similar:
+        units = {of[case] for case in cases}
+        of |= dict.fromkeys([case for case, unit in of.items() if unit in units], min(units))
+    return of
 
 
 def _added(of: Mapping[str, str], missing: Sequence[str], table: Mapping[str, Assignment], seed: int) -> dict[str, Assignment]:
@@ -205,7 +220,8 @@ def _fixed(cases: Sequence[Case], of: Mapping[str, str], fixed: FixedSplit, by_g
         straddling = sorted({of[case] for case in parts} & set(rest.values()) - {""})
         if straddling:
             raise UserError(
-                f"by_group: the official test set shares groups with the other cases: {', '.join(straddling[:_SHOWN])}."
+                "by_group, similar_images: the official test set shares groups or images with the other cases: "
+                f"{', '.join(straddling[:_SHOWN])}."
             )
     parts |= dict.fromkeys(_drawn(rest, fixed.validation, by_group, seed, "validation", others=1), "validation")
     return {case: Assignment(1, parts.get(case, "training")) for case in of}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from workflow_lib.base.errors import UserError
+from workflow_lib.datasets.similarity import sketch
 from workflow_lib.images.casefiles import joined, read_channel_files, read_mask_file
 from workflow_lib.images.cases import Case, LabelMap, Reading, name_fault
 from workflow_lib.images.files_read import FilesRead
@@ -32,7 +33,7 @@ Progress = Callable[[int, int, str], None]
 _ReadFile = Callable[[Path, Reading, FilesRead], list[Volume]]
 
 
-_ADDED_LATER = ("states", "remarks")
+_ADDED_LATER = ("states", "remarks", "sketch")
 """Fields of `Finding` that earlier versions did not write."""
 
 
@@ -43,7 +44,8 @@ class Finding:
     Shape in voxels and spacing in mm (1 for pictures), in the order of the file's axes. `labels` lists the values of the mask, at
     most 20. `voxels` counts the voxels per class, including the background. `sha256` has the digest of every readable file,
     `states` its size, mtime_ns, ctime_ns and inode when it was opened. Later runs see from `states` which files may have changed;
-    they are no part of a result. `remarks`: what the readers of the files converted, rounded or dropped.
+    they are no part of a result. `remarks`: what the readers of the files converted, rounded or dropped. `sketch`: a
+    small copy of the first channel, by which similar images are found (`similarity.sketch`).
     """
 
     faults: tuple[str, ...] = ()
@@ -60,6 +62,7 @@ class Finding:
     sha256: Mapping[str, str] = field(default_factory=dict)
     states: Mapping[str, Sequence[int]] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    sketch: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data for a JSON file."""
@@ -132,6 +135,7 @@ def inspect_case(case: Case, labels: LabelMap, reading: Reading, explain: Explai
             "image_dtype": "/".join(dict.fromkeys(str(volume.dtype) for _, volume in images)),
             "intensity_min": min(float(volume.data.min()) for _, volume in images),
             "intensity_max": max(float(volume.data.max()) for _, volume in images),
+            "sketch": sketch(first.data),
         }
         faults += [_constant(path) for path in dict.fromkeys(path for path, volume in images if _is_constant(volume))]
         for path, volume in images[1:]:
@@ -147,8 +151,12 @@ def inspect_case(case: Case, labels: LabelMap, reading: Reading, explain: Explai
     faults += _view_faults(case, images[0] if images else None, reading, seen)
     digests = {path.as_posix(): seen.sha256[path] for path in case.files if path in seen.sha256}
     states = {path.as_posix(): list(seen.states[path]) for path in case.files if path in seen.states}
-    remarks = tuple(f"{path.name}: {text}" for path, texts in seen.remarks.items() for text in texts)
+    remarks = tuple(f"{_role(case, path)} {path.name}: {text}" for path, texts in seen.remarks.items() for text in texts)
     return Finding(faults=tuple(dict.fromkeys(faults)), sha256=digests, states=states, remarks=remarks, **facts)
+
+
+def _role(case: Case, path: Path) -> str:
+    return "image" if path in case.images else "mask" if path in case.masks else "field of view"
 
 
 def _read(read: _ReadFile, path: Path, reading: Reading, seen: FilesRead, faults: list[str]) -> list[Volume]:

@@ -9,7 +9,10 @@ from workflow_lib.images.cases import Case, LabelMap, Reading
 
 @dataclass(frozen=True)
 class Cases:
-    """The cases that the study uses, with digests, voxel sizes (mm per axis, 1 for pictures), classes and reading options."""
+    """The cases that the study uses, with digests, voxel sizes (mm per axis, 1 for pictures), classes and reading options.
+
+    `similar`: groups of cases whose images are the same, or nearly.
+    """
 
     cases: dict[str, Case]
     digests: dict[Path, str]
@@ -19,6 +22,7 @@ class Cases:
     channels: int
     axes: int
     synthetic: bool
+    similar: list[list[str]]
 
 
 def read_cases(path: Path) -> Cases:
@@ -37,4 +41,5 @@ def read_cases(path: Path) -> Cases:
         content["channels"],
         content["axes"],
         content["synthetic"],
+        content.get("similar", []),
     )

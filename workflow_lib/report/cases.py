@@ -77,6 +77,19 @@ def _cell(text: str, css: str = "", sort: str = "") -> dict[str, str]:
     return {"text": text, "css": css, "sort": sort}
 
 
+def class_warnings(table: pd.DataFrame, classes: Sequence[str]) -> list[str]:
+    """Return a sentence for every class that no included case contains. `classes`: background first."""
+    included = table[table["status"] == "included"]
+    absent = [name for name in classes[1:] if len(included) and not included[f"voxels_{name}"].to_numpy(float).any()]
+    if len(absent) == len(classes) - 1 and absent:
+        return ["The masks of all included cases are empty: none contains a class other than the background."]
+    return [
+        f"No included case contains the class {name}: nothing can be learned or scored of it. Check whether the masks use "
+        "another value for it."
+        for name in absent
+    ]
+
+
 def status_words(table: pd.DataFrame) -> str:
     """Return the counts in words, for example "204 cases are used, 6 left out"."""
     counts = Counter(table["status"])

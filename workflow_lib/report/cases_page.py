@@ -11,7 +11,7 @@ import pandas as pd
 
 from workflow_lib.base.csv_text import csv_text
 from workflow_lib.figures import registry as figures
-from workflow_lib.report.cases import case_rows, imbalance_rows, status_words
+from workflow_lib.report.cases import case_rows, class_warnings, imbalance_rows, status_words
 from workflow_lib.report.page import render
 from workflow_lib.report.sources import svg_size
 from workflow_lib.report.templates import FOLDER as TEMPLATES
@@ -33,6 +33,7 @@ def build(
         "label": label,
         "synthetic": synthetic,
         "words": status_words(table),
+        "warnings": class_warnings(table, classes),
         "faults": int((table["status"] == "fault").sum()),
         "shares": imbalance_rows(table, classes),
         "cases": cases,

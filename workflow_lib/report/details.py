@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from workflow_lib.report.cases import case_rows, imbalance_rows
+from workflow_lib.report.cases import case_rows, class_warnings, imbalance_rows
 from workflow_lib.report.data import number
 from workflow_lib.report.score_tables import foreground
 from workflow_lib.report.sources import Sources
@@ -212,6 +212,7 @@ def data_part(sources: Sources, dataset: Dataset) -> dict[str, Any]:
         "left_out": [{"case": r["case"], "status": r["status"], "reason": r["reason"]} for _, r in left_out.iterrows()],
         "shapes": _common(included["shape"]),
         "spacings": _common(included["spacing"]),
+        "warnings": class_warnings(table, dataset.classes),
         "shares": imbalance_rows(table, dataset.classes),
         "cases": case_rows(table, dataset.classes),
         "csv": sources.csv_link(path),

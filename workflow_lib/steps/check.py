@@ -6,6 +6,7 @@ from workflow_lib.base.errors import Faults
 from workflow_lib.base.files import write_json
 from workflow_lib.datasets import check
 from workflow_lib.datasets.inspection import Finding
+from workflow_lib.datasets.similarity import groups
 from workflow_lib.images.cases import Case
 from workflow_lib.steps._inspection import read_inspection
 from workflow_lib.steps.command import Context, run, say
@@ -21,7 +22,7 @@ def work(context: Context[Settings]) -> None:
     inspection = read_inspection(context.path("inspection"), context.settings)
     rows = inspection.rows
     faults_file = context.path("table").with_name(FAULTS)
-    faults = check.fault_report(rows)
+    faults = check.fault_report(rows, inspection.labels)
     if faults is not None:
         check.write_cases_csv(faults_file, rows, inspection.labels)
         raise Faults(f"All cases: {faults_file.with_name(PAGE)} (to look at), {faults_file}\n{faults.heading}", faults.faults)
@@ -33,7 +34,15 @@ def work(context: Context[Settings]) -> None:
     first = included[0].finding
     entries = [_entry(by_id[row.case], row.finding) for row in included]
     axes = len(first.shape or ())
+    found = {
+        case.id: Finding.from_json(entry["found"])
+        for case, entry in zip(inspection.cases, inspection.content["cases"], strict=True)
+    }
+    similar = groups(check.similar_cases([by_id[row.case] for row in included], [found[row.case] for row in included]))
+    content |= {"similar": similar} if similar else {}
     write_json(context.path("cases"), content | {"channels": first.channels, "axes": axes, "cases": entries})
+    for name in check.absent_classes(rows, inspection.labels):
+        say(f"warning: no included case contains the class {name}; check whether the masks use another value for it")
     say(f"{len(included)} of {len(rows)} cases included")
 
 

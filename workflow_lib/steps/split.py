@@ -13,11 +13,12 @@ from workflow_lib.study.settings.split import Settings
 
 def work(context: Context[Settings]) -> None:
     """Write the fold table; `groups` and `table` are CSV files of the user, if there are any."""
-    cases = list(read_cases(context.path("cases")).cases.values())
+    study = read_cases(context.path("cases"))
+    cases = list(study.cases.values())
     groups = next((read_groups(path) for path in context.paths["groups"]), None)
     table = next((read_table(path) for path in context.paths["table"]), None)
     _require_planned(context)
-    places = divide(cases, context.settings.cross_validation, context.settings.seed, groups, table)
+    places = divide(cases, context.settings.cross_validation, context.settings.seed, groups, table, study.similar)
     write_folds(context.path("folds"), places)
     sizes = Counter(place.part or f"fold {place.fold}" for place in places.values())
     say(", ".join(f"{name}: {sizes[name]}" for name in sorted(sizes)))

@@ -26,6 +26,11 @@ class CrossValidation(Section):
     by_group: bool = Field(
         False, description="Keep the cases of a group (patient, sequence) together, so that none straddles two folds or parts."
     )
+    similar_images: Literal["warn", "together"] = Field(
+        "warn",
+        description="Cases whose images are equal or nearly equal: the report warns if a network is tested on one and trained on "
+        "another (warn), or they stay together, as the cases of a group do (together).",
+    )
     table: str | None = Field(
         None,
         description="CSV of your own division in place of a random one: `case,fold`, or `case,part` with the parts training, "
@@ -46,6 +51,8 @@ class CrossValidation(Section):
     def _one_source(self) -> "CrossValidation":
         if self.table is not None and self.by_group:
             raise ValueError("by_group divides at random; a `table` says itself which case goes where. Remove one of the two")
+        if self.table is not None and self.similar_images == "together":
+            raise ValueError("similar_images: together divides at random; a `table` says itself which case goes where")
         if self.table is None and self.new_cases == "add":
             raise ValueError("new_cases: add needs a `table` with the places of the other cases, such as a copy of folds.csv")
         return self
