@@ -99,7 +99,7 @@ def test_official_test_set():
 
 def test_an_official_test_set_that_shares_groups_is_refused_by_group():
     by_group = settings(fixed={"test": "official", "validation": 0.2}, by_group=True)
-    with pytest.raises(UserError, match=r"shares groups with the other cases: g1\."):
+    with pytest.raises(UserError, match=r"shares groups or images with the other cases: g1\."):
         divide(cases(12, lambda n: f"g{n // 3}", official=5), by_group, 3)
     places = divide(cases(12, lambda n: f"g{n // 3}", official=6), by_group, 3)
     assert sizes(places) == {"test": 6, "training": 3, "validation": 3}
@@ -190,7 +190,8 @@ def test_table_that_cannot_be_read(tmp_path):
 
 
 def test_a_table_that_changed_after_the_plan_divides_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(split, "read_cases", lambda path: SimpleNamespace(cases={case.id: case for case in cases(2)}))
+    study = SimpleNamespace(cases={case.id: case for case in cases(2)}, similar=[])
+    monkeypatch.setattr(split, "read_cases", lambda path: study)
     table, folds = tmp_path / "table.csv", tmp_path / "folds.csv"
     table.write_text("case,fold\nc000,1\nc001,2\n")
     planned = Settings(dataset="toy", cross_validation=CrossValidation(), seed=1, division_files={"table": sha256_file(table)})
@@ -242,7 +243,7 @@ def test_similar_images_stay_together_on_request_and_keep_their_own_groups(divis
         for alike in similar:
             assert len({(together[case].fold, together[case].part) for case in alike}) == 1
         if by_group:
-            places = {}
+            places: dict[str, object] = {}
             for place in together.values():
                 assert places.setdefault(place.group, (place.fold, place.part)) == (place.fold, place.part)
         assert [place.group for place in together.values()] == [case.group for case in made]

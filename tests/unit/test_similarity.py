@@ -19,7 +19,8 @@ def scene(seed: int, shape: tuple[int, ...] = (120, 160)) -> np.ndarray:
     for _ in range(30):
         phase = sum(axis * frequency for axis, frequency in zip(grid, rng.normal(0, 12, len(shape)), strict=True))
         waves += rng.normal() * np.cos(phase + rng.uniform(0, 7))
-    return ((waves - waves.min()) / np.ptp(waves) * 255).astype(np.uint8)
+    scaled: np.ndarray = (waves - waves.min()) / np.ptp(waves) * 255
+    return scaled.astype(np.uint8)
 
 
 def as_jpeg(image: np.ndarray) -> np.ndarray:

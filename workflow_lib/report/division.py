@@ -76,6 +76,6 @@ def _similar(rows: list[dict[str, str]], similar: Sequence[Sequence[str]]) -> st
     more = f"; and {count(len(over) - 3, 'more group')}" if len(over) > 3 else ""
     return (
         f"{count(sum(map(len, over)), 'case')} with equal or nearly equal images are on both sides of the division "
-        f"({shown}{more}), so that a network is scored on images like those it was trained on; the scores are too optimistic. Keep "
-        "them together to avoid this (cross_validation.similar_images)."
+        f"({shown}{more}), so that a network is scored on images like those it was trained on; the scores are too optimistic. "
+        "Keep them together to avoid this (cross_validation.similar_images)."
     )
