@@ -17,7 +17,7 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.datasets import check
 from workflow_lib.datasets.comparison import compare
 from workflow_lib.datasets.formats import registry
-from workflow_lib.datasets.inspection import Finding, inspect_cases
+from workflow_lib.datasets.inspection import Finding, _value_counts, inspect_cases
 from workflow_lib.images.casefiles import read_mask
 from workflow_lib.images.cases import Case, LabelMap, Reading
 from workflow_lib.images.files_read import FilesRead
@@ -515,3 +515,12 @@ def test_masks_that_are_all_empty_stop_the_study_and_a_class_that_never_occurs_d
     assert "(1/2)" in report.faults[0]
     assert check.fault_report(rows(kidney=3), LABELS) is None
     assert check.absent_classes(rows(kidney=3), LABELS) == ["tumour"]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int64, np.uint64, np.float32])
+def test_values_are_counted_as_numpy_counts_them_whatever_their_type_and_range(dtype):
+    values = [0, 1, 255, 3] if np.dtype(dtype).itemsize == 1 else [0, 1, 300, 30000]
+    values += [-32768, 32767] if dtype == np.int16 else [2**63 - 1] if dtype == np.uint64 else []
+    mask = np.random.default_rng(0).choice(np.array(values, dtype), (5, 40, 30))
+    expected = dict(zip(*(part.tolist() for part in np.unique(mask, return_counts=True)), strict=True))
+    assert _value_counts(mask) == {float(value): count for value, count in expected.items()}

@@ -23,6 +23,8 @@ SPACING_TOLERANCE = 1e-3
 POSITION_TOLERANCE = 0.1
 """Largest accepted distance between the same corner voxel of an image and its mask, relative to the smallest voxel side."""
 
+_LARGEST_COUNTED = 1 << 16
+"""Largest label whose voxels are counted in an array by value."""
 MOST_VALUES = 20
 """Limit of the values of a mask that are listed."""
 
@@ -141,10 +143,13 @@ def inspect_case(case: Case, labels: LabelMap, reading: Reading, explain: Explai
         for path, volume in images[1:]:
             faults += _grid_faults(images[0][0], first, path, volume)
     if masks and len(masks) == len(case.masks):
-        faults += [fault for path, mask in masks for fault in _label_faults(path, _value_counts(mask.data), labels, explain)]
+        each = [_value_counts(mask.data) for _, mask in masks]
+        faults += [
+            fault for (path, _), counts in zip(masks, each, strict=True) for fault in _label_faults(path, counts, labels, explain)
+        ]
         facts["mask_dtype"] = "/".join(dict.fromkeys(str(mask.dtype) for _, mask in masks))
         if len({mask.data.shape for _, mask in masks}) == 1:
-            counts = _value_counts(joined([mask.data for _, mask in masks]))
+            counts = each[0] if len(masks) == 1 else _value_counts(joined([mask.data for _, mask in masks]))
             facts |= {"voxels": _class_counts(counts, labels), "labels": _shown_values(counts)}
     for path, mask in masks:
         faults += _grid_faults(*images[0], path, mask) if images else []
@@ -195,9 +200,18 @@ def _value_counts(mask: np.ndarray) -> dict[float, int]:
     """Return the number of voxels per value. Works plane by plane to save memory."""
     totals: dict[float, int] = {}
     for plane in mask:
-        for value, count in zip(*np.unique(plane, return_counts=True), strict=True):
+        for value, count in zip(*_unique(plane), strict=True):
             totals[float(value)] = totals.get(float(value), 0) + int(count)
     return totals
+
+
+def _unique(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values of a plane and their counts. Labels, which are small integers, are counted without sorting them."""
+    if plane.dtype.kind in "iu" and int(plane.min()) >= 0 and int(plane.max()) <= _LARGEST_COUNTED:
+        counts = np.bincount(plane.ravel())
+        present = np.flatnonzero(counts)
+        return present, counts[present]
+    return np.unique(plane, return_counts=True)
 
 
 def _shown_values(counts: Mapping[float, int]) -> str:
