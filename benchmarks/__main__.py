@@ -41,6 +41,7 @@ BENCHMARKS = (
     Benchmark("batches", 180),
     Benchmark("prediction", 240),
     Benchmark("evaluation", 30),
+    Benchmark("inspection", 40),
     Benchmark("losses", 240, cpu=False),
     Benchmark("training", 110, cpu=False),
     Benchmark("start_up", 240, cpu=False),
