@@ -32,8 +32,8 @@ def results(tmp_path):
     ("arguments", "said"),
     [
         (["--digest", "12ab"], "'12ab' is no digest: give all 64"),
-        (["--retrain", "dice:7"], "'dice:7' is no training of this study. There are: toy/dice:1"),
-        (["--retrain", "dice"], "'dice' is no training of this study"),
+        (["--retrain", "dice:7"], "'dice:7' is not a training of this study. There are: toy/dice:1"),
+        (["--retrain", "dice"], "'dice' is not a training of this study"),
         (["--minutes", "0"], "must be a number above 0, not 0"),
         (["--minutes", "nan"], "must be a number above 0, not nan"),
     ],

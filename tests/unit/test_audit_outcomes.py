@@ -161,10 +161,10 @@ def test_an_early_stop_before_its_patience_is_named(tmp_path):
         ("0.25,0.1,1", "0.25,0.1,0", "says of epoch 2 that it was not the best so far"),
         ("0.75,0.1,0", "0.75,0.1,1", "says of epoch 3 that it was the best so far"),
         ("0.75", "nan", "no finite number"),
-        ("0.75", "", "line 4 is none of a history"),
+        ("0.75", "", "line 4 is not a column of a history"),
         ("\n3,", "\n4,", "not of epoch 3"),
         ("0.75,", "", "a row has more or fewer values"),
-        ("epoch", "era", "line 2 is none of a history"),
+        ("epoch", "era", "line 2 is not a column of a history"),
     ],
 )
 def test_a_history_that_no_training_writes_is_named(tmp_path, old, new, told):

@@ -201,7 +201,7 @@ def of_config(**changes):
         (lambda settings: settings.update(title="Kidneys of 210 patients"), "its title is not that"),
         (lambda settings: settings.update(name="kits19"), "its name is not that"),
         (lambda settings: settings["datasets"].pop(), "other datasets than its configuration"),
-        (lambda settings: settings["datasets"].pop(), "it does not tell of the dataset"),
+        (lambda settings: settings["datasets"].pop(), "it does not contain the dataset"),
         (lambda settings: settings.pop("fingerprints"), "its fingerprints are not of the jobs"),
         (without_fingerprints_of_trainings, "its fingerprints are not of the jobs"),
     ],

@@ -76,7 +76,7 @@ def test_all_faults_at_once_with_their_paths(raw):
         "trainig: unknown key; did you mean 'training'?",
         "\ntraining.epochs: should be greater than or equal to 1; it is -1",
         "study.name: use letters",
-        "datasets.a.losses: a loss stands in the list twice",
+        "datasets.a.losses: a loss is listed twice",
         "datasets.a.preprocessing.clip: the first number must be below the second",
     ):
         assert expected in "\n" + faults
@@ -139,7 +139,7 @@ def test_parts_that_do_not_fit(raw, change, message):
         (("datasets", "a", "training"), None, "datasets.a.training: must be a section with keys"),
         (("datasets", "a", "losses"), "dice", "datasets.a.losses: should be a valid list; it is 'dice'"),
         (("study", "datasets"), [], "study.datasets: needs at least 1 entries"),
-        (("study", "datasets"), ["a", "a"], "'a' stands in the list twice"),
+        (("study", "datasets"), ["a", "a"], "'a' is listed twice"),
         (("losses",), ["dice"], "losses: must be a section with keys"),
     ],
 )

@@ -227,7 +227,7 @@ def test_exclusions(tmp_path):
         ("case_2", "excluded", "contains no tumour"),
         ("case_3", "included", ""),
         ("case_4", "excluded", "damaged"),
-        ("case_33", "fault", "stands in `exclude`, but the dataset has no such case; did you mean case_3?"),
+        ("case_33", "fault", "is listed in `exclude`, but the dataset has no case of this name; did you mean case_3?"),
     ]
     assert pooled_shares(rows) == {"background": 116 / 120, "kidney": 3 / 120, "tumour": 1 / 120}
     faults = check.fault_report(rows, LABELS)

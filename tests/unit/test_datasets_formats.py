@@ -207,7 +207,7 @@ def test_msd_unusable_labels(tmp_path, changes, message):
         ({"training": ["h_001"]}, "must name its image and its label"),
         ({"training": [{"image": "../x.nii.gz", "label": "y.nii.gz"}]}, "below this folder"),
         ({"training": [{"image": "a.nii.gz", "label": "/etc/passwd"}]}, "below this folder"),
-        ({"training": [{"image": "a.nii.gz", "label": "b.nii.gz"}] * 2}, "a stands in the list twice"),
+        ({"training": [{"image": "a.nii.gz", "label": "b.nii.gz"}] * 2}, "a is listed twice"),
         ({"modality": {"0": "FLAIR", "2": "T1w"}}, "must number the channels from 0"),
     ],
 )

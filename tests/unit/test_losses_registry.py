@@ -87,7 +87,7 @@ def test_all_faults_at_once_each_with_what_is_accepted():
     [
         ("focal", {"gamma": float("nan")}, "a number in [0, 10]"),
         ("focal", {"gamma": float("inf")}, "a number in [0, 10]"),
-        ("focal", {"gamma": True}, "true and false are no numbers"),
+        ("focal", {"gamma": True}, "true and false are not numbers"),
         ("focal", {"gamma": None}, "a number in [0, 10]"),
         ("focal", {"gamma": "two"}, "a number in [0, 10]"),
         ("focal", {"alpha": [0.1, -2]}, "one value per class"),

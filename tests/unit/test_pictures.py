@@ -451,7 +451,7 @@ def test_missing_files_and_folders(tmp_path):
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.jpg"])
 def test_files_that_are_no_picture(tmp_path, content, told, name):
     (tmp_path / name).write_bytes(content)
-    refused(tmp_path / name, rf"{name} is no PNG, TIFF, BMP, GIF or JPEG file: .*{told}")
+    refused(tmp_path / name, rf"{name} is not a PNG, TIFF, BMP, GIF or JPEG file: .*{told}")
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.png", "a.tif"])

@@ -434,9 +434,9 @@ def test_results_made_to_harm_end_in_findings(folder):
     assert "\x1b" not in done.stdout + done.stderr
     for said in (
         "fails        \\u001b[31mred: is not in SHA256SUMS",
-        "data/toy/folds.csv: is no regular file",
+        "data/toy/folds.csv: is not a regular file",
         "scores/toy/focal/fold_1.csv: has a line of more than",
-        "data/toy/inspection.json: is no JSON",
+        "data/toy/inspection.json: is not JSON",
         "tables of toy: cannot be computed again: the published numbers '../../../../etc' are none of this checkout's",
         "fails        collect of toy: cannot be computed again",
         "fails        statistics of toy: cannot be computed again",
@@ -474,7 +474,7 @@ def test_a_training_made_again_gives_the_same_weights(finished, folder):
     assert [finding.state for finding in found] == ["holds"], found
     assert "byte for byte" in found[0].text
     assert any("epoch 1/1" in line for line in said)
-    with pytest.raises(UserError, match=r"'dice:7' is no training of this study\. There are: toy/dice:1, toy/dice:2"):
+    with pytest.raises(UserError, match=r"'dice:7' is not a training of this study\. There are: toy/dice:1, toy/dice:2"):
         retrain.chosen(private(folder), "dice:7")
     assert retrain.chosen(private(folder), "toy/focal:2").name == "records/train/toy/focal/fold_2.json"
 

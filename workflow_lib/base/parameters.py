@@ -18,7 +18,7 @@ from workflow_lib.base.errors import Faults
 def no_truth_value(value: object) -> object:
     """Return the value. Raises ValueError for true and false, which pydantic would accept as 1 and 0."""
     if isinstance(value, bool):
-        raise ValueError("true and false are no numbers")
+        raise ValueError("true and false are not numbers")
     return value
 
 

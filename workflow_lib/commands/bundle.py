@@ -81,7 +81,7 @@ def _refusal(record: Mapping[str, Any], dataset: str, predictions: bool, allowed
         return ""
     if settings["source"] == "folder":
         # A folder in the layout of a public dataset may contain images of any origin.
-        return f"the images of {dataset} were not downloaded by the workflow, so nobody knows their terms here (--may-share)"
+        return f"the images of {dataset} were not downloaded by the workflow, so their terms are not known here (--may-share)"
     licence = registry.get(settings["format"]).LICENCE
     if ALLOWS.match(licence):
         return ""

@@ -40,7 +40,7 @@ def find_browser(named: str | None = None, which: Callable[[str], str | None] = 
     if named:
         raise UserError(f"There is no program {named}. Name the path of Chromium, Chrome or Edge.")
     raise UserError(
-        f"No browser that prints was found (looked for {', '.join(BROWSERS)}). Install Chromium, or name one with --browser, or "
+        f"No browser that can print was found (tried {', '.join(BROWSERS)}). Install Chromium, or name one with --browser, or "
         "open the page in any browser and print it to a file: the page is made for that."
     )
 

@@ -195,7 +195,9 @@ def _unknown_exclusions(cases: Sequence[Case], excluded: Mapping[str, str]) -> l
     for name in excluded:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
-            fault = "stands in `exclude`, but the dataset has no such case" + (f"; did you mean {close[0]}?" if close else "")
+            fault = "is listed in `exclude`, but the dataset has no case of this name" + (
+                f"; did you mean {close[0]}?" if close else ""
+            )
             rows.append(CaseRow(name, "fault", fault, finding=Finding((fault,))))
     return rows
 
@@ -208,7 +210,9 @@ def fault_report(rows: Sequence[CaseRow], labels: LabelMap) -> Faults | None:
     faults = [f"{row.case}: {fault}" for row in rows if row.status == "fault" for fault in row.faults]
     if faults:
         count = sum(row.status == "fault" for row in rows)
-        heading = f"{count} of {len(rows)} cases cannot be used. Mend the files, or name the cases under `exclude` with a reason:"
+        heading = (
+            f"{count} of {len(rows)} cases cannot be used. Correct the files, or list the cases under `exclude` with a reason:"
+        )
         return Faults(heading, faults)
     if not any(row.status == "included" for row in rows):
         reasons = [f"{row.case}: {row.reason}" for row in rows]

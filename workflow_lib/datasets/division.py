@@ -89,7 +89,7 @@ def read_groups(path: Path) -> dict[str, str]:
     rows = _rows(path, ("case", "group"))
     faults = [f"{path}, line {line}: the group is empty" for line, row in rows if not row["group"]]
     if faults:
-        raise Faults(f"{path} is no table of groups:", faults[:_SHOWN])
+        raise Faults(f"{path} is not a table of groups:", faults[:_SHOWN])
     return {row["case"]: row["group"] for _, row in rows}
 
 
@@ -123,7 +123,7 @@ def _rows(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str]]]
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}. Check the path.") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} is no CSV in UTF-8: {error}.") from error
+        raise UserError(f"{path} is not CSV in UTF-8: {error}.") from error
     lacking = [name for name in needed if name not in columns]
     if lacking:
         raise UserError(f"{path} lacks the column {', '.join(lacking)}; its first line must name the columns.")
@@ -131,7 +131,7 @@ def _rows(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str]]]
     faults = []
     for line, row in found:
         if row["case"] in seen or not row["case"]:
-            faults.append(f"{path}, line {line}: the case {row['case']!r} stands in the table twice, or has no name")
+            faults.append(f"{path}, line {line}: the case {row['case']!r} is listed twice, or has no name")
         seen.add(row["case"])
     if faults:
         raise Faults(f"{path} has faults:", faults[:_SHOWN])
@@ -140,7 +140,7 @@ def _rows(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str]]]
 
 def _folds_of(path: Path, rows: Sequence[tuple[int, Mapping[str, str]]]) -> dict[str, Assignment]:
     faults = [
-        f"line {line}: the fold {row['fold']!r} is no number from 1 to 20" for line, row in rows if not _is_fold(row["fold"])
+        f"line {line}: the fold {row['fold']!r} is not a number from 1 to 20" for line, row in rows if not _is_fold(row["fold"])
     ]
     if not faults:
         present = {int(row["fold"]) for _, row in rows}
@@ -148,7 +148,7 @@ def _folds_of(path: Path, rows: Sequence[tuple[int, Mapping[str, str]]]) -> dict
         faults += [f"the folds must be numbered without a gap; missing: {missing}"] if missing else []
         faults += ["at least two folds are needed"] if len(present) < 2 else []
     if faults:
-        raise Faults(f"{path} is no table of folds:", faults[:_SHOWN])
+        raise Faults(f"{path} is not a table of folds:", faults[:_SHOWN])
     return {row["case"]: Assignment(int(row["fold"])) for _, row in rows}
 
 
@@ -165,7 +165,7 @@ def _parts_of(path: Path, rows: Sequence[tuple[int, Mapping[str, str]]]) -> dict
     if missing and not faults:
         faults = [f"no case is in the part {part}" for part in missing]
     if faults:
-        raise Faults(f"{path} is no table of parts:", faults[:_SHOWN])
+        raise Faults(f"{path} is not a table of parts:", faults[:_SHOWN])
     return {row["case"]: Assignment(1, parts[row["part"]]) for _, row in rows}
 
 
@@ -240,7 +240,7 @@ def _drawn(of: Mapping[str, str], share: float, by_group: bool, seed: int, part:
         return [ordered[position] for position in generator(seed, "split", part).permutation(len(ordered))[:wanted]]
     members = _members(of)
     if len(members) < 1 + others:
-        raise UserError(f"A {part} set by group needs at least {1 + others} groups in all; here are {len(members)}.")
+        raise UserError(f"A {part} set by group needs at least {1 + others} groups; there are {len(members)}.")
     places = _fill(members, {1: float(wanted), 2: float(len(of) - wanted)}, seed, part, {2: others})
     return sorted(case for case, place in places.items() if place == 1)
 

@@ -59,11 +59,11 @@ def read_folds(path: str | Path) -> dict[str, Assignment]:
                 case, part = row["case"], row["part"]
                 assignment = Assignment(int(row["fold"]), part, row["group"])  # type: ignore[arg-type]  # looked at below
             except (KeyError, TypeError, ValueError) as error:
-                raise UserError(f"{path}: the row {dict(row)} is no row of a fold table ({error}). {remedy}") from error
+                raise UserError(f"{path}: the row {dict(row)} is not a row of a fold table ({error}). {remedy}") from error
             if part not in get_args(Part):
-                raise UserError(f"{path}: {case} has the part {part!r}, which is none. {remedy}")
+                raise UserError(f"{path}: {case} has the part {part!r}, which is not a part. {remedy}")
             if case in assignments:
-                raise UserError(f"{path}: a case stands in more than one row ({case}). {remedy}")
+                raise UserError(f"{path}: a case is in more than one row ({case}). {remedy}")
             assignments[case] = assignment
     return assignments
 

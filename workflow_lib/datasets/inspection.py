@@ -193,7 +193,7 @@ def _is_constant(image: Volume) -> bool:
 
 
 def _constant(path: Path) -> str:
-    return f"{path}: every voxel has the same value; this is no image"
+    return f"{path}: every voxel has the same value, so this is not an image"
 
 
 def _value_counts(mask: np.ndarray) -> dict[float, int]:

@@ -66,8 +66,8 @@ def refuse(executor: str, local: bool, results: str, run: Run | None = None) -> 
         if executor != EXECUTOR:
             return  # another scheduler on a machine that also has SLURM's programs
         raise UserError(
-            f"SLURM does not answer ({error}), so nobody knows whether jobs of an earlier run still work on {results}, and none "
-            "could be submitted. Run the same command again when squeue does."
+            f"SLURM does not answer ({error}), so it is not known whether jobs of an earlier run are still running on {results}, "
+            "and none could be submitted. Run the same command again when squeue does."
         ) from None
     if jobs:
         raise UserError(message(jobs, results))

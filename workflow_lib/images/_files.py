@@ -106,7 +106,7 @@ def _stream(file: io.BufferedReader, size: int) -> Iterator[Stream]:
 def check_regular(path: Path) -> None:
     """Raise UserError for a pipe or a device, which may be without end, or never answer."""
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise UserError(f"{path} is no regular file. Name the file that holds the image.")
+        raise UserError(f"{path} is not a regular file. Give the file that contains the image.")
 
 
 def check_size(path: Path, stream: Stream, offset: int, claimed: int) -> None:

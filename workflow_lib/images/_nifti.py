@@ -87,7 +87,7 @@ def geometry(path: Path, raw: Any, channels: int = 1) -> Header:
     shape = axes[:3] if channels > 1 else axes
     if len(shape) not in (2, 3):
         raise UserError(
-            f"{path} has {len(axes)} axes {axes}; one image of two or three axes is looked for. If the last axis holds channels, "
+            f"{path} has {len(axes)} axes {axes}; an image must have two or three. If the last axis holds channels, "
             "name those to be read (`channels`) in a format that has this key, or split the file into one per channel."
         )
     to_mm, remarks = _unit(raw)
@@ -95,7 +95,7 @@ def geometry(path: Path, raw: Any, channels: int = 1) -> Header:
     if not all(np.isfinite(side) and side > 0 for side in spacing):
         shown = " x ".join(f"{side:g}" for side in spacing)
         raise UserError(
-            f"{path} has the voxel size {shown} mm; every side must be above 0. Mend the header (pixdim), or {EXCLUDE}."
+            f"{path} has the voxel size {shown} mm; every side must be above 0. Correct the header (pixdim), or {EXCLUDE}."
         )
     try:
         dtype = raw.get_data_dtype()
@@ -160,7 +160,7 @@ def _position(path: Path, raw: Any) -> tuple[np.ndarray, str]:
             pass
     if None in codes:
         raise UserError(
-            f"{path} has no usable position in space: its affine is {affine.tolist()}. Mend the header, or {EXCLUDE}."
+            f"{path} has no usable position in space: its affine is {affine.tolist()}. Correct the header, or {EXCLUDE}."
         )
     return affine, "".join(map(str, codes))
 
@@ -181,7 +181,7 @@ def voxel_offset(path: Path, raw: Any) -> int:
     if not offset.is_integer() or offset < earliest:
         raise UserError(
             f"{path} has its voxels begin at byte {offset:g} by its header, which must be a whole number from {earliest} on. "
-            f"Mend the header (vox_offset), or {EXCLUDE}."
+            f"Correct the header (vox_offset), or {EXCLUDE}."
         )
     return int(offset)
 
@@ -192,5 +192,7 @@ def scaling_of(path: Path, raw: Any) -> tuple[float, float] | None:
     if slope == 0 or not np.isfinite(slope):
         return None
     if not np.isfinite(intercept):
-        raise UserError(f"{path} scales its values by an intercept of {intercept:g}. Mend the header (scl_inter), or {EXCLUDE}.")
+        raise UserError(
+            f"{path} scales its values by an intercept of {intercept:g}. Correct the header (scl_inter), or {EXCLUDE}."
+        )
     return None if (slope, intercept) == (1, 0) else (slope, intercept)

@@ -48,7 +48,7 @@ def probabilities(
     if not np.isfinite(joined).all():
         raise UserError(
             "The network gives probabilities that are not finite. Its weights or the image hold NaN or Inf: "
-            "look at the history of the training, delete its folder and train again."
+            "check the history of the training, delete its folder and train again."
         )
     return joined
 

@@ -473,7 +473,7 @@ def preset(name: str, which: str = "paper") -> dict[str, Any]:
     presets: Mapping[str, Mapping[str, Any]] | None = getattr(get(name), "PRESETS", None)
     if presets is None:
         having = ", ".join(other for other in names() if hasattr(get(other), "PRESETS"))
-        raise UserError(f"loss {name!r} has no preset {which!r}: it is no loss of the Mixed Focal paper; those are {having}")
+        raise UserError(f"loss {name!r} has no preset {which!r}: it is not a loss of the Mixed Focal paper; those are {having}")
     return dict(presets.get(which, {}))
 
 

@@ -18,7 +18,7 @@ BUILT_FROM: tuple[str, ...] = ()
 NOTES: tuple[str, ...] = (
     "Each term names a loss (of this page, or a file of your own), its weight and its parameters: "
     "`terms: [{loss: focal_tversky}, {loss: boundary, weight: 0.1, parameters: {max_distance: 8}}]`.",
-    "Give it a `label`, under which it stands in tables and figures.",
+    "Give it a `label`, which tables and figures show.",
 )
 
 

@@ -22,7 +22,9 @@ NOTES = (
 class Parameters(base.Parameters):
     """Parameters of AdamW, with Keras's defaults."""
 
-    weight_decay: Number = Field(4e-3, ge=0, description="Times the learning rate: what a weight loses of itself in a step.")
+    weight_decay: Number = Field(
+        4e-3, ge=0, description="Share of each weight that is subtracted in a step, times the learning rate."
+    )
     beta_1: Number = Field(0.9, ge=0, lt=1, description="Share of the first moment that a step keeps.")
     beta_2: Number = Field(0.999, ge=0, lt=1, description="Share of the second moment that a step keeps.")
     epsilon: Number = Field(1e-7, gt=0, description="Added to the root of the second moment.")

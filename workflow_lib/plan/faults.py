@@ -126,7 +126,7 @@ def _like_faults(used: Mapping[str, Dataset], name: str) -> list[str]:
         return []
     other = used.get(division.like)
     if other is None or division.like == name:
-        return [f"cross_validation.like: {division.like!r} is no other dataset of this study (study.datasets)"]
+        return [f"cross_validation.like: {division.like!r} is not another dataset of this study (study.datasets)"]
     if (other.format, other.root) != (used[name].format, used[name].root):
         return [f"cross_validation.like: {division.like!r} has other images (format, root), so its folds cannot be the same"]
     if other.cross_validation != division.model_copy(update={"like": None}):

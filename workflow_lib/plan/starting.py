@@ -109,7 +109,7 @@ def _after_changes(plan: Plan, data: Data, faults: list[str], say: Say) -> Itera
     if data.comparison.absent:
         return
     if not rests_on_it(plan, data.dataset):
-        say(f"{data.sentence}. No result rests on it yet: these files are inspected again.")
+        say(f"{data.sentence}. No result depends on it yet: these files are inspected again.")
     elif policy == "stop":
         faults.append(choice(plan, data))
         return
@@ -156,7 +156,7 @@ def choice(plan: Plan, data: Data) -> str:
         f"{data.sentence}.\n"
         f"  {_capital(consequences(plan, data))}. Put the files back, or decide in the study:\n"
         f"    {key} follow}}}}   make again what follows from the images as they are now\n"
-        f"    {key} freeze}}}}   keep the results; the report says which images they rest on"
+        f"    {key} freeze}}}}   keep the results; the report says which images they were made from"
     )
 
 

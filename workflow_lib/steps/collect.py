@@ -48,7 +48,7 @@ def work(context: Context[Settings]) -> None:
     write_scores(context.path("scores"), frame, metrics)
     say(f"{len(frame)} scores of {frame['case'].nunique()} cases")
     for loss, fold in diverged:
-        say(f"{loss} is left out: its training on fold {fold} diverged")
+        say(f"{loss} is omitted: its training on fold {fold} diverged")
 
 
 def _metrics(parts: Mapping[tuple[str, int], pd.DataFrame]) -> list[str]:

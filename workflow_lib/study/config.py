@@ -57,7 +57,7 @@ class Study(StudySteering):
 
 
 class LossChoice(Section):
-    """A loss under a name of its own, with its own parameters."""
+    """A loss under a different name, with its own parameters."""
 
     loss: str = Field(
         min_length=1,
@@ -94,12 +94,12 @@ class Dataset(Section):
     )
     field_of_view: bool = Field(False, description="Score only inside the field of view, where the dataset has masks of it.")
     faulty: Literal["stop", "exclude"] = Field(
-        "stop", description="When a case has a fault: stop and tell all faults (stop), or leave such cases out and list them."
+        "stop", description="When a case has a fault: stop and report all faults (stop), or leave such cases out and list them."
     )
     changed_data: Literal["stop", "follow", "freeze"] = Field(
         "stop",
-        description="When images or masks have changed since they were inspected, and results rest on them: stop and say what "
-        "follows (stop), make again what follows (follow), or keep the results and say in the report which images they rest on "
+        description="When images or masks have changed since they were inspected, and results were made from them: stop and say "
+        "what follows (stop), make again what follows (follow), or keep the results and say in the report which images they rest on "
         "(freeze).",
     )
     exclude: dict[str, str] = Field(
@@ -115,7 +115,7 @@ class Dataset(Section):
         description="Losses to train, in the order of the tables: names from the catalogue `losses`, or registry names.",
     )
     published: str | None = Field(
-        None, description="Published numbers to hold the results against: a folder in reports/published."
+        None, description="Published numbers to compare the results with: a folder in reports/published."
     )
     figure_case: str | None = Field(None, description="Case of the segmentation figure; null: the one of median DSC.")
     cross_validation: CrossValidation = Field(CrossValidation(), description="Division of the cases.")
@@ -131,7 +131,7 @@ class Dataset(Section):
     @classmethod
     def _losses_once(cls, value: list[str]) -> list[str]:
         if len(set(value)) != len(value):
-            raise ValueError("a loss stands in the list twice")
+            raise ValueError("a loss is listed twice")
         return value
 
     @model_validator(mode="after")
@@ -163,7 +163,9 @@ class Config(Section):
     """The whole study."""
 
     study: Study
-    losses: dict[str, LossChoice] = Field(default_factory=dict, description="Catalogue of losses with parameters of their own.")
+    losses: dict[str, LossChoice] = Field(
+        default_factory=dict, description="Catalogue of losses with parameters that differ from their defaults."
+    )
     datasets: dict[str, Dataset] = Field(description="Catalogue of datasets.")
 
     def used_datasets(self) -> dict[str, Dataset]:
@@ -201,9 +203,9 @@ def validate(raw: Mapping[str, Any], origin: str = "the configuration") -> Confi
     for name in wanted if isinstance(wanted, list) else []:
         entry = catalogue.get(name) if isinstance(name, str) else None
         if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
-            faults.append(f"study.datasets: {name!r} is no name; use letters, digits, '_' and '-'")
+            faults.append(f"study.datasets: {name!r} is not a valid name; use letters, digits, '_' and '-'")
         elif name in datasets:
-            faults.append(f"study.datasets: {name!r} stands in the list twice")
+            faults.append(f"study.datasets: {name!r} is listed twice")
         elif name in catalogue and not isinstance(entry, Mapping):
             faults.append(f"datasets.{name}: must be a section with keys; it is {entry!r}")
         elif not isinstance(entry, Mapping):
@@ -233,7 +235,7 @@ def _bad_names(merged: Mapping[str, Any]) -> list[str]:
         losses = dataset.get("losses")
         names += losses if isinstance(losses, list) else []
     return [
-        f"losses: {name!r} is no name; use letters, digits, '_' and '-' (the label may be any text)"
+        f"losses: {name!r} is not a valid name; use letters, digits, '_' and '-' (the label may be any text)"
         for name in dict.fromkeys(map(str, names))
         if not NAME_PATTERN.fullmatch(name)
     ]

@@ -34,6 +34,6 @@ def _fault(request: TrainingRequest, phase: str, value: float, epoch: int, step:
     return (
         f"{what} became {value} with loss {request.loss!r} ({request.loss_type}), dataset {request.dataset!r}, "
         f"fold {request.fold}: {where}. The training has diverged: no predictions, no scores, and a gap in the report. "
-        "Lower training.learning_rate, look at the loss's parameters, or look for odd intensities in these cases."
+        "Lower training.learning_rate, check the loss's parameters, or check for unusual intensities in these cases."
         + (" Or set training.precision to bfloat16, whose range is that of float32." if half else "")
     )

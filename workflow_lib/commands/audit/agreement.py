@@ -264,7 +264,7 @@ def _by_digest(folder: Path, place: str, files: Mapping[str, str], owners: Mappi
             yield Finding(name, "fails", f"cannot be the prediction that was scored: {error}")
             continue
         if found != digest:
-            whose = f"it is {owners[found]}" if found in owners else "it is none of this study"
+            whose = f"it is {owners[found]}" if found in owners else "it does not belong to this study"
             yield Finding(name, "fails", f"is not the prediction that was scored; {whose}")
 
 

@@ -39,9 +39,9 @@ def audit(
     """Yield the findings of the audit as they are made. Raises UserError if `folder` is not a folder of results."""
     options = options or Options(digest)
     if options.digest is not None and not DIGEST.fullmatch(options.digest.lower()):
-        raise UserError(f"--digest: {options.digest!r} is no digest: give all 64 hexadecimal digits that the report shows")
+        raise UserError(f"--digest: {options.digest!r} is not a digest: give all 64 hexadecimal digits that the report shows")
     if not folder.is_dir():
-        raise UserError(f"{folder} is no folder. Name the folder of a study's results.")
+        raise UserError(f"{folder} is not a folder. Give the folder of a study's results.")
     if not os.path.lexists(folder / SUMS):
         raise UserError(
             f"{folder} holds no {SUMS}, so there is nothing to hold its files against: the study has not run to its end there, "

@@ -56,7 +56,7 @@ def safe_path(folder: Path, relative: str) -> Path:
     except (OSError, ValueError):
         raise UserError(f"{relative}: is missing") from None
     if not stat.S_ISREG(kind):
-        raise UserError(f"{relative}: is no regular file")
+        raise UserError(f"{relative}: is not a regular file")
     return path
 
 
@@ -69,7 +69,7 @@ def _opened(folder: Path, relative: str) -> io.BufferedReader:
         raise UserError(f"{relative}: cannot be read ({error.strerror})") from None
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise UserError(f"{relative}: is no regular file")
+        raise UserError(f"{relative}: is not a regular file")
     return open(handle, "rb")
 
 
@@ -97,16 +97,16 @@ def read_json(folder: Path, relative: str) -> dict[str, Any]:
     try:
         content = json.loads(read_bytes(folder, relative, JSON_BYTES), parse_constant=_no_number)
     except (ValueError, RecursionError):
-        raise UserError(f"{relative}: is no JSON") from None
+        raise UserError(f"{relative}: is not JSON") from None
     if not isinstance(content, dict):
-        raise UserError(f"{relative}: is no JSON object")
+        raise UserError(f"{relative}: is not a JSON object")
     if _deeper(content, JSON_DEPTH):
         raise UserError(f"{relative}: holds lists in lists more than {JSON_DEPTH} deep, so it is not used")
     return content
 
 
 def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _deeper(content: object, depth: int) -> bool:
@@ -135,7 +135,7 @@ def read_csv(folder: Path, relative: str) -> list[dict[str, str]]:
     try:
         columns, *rows = csv.reader(io.StringIO(_table_text(folder, relative), newline=""), strict=True)
     except (csv.Error, ValueError):
-        raise UserError(f"{relative}: is no table") from None
+        raise UserError(f"{relative}: is not a table") from None
     if any(len(row) != len(columns) for row in rows):
         raise UserError(f"{relative}: a row has more or fewer values than there are columns")
     return [dict(zip(columns, row, strict=True)) for row in rows]
@@ -148,7 +148,7 @@ def _table_text(folder: Path, relative: str) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
-        raise UserError(f"{relative}: is no text in UTF-8") from None
+        raise UserError(f"{relative}: is not text in UTF-8") from None
 
 
 def read_sums(folder: Path, name: str) -> dict[str, str]:
@@ -159,7 +159,7 @@ def read_sums(folder: Path, name: str) -> dict[str, str]:
     for line in lines[:-1]:
         match = _LINE.fullmatch(line)
         if match is None:
-            raise UserError(f"{name}: {line[:80]!r} is no line of checksums")
+            raise UserError(f"{name}: {line[:80]!r} is not a line of checksums")
         found[match[2]] = match[1]
     if lines[-1] or len(found) != len(lines) - 1 or list(found) != sorted(found):
         raise UserError(f"{name}: a line is double, out of order, or not ended")

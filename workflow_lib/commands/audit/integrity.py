@@ -88,7 +88,7 @@ def chain(study: Path) -> Iterator[Finding]:
     manifest = safe.read_json(study, MANIFEST)
     again = build(study, names, root)
     differing = [name for name in names if manifest["steps"][name] != again["steps"][name]]
-    yield from (Finding(name, "fails", f"{MANIFEST} says something else about this step") for name in differing)
+    yield from (Finding(name, "fails", f"{MANIFEST} describes this step differently") for name in differing)
     # Without the index of the store, the files that it lists cannot be checked.
     absent = [record.name for record in every if record.step == "preprocess" and not _has_index(study, record, root)]
     of_records = sums(study, [record.name for record in every if record.name not in absent], root)

@@ -16,7 +16,7 @@ def declared(folder: Path) -> dict[str, str]:
         return {}
     files = safe.read_json(folder, BUNDLE).get("left_out")
     if not isinstance(files, dict):
-        raise UserError(f"{BUNDLE}: does not say what is left out")
+        raise UserError(f"{BUNDLE}: does not list what is left out")
     return {str(name): str(reason) for name, reason in files.items() if LEAVABLE.fullmatch(str(name))}
 
 

@@ -100,7 +100,7 @@ def _study(folder: Path) -> _Study:
         for dataset in report["datasets"]
     }
     if len(datasets) != len(report["datasets"]):
-        raise ValueError("a dataset stands in the report twice")
+        raise ValueError("a dataset appears twice in the report")
     return _Study(frozenset(records.names_in_manifest(folder)), datasets)
 
 

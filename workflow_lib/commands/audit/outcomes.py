@@ -70,9 +70,9 @@ def read_history(study: Path, name: str) -> History:
         try:
             epoch, loss, best = int(row["epoch"]), float(row["validation_loss"]), row["best"]
         except (KeyError, ValueError):
-            raise UserError(f"{name}: line {number + 1} is none of a history") from None
+            raise UserError(f"{name}: line {number + 1} is not a column of a history") from None
         if epoch != number or not isfinite(loss):
-            raise UserError(f"{name}: line {number + 1} is not of epoch {number}, or its validation loss is no finite number")
+            raise UserError(f"{name}: line {number + 1} is not of epoch {number}, or its validation loss is not a finite number")
         if lowest is None or loss < lowest:
             best_epoch, lowest = epoch, loss
         if best != str(int(best_epoch == epoch)):

@@ -72,15 +72,15 @@ def settings_of(record: Record) -> Any:
 def read(folder: Path, name: str) -> Record:
     """Read a record. Raises UserError with the reason if it is invalid."""
     if not _RECORD.fullmatch(name):
-        raise UserError(f"{name!r}: is no name of a record")
+        raise UserError(f"{name!r}: is not the name of a record")
     content = safe.read_json(folder, name)
     try:
         step, settings, fingerprint, versions = (content[key] for key in ("step", "settings", "fingerprint", "versions"))
         sides = {side: _entries(name, content[side]) for side in ("inputs", "outputs")}
     except (KeyError, TypeError, AttributeError):
-        raise UserError(f"{name}: is no record of a step") from None
+        raise UserError(f"{name}: is not a record of a step") from None
     if not (isinstance(step, str) and isinstance(settings, dict) and isinstance(fingerprint, str) and isinstance(versions, dict)):
-        raise UserError(f"{name}: is no record of a step")
+        raise UserError(f"{name}: is not a record of a step")
     return Record(name, step, settings, fingerprint, sides["inputs"], sides["outputs"], versions)
 
 

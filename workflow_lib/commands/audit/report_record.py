@@ -26,7 +26,7 @@ def faults(report: Mapping[str, Any], every: Sequence[Record]) -> Iterator[str]:
     if names != config["study"]["datasets"] or {*names} != {*config["datasets"]}:
         yield "it names other datasets than its configuration"
     for other in sorted({record.about[0] for record in every} - {"", *names}):
-        yield f"it does not tell of the dataset {other[:SHOWN]}, of which there are records"
+        yield f"it does not contain the dataset {other[:SHOWN]}, of which there are records"
     for dataset in report["datasets"]:
         own = [record for record in every if record.about[0] == dataset["name"]]
         found = [*_by_configuration(dataset, config), *_by_records(dataset, config, own)]

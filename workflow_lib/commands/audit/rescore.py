@@ -38,7 +38,7 @@ def check(folder: Path, study: Path, roots: Sequence[Path]) -> Iterator[Finding 
     located: dict[str, dict[str, Any]] = {}
     for dataset in sorted({record.about[0] for record in every if record.step == "evaluate"}):
         if not NAME.fullmatch(dataset):
-            raise UserError(f"{dataset[:80]!r} is no name of a dataset")
+            raise UserError(f"{dataset[:80]!r} is not the name of a dataset")
         yield f"looking for the images of {dataset}"
         located[dataset], gone = images.located(safe.read_json(study, f"data/{dataset}/cases.json"))
         if gone:
@@ -135,7 +135,7 @@ def _rows(path: Path, expected: Sequence[str]) -> list[Row]:
     with path.open(encoding="utf-8", newline="") as stream:
         reader = csv.DictReader(stream)
         if tuple(reader.fieldnames or ()) != tuple(expected):
-            raise UserError(f"{path.name}: is no table of scores")
+            raise UserError(f"{path.name}: is not a table of scores")
         return [{key: row[key] or "" for key in expected} for row in reader]
 
 

@@ -68,7 +68,7 @@ def _one_of(trainings: Mapping[str, Record], name: str) -> Record:
     matching = [record for key, record in trainings.items() if name in (key, key.partition("/")[2])]
     if len(matching) == 1:
         return matching[0]
-    why = "is more than one training" if matching else "is no training of this study"
+    why = "is more than one training" if matching else "is not a training of this study"
     raise UserError(f"--retrain: {name!r} {why}. There are: {', '.join(trainings)}")
 
 
@@ -258,7 +258,7 @@ def _summary(study: Path, name: str, work: Path) -> Iterator[Finding]:
     """Compare the results in training.json without facts of the run. Its fingerprint depends on the paths of the images."""
     before, now = read_json(study / name), read_json(work / SUMMARY)
     if before["fingerprint"] == now["fingerprint"] and portable_digest(study / name) != portable_digest(work / SUMMARY):
-        yield Finding(name, "fails", "says something else about the training than the one made again does")
+        yield Finding(name, "fails", "describes the training differently from the repeated one")
 
 
 def _loss_difference(before: Path, now: Path) -> str:

@@ -92,7 +92,7 @@ def _size(name: str, item: object) -> int:
     import h5py
 
     if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "fiub":
-        raise UserError(f"{name} in it is no array of numbers")
+        raise UserError(f"{name} in it is not an array of numbers")
     if item.external or item.is_virtual:
         raise UserError(f"the values of {name} in it lie in another file, which Keras's do not")
     return int(item.size or 0) * int(item.dtype.itemsize)

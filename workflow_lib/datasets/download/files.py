@@ -123,7 +123,7 @@ def _accept(checksums: Checksums, file: RemoteFile, part: Path) -> None:
     first = checksums.recorded(file.path)
     if first is not None and sha256_file(part) != first:
         raise UserError(
-            f"{file.url} is no longer the file that was first seen as {file.path} (SHA-256 {first}). If the new one is wanted, "
+            f"{file.url} differs from the file that was first seen as {file.path} (SHA-256 {first}). If the new one is wanted, "
             f"delete its entry in {FILE}."
         )
 

@@ -67,7 +67,7 @@ def keep(job: Job, checksums: Checksums) -> None:
 
 def refuse_changed(job: Job, states: Mapping[str, str], remedy: str) -> None:
     """Raise Faults if files have changed or are invalid."""
-    known = {"changed": "is no longer what it was when it was first seen"}
+    known = {"changed": "has changed since it was first seen"}
     faults = [f"{path}: {known.get(state, state)}" for path, state in states.items() if state not in ("missing", "new", "same")]
     heading = f"{len(faults)} file(s) in {job.root} cannot be used. {remedy}; if a change was meant, delete the entry in {FILE}:"
     raise_faults(heading, faults)

@@ -72,7 +72,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         if not newurl.lower().startswith(("http://", "https://")):
-            raise UserError(f"{req.full_url} leads to {newurl!r}, which is no web address. Check the address.")
+            raise UserError(f"{req.full_url} leads to {newurl!r}, which is not a web address. Check the address.")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -148,7 +148,7 @@ def fetch(
             reason, asked = _readable(error), error.after if isinstance(error, _TryAgain) else 0.0
             continue
         except ValueError as error:
-            raise UserError(f"{url} is no address that can be asked for ({error}). Check the address.") from error
+            raise UserError(f"{url} is not a valid address ({error}). Check the address.") from error
         part.replace(destination)
         _tag_of(part).unlink(missing_ok=True)
         return destination

@@ -46,11 +46,11 @@ def unpack(archive: Path, folder: Path) -> None:
                 _to_the_end(archive, stream)
     except OSError as error:
         if isinstance(error, gzip.BadGzipFile):
-            raise UserError(f"{archive} is no sound tar archive ({error}). Delete it and run again.") from error
+            raise UserError(f"{archive} is not a valid tar archive ({error}). Delete it and run again.") from error
         raise UserError(f"{archive} cannot be unpacked into {folder}: {error.strerror or error}. Run again to go on.") from error
     except _BROKEN as error:
         raise UserError(
-            f"{archive} is no sound tar archive ({error or type(error).__name__}). Delete it and run again."
+            f"{archive} is not a valid tar archive ({error or type(error).__name__}). Delete it and run again."
         ) from error
 
 

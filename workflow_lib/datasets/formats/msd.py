@@ -106,7 +106,7 @@ def find_cases(root: Path, options: Options) -> list[Case]:
         elif not image.name.startswith((".", "_")):
             identifier = image.name.removesuffix(".gz").removesuffix(".nii")
             if identifier in cases:
-                faults.append(f"{identifier} stands in the list twice; keep one of the two entries")
+                faults.append(f"{identifier} is listed twice; keep one of the two entries")
             cases[identifier] = Case(identifier, (image,), (mask,))
     raise_faults(f"{path}: faults in `training`:", faults)
     if not cases:

@@ -137,7 +137,7 @@ def _kind(path: Path, reader: Reader) -> str:
     page = (
         " (an HTML page, as servers send in place of a file)" if begin.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<" else ""
     )
-    raise UserError(f"{path} is no PNG, TIFF, BMP, GIF or JPEG file: {shown}{page}. {MEND}")
+    raise UserError(f"{path} is not a PNG, TIFF, BMP, GIF or JPEG file: {shown}{page}. {MEND}")
 
 
 def check_pixels(path: Path, rows: int, columns: int) -> None:

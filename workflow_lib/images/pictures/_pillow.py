@@ -57,7 +57,7 @@ def _image(path: Path, reader: Reader, kind: str) -> Iterator[Any]:
     except Image.DecompressionBombError as error:
         raise UserError(f"{path} has far too many pixels by its header ({error}). {MEND}") from error
     except UnidentifiedImageError as error:
-        raise UserError(f"{path} is damaged or cut short: its header is no valid {kind} header. {MEND}") from error
+        raise UserError(f"{path} is damaged or cut short: its header is not a valid {kind} header. {MEND}") from error
     with image:
         check_pixels(path, image.height, image.width)
         pixels = image.height * image.width

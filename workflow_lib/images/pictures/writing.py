@@ -20,7 +20,7 @@ def write_picture_labels(path: str | Path, labels: np.ndarray) -> None:
     if path.suffix != ".png":
         raise UserError(f"{path}: labels of pictures are written as PNG; end the name with .png.")
     if labels.ndim != 2 or not labels.size:
-        raise UserError(f"{path}: labels of shape {labels.shape} are no picture; they must have rows and columns.")
+        raise UserError(f"{path}: labels of shape {labels.shape} are not a picture; they must have rows and columns.")
     if not (np.issubdtype(labels.dtype, np.integer) or labels.dtype == np.bool_):
         raise UserError(f"{path}: labels must be integers, not {labels.dtype}.")
     if labels.min() < 0 or labels.max() > 255:

@@ -19,7 +19,7 @@ class FixedSplit(Section):
 
 
 class CrossValidation(Section):
-    """Division of the cases: into folds, into one fixed split, or as a table of your own says."""
+    """Division of the cases: into folds, into one fixed split, or as your table says."""
 
     folds: int = Field(5, ge=2, le=20, description="Number of folds; every fold is trained and scored.")
     fixed: FixedSplit | None = Field(None, description="One split into training, validation and test cases in place of folds.")
@@ -33,7 +33,7 @@ class CrossValidation(Section):
     )
     table: str | None = Field(
         None,
-        description="CSV of your own division in place of a random one: `case,fold`, or `case,part` with the parts training, "
+        description="CSV with your division in place of a random one: `case,fold`, or `case,part` with the parts training, "
         "validation, test. A relative path starts at the working directory.",
     )
     new_cases: Literal["refuse", "add"] = Field(
