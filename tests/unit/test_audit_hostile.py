@@ -60,12 +60,12 @@ def test_folders_in_folders_and_files_without_end(tmp_path):
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b'{"a":' * 200_000, "no JSON"),
+        (b'{"a":' * 200_000, "not JSON"),
         (b'{"a":' * 60 + b"1" + b"}" * 60, "deep"),
-        (b'{"a": NaN}', "no JSON"),
-        (b'{"a": ' + b"9" * 100_000 + b"}", "no JSON"),
-        (b"[1]", "no JSON object"),
-        (b"\xff\xfe", "no JSON"),
+        (b'{"a": NaN}', "not JSON"),
+        (b'{"a": ' + b"9" * 100_000 + b"}", "not JSON"),
+        (b"[1]", "not a JSON object"),
+        (b"\xff\xfe", "not JSON"),
         (b" " * (safe.JSON_BYTES + 1), "more than"),
     ],
     ids=["endless", "deep", "nan", "digits", "list", "bytes", "large"],
@@ -88,7 +88,7 @@ def test_a_list_of_checksums_holds_each_file_once_and_in_order(tmp_path, lines):
     """With two lines for one file, readers could use different lines."""
     text = "".join(f"{digest * 64 if len(digest) == 1 else digest}  {name}\n" for digest, name in lines)
     (tmp_path / "SHA256SUMS").write_text(text)
-    with pytest.raises(UserError, match=r"double, out of order|no line of checksums"):
+    with pytest.raises(UserError, match=r"double, out of order|not a line of checksums"):
         safe.read_sums(tmp_path, "SHA256SUMS")
 
 
@@ -131,7 +131,7 @@ def record(**changes):
         ({"sha256": 5}, "not named by path"),
         ({"path": "a\0b"}, "not named by path"),
         ({"path": ["a"]}, "not named by path"),
-        ({"files": [1]}, "no record"),
+        ({"files": [1]}, "not a record"),
     ],
 )
 def test_records_that_no_step_wrote(tmp_path, changes, why):
@@ -142,7 +142,7 @@ def test_records_that_no_step_wrote(tmp_path, changes, why):
 
 @pytest.mark.parametrize("name", ["records/../../x.json", "/etc/x.json", "data/x.json", "records/a b.json"])
 def test_names_of_records_that_are_none(tmp_path, name):
-    with pytest.raises(UserError, match="no name of a record"):
+    with pytest.raises(UserError, match="not the name of a record"):
         records.read(tmp_path, name)
 
 
@@ -236,8 +236,8 @@ def hostile_weights(path, how, secret):
         ("soft link", "a link"),
         ("values elsewhere", "another file"),
         ("virtual", "another file"),
-        ("objects", "no array of numbers"),
-        ("references", "no array of numbers"),
+        ("objects", "not an array of numbers"),
+        ("references", "not an array of numbers"),
         ("circle", "too deep|more than"),
         ("bomb", "more than"),
         ("many", "more than 20 objects"),

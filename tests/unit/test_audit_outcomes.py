@@ -160,7 +160,7 @@ def test_an_early_stop_before_its_patience_is_named(tmp_path):
     [
         ("0.25,0.1,1", "0.25,0.1,0", "says of epoch 2 that it was not the best so far"),
         ("0.75,0.1,0", "0.75,0.1,1", "says of epoch 3 that it was the best so far"),
-        ("0.75", "nan", "no finite number"),
+        ("0.75", "nan", "not a finite number"),
         ("0.75", "", "line 4 is not a column of a history"),
         ("\n3,", "\n4,", "not of epoch 3"),
         ("0.75,", "", "a row has more or fewer values"),
@@ -186,7 +186,7 @@ def test_a_network_that_predicted_nothing_is_named(tmp_path, step):
 @pytest.mark.parametrize("content", ["", "a,b\n1\n", 'a\n\0\n"', "a\n\n"])
 def test_what_is_no_table(tmp_path, content):
     (tmp_path / "a.csv").write_text(content)
-    with pytest.raises(UserError, match=r"a\.csv: (is no table|a row has)"):
+    with pytest.raises(UserError, match=r"a\.csv: (is not a table|a row has)"):
         safe.read_csv(tmp_path, "a.csv")
 
 

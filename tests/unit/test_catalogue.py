@@ -101,7 +101,12 @@ def test_faults_of_an_unused_loss_are_warnings():
     parameters = {"loss": "focal", "parameters": {"gama": 1}}
     own = CHOSEN | {"losses": {"a": {"loss": "foca"}, "b": parameters, "c": {"los": "focal"}, "d e": {"loss": "dice"}}}
     found = "\n".join(warnings(own))
-    for said in ("losses.a: there is no loss 'foca'", "losses.b: ", "losses.c.los: unknown key", "losses: 'd e' is no name"):
+    for said in (
+        "losses.a: there is no loss 'foca'",
+        "losses.b: ",
+        "losses.c.los: unknown key",
+        "losses: 'd e' is not a valid name",
+    ):
         assert said in found
     block = unused.warning(merge(BASE, own), own)
     assert block.startswith(f"Warning: {len(warnings(own))} fault(s) in entries that this study does not use")

@@ -118,7 +118,7 @@ def test_an_unknown_dataset(raw):
         ({"preprocessing": {"spacing": [1, 1, 0]}}, "above 0 mm"),
         ({"source": "phantom"}, "belong together"),
         ({"training": {"learning_rate": 1e-7}}, "minimum_learning_rate must not be above"),
-        ({"losses": ["../x"]}, "is no name"),
+        ({"losses": ["../x"]}, "is not a valid name"),
         ({"training": {"epochs": True}}, "epochs: should be a number; it is true"),
         ({"training": {"learning_rate": True}}, "learning_rate: should be a number; it is true"),
         ({"augmentation": {"gamma": [-1, 1]}}, "greater than 0"),

@@ -214,7 +214,7 @@ def test_a_slow_but_steady_server_is_waited_for(server, tmp_path):
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize(("act", "message"), [("elsewhere", "no web address"), ("in a circle", "30[12]")])
+@pytest.mark.parametrize(("act", "message"), [("elsewhere", "not a web address"), ("in a circle", "30[12]")])
 def test_redirects_that_lead_nowhere(server, tmp_path, act, message):
     server.plan = [act]
     with pytest.raises(UserError, match=message):

@@ -527,7 +527,7 @@ def test_the_order_of_classes_and_regions_survives_sorted_json_and_changes_the_f
 
     def plain(classes, regions):
         files = {"classes": classes, "regions": regions}
-        given = {"dataset": "d", "format": "folders", "source": "folder", "root": "r", "url": None, "channels": None}
+        given = {"dataset": "d", "format": "folders", "source": "folder", "root": "r", "url": None, "channels": None, "axes": 3}
         return obtain.Settings.model_validate(given | {"files": files, "phantom": None}).model_dump(mode="json")
 
     classes, regions = (

@@ -160,9 +160,9 @@ def test_tables_of_folds_and_of_parts(tmp_path):
     ("text", "message"),
     [
         ("case,fold\na,1\nb,3\n", r"missing: \[2\]"),
-        ("case,fold\na,1\nb,0\n", "'0' is no number from 1"),
+        ("case,fold\na,1\nb,0\n", "'0' is not a number from 1"),
         ("case,fold\na,1\nb,1\n", "at least two folds"),
-        ("case,fold\na,1\na,2\n", "stands in the table twice"),
+        ("case,fold\na,1\na,2\n", "is listed twice"),
         ("case,part\na,train\n", "'train' is none of training, validation, test"),
         ("case,part\na,training\nb,test\n", "no case is in the part validation"),
         ("case,fold,part\na,1,test\n", "needs one of the columns"),
@@ -182,7 +182,7 @@ def test_table_that_cannot_be_read(tmp_path):
     with pytest.raises(UserError, match="cannot be read"):
         read_table(tmp_path / "none.csv")
     (tmp_path / "binary.csv").write_bytes(b"case,fold\n\xff\xfe,1\n")
-    with pytest.raises(UserError, match="no CSV in UTF-8"):
+    with pytest.raises(UserError, match="not CSV in UTF-8"):
         read_table(tmp_path / "binary.csv")
     (tmp_path / "groups.csv").write_text("case,group\na,\n")
     with pytest.raises(UserError, match="the group is empty"):

@@ -161,8 +161,9 @@ def seen_though_nothing_changed(
 @pytest.mark.parametrize("mutate", NOTHING, ids=lambda mutate: mutate.__name__)
 def test_words_change_nothing(mutate):
     wrong, changes = seen_though_nothing_changed(mutate, effective_tree)
-    # The modules that print, and the one that lists what reads annotations, are in no fingerprint.
-    assert [name for name in wrong if name not in fingerprints.NEUTRAL] == []
+    # The modules that print, and the one that lists what reads annotations, are in no fingerprint. Pydantic reads those of
+    # serializers.
+    assert [name for name in wrong if name not in {*fingerprints.NEUTRAL, "workflow_lib.study.sections.ordered"}] == []
     assert changes >= NOTHING[mutate]
 
 

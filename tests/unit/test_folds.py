@@ -36,8 +36,8 @@ def test_a_fixed_split_scores_other_cases():
     [
         ("case,fold,part,group\na,1,,\na,2,,\n", "more than one row"),
         ("case,fold,part,group\na,1,,\na,1,,\n", "more than one row"),
-        ("case,fold,part,group\na,one,,\n", "no row of a fold table"),
-        ("case,fold\na,1\n", "no row of a fold table"),
+        ("case,fold,part,group\na,one,,\n", "not a row of a fold table"),
+        ("case,fold\na,1\n", "not a row of a fold table"),
         ("case,fold,part,group\na,1,tset,\n", "the part 'tset'"),
     ],
 )

@@ -60,7 +60,7 @@ def test_every_file_is_complete(name):
     if name in NAMES:
         assert all(registry.faults(name, registry.preset(name, preset)) == [] for preset in registry.PRESETS)
     else:
-        with pytest.raises(UserError, match="no loss of the Mixed Focal paper"):
+        with pytest.raises(UserError, match="not a loss of the Mixed Focal paper"):
             registry.preset(name, "paper-literal")
     parameter, values = registry.curves(name)
     assert parameter == "" or all(registry.faults(name, {parameter: value}) == [] for value in values)

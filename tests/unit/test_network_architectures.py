@@ -131,7 +131,7 @@ def test_entries_that_share_images_may_have_the_same_folds():
     for change, reason in (({"root": "elsewhere"}, "other images"), ({"cross_validation": {"folds": 3}}, "in another way")):
         with pytest.raises(UserError, match=reason):
             plan.load(merge(raw, {"datasets": {"b": change}}))
-    with pytest.raises(UserError, match="is no other dataset of this study"):
+    with pytest.raises(UserError, match="is not another dataset of this study"):
         plan.load(merge(raw, {"datasets": {"b": {"cross_validation": {"like": "b"}}}}))
 
 

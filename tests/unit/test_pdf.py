@@ -35,7 +35,7 @@ def test_without_a_browser_it_says_what_to_do(page, monkeypatch, capsys):
     monkeypatch.setenv("PATH", str(page.parent))
     assert main(["pdf", str(page)]) == 2
     said = capsys.readouterr().err
-    assert "No browser that prints was found" in said
+    assert "No browser that can print was found" in said
     assert "--browser" in said
     assert "Traceback" not in said
     assert list(page.parent.glob("*.pdf*")) == []

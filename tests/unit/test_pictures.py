@@ -437,7 +437,7 @@ def test_missing_files_and_folders(tmp_path):
     refused(tmp_path / "a.png", r"a\.png does not exist")
     refused(tmp_path, "is a folder")
     os.mkfifo(tmp_path / "pipe.png")
-    refused(tmp_path / "pipe.png", "no regular file")
+    refused(tmp_path / "pipe.png", "not a regular file")
 
 
 @pytest.mark.parametrize(

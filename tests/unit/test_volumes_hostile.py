@@ -99,7 +99,7 @@ def test_headers_that_claim_channels_without_end(tmp_path, suffix, count, vector
             for channels in (None, (0,)):
                 with pytest.raises(UserError, match="the header claims"):
                     read_channels(path, channels)
-            with pytest.raises(UserError, match="one image of two or three axes"):
+            with pytest.raises(UserError, match="must have two or three"):
                 read_volume(path)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -345,7 +345,7 @@ def test_nothing_is_unpickled(tmp_path, name):
 
 def test_pipes(tmp_path):
     os.mkfifo(tmp_path / "a.nii")
-    refused(tmp_path / "a.nii", "no regular file")
+    refused(tmp_path / "a.nii", "not a regular file")
 
 
 @SUFFIXES

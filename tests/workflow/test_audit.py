@@ -108,7 +108,7 @@ def test_another_digest_and_no_folder(folder, tmp_path):
     found = failing([next(finding for finding in audit(folder, "0" * 64) if finding.subject == MANIFEST)])
     assert "is of another study" in found[MANIFEST]
     (tmp_path / "empty").mkdir()
-    for name, said in (("nothing", "is no folder"), ("empty", "holds no SHA256SUMS")):
+    for name, said in (("nothing", "is not a folder"), ("empty", "holds no SHA256SUMS")):
         done = command(tmp_path / name, cwd=tmp_path)
         assert done.returncode == 2
         assert said in done.stderr

@@ -99,7 +99,7 @@ def test_a_corrected_file_is_inspected_again_by_the_same_command(checkout):
     assert "is cut short" in checkout.snakemake("--cores", "2", "--until", "check", check=False).stdout
     mask.write_bytes(whole)
     done = checkout.snakemake("--cores", "2", "--until", "check")
-    assert "No result rests on it yet: these files are inspected again." in done.stdout
+    assert "No result depends on it yet: these files are inspected again." in done.stdout
     assert "3 of 4 cases are as they were" in (checkout.folder / "results/tiny/logs/inspect/toy.log").read_text()
 
 

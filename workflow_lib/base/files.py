@@ -108,9 +108,9 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_json(path: str | Path, content: Any) -> None:
-    """Write JSON atomically: sorted keys, indentation by two spaces, no NaN, a newline at the end."""
-    write_text(path, json.dumps(content, sort_keys=True, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+def write_json(path: str | Path, content: Any, sort_keys: bool = True) -> None:
+    """Write JSON atomically: keys sorted or in their order, indentation by two spaces, no NaN, a newline at the end."""
+    write_text(path, json.dumps(content, sort_keys=sort_keys, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def read_json(path: str | Path) -> Any:

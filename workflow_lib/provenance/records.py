@@ -73,6 +73,8 @@ def write_record(
                 "attempts": attempts(outputs),
             },
         },
+        # The audit makes the report again from its record, and the report shows settings in their order.
+        sort_keys=False,
     )
 
 

@@ -99,8 +99,8 @@ class Dataset(Section):
     changed_data: Literal["stop", "follow", "freeze"] = Field(
         "stop",
         description="When images or masks have changed since they were inspected, and results were made from them: stop and say "
-        "what follows (stop), make again what follows (follow), or keep the results and say in the report which images they rest on "
-        "(freeze).",
+        "what follows (stop), make again what follows (follow), or keep the results and say in the report which images they "
+        "rest on (freeze).",
     )
     exclude: dict[str, str] = Field(
         default_factory=dict, description="Cases left out, each with the reason, which the report prints."

@@ -13,6 +13,7 @@ WORDS = {
     "cross_validation.folds": "folds",
     "cross_validation.by_group": "division by group",
     "cross_validation.table": "table of the division",
+    "preprocessing.orientation": "orientation of the axes",
     "preprocessing.clip": "clipping",
     "preprocessing.normalise": "normalisation",
     "preprocessing.spacing": "spacing after resampling",

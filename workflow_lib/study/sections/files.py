@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from workflow_lib.study.sections.section import Ordered, Section
+from workflow_lib.study.sections.ordered import Ordered
+from workflow_lib.study.sections.section import Section
 
 CASE, GROUP = "{case}", "{group}"
 
