@@ -511,7 +511,7 @@ def test_masks_that_are_all_empty_stop_the_study_and_a_class_that_never_occurs_d
 
     report = check.fault_report(rows(), LABELS)
     assert report is not None
-    assert report.heading == "The masks of all 2 cases are empty:"
+    assert report.heading == "The masks of all 2 included cases are empty:"
     assert "(1/2)" in report.faults[0]
     assert check.fault_report(rows(kidney=3), LABELS) is None
     assert check.absent_classes(rows(kidney=3), LABELS) == ["tumour"]

@@ -220,8 +220,9 @@ def fault_report(rows: Sequence[CaseRow], labels: LabelMap) -> Faults | None:
     used = [row.finding.voxels for row in rows if row.status == "included"]
     if not any(voxels.get(name) for voxels in used for name in labels.names[1:]):
         values = "/".join(str(value) for of_class in labels.values[1:] for value in of_class)
+        rest = f" ({len(rows) - len(used)} of {len(rows)} cases are excluded)" if len(used) < len(rows) else ""
         return Faults(
-            f"The masks of all {len(used)} cases are empty:",
+            f"The masks of all {len(used)} included cases are empty{rest}:",
             [f"no voxel has a value of a class other than the background ({values}). Check how the masks were exported"],
         )
     return None

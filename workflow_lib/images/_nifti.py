@@ -51,6 +51,9 @@ def raw_header(path: Path, stream: Stream) -> Any:
         raise UserError(f"{path} is not a NIfTI file but looks like the older Analyze format. Convert it to NIfTI.")
     if bytes(header["magic"])[:2] == b"ni":
         raise UserError(f"{path} is the header of a .hdr/.img pair. Convert the pair to one .nii.gz file.")
+    version = _HEADER_SIZES[size][5]
+    if bytes(header["magic"])[:4].rstrip(b"\0") != f"n+{version}".encode():
+        raise UserError(f"{path} is damaged: its header of {size} bytes is not marked as one of NIfTI-{version}. {MEND}")
     return header
 
 
