@@ -1,6 +1,7 @@
 """Decide which cases the study uses, from the findings of the inspection, and report all faults together."""
 
 import difflib
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -59,7 +60,10 @@ def decide(
     faulty case. A note names an earlier case with the same or nearly the same image, and says what the readers converted.
     Raises UserError if `required` names an unknown class.
     """
-    excluded = excluded or {}
+    # Unicode has two forms of accented letters; names of cases are in the composed one.
+    ids = {case.id for case in cases}
+    composed = {name: name if name in ids else unicodedata.normalize("NFC", name) for name in excluded or {}}
+    excluded = {composed[name]: reason for name, reason in (excluded or {}).items()}
     unknown = sorted(set(required) - set(labels.names))
     if unknown:
         raise UserError(f"require: the dataset has no class {', '.join(map(repr, unknown))}; it has {', '.join(labels.names)}.")

@@ -1,6 +1,7 @@
 """Divide the cases of a dataset into folds or one fixed split: at random, by group, or by a table."""
 
 import csv
+import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -91,6 +92,29 @@ def read_groups(path: Path) -> dict[str, str]:
     if faults:
         raise Faults(f"{path} is not a table of groups:", faults[:_SHOWN])
     return {row["case"]: row["group"] for _, row in rows}
+
+
+def names_without_case(groups: Mapping[str, str], cases: Sequence[Case]) -> str:
+    """Return a warning of the names in a table of groups that no case has, or an empty text.
+
+    Raises UserError if no case has a name of the table: the names in it are of another form.
+    """
+    known = {case.id for case in cases}
+    others = [name for name in groups if name not in known]
+    if not others:
+        return ""
+    without = sorted(known - set(groups))
+    shown = []
+    for name in others[:_SHOWN]:
+        close = difflib.get_close_matches(name, without, n=1)
+        shown.append(name + (f" (did you mean {close[0]}?)" if close else ""))
+    more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+    said = (
+        f"{len(others)} of {len(groups)} names in the table of groups are not those of included cases: {', '.join(shown)}{more}"
+    )
+    if len(others) == len(groups):
+        raise UserError(f"groups: {said}. Write the names of the cases as they are in cases.csv.")
+    return said
 
 
 def read_table(path: Path) -> dict[str, Assignment]:

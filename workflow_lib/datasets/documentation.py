@@ -126,7 +126,8 @@ datasets:
     root: /data/lesions
     files:
       images: ["{group}/{case}/photo.png"]     # one pattern per channel
-      masks: "{group}/{case}/lesion*.png"      # several masks of a case are joined
+      masks: "{group}/{case}/lesion*.png"      # a mask per case; several are a fault, or joined:
+      several_masks: join
       classes: {background: 0, lesion: 255}    # background first; a class may have several values: [1, 2]
       threshold: 127                           # mask values above it are 255, the others 0
       colour: rgb                              # or grey, red, green, blue
@@ -135,6 +136,18 @@ datasets:
     training: {patch: [256, 256], epochs: 100, iterations: null}
     prediction: {overlap: [128, 128]}
 ```
+
+Masks come in other forms, too:
+
+- **One file per class**: `masks: "{case}/segmentations/{class}.nii.gz"`. Each file marks the voxels of the class after which it
+  is named; files of classes that the study does not list are not read, which the page of the data says. Classes that overlap are
+  a fault of the case, unless `overlaps: last` lets the class count that is listed last.
+- **Colours**: `colours: {background: "#000000", lesion: "#ff0000"}`, one for every class. Other colours are a fault.
+- **Several files of one class**: `several_masks: join` takes their union. Without it they are a fault, because they may be those
+  of several observers or classes.
+- **Grey edges**: `threshold`. Values that differ from whole numbers by at most 0.001 are rounded, which is said.
+
+A pattern may contain `{case}` more than once: `"{case}/{case}-t1c.nii.gz"`.
 
 `snakemake --cores all --configfile my_study.yaml --until cases_page` reads all files and shows their contents, without any
 training.

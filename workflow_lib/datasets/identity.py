@@ -19,10 +19,11 @@ def contents(entry: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """
     digests = entry["sha256"]
     view = entry["field_of_view"]
+    masks = [digests[path] for path in entry["masks"]]
     return {
         IMAGES: tuple(digests[path] for path in entry["images"]),
-        # They are joined, so that their order makes no difference.
-        MASKS: tuple(sorted(digests[path] for path in entry["masks"])),
+        # Unless each is of one class, they are joined, so that their order makes no difference.
+        MASKS: tuple(masks if entry.get("mask_values") else sorted(masks)),
         VIEW: () if view is None else (digests[view],),
     }
 

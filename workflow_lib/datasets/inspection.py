@@ -13,9 +13,10 @@ import numpy as np
 
 from workflow_lib.base.errors import UserError
 from workflow_lib.datasets.similarity import sketch
-from workflow_lib.images.casefiles import joined, read_channel_files, read_mask_file
+from workflow_lib.images.casefiles import read_channel_files, read_mask_file
 from workflow_lib.images.cases import Case, LabelMap, Reading, name_fault
 from workflow_lib.images.files_read import FilesRead
+from workflow_lib.images.merging import merged
 from workflow_lib.images.volumes import Volume
 
 SPACING_TOLERANCE = 1e-3
@@ -144,12 +145,12 @@ def inspect_case(case: Case, labels: LabelMap, reading: Reading, explain: Explai
             faults += _grid_faults(images[0][0], first, path, volume)
     if masks and len(masks) == len(case.masks):
         each = [_value_counts(mask.data) for _, mask in masks]
-        faults += [
-            fault for (path, _), counts in zip(masks, each, strict=True) for fault in _label_faults(path, counts, labels, explain)
-        ]
+        if not case.mask_values:  # else the value of a file stands for no class
+            pairs = zip(masks, each, strict=True)
+            faults += [fault for (path, _), counts in pairs for fault in _label_faults(path, counts, labels, explain)]
         facts["mask_dtype"] = "/".join(dict.fromkeys(str(mask.dtype) for _, mask in masks))
-        if len({mask.data.shape for _, mask in masks}) == 1:
-            counts = each[0] if len(masks) == 1 else _value_counts(joined([mask.data for _, mask in masks]))
+        for whole in _read_merged(case, [mask.data for _, mask in masks], reading, seen, faults):
+            counts = each[0] if whole is masks[0][1].data else _value_counts(whole)
             facts |= {"voxels": _class_counts(counts, labels), "labels": _shown_values(counts)}
     for path, mask in masks:
         faults += _grid_faults(*images[0], path, mask) if images else []
@@ -157,6 +158,7 @@ def inspect_case(case: Case, labels: LabelMap, reading: Reading, explain: Explai
     digests = {path.as_posix(): seen.sha256[path] for path in case.files if path in seen.sha256}
     states = {path.as_posix(): list(seen.states[path]) for path in case.files if path in seen.states}
     remarks = tuple(f"{_role(case, path)} {path.name}: {text}" for path, texts in seen.remarks.items() for text in texts)
+    remarks = (*case.remarks, *remarks)
     return Finding(faults=tuple(dict.fromkeys(faults)), sha256=digests, states=states, remarks=remarks, **facts)
 
 
@@ -170,6 +172,16 @@ def _read(read: _ReadFile, path: Path, reading: Reading, seen: FilesRead, faults
         return read(path, reading, seen)
     except UserError as error:
         faults.append(str(error))
+        return []
+
+
+def _read_merged(case: Case, masks: list[np.ndarray], reading: Reading, seen: FilesRead, faults: list[str]) -> list[np.ndarray]:
+    """Return the one mask of a case. If its files do not go together, add the reason to `faults` and return none."""
+    try:
+        return [merged(case, masks, reading.overlaps, seen)]
+    except UserError as error:
+        # Differences of shape are also found by the comparison with the image, which says more.
+        faults += [str(error)] if len({mask.shape for mask in masks}) == 1 else []
         return []
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from workflow_lib.base.errors import UserError
 from workflow_lib.images._files import EXCLUDE, MEND, Stream, exactly
+from workflow_lib.images.recognition import guess
 
 SIZES_TOLERANCE = 0.01
 """Largest accepted relative difference between the voxel sizes in `pixdim` and in the affine. Some programs round one of them."""
@@ -43,8 +44,7 @@ def raw_header(path: Path, stream: Stream) -> Any:
     if size is None:
         begin = first + stream.file.read(60)
         shown = "it is empty" if not begin else f"it begins with {begin[:20]!r}"
-        page = " (an HTML page, as servers send in place of a file)" if begin.lstrip()[:1] == b"<" else ""
-        raise UserError(f"{path} is not a NIfTI file: {shown}{page}. {MEND}")
+        raise UserError(f"{path} is not a NIfTI file: {shown}{guess(begin)}. {MEND}")
     block = first + exactly(stream.file, size - 4)
     header = getattr(nibabel, _HEADER_SIZES[size]).from_fileobj(io.BytesIO(block), check=False)
     if bytes(header["magic"])[:2] not in (b"n+", b"ni"):

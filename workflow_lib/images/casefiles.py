@@ -9,7 +9,8 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.images.cases import Case, Reading
 from workflow_lib.images.files_read import FilesRead
 from workflow_lib.images.label_files import write_labels
-from workflow_lib.images.pictures.reading import is_picture, read_picture, read_picture_mask
+from workflow_lib.images.merging import merged
+from workflow_lib.images.pictures.reading import is_picture, read_coloured_mask, read_picture, read_picture_mask
 from workflow_lib.images.pictures.writing import write_picture_labels
 from workflow_lib.images.rounding import rounded
 from workflow_lib.images.volumes import Volume, flat, read_channels, read_volume
@@ -52,7 +53,9 @@ def read_mask_file(path: Path, reading: Reading, seen: FilesRead | None = None) 
     Raises UserError as `read_volume` and `read_picture_mask` do.
     """
     if is_picture(path):
-        return _plane(read_picture_mask(path, reading.threshold, seen))
+        colours = dict(reading.colours)
+        labels = read_coloured_mask(path, colours, seen) if colours else read_picture_mask(path, reading.threshold, seen)
+        return _plane(labels)
     mask = read_volume(path, seen)
     if reading.flat:
         mask = flat(mask)
@@ -60,14 +63,6 @@ def read_mask_file(path: Path, reading: Reading, seen: FilesRead | None = None) 
         return replace(mask, data=rounded(path, mask.data, seen))
     data = np.where(mask.data > reading.threshold, np.uint8(_ABOVE), np.uint8(0))
     return Volume(data, mask.affine, mask.spacing, mask.orientation, mask.dtype)
-
-
-def joined(masks: list[np.ndarray]) -> np.ndarray:
-    """Return the voxelwise maximum of masks of one shape."""
-    first, *others = masks
-    for mask in others:
-        first = np.maximum(first, mask)
-    return first
 
 
 def read_image(case: Case, reading: Reading, seen: FilesRead | None = None) -> Image:
@@ -82,11 +77,8 @@ def read_image(case: Case, reading: Reading, seen: FilesRead | None = None) -> I
 
 
 def read_mask(case: Case, reading: Reading, seen: FilesRead | None = None) -> np.ndarray:
-    """Read the ground truth of a case as raw label values (*shape). Raises UserError as `read_mask_file` does."""
-    masks = [read_mask_file(path, reading, seen).data for path in case.masks]
-    if any(mask.shape != masks[0].shape for mask in masks):
-        raise UserError(f"{', '.join(map(str, case.masks))}: the masks have different shapes.")
-    return joined(masks)
+    """Read the ground truth of a case as raw label values (*shape). Raises UserError as `read_mask_file` and `merged` do."""
+    return merged(case, [read_mask_file(path, reading, seen).data for path in case.masks], reading.overlaps, seen)
 
 
 def read_field_of_view(case: Case, reading: Reading, seen: FilesRead | None = None) -> np.ndarray | None:

@@ -10,16 +10,19 @@ import numpy as np
 
 from workflow_lib.base.errors import UserError
 
+_SOMETIMES = ("faults", "mask_values", "remarks")
+"""Fields of `Case` that are empty for most cases."""
+
 
 @dataclass(frozen=True)
 class Case:
     """One image with its ground truth.
 
     `images`: one file per channel, or one file with all channels. `masks`: usually one; if there are several, each marks a part
-    of
-    the same class. `field_of_view`: a mask of the region that counts, if the dataset has one. `group`: the group of the case
-    (such as a sequence or a patient), or empty. `part`: "training" or "test" if the dataset has an official division, or empty.
-    `faults`: why the case cannot be used, if its format already finds that, such as a missing mask.
+    of the same class, or, with `mask_values`, the class with this value in the label map. `field_of_view`: a mask of the region
+    that counts, if the dataset has one. `group`: the group of the case (such as a sequence or a patient), or empty. `part`:
+    "training" or "test" if the dataset has an official division, or empty. `faults`: why the case cannot be used, if its format
+    already finds that, such as a missing mask. `remarks`: what its format ignored or added.
     """
 
     id: str
@@ -29,6 +32,8 @@ class Case:
     group: str = ""
     part: str = ""
     faults: tuple[str, ...] = ()
+    mask_values: tuple[int, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -45,8 +50,8 @@ class Case:
             "field_of_view": None if self.field_of_view is None else self.field_of_view.as_posix(),
             "group": self.group,
             "part": self.part,
-            # Only where there are some: a case without faults is described as before.
-            **({"faults": list(self.faults)} if self.faults else {}),
+            # Only where there are some: a case without them is described as before.
+            **{key: list(getattr(self, key)) for key in _SOMETIMES if getattr(self, key)},
         }
 
     @classmethod
@@ -60,7 +65,7 @@ class Case:
             None if view is None else Path(view),
             content["group"],
             content["part"],
-            tuple(content.get("faults", ())),
+            **{key: tuple(content.get(key, ())) for key in _SOMETIMES},
         )
 
 
@@ -94,7 +99,9 @@ class Reading:
 
     `channels`: the indices of the channels that are read, for files with several channels along a last axis; None: a file holds
     one channel. `colour`: all three colours of a picture (PNG, TIFF, ...), or one channel. `threshold`: mask values above it
-    count as 255 and the others as 0; None: values are used unchanged. `flat`: the network is 2-D, so that a volume of one slice
+    count as 255 and the others as 0; None: values are used unchanged. `overlaps`: where masks of several classes mark a voxel,
+    the last one counts. `colours`: the label value of each colour (0xrrggbb) in masks that are pictures; empty: their values
+    are the labels. `flat`: the network is 2-D, so that a volume of one slice
     is read as an image with two axes.
     """
 
@@ -102,18 +109,25 @@ class Reading:
     colour: Colour = "grey"
     threshold: float | None = None
     flat: bool = False
+    overlaps: bool = False
+    colours: tuple[tuple[int, int], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data for a JSON file."""
         channels = None if self.channels is None else list(self.channels)
-        return {"channels": channels, "colour": self.colour, "threshold": self.threshold, "flat": self.flat}
+        content = {"channels": channels, "colour": self.colour, "threshold": self.threshold, "flat": self.flat}
+        # Only where they are used: a dataset without them is described as before.
+        content |= {"overlaps": True} if self.overlaps else {}
+        return content | ({"colours": [list(pair) for pair in self.colours]} if self.colours else {})
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Reading":
-        """Read the output of `to_json`, also of earlier versions without `flat`."""
+        """Read the output of `to_json`, also of earlier versions with fewer keys."""
         channels = content["channels"]
         chosen = None if channels is None else tuple(channels)
-        return cls(chosen, content["colour"], content["threshold"], content.get("flat", False))
+        colours = tuple((int(colour), int(value)) for colour, value in content.get("colours", ()))
+        flat, overlaps = content.get("flat", False), content.get("overlaps", False)
+        return cls(chosen, content["colour"], content["threshold"], flat, overlaps, colours)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections import Counter
 
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import sha256_file
-from workflow_lib.datasets.division import divide, read_groups, read_table
+from workflow_lib.datasets.division import divide, names_without_case, read_groups, read_table
 from workflow_lib.datasets.folds import write_folds
 from workflow_lib.images.selection import read_cases
 from workflow_lib.steps.command import Context, run, say
@@ -16,6 +16,9 @@ def work(context: Context[Settings]) -> None:
     study = read_cases(context.path("cases"))
     cases = list(study.cases.values())
     groups = next((read_groups(path) for path in context.paths["groups"]), None)
+    warning = names_without_case(groups, cases) if groups else ""
+    if warning:
+        say(f"warning: {warning}")
     table = next((read_table(path) for path in context.paths["table"]), None)
     _require_planned(context)
     places = divide(cases, context.settings.cross_validation, context.settings.seed, groups, table, study.similar)

@@ -1,5 +1,6 @@
 """The interface of a dataset format, and parts that several formats share."""
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,44 @@ def layout_error(label: str, root: Path, looked_for: Sequence[str], instructions
     """Return the error for a folder without the dataset: the expected files and how to get them."""
     state = "does not exist" if not root.exists() else "is not a folder" if not root.is_dir() else "holds no labelled case"
     paths = "\n".join(f"  - {root / pattern}" for pattern in dict.fromkeys(looked_for))
-    return UserError(f"{label}: {root} {state}. Looked for:\n{paths}\n{instructions}")
+    return UserError(f"{label}: {root} {state}. Looked for:\n{paths}\n{_there(root)}{instructions}")
+
+
+_MOST_ENTRIES, _MOST_KINDS = 5000, 8
+"""Limits of the entries of a folder that are looked at, and of the kinds of files that are named."""
+
+
+def _there(root: Path) -> str:
+    """Return what lies in a folder without a dataset: the kinds of its files with examples, and the likely cause."""
+    kinds: dict[str, list[str]] = {}
+    looked_at = 0
+    for folder, folders, files in os.walk(root):
+        folders.sort()
+        for name in sorted(files):
+            # Without the part before the first dot, in which names differ: .nii.gz
+            kind = "".join(Path(name).suffixes[-2:]).lower() if name.lower().endswith(".gz") else Path(name).suffix.lower()
+            kinds.setdefault(kind or "without an ending", []).append(Path(folder, name).relative_to(root).as_posix())
+        looked_at += len(folders) + len(files)
+        if looked_at > _MOST_ENTRIES:
+            break
+    if not kinds:
+        return ""
+    most = sorted(kinds.items(), key=lambda item: -len(item[1]))[:_MOST_KINDS]
+    lines = [
+        f"  - {len(names)} {kind}: {ascii_safe(', '.join(names[:2]))}{', ...' if len(names) > 2 else ''}" for kind, names in most
+    ]
+    cause = ""
+    if any("\\" in name for names in kinds.values() for name in names):
+        cause = (
+            "Names with backslashes come from an archive that was packed on Windows: unpack it again with a program that makes "
+            "folders of them (7-Zip, Python's zipfile), or rename the files.\n"
+        )
+    return "There are" + (" (the first ones)" if looked_at > _MOST_ENTRIES else "") + ":\n" + "\n".join(lines) + f"\n{cause}"
+
+
+def ascii_safe(text: str) -> str:
+    """Return a text with bytes that are not UTF-8 escaped, so that it can be printed."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def single_channel_faults(label: str, options: Options) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import re
 import reprlib
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from workflow_lib.base.errors import Faults, UserError
 from workflow_lib.images.pictures.reading import is_picture
+from workflow_lib.images.recognition import LFS_POINTER, LFS_REMEDY
 
 LARGEST_DESCRIPTION = 64 << 20
 """Size limit of a dataset.json in bytes; real ones have some kilobytes."""
@@ -74,6 +76,11 @@ def is_class_name(name: object) -> bool:
     return isinstance(name, str) and 0 < len(name.strip()) <= _LONGEST_CLASS_NAME and name.strip().isprintable()
 
 
+def composed(name: str) -> str:
+    """Return a name in Unicode form NFC, in which names that look alike are equal: macOS and archives made there use another."""
+    return unicodedata.normalize("NFC", name)
+
+
 def stem(name: str) -> str:
     """Return a file name without .nii.gz, .nii, or the suffix of a picture."""
     for suffix in IMAGE_SUFFIXES:
@@ -85,7 +92,7 @@ def stem(name: str) -> str:
 def is_image(path: Path) -> bool:
     """Return whether a file is NIfTI or a picture according to its name, and not hidden."""
     name = path.name.lower()
-    return not name.startswith((".", "_")) and (name.endswith(IMAGE_SUFFIXES) or is_picture(path))
+    return not name.startswith(".") and (name.endswith(IMAGE_SUFFIXES) or is_picture(path))
 
 
 def images_in(folder: Path) -> dict[str, Path]:
@@ -97,10 +104,10 @@ def images_in(folder: Path) -> dict[str, Path]:
     faults = []
     for path in entries(folder):
         if is_image(path):
-            other = found.setdefault(stem(path.name), path)
+            other = found.setdefault(composed(stem(path.name)), path)
             if other != path:
                 faults.append(f"{other.name} and {path.name} have the same name. Remove one of the two")
-    raise_faults(f"{folder}: files that cannot be told apart:", faults)
+    raise_faults(f"{folder}: two files for one case:", faults)
     return found
 
 
@@ -128,15 +135,36 @@ def read_description(path: Path, what: str) -> dict[str, Any]:
     """
     try:
         if path.stat().st_size > LARGEST_DESCRIPTION:
-            raise UserError(f"{path} has {path.stat().st_size / 1e6:.0f} MB; that is no description of a dataset.")
+            raise UserError(f"{path} has {path.stat().st_size / 1e6:.0f} MB; a description of a dataset has some kilobytes.")
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not valid JSON ({error}). Get the file again.") from error
+        raise UserError(f"{path} is not valid JSON: {_json_fault(path, error)}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: must hold {what}.")
     return content
+
+
+def _json_fault(path: Path, error: Exception) -> str:
+    """Return where a JSON file is wrong and what to do: such files are often edited by hand."""
+    content = path.read_bytes()
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "it is in UTF-16. Save it in UTF-8."
+    if content.startswith(LFS_POINTER):
+        return LFS_REMEDY
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not text in UTF-8 (byte {error.start}). Save it in UTF-8, or get the file again."
+    if not isinstance(error, json.JSONDecodeError):
+        return "it is nested too deeply, or has too long a number. Get the file again."
+    before, after = error.doc[: error.pos].rstrip(), error.doc[error.pos :].lstrip()
+    if not error.doc.strip() or not after:
+        return "it is empty or cut short. Get the file again."
+    # A comma before a closing bracket: Python 3.13 names the comma, earlier versions the bracket.
+    is_comma = (re.match(r"[}\]]", after) and before.endswith(",")) or re.match(r",\s*[}\]]", after)
+    comma = " (a comma before a closing bracket)" if is_comma else ""
+    line = error.doc.splitlines()[error.lineno - 1].strip()
+    return f"line {error.lineno}, column {error.colno}: {error.msg}{comma}: {shown(line)}. Correct it, or get the file again."
 
 
 def below(folder: Path, name: object) -> Path | None:

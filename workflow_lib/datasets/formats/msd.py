@@ -16,6 +16,7 @@ from workflow_lib.datasets.formats.layouts import (
     raise_faults,
     read_description,
     shown,
+    stem,
 )
 from workflow_lib.images.cases import Case, LabelMap, Reading
 
@@ -87,7 +88,7 @@ def _channels(root: Path) -> dict[str, int]:
 
 
 def find_cases(root: Path, options: Options) -> list[Case]:
-    """Return the cases listed under `training` in dataset.json. Names that begin with '.' or '_' are skipped.
+    """Return the cases listed under `training` in dataset.json. Names that begin with a dot, which macOS adds, are skipped.
 
     Cases with missing files are included, so that the check reports them.
     Raises UserError if dataset.json is missing or invalid, and Faults with every invalid entry.
@@ -103,8 +104,8 @@ def find_cases(root: Path, options: Options) -> list[Case]:
         image, mask = (below(root, entry.get(key)) if isinstance(entry, dict) else None for key in ("image", "label"))
         if image is None or mask is None:
             faults.append(f"an entry must name its image and its label as paths below this folder: {shown(entry)}")
-        elif not image.name.startswith((".", "_")):
-            identifier = image.name.removesuffix(".gz").removesuffix(".nii")
+        elif not image.name.startswith("."):
+            identifier = stem(image.name)
             if identifier in cases:
                 faults.append(f"{identifier} is listed twice; keep one of the two entries")
             cases[identifier] = Case(identifier, (image,), (mask,))

@@ -10,6 +10,7 @@ from workflow_lib.datasets.formats.layouts import (
     below,
     channel_list_faults,
     chosen_channels,
+    composed,
     entries,
     is_class_name,
     is_text,
@@ -64,7 +65,7 @@ def label_map(root: Path, options: Options) -> LabelMap:
                 "remove the label"
             )
         elif not is_class_name(name) or name.strip() in {*single, *joined}:
-            faults.append(f"the name {shown(name)} stands twice, or cannot be shown")
+            faults.append(f"the name {shown(name)} is used twice, or is not a line of printable text")
         elif not values or not whole:
             faults.append(
                 f"the label {shown(name)} must be a whole number from 0 to 255, or a list of such; it is {shown(value)}"
@@ -141,7 +142,7 @@ def _holds_colours(root: Path, description: Mapping[str, Any], available: Mappin
 def find_cases(root: Path, options: Options) -> list[Case]:
     """Return the cases in labelsTr, or those listed under `dataset` in dataset.json, in natural order.
 
-    Raises UserError if dataset.json is missing or invalid, and Faults with every case that lacks a channel or a label.
+    A case that lacks a channel or a label has a fault. Raises UserError if dataset.json is missing or invalid.
     """
     path = root / "dataset.json"
     description = _description(root)
@@ -163,33 +164,46 @@ def _ending(path: Path, description: Mapping[str, Any]) -> str:
 
 
 def _found(root: Path, ending: str, channels: int, indices: tuple[int, ...]) -> list[Case]:
-    images, labels = root / "imagesTr", root / "labelsTr"
-    there = {folder: _names(folder, ending) for folder in (images, labels)}
-    of_images = {name[:-5] for name in there[images] if len(name) > 5 and name[-5] == "_" and name[-4:].isdecimal()}
-    if not there[labels]:
+    images, labels = _named(root / "imagesTr", ending), _named(root / "labelsTr", ending)
+    of_images = {name[:-5] for name in images if len(name) > 5 and name[-5] == "_" and name[-4:].isdecimal()}
+    if not labels:
         raise layout_error(LABEL, root, [f"imagesTr/CASE_0000{ending}", f"labelsTr/CASE{ending}"], INSTRUCTIONS)
-    faults = [f"{name}: no label ({labels / (name + ending)})" for name in sorted(of_images - there[labels], key=natural)]
     cases = []
-    for name in sorted(there[labels], key=natural):
-        missing = [f"{name}_{i:04d}{ending}" for i in range(channels) if f"{name}_{i:04d}" not in there[images]]
-        if missing:
-            faults.append(f"{name}: no {', '.join(missing)} in {images}")
-        files = tuple(images / f"{name}_{index:04d}{ending}" for index in indices)
-        cases.append(Case(name, files, (labels / f"{name}{ending}",)))
-    raise_faults(f"{root}: {len(faults)} case(s) are not complete:", faults)
+    for name in sorted({*labels, *of_images}, key=natural):
+        channel_names = [f"{name}_{index:04d}" for index in range(channels)]
+        missing = [channel + ending for channel in channel_names if channel not in images]
+        faults = [f"it has no {', '.join(missing)} in {root / 'imagesTr'}"] if missing else []
+        faults += [f"it has no label ({root / 'labelsTr' / (name + ending)})"] if name not in labels else []
+        faults += _more_channels(name, channels, images)
+        files = tuple(images[channel_names[index]] for index in indices if channel_names[index] in images)
+        cases.append(Case(name, files, tuple(path for path in [labels.get(name)] if path), faults=tuple(faults)))
     return cases
 
 
-def _names(folder: Path, ending: str) -> set[str]:
-    names = [path.name for path in entries(folder)]
-    return {name[: -len(ending)] for name in names if name.endswith(ending) and not name.startswith((".", "_"))}
+def _more_channels(name: str, channels: int, images: Mapping[str, Path]) -> list[str]:
+    """Return the fault of a case with more channels than dataset.json names."""
+    more = images.get(f"{name}_{channels:04d}")
+    return [f"it has {more.name}, but `channel_names` of dataset.json ends at {channels - 1:04d}"] if more is not None else []
+
+
+def _named(folder: Path, ending: str) -> dict[str, Path]:
+    """Return the files of a folder with this ending, in capitals or not, by their names without it."""
+    found: dict[str, Path] = {}
+    faults = []
+    for path in entries(folder):
+        if path.name.lower().endswith(ending.lower()) and not path.name.startswith("."):
+            other = found.setdefault(composed(path.name[: -len(ending)]), path)
+            if other != path:
+                faults.append(f"{other.name} and {path.name} have the same name. Remove one of the two")
+    raise_faults(f"{folder}: two files for one case:", faults)
+    return found
 
 
 def _listed(path: Path, listed: object, channels: int, indices: tuple[int, ...]) -> list[Case]:
     """Return the cases in `dataset`. Their paths are relative to the folder of dataset.json."""
     if not isinstance(listed, Mapping) or not listed:
         raise UserError(f"{path}: `dataset` must list files per case: {{CASE: {{images: [...], label: ...}}}}.")
-    faults, cases = [], []
+    cases, unwritable = [], []
     for name in sorted(listed, key=natural):
         entry = listed[name]
         images = entry.get("images") if isinstance(entry, Mapping) else None
@@ -197,14 +211,13 @@ def _listed(path: Path, listed: object, channels: int, indices: tuple[int, ...])
         label = below(path.parent, entry.get("label")) if isinstance(entry, Mapping) else None
         whole = [file for file in files if file is not None]
         if not is_text(name):
-            faults.append(f"{shown(name)}: the name is no text that can be written")
+            unwritable.append(f"{shown(name)}: the name is not valid Unicode")
         elif label is None or len(whole) != channels or len(files) != channels:
-            faults.append(
-                f"{shown(name)}: must list {channels} image(s) and a label, as paths below {path.parent}; it is {shown(entry)}"
-            )
+            fault = f"{path} must list {channels} image(s) and a label of it, as paths below {path.parent}; it has {shown(entry)}"
+            cases.append(Case(str(name), tuple(whole), () if label is None else (label,), faults=(fault,)))
         else:
             cases.append(Case(str(name), tuple(whole[index] for index in indices), (label,)))
-    raise_faults(f"{path}: {len(faults)} case(s) are not complete:", faults)
+    raise_faults(f"{path}: {len(unwritable)} name(s) of cases cannot be used:", unwritable)
     return cases
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from workflow_lib.base.errors import UserError
 from workflow_lib.images._files import check_regular, describe_bytes, unreadable
 from workflow_lib.images.files_read import FilesRead, HashedFile
+from workflow_lib.images.recognition import guess
 
 MAX_PIXELS = 100_000_000
 """Limit of the pixels of a picture. Those of the datasets have less than a million, large photographs 50 million. This limit
@@ -134,10 +135,7 @@ def _kind(path: Path, reader: Reader) -> str:
         if begin.startswith(magic):
             return kind
     shown = f"it begins with {begin[:20]!r}" if begin else "it is empty"
-    page = (
-        " (an HTML page, as servers send in place of a file)" if begin.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<" else ""
-    )
-    raise UserError(f"{path} is not a PNG, TIFF, BMP, GIF or JPEG file: {shown}{page}. {MEND}")
+    raise UserError(f"{path} is not a PNG, TIFF, BMP, GIF or JPEG file: {shown}{guess(begin)}. {MEND}")
 
 
 def check_pixels(path: Path, rows: int, columns: int) -> None:

@@ -4,6 +4,7 @@ The claims of a header are checked before pixels are decoded: the number of pixe
 Errors of Pillow and tifffile become UserErrors that name the file.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,37 @@ def read_picture_mask(path: str | Path, threshold: float | None, seen: FilesRead
             raise UserError(f"{path}: a mask whose values are not whole numbers. Give a threshold, or save it with integers.")
         return mask.astype(np.int64)
     return np.ascontiguousarray(mask)
+
+
+def read_coloured_mask(path: str | Path, colours: Mapping[int, int], seen: FilesRead | None = None) -> np.ndarray:
+    """Read a mask whose classes are colours: label values, (rows, columns) uint8. `colours`: 0xrrggbb -> value.
+
+    Raises UserError as `read_picture` does, and with all other colours and their numbers of pixels.
+    """
+    path = Path(path)
+    picture = readably(path, _tiff.pixels, _pillow.pixels, seen)
+    pixels = _resolved(picture)
+    if pixels.dtype != np.uint8 or picture.alpha is not None:
+        kind = "transparent pixels" if picture.alpha is not None else f"values of type {pixels.dtype}"
+        raise UserError(f"{path}: a mask of colours must have 8 bits per colour and be opaque; it has {kind}.")
+    code = np.zeros(pixels.shape[:2], np.uint32)
+    for channel in (pixels if pixels.shape[-1] == 3 else np.repeat(pixels, 3, axis=-1)).transpose(2, 0, 1):
+        code = code << np.uint32(8) | channel
+    mask = np.zeros(code.shape, np.uint8)
+    known = np.zeros(code.shape, bool)
+    for colour, value in colours.items():
+        mask[code == colour] = value
+        known |= code == colour
+    if not known.all():
+        others, counts = np.unique(code[~known], return_counts=True)
+        shown = ", ".join(f"#{int(others[i]):06x} ({counts[i]} pixels)" for i in np.argsort(-counts, kind="stable")[:5])
+        more = f" and {len(others) - 5} further colours" if len(others) > 5 else ""
+        listed = ", ".join(f"#{colour:06x}" for colour in colours)
+        raise UserError(
+            f"{path}: colours that are not declared: {shown}{more}; declared are {listed} (files.colours). Many such colours "
+            "are edges that lossy compression or resizing has mixed: export the mask again without either."
+        )
+    return mask
 
 
 def _mask_with_alpha(path: Path, mask: np.ndarray, alpha: np.ndarray, seen: FilesRead | None) -> np.ndarray:
