@@ -181,7 +181,7 @@ def _renamed(dataset: Dataset, rng: np.random.Generator) -> str | None:
     case = dataset.owners.pop(path)
     if path in dataset.masks:
         dataset.masks.remove(path)
-    if case not in dataset.owners.values():
+    if not any(os.path.lexists(other) for other, owner in dataset.owners.items() if owner == case):
         dataset.gone.add(case)
     return f"{_short(dataset, path)} to {target.name!r}"
 

@@ -31,8 +31,20 @@ class Content:
 
 def read(path: Path, axes: int) -> Content:
     """Read a file for a network with that many axes; a volume of one slice is an image if there are two."""
+    if path.suffix.lower() in (".mha", ".nrrd"):
+        return _itk(path)
     content = path.read_bytes()
     return _volume(content, axes) if path.name.lower().endswith(VOLUMES) else _picture(content)
+
+
+def _itk(path: Path) -> Content:
+    try:
+        image = SimpleITK.ReadImage(str(path))
+    except RuntimeError as error:
+        raise UnreadableError(f"SimpleITK: {error}") from error
+    data = SimpleITK.GetArrayFromImage(image).transpose(range(image.GetDimension() - 1, -1, -1))
+    orientation = SimpleITK.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection())
+    return Content(data[..., np.newaxis], tuple(image.GetSpacing()), orientation)
 
 
 def _volume(content: bytes, axes: int) -> Content:

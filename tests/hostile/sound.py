@@ -8,6 +8,7 @@ from typing import Any
 
 import nibabel
 import numpy as np
+import SimpleITK
 import tifffile
 from PIL import Image
 
@@ -107,6 +108,28 @@ def _folders_two_channels(root: Path, rng: np.random.Generator) -> Dataset:
         for channel in ("t1", "t2"):
             save(dataset.add(case, root / "images" / f"{case}_{channel}.nii"), volume(rng).astype(np.float32))
         save(dataset.add(case, root / "masks" / f"{case}.nii", mask=True), labels(rng, (1, 3, 7)))
+    return dataset
+
+
+def _folders_metaimage(root: Path, rng: np.random.Generator) -> Dataset:
+    return _folders_of_itk(root, rng, ".mha")
+
+
+def _folders_nrrd(root: Path, rng: np.random.Generator) -> Dataset:
+    return _folders_of_itk(root, rng, ".nrrd")
+
+
+def _folders_of_itk(root: Path, rng: np.random.Generator, ending: str) -> Dataset:
+    files: dict[str, Any] = {"images": [f"images/{{case}}{ending}"], "masks": f"masks/{{case}}{ending}"}
+    keys = {"format": "folders", "files": files | {"classes": {"background": 0, "organ": 1, "lesion": 2}}}
+    dataset = Dataset(root, keys, 3, {"background": (0,), "organ": (1,), "lesion": (2,)})
+    for case in ("q1", "q2", "q3"):
+        for folder, data in (("images", volume(rng)), ("masks", labels(rng, (1, 2)))):
+            image = SimpleITK.GetImageFromArray(data.transpose(2, 1, 0))
+            image.SetSpacing((1.5, 1.25, 2.0))
+            image.SetOrigin((-90.0, 60.0, 30.0))
+            path = dataset.add(case, root / folder / f"{case}{ending}", mask=folder == "masks")
+            SimpleITK.WriteImage(image, str(path), bool(rng.integers(2)))
     return dataset
 
 
@@ -211,5 +234,5 @@ def _bus2017(root: Path, rng: np.random.Generator) -> Dataset:
 
 BUILDERS: tuple[Callable[[Path, np.random.Generator], Dataset], ...] = (
     *(_folders_volumes, _folders_two_channels, _folders_pictures, _nnunet, _nnunet_pictures, _msd, _kits19, _brats20),
-    *(_busi, _cvc, _drive, _bus2017),
+    *(_busi, _cvc, _drive, _bus2017, _folders_metaimage, _folders_nrrd),
 )

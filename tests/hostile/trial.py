@@ -32,6 +32,10 @@ LONGEST = 20_000
 """Limit of the bytes of a message."""
 
 
+class LateError(Exception):
+    """A trial took too long. It is no OSError, which readers catch."""
+
+
 @dataclass
 class Outcome:
     """What became of a dataset. `wrong`: what is not right about it."""
@@ -72,7 +76,7 @@ def trial(seed: int, folder: Path) -> Outcome:
 @contextlib.contextmanager
 def _limited(seconds: int) -> Iterator[None]:
     def late(*_: object) -> None:
-        raise TimeoutError(f"not answered within {seconds} s")
+        raise LateError(f"not answered within {seconds} s")
 
     before = signal.signal(signal.SIGALRM, late)
     signal.alarm(seconds)

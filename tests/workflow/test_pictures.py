@@ -26,6 +26,7 @@ datasets:
     files:
       images: ["{group}/{case}/photo.png"]
       masks: "{group}/{case}/lesion*.png"
+      several_masks: join
       field_of_view: "{group}/{case}/view.png"
       classes: {background: 0, lesion: 255}
       threshold: 127
@@ -43,6 +44,7 @@ datasets:
     files:
       images: ["{group}/{case}/photo.png"]
       masks: "{group}/{case}/lesion*.png"
+      several_masks: join
       classes: {background: 0, lesion: [200, 255]}
     losses: [dice]
     cross_validation: {folds: 2}

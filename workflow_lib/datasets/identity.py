@@ -21,7 +21,8 @@ def contents(entry: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     view = entry["field_of_view"]
     masks = [digests[path] for path in entry["masks"]]
     return {
-        IMAGES: tuple(digests[path] for path in entry["images"]),
+        # Files with the voxels of others, whether of an image or a mask, are counted with the images.
+        IMAGES: tuple(digests[path] for path in (*entry["images"], *entry.get("companions", ()))),
         # Unless each is of one class, they are joined, so that their order makes no difference.
         MASKS: tuple(masks if entry.get("mask_values") else sorted(masks)),
         VIEW: () if view is None else (digests[view],),

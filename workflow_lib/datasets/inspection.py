@@ -17,7 +17,7 @@ from workflow_lib.images.casefiles import read_channel_files, read_mask_file
 from workflow_lib.images.cases import Case, LabelMap, Reading, name_fault
 from workflow_lib.images.files_read import FilesRead
 from workflow_lib.images.merging import merged
-from workflow_lib.images.volumes import Volume
+from workflow_lib.images.voxels import Volume
 
 SPACING_TOLERANCE = 1e-3
 """Largest accepted relative difference between the voxel sizes of an image and its mask."""

@@ -13,7 +13,8 @@ from workflow_lib.images.merging import merged
 from workflow_lib.images.pictures.reading import is_picture, read_coloured_mask, read_picture, read_picture_mask
 from workflow_lib.images.pictures.writing import write_picture_labels
 from workflow_lib.images.rounding import rounded
-from workflow_lib.images.volumes import Volume, flat, read_channels, read_volume
+from workflow_lib.images.volumes import read_channels, read_volume
+from workflow_lib.images.voxels import Volume, flat
 
 _ABOVE = 255
 """Value of mask voxels above the threshold."""

@@ -22,7 +22,8 @@ class Case:
     of the same class, or, with `mask_values`, the class with this value in the label map. `field_of_view`: a mask of the region
     that counts, if the dataset has one. `group`: the group of the case (such as a sequence or a patient), or empty. `part`:
     "training" or "test" if the dataset has an official division, or empty. `faults`: why the case cannot be used, if its format
-    already finds that, such as a missing mask. `remarks`: what its format ignored or added.
+    already finds that, such as a missing mask. `remarks`: what its format ignored or added. `companions`: further files with
+    the voxels of the others, such as the .raw of an .mhd.
     """
 
     id: str
@@ -34,12 +35,13 @@ class Case:
     faults: tuple[str, ...] = ()
     mask_values: tuple[int, ...] = ()
     remarks: tuple[str, ...] = ()
+    companions: tuple[Path, ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:
         """All files of the case without duplicates."""
         view = () if self.field_of_view is None else (self.field_of_view,)
-        return tuple(dict.fromkeys((*self.images, *self.masks, *view)))
+        return tuple(dict.fromkeys((*self.images, *self.masks, *view, *self.companions)))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data for a JSON file, with forward slashes in paths."""
@@ -52,6 +54,7 @@ class Case:
             "part": self.part,
             # Only where there are some: a case without them is described as before.
             **{key: list(getattr(self, key)) for key in _SOMETIMES if getattr(self, key)},
+            **({"companions": [path.as_posix() for path in self.companions]} if self.companions else {}),
         }
 
     @classmethod
@@ -66,6 +69,7 @@ class Case:
             content["group"],
             content["part"],
             **{key: tuple(content.get(key, ())) for key in _SOMETIMES},
+            companions=tuple(map(Path, content.get("companions", ()))),
         )
 
 

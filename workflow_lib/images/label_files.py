@@ -12,7 +12,7 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.base.files import atomic_path
 from workflow_lib.images._files import Stream, readably
 from workflow_lib.images._nifti import channel_count, geometry, raw_header
-from workflow_lib.images.volumes import slice_axis
+from workflow_lib.images.voxels import slice_axis
 
 _GEOMETRY_FIELDS = (
     *("qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),

@@ -1,21 +1,22 @@
-"""Read NIfTI files with their geometry.
+"""Read volumes with their geometry: NIfTI files here, other formats by `readers`.
 
-The file is read byte by byte instead of with nibabel's image classes: voxels keep their stored type, a gzip stream is read to
+A NIfTI file is read byte by byte instead of with nibabel's image classes: voxels keep their stored type, a gzip stream is read to
 its end so that its checksum is verified, and an invalid header is refused instead of silently repaired. The claims of a header
 are compared with the size of the file before memory is allocated.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from workflow_lib.base.errors import UserError
-from workflow_lib.images._files import EXCLUDE, Stream, check_size, exactly, read_to_the_end, readably, skip
+from workflow_lib.images._files import Stream, check_regular, check_size, exactly, read_to_the_end, readably, skip
 from workflow_lib.images._nifti import Header, channel_count, geometry, raw_header, scaling_of, voxel_offset
 from workflow_lib.images.files_read import FilesRead
+from workflow_lib.images.readers.registry import reader_of
+from workflow_lib.images.voxels import Volume, check_finite
 
 _SLAB = 32
 """Planes of the last axis that are read at a time."""
@@ -24,56 +25,19 @@ _MAX_CHANNELS = 1000
 memory."""
 
 
-@dataclass(frozen=True)
-class Volume:
-    """An image with two or three axes, in the order of its file.
-
-    `data` is C-contiguous and in native byte order. `dtype` is the type in the file; it differs from that of `data` if the header
-    scales the values. Spacing in mm per axis; `affine` (4, 4) maps voxel indices to mm. `header`: the bytes of the file's header.
-    """
-
-    data: np.ndarray
-    affine: np.ndarray
-    spacing: tuple[float, ...]
-    orientation: str
-    dtype: np.dtype[Any]
-    header: bytes = b""
-
-
-def slice_axis(shape: Sequence[int]) -> int | None:
-    """Return the last axis of length one of a volume with three axes, which makes it one slice, or None."""
-    slices = [axis for axis, side in enumerate(shape) if side == 1]
-    return slices[-1] if len(shape) == 3 and slices else None
-
-
-def flat(volume: Volume) -> Volume:
-    """Return a volume of one slice as an image with two axes, other volumes unchanged.
-
-    In the affine and the orientation, the axis across the slice becomes the last one.
-    """
-    across = slice_axis(volume.data.shape)
-    if across is None:
-        return volume
-    first, second = (axis for axis in range(3) if axis != across)
-    return replace(
-        volume,
-        data=np.ascontiguousarray(volume.data.squeeze(across)),
-        affine=volume.affine[:, [first, second, across, 3]],
-        spacing=(volume.spacing[first], volume.spacing[second]),
-        orientation="".join(volume.orientation[axis] for axis in (first, second, across)),
-    )
-
-
 def read_header(path: str | Path) -> Header:
     """Read the header of a NIfTI file without voxels.
 
-    Raises UserError if it is missing, not NIfTI, or has an invalid geometry.
+    Raises UserError if it is missing, not NIfTI, or has an invalid geometry. Files in other formats are read as a whole.
     """
+    volume = _foreign(Path(path), None)
+    if volume is not None:
+        return Header(volume.data.shape, volume.spacing, volume.orientation, volume.dtype, volume.affine)
     return readably(Path(path), lambda stream: geometry(Path(path), raw_header(Path(path), stream)))
 
 
 def read_volume(path: str | Path, seen: FilesRead | None = None) -> Volume:
-    """Read a NIfTI file, compressed or not.
+    """Read a NIfTI file, compressed or not, or a file of another format that has a reader.
 
     Values keep their stored type, unless the header has a slope or an intercept: then they are scaled and become float32 (float64
     if the stored type requires it). A trailing fourth axis of length one is dropped. `seen` gets the digest of the bytes read.
@@ -81,7 +45,16 @@ def read_volume(path: str | Path, seen: FilesRead | None = None) -> Volume:
     or a spacing that is not positive, if its header claims more than the file can hold, or if a voxel is not finite.
     """
     path = Path(path)
-    return readably(path, lambda stream: _volumes(path, stream, None, single=True, seen=seen)[0], seen)
+    volume = _foreign(path, seen)
+    return volume or readably(path, lambda stream: _volumes(path, stream, None, single=True, seen=seen)[0], seen)
+
+
+def _foreign(path: Path, seen: FilesRead | None) -> Volume | None:
+    """Return the volume of a file in another format than NIfTI, or None."""
+    reader = reader_of(path)
+    if reader is not None:
+        check_regular(path)
+    return None if reader is None else reader.read(path, seen)
 
 
 def read_channels(path: str | Path, channels: Sequence[int] | None = None, seen: FilesRead | None = None) -> list[Volume]:
@@ -92,6 +65,11 @@ def read_channels(path: str | Path, channels: Sequence[int] | None = None, seen:
     Raises UserError as `read_volume` does, and if a channel does not exist. Channels that are not read need not be finite.
     """
     path = Path(path)
+    volume = _foreign(path, seen)
+    if volume is not None:
+        if channels is not None and list(channels) != [0]:
+            raise UserError(f"{path} has 1 channel, counted from 0. Correct the `channels` of the dataset.")
+        return [volume]
     return readably(path, lambda stream: _volumes(path, stream, channels, single=False, seen=seen), seen)
 
 
@@ -130,15 +108,9 @@ def _volumes(path: Path, stream: Stream, channels: Sequence[int] | None, single:
     if stream.compressed:
         read_to_the_end(path, stream.file)
     for data in read.values():
-        _check_finite(path, data)
+        check_finite(path, data)
     facts, block = (header.affine, header.spacing, header.orientation, header.dtype), bytes(raw.binaryblock)
     return [Volume(read[channel], *facts, block) for channel in wanted]
-
-
-def _check_finite(path: Path, data: np.ndarray) -> None:
-    if data.dtype.kind == "f" and not all(np.isfinite(plane).all() for plane in data):
-        count = sum(int(plane.size - np.isfinite(plane).sum()) for plane in data)
-        raise UserError(f"{path} holds {count} voxels that are not finite (NaN or infinity). Replace them, or {EXCLUDE}.")
 
 
 def _read_voxels(stream: IO[bytes], data: np.ndarray, dtype: np.dtype[Any], scaling: tuple[float, float] | None) -> None:

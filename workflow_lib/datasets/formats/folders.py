@@ -29,7 +29,7 @@ How to use images and masks of your own (licence: {LICENCE}): `root` is the fold
 If a case has several masks, `several_masks: join` takes their union. With {{class}} in the pattern of the masks, each class has a
 file: "{{case}}/{{class}}.nii.gz". For masks whose classes are colours, `colours` gives the colour of each.
 Images and masks may lie in one folder: a file that fits several patterns is taken by the one that spells out most of its name.
-NIfTI, PNG, TIFF, BMP, GIF and JPEG are read."""
+NIfTI, MetaImage, NRRD, MGH, PNG, TIFF, BMP, GIF and JPEG are read."""
 
 
 _SEVERAL_MASKS = (
@@ -271,7 +271,7 @@ def _walk(folder: Path, parts: Sequence[str], prefix: str = "") -> Iterator[tupl
         if path.name.startswith("."):
             continue
         if not rest:
-            if path.is_file():
+            if not path.is_dir():
                 yield path, prefix + path.name
         elif _expression(part).fullmatch(composed(path.name)) and path.is_dir():
             yield from _walk(path, rest, f"{prefix}{path.name}/")

@@ -11,12 +11,13 @@ from typing import Any
 
 from workflow_lib.base.errors import Faults, UserError
 from workflow_lib.images.pictures.reading import is_picture
+from workflow_lib.images.readers.registry import suffixes
 from workflow_lib.images.recognition import LFS_POINTER, LFS_REMEDY
 
 LARGEST_DESCRIPTION = 64 << 20
 """Size limit of a dataset.json in bytes; real ones have some kilobytes."""
 
-IMAGE_SUFFIXES = (".nii.gz", ".nii")
+IMAGE_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", *suffixes())
 
 _LONGEST_CLASS_NAME = 100
 _MOST_FAULTS = 20
@@ -82,7 +83,7 @@ def composed(name: str) -> str:
 
 
 def stem(name: str) -> str:
-    """Return a file name without .nii.gz, .nii, or the suffix of a picture."""
+    """Return a file name without .nii.gz, .nii, or the ending of another volume or of a picture."""
     for suffix in IMAGE_SUFFIXES:
         if name.lower().endswith(suffix):
             return name[: -len(suffix)]
@@ -90,7 +91,7 @@ def stem(name: str) -> str:
 
 
 def is_image(path: Path) -> bool:
-    """Return whether a file is NIfTI or a picture according to its name, and not hidden."""
+    """Return whether a file is a volume or a picture according to its name, and not hidden."""
     name = path.name.lower()
     return not name.startswith(".") and (name.endswith(IMAGE_SUFFIXES) or is_picture(path))
 

@@ -7,6 +7,7 @@ from typing import Any
 from workflow_lib.base.errors import UserError
 from workflow_lib.datasets.formats.interface import Options, layout_error, no_downloads
 from workflow_lib.datasets.formats.layouts import (
+    IMAGE_SUFFIXES,
     below,
     channel_list_faults,
     chosen_channels,
@@ -34,10 +35,10 @@ INSTRUCTIONS = f"""\
 How to use a dataset in nnU-Net's raw layout, version 2 (licence: {LICENCE}; layout: {URL}):
 `root` is the folder DatasetNNN_Name that holds dataset.json, imagesTr/CASE_0000.nii.gz (one file per channel: _0000, _0001, ...)
 and labelsTr/CASE.nii.gz. dataset.json must hold `channel_names`, `labels` (name: value) and `file_ending`.
-The ending may be .nii.gz, .nii, or that of a picture. `channels` chooses channels by their names; of a picture whose one file
-holds red, green and blue, one of the three, or all."""
+The ending may be that of any volume or picture that is read (docs/datasets.md). `channels` chooses channels by their names; of a
+picture whose one file holds red, green and blue, one of the three, or all."""
 
-_ENDINGS = (".nii.gz", ".nii", *sorted(SUFFIXES))
+_ENDINGS = (*IMAGE_SUFFIXES, *sorted(SUFFIXES))
 _WHAT = "the description of a dataset in nnU-Net's layout, version 2"
 _COLOURS: Mapping[str, Colour] = {"r": "red", "red": "red", "g": "green", "green": "green", "b": "blue", "blue": "blue"}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -9,6 +10,7 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.base.families import Family
 from workflow_lib.datasets.formats.interface import Format, Options
 from workflow_lib.images.cases import Case, LabelMap, Reading
+from workflow_lib.images.readers.registry import companions
 
 FAMILY = Family("datasets.formats", "dataset format", frozenset({"layouts"}))
 
@@ -47,7 +49,12 @@ def faults(name: str, source: str, phantom_kind: str | None = None, options: Opt
 def find_cases(name: str, root: Path, options: Options | None = None) -> list[Case]:
     """Return the labelled cases of a dataset, sorted by identifier. Raises UserError if the layout is not found."""
     with _readable():
-        return get(name).find_cases(Path(root), options or {})
+        return [_with_companions(case) for case in get(name).find_cases(Path(root), options or {})]
+
+
+def _with_companions(case: Case) -> Case:
+    others = tuple(other for path in case.files for other in companions(path))
+    return replace(case, companions=others) if others else case
 
 
 def label_map(name: str, root: Path, options: Options | None = None) -> LabelMap:
