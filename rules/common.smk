@@ -16,6 +16,7 @@ from workflow_lib.host import snakemake as inner
 from workflow_lib.plan import announcement, changes, estimates, starting, unused
 from workflow_lib.plan import jobs as planning
 from workflow_lib.provenance import layout, shown
+from workflow_lib.study import reading
 from workflow_lib.training import attempts
 
 # The graph of a large study has millions of permanent objects: repeated garbage collection over them takes a tenth of the
@@ -32,6 +33,7 @@ if inner.is_job(workflow):
     forwarding.pass_on()
 
 try:
+    reading.check_keys([Path(file) for file in inner.study_files(workflow)])
     OWN = inner.own_configuration(workflow)
     PLAN = planning.load(config, "config.yaml" + "".join(f" + {file}" for file in inner.study_files(workflow)), OWN)
 except UserError as error:

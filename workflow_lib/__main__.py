@@ -7,6 +7,9 @@ import os
 import sys
 from collections.abc import Sequence
 
+if sys.version_info < (3, 11):  # noqa: UP036  # reached where somebody starts it with another Python
+    sys.exit(f"whichloss needs Python 3.11, 3.12 or 3.13; this is {sys.version.split()[0]}. `make venv` finds one and uses it.")
+
 from workflow_lib.base.errors import UserError
 from workflow_lib.base.terminal import printable
 from workflow_lib.base.version import VERSION
@@ -33,6 +36,13 @@ def main(arguments: Sequence[str]) -> int:
         return registry.load(name).run(registry.parser(name).parse_args(arguments[1:]))
     except UserError as error:
         return _fault(printable(str(error)))
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] == __package__:
+            raise
+        return _fault(
+            f"The Python package {error.name} is not installed for {sys.executable}. Use the environment of the project: "
+            f"`make venv`, then .venv/bin/{registry.PROGRAM} {' '.join(arguments)}"
+        )
     except BrokenPipeError:
         raise
     except OSError as error:

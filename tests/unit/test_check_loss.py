@@ -73,3 +73,20 @@ def test_a_gradient_must_be_that_of_the_value_and_the_value_a_number(monkeypatch
     loss = check_loss.chosen("dice", {})
     (finding,) = check_loss._gradients(loss, {"2-D": (*check_loss.FLAT, 2)})
     assert finding.holds == holds
+
+
+def test_a_formula_that_fails_names_its_line(tmp_path, capsys):
+    path = own_file(tmp_path, "tried_d", ("dice.formula(ops", "ops.maen(ops"))
+    number = path.read_text().splitlines().index(next(line for line in path.read_text().splitlines() if "ops.maen(" in line)) + 1
+    assert main(["check-loss", str(path)]) == 1
+    said = capsys.readouterr().err
+    assert f"fails in line {number}: AttributeError" in said
+    assert "\n    " in said
+    assert "ops.maen(" in said.splitlines()[-2]
+
+
+def test_a_plain_function_is_told_how_to_become_a_loss(tmp_path):
+    path = tmp_path / "plain_function.py"
+    path.write_text("def plain_function(y_true, y_pred):\n    return y_true - y_pred\n")
+    with pytest.raises(UserError, match=r"looks like a function for Keras or PyTorch: put its body into `formula"):
+        check_loss.chosen(str(path), {})

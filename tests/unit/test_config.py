@@ -183,3 +183,30 @@ def test_config_yaml_says_the_defaults_of_the_models(root):
             said[section, key], defaults[section, key] = value, list(default) if isinstance(default, tuple) else default
     assert said == defaults
     assert len(said) > 40
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"epochs": 3}, "epochs: unknown key; it belongs into a section: training.epochs"),
+        ({"title": "X"}, "title: unknown key; it belongs into a section: study.title"),
+        ({"root": "x"}, "root: unknown key; it belongs into a section: datasets.NAME.root"),
+        ({"study": {"epochs": 3}}, "study.epochs: unknown key; it belongs into a section: training.epochs"),
+        (
+            {"datasets": {"a": {"filters": 3}}},
+            "datasets.a.filters: unknown key; it belongs into a section: datasets.a.network.filters",
+        ),
+        (
+            {"training": "{epochs: 2"},
+            "training: must be a section with keys; it is '{epochs: 2'. On the command line, quote JSON",
+        ),
+        ({"study": '{"name": x'}, "study: must be a section with keys; it is '{\"name\": x'. On the command line"),
+        ({"datasets": "x"}, "datasets: must be a section with keys; it is 'x'"),
+        ({"datasets": {"a": None}}, "datasets.a: must be a section with keys; it is empty"),
+    ],
+)
+def test_a_key_at_the_wrong_level_and_a_section_that_is_none(changes, said):
+    raw = yaml.safe_load("study: {name: toy, title: T, datasets: [a]}\ndatasets: {a: {label: A, format: kits19, root: x}}\n")
+    with pytest.raises(Faults) as caught:
+        validate(merge(raw, changes))
+    assert any(fault.startswith(said) for fault in caught.value.faults), caught.value.faults

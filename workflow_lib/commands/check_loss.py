@@ -12,8 +12,10 @@ import argparse
 import json
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -231,6 +233,17 @@ def _parameters(text: str) -> dict[str, Any]:
     return content
 
 
+def _place(error: Exception, loss: str) -> str:
+    """Return the line of the user's file that raised an error, if it lies there, and what the error says."""
+    said, path = f"{type(error).__name__}: {error}", Path(loss)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == path.name]
+    if path.suffix != ".py" or not frames or not path.is_file():
+        return f": {said}"
+    number = frames[-1].lineno or 1
+    line = path.read_text(encoding="utf-8-sig").splitlines()[number - 1].strip()
+    return f" in line {number}: {said}\n    {line}"
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Check the given loss."""
     loss = chosen(arguments.loss, arguments.parameters)
@@ -244,7 +257,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (UserError, BrokenPipeError):
         raise
     except Exception as error:  # a user's formula may raise anything
-        print(f"\nThe formula of {arguments.loss} fails: {type(error).__name__}: {error}\n", file=sys.stderr)
+        print(f"\nThe formula of {arguments.loss} fails{_place(error, arguments.loss)}\n", file=sys.stderr)
         return 1
     print(f"{loss}: {f'{failed} check(s) fail' if failed else 'all checks hold'}")
     return 1 if failed else 0

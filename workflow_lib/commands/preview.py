@@ -294,9 +294,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Show what a run of the given study would do."""
     require_study_folder("preview")
+    files = [option for option in arguments.more if option.endswith((".yaml", ".yml", ".json")) and Path(option).is_file()]
+    if files and not arguments.configfile:
+        raise UserError(f"Study files follow --configfile: whichloss preview --configfile {' '.join(files)}")
+    # First of all: Snakemake does not say where a study file is wrong.
+    study = read_study(arguments.configfile)
     refuse_another_study(arguments.configfile, arguments.more)
     plan = read_plan(arguments.configfile)
-    if warning := unused.warning(*read_study(arguments.configfile)):
+    if warning := unused.warning(*study):
         print(warning, file=sys.stderr)
     found = stale.survey(plan, inner.say, verify=arguments.verify)
     # What a run would stop at stops here as well, with no words of Snakemake around it.

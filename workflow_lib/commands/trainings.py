@@ -18,8 +18,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from workflow_lib.base.checkout import require_study_folder
 from workflow_lib.base.durations import duration
 from workflow_lib.base.errors import UserError
@@ -27,6 +25,7 @@ from workflow_lib.base.files import read_json
 from workflow_lib.datasets.folds import read_folds, split_cases
 from workflow_lib.plan import jobs as planning
 from workflow_lib.study.config import merge
+from workflow_lib.study.reading import read_study_file
 from workflow_lib.training import attempts
 
 SUMMARY = "show all trainings: state, losses, time left"
@@ -192,18 +191,8 @@ def read_study(files: Sequence[Path]) -> tuple[dict[str, Any], dict[str, Any] | 
     """Return the configuration, and what the `files` alone say of it (None where there are none)."""
     own: dict[str, Any] = {}
     for file in files:
-        own = merge(own, _content(file))
-    return merge(_content(Path("config.yaml")), own), own if files else None
-
-
-def _content(file: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{file} cannot be read: {error}.") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{file} holds no study: it must be a mapping of keys to values, as config.yaml is.")
-    return content
+        own = merge(own, read_study_file(file))
+    return merge(read_study_file(Path("config.yaml")), own), own if files else None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -189,7 +189,12 @@ def _complete(found: ModuleType, name: str, where: str) -> LossModule:
     """Return the module as a loss. Raises UserError if an attribute is missing or invalid."""
     missing = [key for key in (*NEEDED, name) if not hasattr(found, key)]
     if missing:
-        raise UserError(f"The loss file {where} does not define {', '.join(missing)}.")
+        plain = not any(hasattr(found, key) for key in NEEDED)
+        port = (
+            " It looks like a function for Keras or PyTorch: put its body into `formula(ops, y, p, parameters)`, with `ops` in "
+            "place of the library; docs/add-a-loss.md has a complete file to begin with."
+        )
+        raise UserError(f"The loss file {where} does not define {', '.join(missing)}.{port if plain else ''}")
     loss = cast(LossModule, found)
     texts = [key for key in NEEDED[:5] if not isinstance(getattr(found, key), str)]
     if texts:

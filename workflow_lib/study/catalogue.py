@@ -34,8 +34,9 @@ def choice_faults(raw: Mapping[str, Any], own: Mapping[str, Any] | None) -> list
     `own` is the content of the files of --configfile and of --config, without config.yaml. It is None without
     such a file, because config.yaml alone is the study of the paper.
     """
-    if own is None or "datasets" in _section(own, "study"):
-        return []
+    no_sections = [name for name in ("study", "datasets") if not isinstance(own.get(name, {}), Mapping)] if own else []
+    if own is None or no_sections or "datasets" in _section(own, "study"):
+        return []  # what is no section is a fault of its own
     known = list(_section(raw, "datasets"))
     line = f"datasets: [{', '.join(map(str, _own_datasets(own) or known))}]"
     where, line = ("in its section `study`", line) if _section(own, "study") else ("", f"study: {{{line}}}")

@@ -196,9 +196,10 @@ def validate(raw: Mapping[str, Any], origin: str = "the configuration") -> Confi
     study_raw = raw.get("study")
     wanted = study_raw.get("datasets", []) if isinstance(study_raw, Mapping) else []
     catalogue = raw.get("datasets")
+    faults += [_no_section("datasets", catalogue)] if not isinstance(catalogue, Mapping | None) else []
     catalogue = catalogue if isinstance(catalogue, Mapping) else {}
     shared = {name: raw[name] for name in SECTIONS if isinstance(raw.get(name), Mapping)}
-    faults += [f"{name}: must be a section with keys" for name in SECTIONS if name in raw and not isinstance(raw[name], Mapping)]
+    faults += [_no_section(name, raw[name]) for name in SECTIONS if not isinstance(raw.get(name, {}), Mapping)]
     datasets = {}
     for name in wanted if isinstance(wanted, list) else []:
         entry = catalogue.get(name) if isinstance(name, str) else None
@@ -207,11 +208,14 @@ def validate(raw: Mapping[str, Any], origin: str = "the configuration") -> Confi
         elif name in datasets:
             faults.append(f"study.datasets: {name!r} is listed twice")
         elif name in catalogue and not isinstance(entry, Mapping):
-            faults.append(f"datasets.{name}: must be a section with keys; it is {entry!r}")
+            faults.append(_no_section(f"datasets.{name}", entry))
         elif not isinstance(entry, Mapping):
             faults.append(f"study.datasets: {name!r} is not in the catalogue `datasets`{_hint(name, catalogue)}")
         else:
             datasets[name] = merge(shared, entry)
+    if not isinstance(raw.get("study", {}), Mapping):
+        faults.append(_no_section("study", study_raw))
+        raise Faults(f"{len(faults)} fault(s) in {origin}:", faults)
     merged = {"study": raw.get("study", {}), "losses": raw.get("losses") or {}, "datasets": datasets}
     config = None
     try:
@@ -226,7 +230,29 @@ def validate(raw: Mapping[str, Any], origin: str = "the configuration") -> Confi
 
 def _unknown_keys(raw: Mapping[str, Any]) -> list[str]:
     known = {"study", "losses", "datasets", *SECTIONS}
-    return [f"{key}: unknown key{_hint(str(key), known)}" for key in raw if key not in known and not str(key).startswith(NOTE)]
+    return [
+        f"{key}: unknown key{_elsewhere(str(key)) or _hint(str(key), known)}"
+        for key in raw
+        if key not in known and not str(key).startswith(NOTE)
+    ]
+
+
+def _no_section(name: str, value: Any) -> str:
+    """Return the fault of a section that is not a mapping; on the command line it is often JSON with a fault."""
+    shown = "empty" if value is None else repr(str(value)[:80])
+    if not isinstance(value, str) or "." in name:
+        return f"{name}: must be a section with keys; it is {shown}"
+    example = f"--config '{name}={{\"key\": value}}'"
+    return f"{name}: must be a section with keys; it is {shown}. On the command line, quote JSON as a whole: {example}"
+
+
+def _elsewhere(key: str, prefix: str = "") -> str:
+    """Return where a key belongs that stands at the wrong level, or an empty text."""
+    sections: dict[str, type[BaseModel]] = {"study": Study, **{name: section_model(name) for name in SECTIONS}}
+    places = [f"{name}.{key}" for name, model in sections.items() if key in model.model_fields]
+    places += [f"datasets.NAME.{key}"] if key in Dataset.model_fields and not prefix else []
+    inside = [f"{prefix}{place}" for place in places if not (prefix and place.startswith("study."))]
+    return f"; it belongs into a section: {' or '.join(inside)}" if inside else ""
 
 
 def _bad_names(merged: Mapping[str, Any]) -> list[str]:
@@ -247,7 +273,7 @@ def _readable(error: ValidationError, raw: Mapping[str, Any]) -> list[str]:
         location = _user_path(tuple(item["loc"]), raw)
         message = item["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
         if item["type"] == "extra_forbidden":
-            message = "unknown key" + _hint(str(item["loc"][-1]), _known_keys(tuple(item["loc"][:-1])))
+            message = "unknown key" + _misplaced(tuple(item["loc"]))
         elif item["type"] == "missing":
             message = "is missing"
         elif item["type"] in {"model_type", "dict_type"}:
@@ -258,6 +284,12 @@ def _readable(error: ValidationError, raw: Mapping[str, Any]) -> list[str]:
             message += f"; it is {item['input']!r}"
         faults.append(f"{location}: {message}")
     return faults
+
+
+def _misplaced(location: tuple[int | str, ...]) -> str:
+    """Return a hint for an unknown key: where it belongs, else a similar one at its place, else what is allowed."""
+    prefix = f"datasets.{location[1]}." if location[0] == "datasets" and len(location) > 2 else ""
+    return _elsewhere(str(location[-1]), prefix) or _hint(str(location[-1]), _known_keys(location[:-1]))
 
 
 def _user_path(location: tuple[int | str, ...], raw: Mapping[str, Any]) -> str:
