@@ -96,11 +96,24 @@ To add cases later without moving the others, copy `results/<study>/data/<datase
       new_cases: add                           # others are added in proportion, to the fold of their group if it has one
 ```
 
-## Pictures
+## Volumes and pictures
 
-PNG, TIFF, BMP, GIF and JPEG are read as well as NIfTI; a patch with two sides makes the network 2-D. `preprocessing.size` resizes
+Volumes are NIfTI (.nii, .nii.gz, also in capitals), MetaImage (.mha, .mhd), NRRD (.nrrd, .nhdr), 3D Slicer's segmentations
+(.seg.nrrd) and FreeSurfer's files (.mgz, .mgh). Predictions are NIfTI on the grid of their image. If volumes do not have the same
+order of axes, `preprocessing: {orientation: RAS}` brings all to one; predictions return to the grid of their image.
+
+Pictures are PNG, TIFF, BMP, GIF and JPEG; a patch with two sides makes the network 2-D. `preprocessing.size` resizes
 images for the network; predictions are resized back, and scored at the original size. `field_of_view: true` scores only
-inside the camera's field of view, for datasets with masks of it.
+inside the camera's field of view, for datasets with masks of it. A volume of one slice, stored as (x, y, 1), is also an image
+for a 2-D network.
+
+## What is checked
+
+Every file is read once before the first training. It is understood as the authority of its format understands it, or the case
+has a fault with the file, what is wrong, and what to do; `faulty: exclude` leaves such cases out. What a reader converts, rounds
+or drops is noted with the case in `data/<dataset>/cases.html`.
+
+@CHECKED@
 
 ## Downloads
 
@@ -155,6 +168,78 @@ training.
 """
 
 
+CHECKED = (
+    (
+        "all files",
+        "",
+        "missing, cut short, damaged (also in the checksum), a folder, a pipe, a pointer of Git LFS, an HTML "
+        "page; changed while it was read",
+        "",
+    ),
+    (
+        "NIfTI header",
+        "NIfTI-1 and -2, ITK",
+        "other version than its size, impossible lengths, types or offset; more voxels than the file can "
+        "hold; no usable affine; voxel sizes in `pixdim` and affine that differ by more than 1 %",
+        "lengths in metres or micrometres; sform and qform with different axes (the sform counts)",
+    ),
+    (
+        "MetaImage, NRRD",
+        "ITK",
+        "several values per voxel; voxels in a second file that is missing; overlapping segments",
+        "no voxel size in the header (1 mm)",
+    ),
+    (
+        "MGH",
+        "FreeSurfer, nibabel",
+        "as for NIfTI",
+        "",
+    ),
+    (
+        "pictures",
+        "Pillow, tifffile",
+        "several pages; CMYK and other kinds of colour; rotation by EXIF; 16 bits per colour in PNG; more "
+        "than 100 million pixels",
+        "colour read as grey (ITU-R BT.601); transparency of an image",
+    ),
+    (
+        "voxels",
+        "",
+        "NaN, infinity; one value everywhere",
+        "",
+    ),
+    (
+        "masks",
+        "",
+        "values that are not declared; another grid than the image (shape, voxel size by 0.1 %, corner by 0.1 "
+        "of a voxel); transparency that disagrees with the colours; several files without `several_masks: "
+        "join`; classes that overlap; colours that are not declared",
+        "values within 0.001 of whole numbers are rounded; a mask in the transparency; files that are joined; "
+        "mask files of other classes",
+    ),
+    (
+        "cases of a dataset",
+        "",
+        "names that are equal, or equal on some systems; another number of channels or axes, or another order of axes than most",
+        "axes that point in other directions than those of most cases; equal and nearly equal images",
+    ),
+    (
+        "masks of a dataset",
+        "",
+        "all empty (the study stops)",
+        "a class that no case contains",
+    ),
+    (
+        "dataset.json",
+        "nnU-Net 2, Decathlon",
+        "not JSON (line and column), labels or channels of another form; a label `ignore`; values above 255; "
+        "a channel that it does not name",
+        "",
+    ),
+)
+"""What is checked: what, whose understanding counts, what is a fault of the case, and what is converted with a note."""
+
+
 def text() -> str:
     """Return the text of docs/datasets.md."""
     modules = {name: registry.get(name) for name in registry.formats()}
@@ -164,4 +249,14 @@ def text() -> str:
         for name, module in modules.items()
     ]
     parts = [f"### {name}\n\n```text\n{module.INSTRUCTIONS.strip()}\n```\n\n{module.URL}" for name, module in modules.items()]
-    return HEAD + OWN + "## Formats\n\n" + "\n".join(rows) + "\n\n" + "\n\n".join(parts) + "\n"
+    checked = ["| what | authority | fault of the case | converted, with a note |", "|---|---|---|---|"]
+    checked += [f"| {' | '.join(row)} |".replace("  ", " ") for row in CHECKED]
+    return (
+        HEAD.replace("@CHECKED@", "\n".join(checked))
+        + OWN
+        + "## Formats\n\n"
+        + "\n".join(rows)
+        + "\n\n"
+        + "\n\n".join(parts)
+        + "\n"
+    )
