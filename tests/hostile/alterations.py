@@ -538,23 +538,14 @@ def _description(dataset: Dataset, rng: np.random.Generator) -> str | None:
         path.write_text(json.dumps({k: v for k, v in content.items() if k != key}), encoding="utf-8")
     elif kind == 5:
         path.write_text(json.dumps(content | {key: value}), encoding="utf-8")
-    elif kind == 6 and isinstance(content[key], dict):
-        path.write_text(json.dumps(content | {key: dict(zip(content[key], list(content[key].values())[::-1], strict=True))}))
-        # Values that were exchanged are another mapping, not a damage.
-        return None if not _remap(dataset, key) else f"{key} reversed"
+    elif kind == 6:
+        return None
     elif kind == 7:
         path.write_text(text[: int(rng.integers(len(text)))], encoding="utf-8")
     else:
         path.write_text(f"// nnU-Net\n{text}", encoding="utf-8")
     kinds = ("comma at the end", "UTF-16", "a byte order mark", "removed", f"without {key}", f"{key} = {value!r:.40}")
     return (*kinds, "as it was", "cut short", "with a comment")[min(kind, 8)]
-
-
-def _remap(dataset: Dataset, key: str) -> bool:
-    if key == "labels":
-        # Whatever they are called now: the values of the classes by position are not those that were made.
-        dataset.classes = {}
-    return key != "labels"
 
 
 def _nothing(dataset: Dataset, rng: np.random.Generator) -> str | None:

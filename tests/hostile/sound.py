@@ -111,6 +111,18 @@ def _folders_two_channels(root: Path, rng: np.random.Generator) -> Dataset:
     return dataset
 
 
+def _folders_slices(root: Path, rng: np.random.Generator) -> Dataset:
+    files: dict[str, Any] = {"images": ["images/{case}.nii.gz"], "masks": "masks/{case}.nii.gz"}
+    keys = {"format": "folders", "files": files | {"classes": {"background": 0, "lesion": 1}}}
+    dataset = Dataset(root, keys, 2, {"background": (0,), "lesion": (1,)})
+    for case in ("s1", "s2", "s3"):
+        data = rng.integers(-200, 300, (*SIDES, 1)).astype(np.int16)
+        save(dataset.add(case, root / "images" / f"{case}.nii.gz"), data)
+        mask = labels(rng, (1,), SIDES)[..., np.newaxis]
+        save(dataset.add(case, root / "masks" / f"{case}.nii.gz", mask=True), mask)
+    return dataset
+
+
 def _folders_metaimage(root: Path, rng: np.random.Generator) -> Dataset:
     return _folders_of_itk(root, rng, ".mha")
 
@@ -234,5 +246,5 @@ def _bus2017(root: Path, rng: np.random.Generator) -> Dataset:
 
 BUILDERS: tuple[Callable[[Path, np.random.Generator], Dataset], ...] = (
     *(_folders_volumes, _folders_two_channels, _folders_pictures, _nnunet, _nnunet_pictures, _msd, _kits19, _brats20),
-    *(_busi, _cvc, _drive, _bus2017, _folders_metaimage, _folders_nrrd),
+    *(_busi, _cvc, _drive, _bus2017, _folders_metaimage, _folders_nrrd, _folders_slices),
 )

@@ -13,11 +13,13 @@ from workflow_lib.datasets.inspection import inspect_case
 from workflow_lib.images import casefiles
 from workflow_lib.images.cases import Case, LabelMap, Reading
 from workflow_lib.images.files_read import FilesRead
+from workflow_lib.images.readers import dicom
 from workflow_lib.images.readers.registry import suffixes
 from workflow_lib.images.volumes import read_channels, read_header, read_volume
 from workflow_lib.study.sections.files import Files
 
 SHAPE = (7, 9, 5)
+ENDINGS = tuple(suffix for suffix in suffixes() if suffix not in dicom.SUFFIXES)
 LABELS = LabelMap(("background", "a"), ((0,), (1,)))
 
 
@@ -48,6 +50,10 @@ def converted(nifti, ending, compressed=False):
         image = nibabel.Nifti1Image.from_filename(nifti)
         nibabel.save(nibabel.MGHImage(np.asarray(image.dataobj).astype(np.int32), image.affine), path)
         return path
+    if ending == ".hdr":
+        image = nibabel.Nifti1Image.from_filename(nifti)
+        nibabel.save(nibabel.Nifti1Pair(np.asarray(image.dataobj), image.affine, image.header), path)
+        return path
     plain = SimpleITK.ReadImage(str(nifti))
     for key in plain.GetMetaDataKeys():
         plain.EraseMetaData(key)
@@ -56,7 +62,7 @@ def converted(nifti, ending, compressed=False):
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-@pytest.mark.parametrize("ending", suffixes())
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_it_is_the_volume_it_was_made_from(nifti, ending, compressed):
     path, seen = converted(nifti, ending, compressed), FilesRead()
     expected, volume = read_volume(nifti), read_volume(path, seen)
@@ -124,7 +130,7 @@ def test_a_file_that_is_cut_short_is_refused_in_words(nifti, ending, part, capfd
 @pytest.mark.parametrize(
     ("content", "said"), [(b"<html>404</html>", "HTML"), (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull")]
 )
-@pytest.mark.parametrize("ending", suffixes())
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_what_servers_and_git_leave_in_place_of_a_file(tmp_path, ending, content, said):
     (tmp_path / f"a{ending}").write_bytes(content)
     with pytest.raises(UserError, match=said):
@@ -133,12 +139,28 @@ def test_what_servers_and_git_leave_in_place_of_a_file(tmp_path, ending, content
         read_volume(tmp_path / f"b{ending}")
 
 
-@pytest.mark.parametrize("ending", [".mhd", ".nhdr"])
+@pytest.mark.parametrize("ending", [".mhd", ".nhdr", ".hdr"])
 def test_a_header_without_its_voxels_names_them(nifti, ending):
     path = converted(nifti, ending)
-    (other,) = [file for file in nifti.parent.iterdir() if file.suffix in (".raw", ".zraw", ".gz") and file != nifti]
+    (other,) = [file for file in nifti.parent.iterdir() if file.suffix in (".raw", ".zraw", ".img")]
     other.unlink()
     with pytest.raises(UserError, match=rf"has its voxels in {other.name}, which does not exist beside it"):
+        read_volume(path)
+
+
+def test_analyze_and_a_pair_that_is_cut_short(nifti):
+    path = converted(nifti, ".hdr")
+    voxels = path.with_suffix(".img")
+    voxels.write_bytes(voxels.read_bytes()[:-1])
+    with pytest.raises(UserError, match=r"a\.img is damaged or cut short"):
+        read_volume(path)
+    header = bytearray(path.read_bytes())
+    header[344:348] = bytes(4)
+    path.write_bytes(header)
+    with pytest.raises(UserError, match="the older Analyze format, which does not say where left and right are"):
+        read_volume(path)
+    path.write_bytes(header[:100])
+    with pytest.raises(UserError, match="its header is cut short"):
         read_volume(path)
 
 

@@ -99,8 +99,10 @@ To add cases later without moving the others, copy `results/<study>/data/<datase
 ## Volumes and pictures
 
 Volumes are NIfTI (.nii, .nii.gz, also in capitals), MetaImage (.mha, .mhd), NRRD (.nrrd, .nhdr), 3D Slicer's segmentations
-(.seg.nrrd) and FreeSurfer's files (.mgz, .mgh). Predictions are NIfTI on the grid of their image. If volumes do not have the same
-order of axes, `preprocessing: {orientation: RAS}` brings all to one; predictions return to the grid of their image.
+(.seg.nrrd), FreeSurfer's files (.mgz, .mgh), NIfTI pairs (.hdr with .img) and DICOM: a folder with the slices of one CT or MR
+series, `images: ["{case}/ct/*.dcm"]`, and segmentations (SEG), whose values are the numbers of their segments. Predictions are
+NIfTI on the grid of their image. If volumes do not have the same order of axes, `preprocessing: {orientation: RAS}` brings all
+to one; predictions return to the grid of their image.
 
 Pictures are PNG, TIFF, BMP, GIF and JPEG; a patch with two sides makes the network 2-D. `preprocessing.size` resizes
 images for the network; predictions are resized back, and scored at the original size. `field_of_view: true` scores only
@@ -190,9 +192,16 @@ CHECKED = (
         "no voxel size in the header (1 mm)",
     ),
     (
-        "MGH",
+        "MGH, NIfTI pairs",
         "FreeSurfer, nibabel",
-        "as for NIfTI",
+        "as for NIfTI; Analyze, which does not say where left and right are",
+        "",
+    ),
+    (
+        "DICOM",
+        "pydicom, the standard",
+        "several series in a folder; slices that are missing, double, of another grid or displaced sideways; colour; several "
+        "frames; a compression that is not installed; segments that overlap, or probabilities",
         "",
     ),
     (

@@ -17,7 +17,8 @@ from workflow_lib.images.casefiles import read_channel_files, read_mask_file
 from workflow_lib.images.cases import Case, LabelMap, Reading, name_fault
 from workflow_lib.images.files_read import FilesRead
 from workflow_lib.images.merging import merged
-from workflow_lib.images.voxels import Volume
+from workflow_lib.images.readers.dicom import is_segmentation
+from workflow_lib.images.voxels import Volume, on_grid
 
 SPACING_TOLERANCE = 1e-3
 """Largest accepted relative difference between the voxel sizes of an image and its mask."""
@@ -127,6 +128,9 @@ def inspect_case(case: Case, labels: LabelMap, reading: Reading, explain: Explai
     faults = [*([fault] if fault else []), *case.faults]
     images = [(path, volume) for path in case.images for volume in _read(read_channel_files, path, reading, seen, faults)]
     masks = [(path, volume) for path in case.masks for volume in _read(_mask, path, reading, seen, faults)]
+    if images:
+        grid = images[0][1]
+        masks = [(path, on_grid(mask, grid.affine, grid.data.shape) if is_segmentation(path) else mask) for path, mask in masks]
     facts: dict[str, Any] = {}
     if images:
         first = images[0][1]

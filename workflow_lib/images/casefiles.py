@@ -12,9 +12,10 @@ from workflow_lib.images.label_files import write_labels
 from workflow_lib.images.merging import merged
 from workflow_lib.images.pictures.reading import is_picture, read_coloured_mask, read_picture, read_picture_mask
 from workflow_lib.images.pictures.writing import write_picture_labels
+from workflow_lib.images.readers.dicom import is_segmentation
 from workflow_lib.images.rounding import rounded
-from workflow_lib.images.volumes import read_channels, read_volume
-from workflow_lib.images.voxels import Volume, flat
+from workflow_lib.images.volumes import read_channels, read_header, read_volume
+from workflow_lib.images.voxels import Volume, flat, on_grid
 
 _ABOVE = 255
 """Value of mask voxels above the threshold."""
@@ -43,9 +44,19 @@ def read_channel_files(path: Path, reading: Reading, seen: FilesRead | None = No
     """Return the channels of one image file. Raises UserError as `read_volume` and `read_picture` do."""
     if not is_picture(path):
         volumes = [read_volume(path, seen)] if reading.channels is None else read_channels(path, reading.channels, seen)
-        return [flat(volume) for volume in volumes] if reading.flat else volumes
+        return [_flat(path, volume, seen) for volume in volumes] if reading.flat else volumes
     picture = read_picture(path, reading.colour, seen)
     return [_plane(np.ascontiguousarray(picture[..., channel])) for channel in range(picture.shape[-1])]
+
+
+def _flat(path: Path, volume: Volume, seen: FilesRead | None) -> Volume:
+    """Return a volume of one slice as an image, with a remark, and others unchanged."""
+    image = flat(volume)
+    if image is not volume and seen is not None:
+        seen.remark(
+            path, f"one slice of shape {' x '.join(map(str, volume.data.shape))}, which was read as an image with two axes"
+        )
+    return image
 
 
 def read_mask_file(path: Path, reading: Reading, seen: FilesRead | None = None) -> Volume:
@@ -59,7 +70,7 @@ def read_mask_file(path: Path, reading: Reading, seen: FilesRead | None = None) 
         return _plane(labels)
     mask = read_volume(path, seen)
     if reading.flat:
-        mask = flat(mask)
+        mask = _flat(path, mask, seen)
     if reading.threshold is None:
         return replace(mask, data=rounded(path, mask.data, seen))
     data = np.where(mask.data > reading.threshold, np.uint8(_ABOVE), np.uint8(0))
@@ -79,7 +90,11 @@ def read_image(case: Case, reading: Reading, seen: FilesRead | None = None) -> I
 
 def read_mask(case: Case, reading: Reading, seen: FilesRead | None = None) -> np.ndarray:
     """Read the ground truth of a case as raw label values (*shape). Raises UserError as `read_mask_file` and `merged` do."""
-    return merged(case, [read_mask_file(path, reading, seen).data for path in case.masks], reading.overlaps, seen)
+    masks = [read_mask_file(path, reading, seen) for path in case.masks]
+    if any(is_segmentation(path) for path in case.masks):
+        image = read_header(case.images[0])
+        masks = [on_grid(mask, image.affine, image.shape) for mask in masks]
+    return merged(case, [mask.data for mask in masks], reading.overlaps, seen)
 
 
 def read_field_of_view(case: Case, reading: Reading, seen: FilesRead | None = None) -> np.ndarray | None:

@@ -10,6 +10,9 @@ import numpy as np
 from workflow_lib.base.errors import UserError
 from workflow_lib.images._files import EXCLUDE
 
+_GRID_TOLERANCE = 1e-2
+"""Largest accepted difference of the axes of a mask that covers a part of a grid, in voxels."""
+
 
 @dataclass(frozen=True)
 class Volume:
@@ -49,6 +52,23 @@ def flat(volume: Volume) -> Volume:
         spacing=(volume.spacing[first], volume.spacing[second]),
         orientation="".join(volume.orientation[axis] for axis in (first, second, across)),
     )
+
+
+def on_grid(mask: Volume, affine: np.ndarray, shape: Sequence[int]) -> Volume:
+    """Return a mask that covers whole voxels of a part of a grid on the whole grid, filled with zeros; another mask unchanged.
+
+    DICOM segmentations contain only the slices in which something is marked.
+    """
+    if len(shape) != 3 or mask.data.ndim != 3 or tuple(mask.data.shape) == tuple(shape):
+        return mask
+    start = np.linalg.solve(affine, mask.affine)
+    begin = np.round(start[:3, 3]).astype(int)
+    is_same = np.abs(start[:3, :3] - np.eye(3)).max() < _GRID_TOLERANCE and np.abs(start[:3, 3] - begin).max() < 0.1
+    if not is_same or (begin < 0).any() or (begin + mask.data.shape > np.array(shape)).any():
+        return mask
+    data = np.zeros(tuple(shape), mask.data.dtype)
+    data[tuple(slice(at, at + side) for at, side in zip(begin, mask.data.shape, strict=True))] = mask.data
+    return replace(mask, data=data, affine=np.array(affine, float))
 
 
 def check_finite(path: Path, data: np.ndarray) -> None:

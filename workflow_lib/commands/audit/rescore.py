@@ -18,6 +18,7 @@ from workflow_lib.datasets.folds import Assignment, read_folds, split_cases, wri
 from workflow_lib.evaluation.scores import columns
 from workflow_lib.images.casefiles import DIVERGED, prediction_name
 from workflow_lib.images.cases import Case, name_fault
+from workflow_lib.images.readers.dicom import is_segmentation
 from workflow_lib.steps import evaluate, figures_dataset
 from workflow_lib.steps.command import Context
 
@@ -128,7 +129,7 @@ def _stage(folder: Path, place: str, entry: Mapping[str, Any], target: Path) -> 
     file = prediction_name(case)
     target.mkdir(parents=True, exist_ok=True)
     (target / file).write_bytes(safe.read_bytes(folder, f"{place}/{file}", PREDICTION_BYTES))
-    check_grid(target / file, case.masks[0])
+    check_grid(target / file, case.images[0] if is_segmentation(case.masks[0]) else case.masks[0])
 
 
 def _rows(path: Path, expected: Sequence[str]) -> list[Row]:

@@ -10,6 +10,7 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.datasets.formats.interface import Options, layout_error, no_downloads, single_channel_faults
 from workflow_lib.datasets.formats.layouts import composed, entries, is_image, natural, stem
 from workflow_lib.images.cases import Case, LabelMap, Reading
+from workflow_lib.images.readers import dicom
 from workflow_lib.study.sections.files import CASE, CLASS, Files
 from workflow_lib.study.sections.files import GROUP as GROUP_MARK
 
@@ -29,7 +30,7 @@ How to use images and masks of your own (licence: {LICENCE}): `root` is the fold
 If a case has several masks, `several_masks: join` takes their union. With {{class}} in the pattern of the masks, each class has a
 file: "{{case}}/{{class}}.nii.gz". For masks whose classes are colours, `colours` gives the colour of each.
 Images and masks may lie in one folder: a file that fits several patterns is taken by the one that spells out most of its name.
-NIfTI, MetaImage, NRRD, MGH, PNG, TIFF, BMP, GIF and JPEG are read."""
+NIfTI, MetaImage, NRRD, MGH, DICOM (a folder per series), PNG, TIFF, BMP, GIF and JPEG are read."""
 
 
 _SEVERAL_MASKS = (
@@ -105,7 +106,7 @@ def _case(name: str, channels: list[_Found], masks: _Found, views: _Found | None
     """Return a case with its faults: what is missing, and what is there more than once."""
     faults = []
     for pattern, found in zip(files.images, channels, strict=True):
-        faults += _not_one(f"image {_filled(pattern, name)}", found.files.get(name, ()))
+        faults += _not_one(f"image {_filled(pattern, name)}", _without_slices(found.files.get(name, ())))
     groups = {group for found in (*channels, masks) for group in found.groups.get(name, ())}
     if len(groups) > 1:
         faults.append(f"it lies in several groups: {', '.join(sorted(groups))}. Let the names of cases be different")
@@ -120,6 +121,12 @@ def _case(name: str, channels: list[_Found], masks: _Found, views: _Found | None
         checked = truths[:1] if files.several_masks == "join" else truths
         more += _not_one(f"mask {_filled(files.masks, name)}", checked, _SEVERAL_MASKS)
     return Case(name, images, truths, view, min(groups, default=""), "", tuple(faults + more), values, tuple(remarks))
+
+
+def _without_slices(paths: Sequence[Path]) -> Sequence[Path]:
+    """Return one file in place of the slices of a DICOM series, which lie in one folder."""
+    is_series = len({path.parent for path in paths}) == 1 and all(path.suffix.lower() in dicom.SUFFIXES for path in paths)
+    return paths[:1] if is_series else paths
 
 
 def _not_one(what: str, paths: Sequence[Path], remedy: str = "let the pattern fit one") -> list[str]:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from workflow_lib.images.readers import metaimage, mgh, nrrd
+from workflow_lib.images.readers import dicom, metaimage, mgh, nrrd, pair
 from workflow_lib.images.readers.interface import Reader
 
-READERS: tuple[Reader, ...] = (metaimage, nrrd, mgh)
+READERS: tuple[Reader, ...] = (metaimage, nrrd, mgh, pair, dicom)
 # Not a family that is found by name: all readers are part of what a step that reads images is made from.
 
 
