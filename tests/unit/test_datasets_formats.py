@@ -432,7 +432,7 @@ def test_nnunet_pictures_in_one_file_or_one_per_channel(tmp_path):
     assert registry.reading("nnunet_raw", one).colour == "rgb"
     assert [path.name for path in registry.find_cases("nnunet_raw", one)[0].images] == ["case_2_0000.png"]
     three = nnunet(tmp_path / "three", channels=("R", "G", "B"), file_ending=".png")
-    assert registry.reading("nnunet_raw", three).colour == "grey"
+    assert registry.reading("nnunet_raw", three).colour == "one"
     assert len(registry.find_cases("nnunet_raw", three)[0].images) == 3
     with pytest.raises(UserError, match="cannot be read"):
         registry.find_cases("nnunet_raw", nnunet(tmp_path / "npz", file_ending=".npz"))

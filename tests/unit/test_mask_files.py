@@ -220,3 +220,16 @@ def test_names_in_a_table_of_groups_that_no_case_has():
     assert said.startswith("1 of 2 names in the table of groups are not those of included cases: p1 (did you mean p01?)")
     with pytest.raises(UserError, match="Write the names of the cases as they are in"):
         names_without_case({"p00.png": "A", "p01.png": "B"}, cases)
+
+
+def test_a_photograph_where_the_description_names_one_channel(tmp_path):
+    """nnU-Net refuses such a picture, too; as grey it would silently be another image."""
+    content = {"channel_names": {"0": "XAG"}, "labels": {"background": 0, "a": 1}, "file_ending": ".png"}
+    (tmp_path / "dataset.json").write_text(json.dumps(content))
+    save(tmp_path / "labelsTr" / "c.png", box(0, 3, value=1))
+    save(tmp_path / "imagesTr" / "c_0000.png", np.random.default_rng(1).integers(0, 256, (*SHAPE, 3)))
+    (case,) = registry.find_cases("nnunet_raw", tmp_path)
+    labels, reading = registry.label_map("nnunet_raw", tmp_path), registry.reading("nnunet_raw", tmp_path)
+    assert "c_0000.png is in colour, and the description" in inspect_case(case, labels, reading).faults[0]
+    image(tmp_path / "imagesTr" / "c_0000.png")
+    assert inspect_case(case, labels, Reading.from_json(reading.to_json())).faults == ()

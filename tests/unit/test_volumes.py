@@ -215,8 +215,9 @@ def test_files_that_are_no_nifti(tmp_path, content, told, name):
 
 def test_pairs_and_analyze(tmp_path):
     nibabel.Nifti1Pair(values(np.int16), AFFINE).to_filename(tmp_path / "a.img")
-    with pytest.raises(UserError, match=r"a\.hdr is the header of a \.hdr/\.img pair"):
-        read_volume(tmp_path / "a.hdr")
+    (tmp_path / "a.nii").write_bytes((tmp_path / "a.hdr").read_bytes())
+    with pytest.raises(UserError, match=r"a\.nii is the header of a \.hdr/\.img pair"):
+        read_volume(tmp_path / "a.nii")
     nibabel.AnalyzeImage(values(np.int16), AFFINE).to_filename(tmp_path / "b.img")
     with pytest.raises(UserError, match="Analyze"):
         read_volume(tmp_path / "b.hdr")

@@ -94,7 +94,7 @@ def alike(case_id: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", case_id).casefold())
 
 
-Colour = Literal["rgb", "grey", "red", "green", "blue"]
+Colour = Literal["rgb", "grey", "red", "green", "blue", "one"]
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,8 @@ class Reading:
     """How the files of a dataset are read. It is the same for all its cases.
 
     `channels`: the indices of the channels that are read, for files with several channels along a last axis; None: a file holds
-    one channel. `colour`: all three colours of a picture (PNG, TIFF, ...), or one channel. `threshold`: mask values above it
+    one channel. `colour`: all three colours of a picture (PNG, TIFF, ...), or one channel; "one": a picture must have
+    only one. `threshold`: mask values above it
     count as 255 and the others as 0; None: values are used unchanged. `overlaps`: where masks of several classes mark a voxel,
     the last one counts. `colours`: the label value of each colour (0xrrggbb) in masks that are pictures; empty: their values
     are the labels. `flat`: the network is 2-D, so that a volume of one slice

@@ -110,7 +110,7 @@ def reading(root: Path, options: Options) -> Reading:
     available = _channels(root / "dataset.json", description)
     indices = chosen_channels(root / "dataset.json", available, options.get("channels"))
     if not _holds_colours(root, description, available):
-        return Reading()
+        return Reading(colour="one")
     if len(indices) == 1:
         return Reading(colour=_COLOURS[list(available)[indices[0]].lower()])
     if indices != (0, 1, 2):

@@ -161,7 +161,10 @@ def check_size(path: Path, claimed: float, possible: float, size: int, unit: str
 def check_single(path: Path, frames: int) -> None:
     """Raise UserError if a file contains several pictures."""
     if frames > 1:
-        raise UserError(f"{path} holds more than one picture (pages or frames). Save the one that counts by itself.")
+        raise UserError(
+            f"{path} holds more than one picture (pages or frames). Save the one that counts by itself; convert a volume in TIFF "
+            "(a stack) to NIfTI."
+        )
 
 
 def check_orientation(path: Path, orientation: Any) -> None:

@@ -39,8 +39,8 @@ def read_picture(path: str | Path, colour: Colour, seen: FilesRead | None = None
     than 8 bits become 8-bit values from 0 to 255, and WhiteIsZero TIFF files are inverted, as the standard requires. "red",
     "green" and "blue" select one channel; "rgb" of a grey picture repeats its channel. "grey" is the luma of ITU-R BT.601,
     0.299 red + 0.587 green + 0.114 blue, in float32, with a remark; if all three channels are equal, it is one of them in its own
-    type. Opacity (alpha) is dropped, with a remark if some pixels are not opaque. The format is determined by the content, not
-    by the name.
+    type. "one" accepts only such pictures. Opacity (alpha) is dropped, with a remark if some pixels are not opaque. The format is
+    determined by the content, not by the name.
     `seen` gets the digest of the bytes read.
     Raises UserError that names the file if it is missing, truncated, damaged or not a picture; contains several pictures or
     frames, more than 100 million pixels or more than its size can hold; has to be rotated by its EXIF orientation; has another
@@ -55,10 +55,15 @@ def read_picture(path: str | Path, colour: Colour, seen: FilesRead | None = None
         return np.ascontiguousarray(pixels if channels == 3 else np.repeat(pixels, 3, axis=-1))
     if channels == 1:
         return np.ascontiguousarray(pixels)
-    if colour != "grey":
+    if colour in _COLOURS:
         return np.ascontiguousarray(pixels[..., [_COLOURS.index(colour)]])
     if _are_equal(pixels):
         return np.ascontiguousarray(pixels[..., :1])
+    if colour == "one":
+        raise UserError(
+            f"{path} is in colour, and the description of its dataset names one channel that is not a colour. Name three "
+            "channels (red, green, blue), or save the pictures in grey."
+        )
     if seen is not None:
         seen.remark(Path(path), "it is in colour, which was converted to grey (luma, ITU-R BT.601)")
     luma = sum(np.float32(weight) * pixels[..., i].astype(np.float32) for i, weight in enumerate(_LUMA))

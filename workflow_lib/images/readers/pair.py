@@ -35,8 +35,8 @@ def read(path: Path, seen: FilesRead | None) -> Volume:
         raw = kind.header_class(begin[: 540 if second else 348], check=False)
         if bytes(raw["magic"])[:2] != b"ni":
             raise UserError(
-                f"{path} is in the older Analyze format, which does not say where left and right are. Convert it to NIfTI with the "
-                "program that wrote it."
+                f"{path} is in the older Analyze format, which does not say where left and right are. Convert it to NIfTI with "
+                "the program that wrote it."
             )
         if not others:
             name = path.with_suffix(".img").name
