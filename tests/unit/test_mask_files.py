@@ -11,6 +11,7 @@ from workflow_lib.base.errors import UserError
 from workflow_lib.datasets import check
 from workflow_lib.datasets.division import names_without_case
 from workflow_lib.datasets.formats import registry
+from workflow_lib.datasets.formats.layouts import hidden_images
 from workflow_lib.datasets.inspection import inspect_case
 from workflow_lib.images.casefiles import read_mask
 from workflow_lib.images.cases import Case, Reading
@@ -233,3 +234,10 @@ def test_a_photograph_where_the_description_names_one_channel(tmp_path):
     assert "c_0000.png is in colour, and the description" in inspect_case(case, labels, reading).faults[0]
     image(tmp_path / "imagesTr" / "c_0000.png")
     assert inspect_case(case, labels, Reading.from_json(reading.to_json())).faults == ()
+
+
+def test_hidden_files_are_counted(tmp_path):
+    for name in ("images/._a.png", "images/.b.nii.gz", "images/a.png", ".DS_Store", "images/_c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert [path.name for path in hidden_images(tmp_path)] == ["._a.png", ".b.nii.gz"]

@@ -76,7 +76,8 @@ def test_the_page_escapes_names_and_says_what_to_do():
     assert "synthetic" in page
     assert re.search(r'class="fault"><th scope="row"><bdi>c</bdi>', page)
     picture = b'<svg width="30pt" height="15pt"></svg>'
-    sound = cases_page.build("toy", "Toy", False, FRAME[:2], LABELS.names, picture)
+    sound = cases_page.build("toy", "Toy", False, FRAME[:2], LABELS.names, picture, remarks=["2 hidden files are not read."])
+    assert "2 hidden files are not read." in sound
     assert "data:image/svg+xml;base64," in sound
     assert "The study stops" not in sound
     assert 'class="tag"' not in sound

@@ -25,15 +25,19 @@ def build(
     classes: Sequence[str],
     figure: bytes,
     templates: Path = TEMPLATES,
+    remarks: Sequence[str] = (),
 ) -> str:
-    """Return the page as HTML. `table` is cases.csv with faulty cases; `figure` is the SVG of the class imbalance, or empty."""
+    """Return the page as HTML. `table` is cases.csv with faulty cases; `figure` is the SVG of the class imbalance, or empty.
+
+    `remarks`: what was noticed about the folder of the dataset as a whole.
+    """
     cases = case_rows(table, classes)
     caption, alt = figures.describe("imbalance").texts(label, unit=cases["unit"])
     context = {
         "label": label,
         "synthetic": synthetic,
         "words": status_words(table),
-        "warnings": class_warnings(table, classes),
+        "warnings": [*class_warnings(table, classes), *remarks],
         "faults": int((table["status"] == "fault").sum()),
         "shares": imbalance_rows(table, classes),
         "cases": cases,

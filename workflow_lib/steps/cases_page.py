@@ -27,7 +27,9 @@ def work(context: Context[Settings]) -> None:
     table = table.fillna(dict.fromkeys(set(table.columns) - set(numbers), ""))
     figure = _figure(table, names, settings.seed)
     synthetic = bool(inspection.content["synthetic"])
-    write_text(context.path("page"), build(settings.dataset, settings.label, synthetic, table, names, figure))
+    remarks = inspection.content.get("remarks", [])
+    page = build(settings.dataset, settings.label, synthetic, table, names, figure, remarks=remarks)
+    write_text(context.path("page"), page)
     say(f"{context.path('page')}: {len(table)} cases")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from workflow_lib.base.files import write_json
 from workflow_lib.datasets.download import dataset as download
 from workflow_lib.datasets.formats import registry
+from workflow_lib.datasets.formats.layouts import hidden_images
 from workflow_lib.datasets.phantoms import generate as phantom
 from workflow_lib.steps.command import Context, run, say
 from workflow_lib.study.settings.obtain import Settings
@@ -28,6 +29,12 @@ def work(context: Context[Settings]) -> None:
         "group": registry.get(settings.format).GROUP,
         "cases": [case.to_json() for case in cases],
     }
+    hidden = hidden_images(root) if settings.source == "folder" else []
+    if hidden:
+        shown = ", ".join(path.relative_to(root).as_posix() for path in hidden[:3]) + (", ..." if len(hidden) > 3 else "")
+        remark = f"{len(hidden)} hidden files, whose names begin with a dot, are not read: {shown}."
+        content["remarks"] = [remark]
+        say(remark)
     write_json(context.path("files"), content)
     say(f"{len(cases)} cases under {root}")
 

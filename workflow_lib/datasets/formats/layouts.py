@@ -1,6 +1,7 @@
 """Common functions of the formats to find files in the folders of a dataset."""
 
 import json
+import os
 import re
 import reprlib
 import unicodedata
@@ -94,6 +95,15 @@ def is_image(path: Path) -> bool:
     """Return whether a file is a volume or a picture according to its name, and not hidden."""
     name = path.name.lower()
     return not name.startswith(".") and (name.endswith(IMAGE_SUFFIXES) or is_picture(path))
+
+
+def hidden_images(root: Path) -> list[Path]:
+    """Return the files below a folder that are images by their endings and hidden, as macOS leaves them in archives."""
+    found = []
+    for folder, folders, names in os.walk(root):
+        folders.sort()
+        found += [Path(folder, name) for name in sorted(names) if name.startswith(".") and is_image(Path(name.lstrip("._")))]
+    return found
 
 
 def images_in(folder: Path) -> dict[str, Path]:
