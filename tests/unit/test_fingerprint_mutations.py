@@ -15,7 +15,7 @@ from workflow_lib.base.files import sha256_text
 from workflow_lib.losses import registry
 from workflow_lib.provenance import fingerprints, layout
 from workflow_lib.provenance.known import MEMBERS as KINDS
-from workflow_lib.provenance.known import OUR_ERRORS, TOLD
+from workflow_lib.provenance.known import OUR_ERRORS, TEXTS
 from workflow_lib.provenance.source import effective_source, effective_tree
 
 PACKAGE = fingerprints.PACKAGE_FOLDER
@@ -189,7 +189,7 @@ def without_words(tree: ast.Module) -> Iterator[ast.AST]:
             continue
         if isinstance(node, ast.Assign | ast.AnnAssign) and any(needed <= names for needed in KINDS):
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            if isinstance(target, ast.Name) and target.id in TOLD:
+            if isinstance(target, ast.Name) and target.id in TEXTS:
                 continue
         waiting += [child for child in ast.iter_child_nodes(node) if id(child) not in hidden]
 

@@ -6,7 +6,7 @@
 import builtins
 import re
 
-TOLD = frozenset(
+TEXTS = frozenset(
     {
         *("LABEL", "CITATION", "EQUATION", "FAMILY", "BUILT_FROM", "PRESETS", "NOTES", "CURVES"),
         *("TITLE", "ORDER", "KEYS", "KEYS_NOTE", "PLACE", "WIDE", "CAPTION", "ALT"),
@@ -18,7 +18,7 @@ steps that show them."""
 MEMBERS = ({"NAME", "FAMILY"}, {"NAME", "ORDER"}, {"NAME", "MEASURED"}, {"NAME", "CITATION"})
 """Names by whose assignment a member is recognised: a loss; a table or a figure; a metric; a network or an optimiser."""
 
-TOLD_OF_METRICS = frozenset({"CITATION", "EQUATION", "NOTES"})
+TEXTS_OF_METRICS = frozenset({"CITATION", "EQUATION", "NOTES"})
 """Descriptions in the file of a metric that only its documentation uses. Its label is code: tables and figures import it."""
 
 OUR_ERRORS = frozenset({"UserError", "Faults", "CommonFault", "NoAnswerError", "WorkerDiedError", "_TryAgain", "_UnusableError"})

@@ -2,7 +2,7 @@
 
 Left out are comments, docstrings, formatting, type annotations that nothing reads, and texts for users: those of errors,
 warnings, progress lines and `Field(description=...)`, and the descriptions in the file of a loss, a metric, a table or a figure
-(`TOLD`, and the descriptions of a table's columns). Of a message only the words are left out. The expressions in it are kept,
+(`TEXTS`, and the descriptions of a table's columns). Of a message only the words are left out. The expressions in it are kept,
 because they can have an effect. Code is left out only if it is known to have no effect: an unnecessary rerun is better than a
 missed change.
 
@@ -25,8 +25,8 @@ from workflow_lib.provenance.known import (
     READERS,
     SAYING,
     STREAMS,
-    TOLD,
-    TOLD_OF_METRICS,
+    TEXTS,
+    TEXTS_OF_METRICS,
     TYPING,
     WARNING,
 )
@@ -73,11 +73,11 @@ class _Writer:
         """Return the text of a whole source."""
         assigned = {name: node for node in tree.body for name in _assigned(node)}
         member = any(names <= set(assigned) for names in MEMBERS)
-        told, columns = (_told(tree, assigned), assigned.get("COLUMNS")) if member else (set(), None)
+        texts, columns = (_texts(tree, assigned), assigned.get("COLUMNS")) if member else (set(), None)
         lines = [
             text
             for node in tree.body
-            if node not in told and (text := self._columns(node) if node is columns else self._statement(node))
+            if node not in texts and (text := self._columns(node) if node is columns else self._statement(node))
         ]
         return "\n".join([*lines, *(text for name, text in sorted(self._typing.items()) if name in self._used)])
 
@@ -323,11 +323,11 @@ def _has_effect(node: ast.AST) -> bool:
     return any(isinstance(part, _EFFECTS) for part in ast.walk(node))
 
 
-def _told(tree: ast.Module, assigned: Mapping[str, ast.stmt]) -> set[ast.stmt]:
-    """Return the assignments of a member's descriptions (`TOLD`) that are not used elsewhere in its file."""
-    told = TOLD_OF_METRICS if "MEASURED" in assigned else TOLD
+def _texts(tree: ast.Module, assigned: Mapping[str, ast.stmt]) -> set[ast.stmt]:
+    """Return the assignments of a member's descriptions (`TEXTS`) that are not used elsewhere in its file."""
+    texts = TEXTS_OF_METRICS if "MEASURED" in assigned else TEXTS
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    return {node for name, node in assigned.items() if name in told - used and not _has_effect(node)}
+    return {node for name, node in assigned.items() if name in texts - used and not _has_effect(node)}
 
 
 def _assigned(node: ast.stmt) -> list[str]:
