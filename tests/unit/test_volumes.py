@@ -213,6 +213,16 @@ def test_files_that_are_no_nifti(tmp_path, content, told, name):
             read_volume(path)
 
 
+@pytest.mark.parametrize("magic", [b"n+2\0", b"n+1\x03"])
+def test_a_header_that_is_marked_as_another_version(tmp_path, magic):
+    nibabel.Nifti1Image(values(np.int16), AFFINE).to_filename(tmp_path / "a.nii")
+    content = bytearray((tmp_path / "a.nii").read_bytes())
+    content[344:348] = magic
+    (tmp_path / "a.nii").write_bytes(content)
+    with pytest.raises(UserError, match="its header of 348 bytes is not marked as one of NIfTI-1"):
+        read_volume(tmp_path / "a.nii")
+
+
 def test_pairs_and_analyze(tmp_path):
     nibabel.Nifti1Pair(values(np.int16), AFFINE).to_filename(tmp_path / "a.img")
     (tmp_path / "a.nii").write_bytes((tmp_path / "a.hdr").read_bytes())
