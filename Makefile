@@ -28,10 +28,13 @@ help:
 # An environment without them is made again, however new it is.
 $(VENV)/.installed: $(LOCKS) $(if $(GPU),$(if $(wildcard $(VENV)/.with-gpu),,other-wheels))
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 found. Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { \
+		echo "$(PYTHON) is not Python 3.11, 3.12 or 3.13. Name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
 	@test ! -L $(VENV) || { echo "$(VENV) is a link, and what it leads to does not match $(strip $(LOCKS)). Make that environment again, or remove the link."; exit 1; }
 	@echo "First an environment: $(VENV) with $(PYTHON) from $(strip $(LOCKS)), one to three minutes ..."
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes $(foreach lock,$(LOCKS),-r $(lock))
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes $(foreach lock,$(LOCKS),-r $(lock)) || { \
+		rm -rf $(VENV); echo "The packages were not installed, for the reason above; nothing of $(VENV) is left."; exit 1; }
 	@touch $@ $(if $(GPU),$(VENV)/.with-gpu)
 
 .PHONY: other-wheels

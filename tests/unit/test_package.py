@@ -2,6 +2,8 @@
 
 import ast
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
 from importlib import metadata
@@ -42,3 +44,16 @@ def test_one_version_stands_everywhere(root):
     assert content["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "workflow_lib.base.version.VERSION"}
     assert f"\nversion: {VERSION}\n" in (root / "CITATION.cff").read_text(encoding="utf-8")
     assert f"\n## {VERSION}" in (root / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_another_python_is_refused_before_an_environment_is_made(root, tmp_path):
+    for name in ("Makefile", "pyproject.toml", "setup.py"):
+        shutil.copy(root / name, tmp_path)
+    shutil.copytree(root / "envs", tmp_path / "envs")
+    old = tmp_path / "python3.10"
+    old.write_text(f'#!/bin/sh\nexec {sys.executable} -c "import sys; sys.version_info = (3, 10, 1); exec(sys.argv[1])" "$2"\n')
+    old.chmod(0o755)
+    done = subprocess.run(["make", "venv", f"PYTHON={old}"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "is not Python 3.11, 3.12 or 3.13. Name one: make venv PYTHON=" in done.stdout
+    assert not (tmp_path / ".venv").exists()
