@@ -350,10 +350,13 @@ def test_images_are_looked_for_only_where_the_user_says(tmp_path):
 def test_cases_that_cannot_be_had_are_told(tmp_path):
     (tmp_path / "a.nii.gz").write_text("a")
     entry = {"images": ["x/a.nii.gz"], "masks": ["x/a.nii.gz"], "field_of_view": None, "group": "", "part": ""}
-    there = {"id": "a", **entry, "sha256": {"x/a.nii.gz": sha256_file(tmp_path / "a.nii.gz")}}
+    (tmp_path / "a.raw").write_text("voxels")
+    digests = {f"x/{name}": sha256_file(tmp_path / name) for name in ("a.nii.gz", "a.raw")}
+    there = {"id": "a", **entry, "companions": ["x/a.raw"], "sha256": digests}
     gone = {"id": "b", **entry, "masks": ["x/b.nii.gz"], "sha256": {"x/b.nii.gz": "0" * 64, "x/a.nii.gz": "1" * 64}}
     found, missing = Images([tmp_path]).located({"cases": [there, gone], "channels": 1})
     assert [case["masks"] for case in found["cases"]] == [[str(tmp_path / "a.nii.gz")]]
+    assert [case["companions"] for case in found["cases"]] == [[str(tmp_path / "a.raw")]]
     assert found["channels"] == 1
     assert list(missing) == ["b"]
     assert "another one" in missing["b"]

@@ -54,6 +54,18 @@ def words(comparison):
     return [str(change) for change in comparison.changes]
 
 
+def test_the_file_with_the_voxels_of_another_counts_with_it(tmp_path):
+    for name in ("a.mhd", "a.raw", "m.nii"):
+        (tmp_path / name).write_text(name)
+    case = Case("a", (tmp_path / "a.mhd",), (tmp_path / "m.nii",), companions=(tmp_path / "a.raw",))
+    found = {
+        "sha256": {path.as_posix(): sha256_file(path) for path in case.files},
+        "states": {path.as_posix(): list(file_state(path) or ()) for path in case.files},
+    }
+    (tmp_path / "a.raw").write_text("others")
+    assert words(compare([case.to_json() | {"found": found}], [case], Digests())) == ["a: image changed"]
+
+
 def test_files_that_are_as_they_were_are_not_read(cases, inspected):
     digests = Digests()
     found = compare(inspected, cases, digests)

@@ -94,5 +94,5 @@ def _change(
 
 def _files(case: Case) -> Iterator[tuple[str, list[str]]]:
     view = () if case.field_of_view is None else (case.field_of_view,)
-    for role, paths in zip(ROLES, (case.images, case.masks, view), strict=True):
+    for role, paths in zip(ROLES, ((*case.images, *case.companions), case.masks, view), strict=True):
         yield role, [path.as_posix() for path in paths]

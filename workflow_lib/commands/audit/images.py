@@ -47,6 +47,7 @@ class Images:
             "images": [where[path] for path in entry["images"]],
             "masks": [where[path] for path in entry["masks"]],
             "field_of_view": None if view is None else where[view],
+            **({"companions": [where[path] for path in entry["companions"]]} if entry.get("companions") else {}),
             "sha256": {where[path]: digest for path, digest in entry["sha256"].items() if path in where},
         }
 
@@ -54,6 +55,7 @@ class Images:
 def _files(entry: Mapping[str, Any]) -> Iterator[str]:
     yield from entry["images"]
     yield from entry["masks"]
+    yield from entry.get("companions", ())
     if entry["field_of_view"] is not None:
         yield entry["field_of_view"]
 
