@@ -39,6 +39,16 @@ def path(plan, output):
     return Path(plan.results) / layout.path(output, "a", "dice", 1)
 
 
+def test_a_folder_that_is_missing_is_named_before_a_run(plan, tmp_path):
+    obtain = JobId("obtain", "a")
+    plan.datasets["a"] = plan.dataset("a").model_copy(update={"root": str(tmp_path / "nowhere"), "source": "folder"})
+    (line,) = starting.missing_folders(plan, [obtain])
+    assert line.startswith(f"a: its folder {tmp_path / 'nowhere'} does not exist (datasets.a.root;")
+    assert starting.missing_folders(plan, []) == []
+    (tmp_path / "nowhere").mkdir()
+    assert starting.missing_folders(plan, [obtain]) == []
+
+
 def test_results_that_are_all_there_stay(plan):
     assert stale.survey(plan) == stale.Survey()
 

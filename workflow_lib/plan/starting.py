@@ -56,6 +56,8 @@ def decided(plan: Plan, found: Survey, forced: Sequence[JobId], say: Say) -> lis
     for data in differing:
         again += _after_changes(plan, data, faults, say)
     running = found.jobs(plan, [*forced, *again])
+    for line in missing_folders(plan, running):
+        say(line)
     needed = _needed(plan, found, running)
     running += needed
     faults += [fault for data in differing for fault in _unreadable(plan, data, running)]
@@ -65,6 +67,18 @@ def decided(plan: Plan, found: Survey, forced: Sequence[JobId], say: Say) -> lis
     if faults:
         raise Faults("Decide first:", faults)
     return running
+
+
+def missing_folders(plan: Plan, running: Sequence[JobId]) -> list[str]:
+    """Return a line for each dataset whose folder is not there, although this run begins with its files."""
+    names = [place.dataset for place in running if place.step == "obtain"]
+    used = [(name, plan.dataset(name)) for name in names]
+    return [
+        f"{name}: its folder {dataset.root} does not exist (datasets.{name}.root; a relative path starts at {Path.cwd()}). "
+        "The run will stop at its first step."
+        for name, dataset in used
+        if dataset.source == "folder" and not Path(dataset.root).expanduser().exists()
+    ]
 
 
 def left(plan: Plan) -> list[str]:
