@@ -145,7 +145,7 @@ def _class_masks(name: str, masks: _Found, files: Files) -> tuple[tuple[Path, ..
         by_class.setdefault(masks.classes[path], []).append(path)
     paths, values, faults, remarks = [], [], [], []
     for label, entry in list(files.classes.items())[1:]:
-        of_class = by_class.pop(label, [])
+        of_class = by_class.pop(composed(label), [])
         if len(of_class) > 1:
             faults += _not_one(f"mask {_filled(files.masks, name).replace(CLASS, label)}", of_class)
         elif of_class:
