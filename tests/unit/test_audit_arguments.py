@@ -31,7 +31,7 @@ def results(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--digest", "12ab"], "'12ab' is no digest: give all 64"),
+        (["--digest", "12ab"], "'12ab' is not a digest: give all 64"),
         (["--retrain", "dice:7"], "'dice:7' is not a training of this study. There are: toy/dice:1"),
         (["--retrain", "dice"], "'dice' is not a training of this study"),
         (["--minutes", "0"], "must be a number above 0, not 0"),

@@ -175,7 +175,7 @@ def test_nnunet_colours_of_one_file_are_chosen_by_name(tmp_path):
     describe(tmp_path, **content)
     (case,) = registry.find_cases("nnunet_raw", tmp_path, {"channels": ["B", "R"]})
     assert [path.name for path in case.images] == ["b.png", "r.png"]
-    assert registry.reading("nnunet_raw", tmp_path, {"channels": ["B", "R"]}).colour == "grey"
+    assert registry.reading("nnunet_raw", tmp_path, {"channels": ["B", "R"]}).colour == "one"
 
 
 def layout(root, name, numbers):
